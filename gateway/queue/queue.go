@@ -1,0 +1,154 @@
+// Package queue is the contract of the durable queue: what a store keeps, hands out and settles. It stores nothing itself.
+//
+// The queue holds only what the internet may see. One accepted message becomes one or more [New] entries
+// (its variants); all of them are put in one commit. The unit of delivery is one message for one
+// destination: [Store.Claim] hands it out under a lease, [Store.Settle] records what became of it.
+package queue
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+)
+
+// State is what has become of one recipient.
+type State string
+
+// The states of a recipient. Delivered, Failed and Dropped are final.
+const (
+	Queued    State = "queued"    // waits for its next attempt
+	Delivered State = "delivered" // the next hop has it
+	Failed    State = "failed"    // refused for good, or out of time; the sender was told
+	Dropped   State = "dropped"   // an operator removed it
+)
+
+// Errors of every Store.
+var (
+	ErrNotFound  = errors.New("queue: no such message")
+	ErrLeaseLost = errors.New("queue: the lease has passed to another")
+	ErrDamaged   = errors.New("queue: the content of a message cannot be read back")
+)
+
+// New is one variant of a message, to be put.
+type New struct {
+	// Envelope is the variant's own: its ID names it in the queue, its Recipients are the rows.
+	Envelope mail.Envelope
+	// Destinations holds, for each recipient in order, the destination that schedules it (a route name,
+	// or "mx:" and a domain). It must be as long as Envelope.Recipients.
+	Destinations []string
+	Content      mail.Content
+	// Origin is the id under which the message was accepted, the same for all its variants.
+	Origin mail.ID
+	// Note says in a few words what was done to it, for operators: "signed, encrypted by rule partner".
+	Note    string
+	Due     time.Time // of the first attempt
+	Expires time.Time // after it, an unsuccessful recipient fails
+}
+
+// Message is a stored variant without its content.
+type Message struct {
+	Envelope mail.Envelope // without MayUse, which is of the moment of acceptance
+	Origin   mail.ID
+	Note     string
+	Size     int64 // of the content
+	Expires  time.Time
+	// Recipients are in the order of Envelope.Recipients.
+	Recipients []Recipient
+}
+
+// Recipient is one row: the state of one recipient of one message.
+type Recipient struct {
+	mail.Recipient
+	Destination string
+	State       State
+	Attempts    int
+	Next        time.Time // of the next attempt, where State is Queued
+	LastReply   string    // the last reply or error text, for operators; at most 512 bytes
+	LastTried   time.Time
+}
+
+// Claim is a lease on the due recipients of one message for one destination.
+type Claim struct {
+	Message     Message // all recipients, whatever their state
+	Due         []int   // indexes into Message.Recipients that this claim covers
+	Destination string
+	Token       string // of the lease; opaque
+	Until       time.Time
+}
+
+// Outcome is what an attempt did for one recipient of a claim.
+type Outcome struct {
+	Index int    // into Claim.Message.Recipients
+	State State  // Delivered, Failed, or Queued for another try
+	Reply string // for operators
+	Next  time.Time
+}
+
+// Filter selects messages for operators. Zero fields select everything.
+type Filter struct {
+	ID          mail.ID // or the id of origin
+	Sender      string  // substring, case-insensitive
+	Recipient   string  // substring, case-insensitive
+	Destination string
+	State       State
+	Limit       int // 0: 100
+}
+
+// Due tells when a destination next has work.
+type Due struct {
+	Destination string
+	At          time.Time
+}
+
+// Store is a durable queue. All methods may be called at once. An error that is none of this package's
+// is a fault of the storage: what was asked may or may not have happened, except that Put and Settle
+// either happened whole or not at all.
+type Store interface {
+	// Put makes all entries durable in one commit: when it returns nil they are on stable storage
+	// (invariant 1); when it returns an error none of them is in the queue.
+	Put(ctx context.Context, entries []New) error
+
+	// Destinations lists each destination with unleased queued recipients and its earliest due time.
+	Destinations(ctx context.Context) ([]Due, error)
+
+	// Claim leases up to limit messages of one destination whose recipients are due at now, oldest due
+	// first, until now+lease. A recipient under a lease that has not passed is not claimed again.
+	Claim(ctx context.Context, destination string, now time.Time, lease time.Duration, limit int) ([]Claim, error)
+
+	// Renew moves the end of a lease; ErrLeaseLost where it has passed to another.
+	Renew(ctx context.Context, c Claim, until time.Time) error
+
+	// Settle records outcomes, ends the lease and puts reports in the same commit. A recipient of the
+	// claim without an outcome goes back as it was. When every recipient of a message is in a final
+	// state, the message and its content are deleted. ErrLeaseLost where the lease has passed to another:
+	// then nothing is recorded.
+	Settle(ctx context.Context, c Claim, outcomes []Outcome, reports []New) error
+
+	// Open returns the content of a message; ErrNotFound, ErrDamaged.
+	Open(ctx context.Context, id mail.ID) (io.ReadCloser, error)
+
+	// List returns messages, oldest first, for operators.
+	List(ctx context.Context, f Filter) ([]Message, error)
+
+	// Retry makes the queued recipients of a message due now; Drop ends them as Dropped, without a
+	// report. Both return ErrNotFound where there is no such message and leave leased recipients alone.
+	Retry(ctx context.Context, id mail.ID, now time.Time) error
+	Drop(ctx context.Context, id mail.ID) error
+
+	// Stats counts for metrics and health.
+	Stats(ctx context.Context) (Stats, error)
+
+	// Close returns after the last commit; the methods fail afterwards.
+	Close() error
+}
+
+// Stats are the queue's figures.
+type Stats struct {
+	Messages   int64     // stored
+	Recipients int64     // in state Queued
+	Bytes      int64     // of content
+	Oldest     time.Time // arrival of the oldest message; zero where there is none
+}

@@ -1,0 +1,68 @@
+// Package track carries what happens to messages, as events, to those who watch: log, metrics, demo. It decides nothing.
+package track
+
+import (
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+)
+
+// Kind names a step in the way of a message.
+type Kind string
+
+// The steps, in the order a message takes them.
+const (
+	Accepted  Kind = "accepted"  // 250 was said, the message is durable
+	Refused   Kind = "refused"   // the message was refused at the door or by policy; Reply says why
+	Decided   Kind = "decided"   // policy decided for a recipient; Rule says by which rule
+	Protected Kind = "protected" // a variant was signed or encrypted
+	Opened    Kind = "opened"    // an incoming message was decrypted or verified; Verdict
+	Queued    Kind = "queued"    // a variant was committed
+	Delivered Kind = "delivered" // the next hop took it
+	Deferred  Kind = "deferred"  // an attempt failed for now
+	Failed    Kind = "failed"    // an attempt failed for good
+	Reported  Kind = "reported"  // a delivery status notification was queued
+	Dropped   Kind = "dropped"   // an operator removed it
+)
+
+// Event is one step. It never holds content, subjects, keys or secrets (invariant 11). Empty fields are
+// left out of log lines.
+type Event struct {
+	Time        time.Time
+	Kind        Kind
+	ID          mail.ID // the variant in the queue, or the accepted message
+	Origin      mail.ID // the accepted message
+	Direction   mail.Direction
+	From        string
+	To          []string
+	Client      mail.Client
+	Size        int64
+	Rule        string   // policy rule that decided
+	SignedBy    string   // subject and serial of the certificate
+	EncryptedTo []string // subjects of the certificates
+	Algorithms  string   // "aes256-cbc, rsa"
+	Verdict     string   // of an incoming layer
+	Destination string   // route
+	Host        string   // host and port of the next hop
+	TLS         string   // "TLS1.3 TLS_AES_128_GCM_SHA256 verified"
+	Reply       string   // SMTP reply as said or heard, or error text for the operator
+	Attempt     int
+	Next        time.Time // of the next attempt
+	Elapsed     time.Duration
+}
+
+// Recorder takes events. Record returns at once, may be called at once from many goroutines, and must
+// not keep the slices of an event.
+type Recorder interface {
+	Record(Event)
+}
+
+// Multi is a Recorder that hands each event to all of its members in order.
+type Multi []Recorder
+
+// Record hands e to every member.
+func (m Multi) Record(e Event) {
+	for _, r := range m {
+		r.Record(e)
+	}
+}

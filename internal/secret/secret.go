@@ -1,0 +1,2 @@
+// Package secret holds strings that must never be printed.
+package secret
