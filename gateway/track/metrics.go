@@ -1,0 +1,114 @@
+package track
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+)
+
+// Metrics is a Recorder that counts events for Prometheus, in a registry of its own. Every label has a
+// fixed set of values: no address, host or rule name becomes one. It may be called at once.
+type Metrics struct {
+	registry *prometheus.Registry
+	messages *prometheus.CounterVec
+	bytes    *prometheus.CounterVec
+	tls      *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	attempts *prometheus.HistogramVec
+}
+
+// NewMetrics returns Metrics whose registry also holds the figures of the process and the Go runtime.
+//
+//	siegel_messages_total{kind,direction}             events, one per step of a message
+//	siegel_message_bytes_total{kind,direction}        bytes of accepted, queued and delivered messages
+//	siegel_tls_connections_total{side,version,verified}  transfers by TLS version: side "in" at acceptance, "out" at each attempt
+//	siegel_delivery_seconds{kind,direction}           duration of an attempt, by how it ended
+//	siegel_delivery_attempts{kind,direction}          attempts made when a message was delivered or failed for good
+func NewMetrics() *Metrics {
+	labels := []string{"kind", "direction"}
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "siegel_messages_total", Help: "Steps of messages, by kind of step and direction."}, labels),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "siegel_message_bytes_total", Help: "Bytes of accepted, queued and delivered messages."}, labels),
+		tls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "siegel_tls_connections_total", Help: "Transfers by side, TLS version and whether the certificate was verified."},
+			[]string{"side", "version", "verified"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "siegel_delivery_seconds", Help: "Duration of delivery attempts.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}}, labels),
+		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "siegel_delivery_attempts", Help: "Attempts made when a message was delivered or failed for good.",
+			Buckets: []float64{1, 2, 3, 5, 8, 13, 21, 34, 55}}, labels),
+	}
+	m.registry.MustRegister(m.messages, m.bytes, m.tls, m.seconds, m.attempts,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Registry is where the figures are gathered, and where other parts add theirs.
+func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
+
+// Record counts e.
+func (m *Metrics) Record(e Event) {
+	labels := prometheus.Labels{"kind": kindLabel(e.Kind), "direction": directionLabel(e.Direction)}
+	m.messages.With(labels).Inc()
+	switch e.Kind {
+	case Accepted, Queued, Delivered:
+		m.bytes.With(labels).Add(float64(max(e.Size, 0)))
+	}
+	switch e.Kind {
+	case Accepted:
+		m.countTLS("in", e.Client.TLS)
+	case Delivered, Deferred, Failed:
+		m.attempt(e, labels)
+	}
+}
+
+func (m *Metrics) attempt(e Event, labels prometheus.Labels) {
+	if e.Elapsed > 0 {
+		m.seconds.With(labels).Observe(e.Elapsed.Seconds())
+	}
+	if e.Attempt > 0 && e.Kind != Deferred {
+		m.attempts.With(labels).Observe(float64(e.Attempt))
+	}
+	if e.Host != "" {
+		m.countTLS("out", e.TLS)
+	}
+}
+
+func (m *Metrics) countTLS(side, text string) {
+	words := strings.Fields(text)
+	version, verified := "none", "no"
+	if len(words) > 0 {
+		version = "other"
+		if slices.Contains([]string{"TLS1.0", "TLS1.1", "TLS1.2", "TLS1.3"}, words[0]) {
+			version = words[0]
+		}
+		if words[len(words)-1] == "verified" {
+			verified = "yes"
+		}
+	}
+	m.tls.WithLabelValues(side, version, verified).Inc()
+}
+
+func kindLabel(k Kind) string {
+	switch k {
+	case Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Dropped:
+		return string(k)
+	}
+	return "other"
+}
+
+func directionLabel(d mail.Direction) string {
+	switch d {
+	case mail.Incoming, mail.Outgoing, mail.Internal:
+		return string(d)
+	}
+	return "none"
+}
