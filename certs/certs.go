@@ -1,0 +1,92 @@
+// Package certs finds and judges the certificates and keys of mail; where they are kept is its members' affair.
+package certs
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Purpose is what a certificate is to be used for.
+type Purpose string
+
+// The purposes of RFC 8550, 4.4.2 and 4.4.4. Any asks for neither key usage but still for the extended
+// key usage of mail.
+const (
+	Sign    Purpose = "sign"
+	Encrypt Purpose = "encrypt"
+	Any     Purpose = "any"
+)
+
+// Identity is a certificate with its private key. It is shared and must not be altered.
+type Identity struct {
+	Certificate *x509.Certificate
+	// Chain leads from the certificate's issuer upwards, without a self-signed root (RFC 8550, 2.3). It may be empty.
+	Chain []*x509.Certificate
+	// Key is a crypto.Decrypter as well where the key can decrypt.
+	Key crypto.Signer
+}
+
+// Finder finds certificates and keys by mail address. It is safe for concurrent use.
+type Finder interface {
+	// Signing returns the newest identity of the address that may sign now. The error is ErrNotFound
+	// where there is none, or an *UnusableError that says why the newest one may not.
+	Signing(ctx context.Context, address string, now time.Time) (Identity, error)
+	// Recipient returns the newest valid certificate to encrypt to, with the errors of Signing.
+	Recipient(ctx context.Context, address string, now time.Time) (*x509.Certificate, error)
+	// Decryption returns every identity whose certificate matches, retired and expired ones too, newest
+	// first. It is empty where none does.
+	Decryption(ctx context.Context, match func(*x509.Certificate) bool) []Identity
+}
+
+// ErrNotFound says that no certificate of an address is known.
+var ErrNotFound = errors.New("certs: no certificate is known")
+
+// UnusableError says that certificates of an address are known but none may be used.
+type UnusableError struct {
+	Address string
+	Result  Result // of the newest one
+}
+
+// Error names the address, the status and its reasons, for the log.
+func (e *UnusableError) Error() string {
+	return fmt.Sprintf("certs: no usable certificate of %s: %s: %s", clean(e.Address), e.Result.Status, strings.Join(e.Result.Reasons, "; "))
+}
+
+// Why says in a few plain words why err left an address without a certificate, for a sentence to a mail
+// user: "no certificate of x@y is known", "the certificate of x@y has expired". It is empty for nil, and
+// for an error that is neither ErrNotFound nor an UnusableError, whose cause is none of the user's affair.
+func Why(err error, address string) string {
+	var unusable *UnusableError
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, ErrNotFound):
+		return "no certificate of " + clean(address) + " is known"
+	case errors.As(err, &unusable):
+		return "the certificate of " + clean(address) + " " + plainWords(unusable.Result.Status)
+	}
+	return ""
+}
+
+func plainWords(s Status) string {
+	switch s {
+	case StatusExpired:
+		return "has expired"
+	case StatusTime:
+		return "is not valid yet"
+	case StatusUntrusted:
+		return "comes from an issuer that is not trusted"
+	case StatusPurpose:
+		return "is not made for this purpose"
+	case StatusWeak:
+		return "is too weak to be safe"
+	case StatusRevoked:
+		return "was revoked by its issuer"
+	}
+	return "cannot be used"
+}
