@@ -1,0 +1,140 @@
+// Package delivery schedules what is in the queue, per destination, and settles what became of it. It speaks no protocol: a Transport does.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/track"
+)
+
+// Transport hands messages to a next hop. smtpout is one. Deliver may be called from many goroutines.
+type Transport interface {
+	// Deliver tries once and returns one Result for each recipient of a.Envelope, in order. It returns
+	// soon after ctx ends; a recipient whose fate is then unknown is Deferred.
+	Deliver(ctx context.Context, a Attempt) []Result
+}
+
+// Attempt is what a Transport is asked to do.
+type Attempt struct {
+	// Destination is the route's name, or "mx:" and a domain.
+	Destination string
+	// Envelope holds only the recipients of this attempt.
+	Envelope mail.Envelope
+	Content  mail.Content
+	// Key names message and destination, the same at each attempt, for hops that recognise repetitions.
+	Key string
+}
+
+// Status is what an attempt came to for one recipient.
+type Status string
+
+// The statuses.
+const (
+	Delivered Status = "delivered"
+	Deferred  Status = "deferred"
+	Refused   Status = "refused"
+)
+
+// Result is what became of one recipient.
+type Result struct {
+	Status   Status
+	Code     int    // SMTP reply code, 0 where there was none
+	Enhanced string // RFC 3463 "5.1.1"; empty where unknown
+	Text     string // of the reply, or what went wrong, for operators and for the report to the sender
+	Remote   bool   // Code and Text are the next hop's own words
+	Host     string // host and port, where one was reached
+	TLS      string // "TLS1.3 TLS_AES_128_GCM_SHA256 verified"; empty for plain
+	// Unreachable means that the next hop could not be talked to at all, so that other messages for the
+	// destination would fare no better.
+	Unreachable bool
+	// Reports means that the next hop answers for notifications to the sender from here on (RFC 3461, 5.2.2).
+	Reports bool
+}
+
+// Reply is the result on one line, for operators.
+func (r Result) Reply() string {
+	s := r.Text
+	if r.Enhanced != "" {
+		s = r.Enhanced + " " + s
+	}
+	if r.Code != 0 {
+		s = fmt.Sprintf("%d %s", r.Code, s)
+	}
+	return s
+}
+
+// Refusal is an error of Prepare that no further attempt will mend: the recipients fail and the sender is
+// told Text. Every other error of Prepare is temporary.
+type Refusal struct {
+	Code     int    // 554 where 0
+	Enhanced string // "5.6.0"
+	Text     string // ASCII, for the sender of the message
+	Err      error  // for the log; may be nil
+}
+
+// Error is the text with its cause.
+func (r *Refusal) Error() string {
+	if r.Err == nil {
+		return r.Text
+	}
+	return r.Text + ": " + r.Err.Error()
+}
+
+// Unwrap gives the cause.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// Route is the way to a recipient.
+type Route struct {
+	// Name is the destination that schedules it: messages of one name share connections and limits.
+	Name      string
+	Transport Transport
+	// Concurrency bounds attempts at once; 0: Options.PerDestination.
+	Concurrency int
+	// Retry, where it has steps, takes the place of Options.Retry.
+	Retry Retry
+}
+
+// ErrNoRoute means that no route leads to an address.
+var ErrNoRoute = errors.New("delivery: no route leads to this address; add one to the configuration")
+
+// Router knows the way to every recipient. It may change its mind between calls, as after a reload.
+type Router interface {
+	// Destination names the destination of an address when it is put into the queue; ErrNoRoute.
+	Destination(mail.Address) (string, error)
+	// Route gives the way at the moment of an attempt; ErrNoRoute.
+	Route(mail.Address) (Route, error)
+}
+
+// Prepare gives the content to send for a claim: what is stored, or what becomes of it on the way (an
+// incoming message is decrypted here). release is called once, after the attempt, and may be nil. It
+// returns when ctx ends. An error that wraps a *Refusal is permanent.
+type Prepare func(ctx context.Context, c queue.Claim) (content mail.Content, release func(), err error)
+
+// Options are a Scheduler's parts and limits. Zero limits take the values given.
+type Options struct {
+	Store    queue.Store
+	Router   Router
+	Prepare  Prepare // nil: the content as it is stored
+	Recorder track.Recorder
+	Log      logrus.FieldLogger
+	// Hostname is this machine's name, in reports to senders.
+	Hostname string
+	Retry    Retry // no steps: DefaultRetry
+	// Lifetime is how long a report is tried (5 days).
+	Lifetime time.Duration
+	// DelayAfter is when a sender is told of a delay, once; 0: never.
+	DelayAfter     time.Duration
+	PerDestination int           // attempts at once for one destination (20)
+	Concurrency    int           // attempts at once (200)
+	Lease          time.Duration // of a claim, renewed while an attempt lasts (5 minutes)
+	Refresh        time.Duration // between looks at the store for work nobody announced (1 minute)
+	Grace          time.Duration // for attempts in flight when Run is told to stop (5 seconds)
+	Now            func() time.Time
+}
