@@ -52,7 +52,7 @@ func (a Address) IsNull() bool { return a == Address{} }
 
 // Key is the address in lower case, for look-ups and comparisons: Siegel treats local parts as
 // case-insensitive (RFC 8550, 3 allows it; RFC 5321, 2.4 discourages depending on case).
-func (a Address) Key() string { return strings.ToLower(a.String()) }
+func (a Address) Key() string { return fold(a.String()) }
 
 // IsASCII reports whether a can be named to a host without SMTPUTF8 (RFC 6531, 3.4). The domain always
 // can, so this is about the local part.
@@ -259,6 +259,18 @@ func canonicalLiteral(s string) (string, error) {
 		return "[" + ip.String() + "]", nil
 	}
 	return "", refuse("the address literal is neither IPv4 nor IPv6")
+}
+
+// fold is s in lower case, except that nothing beyond ASCII becomes ASCII: the Kelvin sign is no k, so
+// that no address passes for another one that a key or a permission belongs to.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		lower := unicode.ToLower(r)
+		if r >= utf8.RuneSelf && lower < utf8.RuneSelf {
+			return r
+		}
+		return lower
+	}, s)
 }
 
 func isASCII(s string) bool {

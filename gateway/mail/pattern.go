@@ -52,7 +52,13 @@ func parseMailboxPattern(s string) (Pattern, error) {
 	}
 	p := Pattern{domain: a.Domain, sub: sub}
 	if at > 0 {
-		p.local = strings.ToLower(a.Local)
+		p.local = fold(a.Local)
+	}
+	if len(quoteLocal(p.local)) > MaxLocal {
+		return Pattern{}, badPattern(s, "the part before @ is too long in lower case")
+	}
+	if strings.Contains(p.local, "*") {
+		return Pattern{}, badPattern(s, "* stands alone or before a dot of the domain; for a whole domain write @example.org")
 	}
 	if sub && strings.HasPrefix(a.Domain, "[") {
 		return Pattern{}, badPattern(s, "an address literal has no subdomains")
@@ -67,7 +73,7 @@ func (p Pattern) Match(a Address) bool {
 	if p.null || a.IsNull() {
 		return p.null && a.IsNull()
 	}
-	return p.matchDomain(a.Domain) && (p.local == "" || p.local == strings.ToLower(a.Local))
+	return p.matchDomain(a.Domain) && (p.local == "" || p.local == fold(a.Local))
 }
 
 func (p Pattern) matchDomain(domain string) bool {

@@ -1,0 +1,38 @@
+package mail_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+)
+
+func TestNewID(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	seen := map[mail.ID]bool{}
+	var last mail.ID
+	for i := range 1000 {
+		id := mail.NewID(now.Add(time.Duration(i) * time.Millisecond))
+		if len(id) != 20 || seen[id] || id <= last {
+			t.Fatalf("%q after %q", id, last)
+		}
+		for _, c := range id {
+			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'v') {
+				t.Fatalf("%q is not base32hex", id)
+			}
+		}
+		seen[id], last = true, id
+	}
+	if mail.NewID(now) == mail.NewID(now) {
+		t.Error("two ids of one moment are equal")
+	}
+}
+
+func TestWithRecipientsLeavesTheOriginal(t *testing.T) {
+	one, two := must(t, "a@x.example"), must(t, "b@x.example")
+	e := mail.Envelope{ID: "1", From: one, Recipients: []mail.Recipient{{Address: one}, {Address: two}}}
+	v := e.WithRecipients("2", e.Recipients[1:])
+	if e.ID != "1" || len(e.Recipients) != 2 || v.ID != "2" || len(v.Recipients) != 1 || v.From != one {
+		t.Errorf("%+v, %+v", e, v)
+	}
+}
