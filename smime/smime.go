@@ -1,0 +1,94 @@
+package smime
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/siegel-mail/siegel/smime/cms"
+)
+
+// Source is a message, or a part of one, whose bytes do not change. It may be opened any number of times.
+type Source interface {
+	// Open returns the bytes from the first; the caller closes the reader. Where the reader is an
+	// io.Seeker too, parts that are not wanted are passed over by Seek.
+	Open() (io.ReadCloser, error)
+	// Size is the number of bytes Open's reader returns.
+	Size() int64
+}
+
+// Buffer takes bytes and then gives them back as a Source. What is decrypted rests in buffers, so they
+// have to guard it. Close drops the bytes, and may be called more than once.
+type Buffer interface {
+	io.Writer
+	Source
+	Close() error
+}
+
+// ErrMessage is returned for a message that cannot be taken apart: its header is over the limit.
+var ErrMessage = errors.New("smime: the message cannot be read")
+
+// ErrOptions is returned where the options contradict each other or leave nothing to do.
+var ErrOptions = errors.New("smime: options are not usable")
+
+// Verdict says what a signature is worth.
+type Verdict string
+
+// The verdicts. All but Valid mean that the message must not be shown as signed by its From address.
+const (
+	Valid     Verdict = "valid"     // chain, purpose, revocation, address and coverage are right
+	Unsigned  Verdict = "unsigned"  // there is no signature
+	Partial   Verdict = "partial"   // what is shown is not wholly what is signed
+	Time      Verdict = "time"      // the claimed signing time contradicts Date, the certificate or the clock
+	Expired   Verdict = "expired"   // the certificate is not valid at this time
+	Weak      Verdict = "weak"      // an algorithm or key that no longer proves anything
+	Mismatch  Verdict = "mismatch"  // the certificate is not for the single From address
+	Purpose   Verdict = "purpose"   // the certificate is not for signing mail
+	Untrusted Verdict = "untrusted" // no chain to a trusted root
+	Revoked   Verdict = "revoked"   // the certificate is revoked
+	Broken    Verdict = "broken"    // the signature is not one over this content
+)
+
+// Judge says what a signer's certificate is worth at a time: its chain, purpose and revocation. The
+// intermediates are what the message carries, in no order and not to be trusted. The reasons are for
+// people. The address is not the judge's business: Open matches it.
+type Judge func(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) (Verdict, []string)
+
+// Signer is who signs: the certificate, the certificates between it and the root, and the key, which may
+// lie on a card or in a vault.
+type Signer struct {
+	Certificate *x509.Certificate
+	Chain       []*x509.Certificate
+	Key         crypto.Signer
+}
+
+// ProtectOptions says what Protect does. Signing comes first where both are asked for (RFC 8551, 3.7).
+type ProtectOptions struct {
+	Sign      *Signer             // nil: not signed
+	EncryptTo []*x509.Certificate // empty: not encrypted
+	Algorithm cms.Algorithm       // empty: AES-256-CBC, which every program reads
+	Time      time.Time           // the signing time; zero: none is claimed
+}
+
+// OpenOptions says what Open may use.
+type OpenOptions struct {
+	Keys    cms.KeyFinder // nil: nothing can be decrypted
+	Judge   Judge         // nil: every signer is Untrusted
+	Scratch func() Buffer // where decrypted and opaque signed content rests; nil: such layers stay closed
+	Now     time.Time     // when signatures are judged; zero: the time of the call
+	Limits  Limits
+}
+
+// Limits bounds the work on one message. Zero fields mean the defaults. Over a limit is a verdict (Broken,
+// or a layer that stays closed), not an error.
+type Limits struct {
+	Layers int   // of signatures and envelopes; default 10
+	Depth  int   // of multiparts; default 20
+	Parts  int   // in the whole message; default 1000
+	Header int   // bytes of one header; default 256 KiB
+	Size   int64 // bytes of what one layer may hold; default 1 GiB
+	CMS    cms.Limits
+}
