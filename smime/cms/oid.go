@@ -1,0 +1,166 @@
+package cms
+
+import (
+	"encoding/asn1"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Object identifiers, in the dotted form in which this package compares them.
+const (
+	// Content types: RFC 5652, 4 to 6; RFC 5083, 2; RFC 3274.
+	oidData              = "1.2.840.113549.1.7.1"
+	oidSignedData        = "1.2.840.113549.1.7.2"
+	oidEnvelopedData     = "1.2.840.113549.1.7.3"
+	oidAuthEnvelopedData = "1.2.840.113549.1.9.16.1.23"
+
+	// Attributes: RFC 5652, 11; RFC 8551, 2.5; RFC 5035; RFC 6211.
+	oidContentType          = "1.2.840.113549.1.9.3"
+	oidMessageDigest        = "1.2.840.113549.1.9.4"
+	oidSigningTime          = "1.2.840.113549.1.9.5"
+	oidCapabilities         = "1.2.840.113549.1.9.15"
+	oidSigningCertificate   = "1.2.840.113549.1.9.16.2.12"
+	oidSigningCertificateV2 = "1.2.840.113549.1.9.16.2.47"
+	oidAlgorithmProtection  = "1.2.840.113549.1.9.52"
+
+	// Digests: RFC 3370, RFC 5754.
+	oidMD5    = "1.2.840.113549.2.5"
+	oidSHA1   = "1.3.14.3.2.26"
+	oidSHA224 = "2.16.840.1.101.3.4.2.4"
+	oidSHA256 = "2.16.840.1.101.3.4.2.1"
+	oidSHA384 = "2.16.840.1.101.3.4.2.2"
+	oidSHA512 = "2.16.840.1.101.3.4.2.3"
+
+	// Signatures: RFC 3370, RFC 5754, RFC 4056, RFC 5753, RFC 8419.
+	oidRSA             = "1.2.840.113549.1.1.1"
+	oidMD5WithRSA      = "1.2.840.113549.1.1.4"
+	oidSHA1WithRSA     = "1.2.840.113549.1.1.5"
+	oidSHA224WithRSA   = "1.2.840.113549.1.1.14"
+	oidSHA256WithRSA   = "1.2.840.113549.1.1.11"
+	oidSHA384WithRSA   = "1.2.840.113549.1.1.12"
+	oidSHA512WithRSA   = "1.2.840.113549.1.1.13"
+	oidPSS             = "1.2.840.113549.1.1.10"
+	oidECPublicKey     = "1.2.840.10045.2.1"
+	oidECDSAWithSHA1   = "1.2.840.10045.4.1"
+	oidECDSAWithSHA224 = "1.2.840.10045.4.3.1"
+	oidECDSAWithSHA256 = "1.2.840.10045.4.3.2"
+	oidECDSAWithSHA384 = "1.2.840.10045.4.3.3"
+	oidECDSAWithSHA512 = "1.2.840.10045.4.3.4"
+	oidEd25519         = "1.3.101.112"
+	oidDSA             = "1.2.840.10040.4.1"
+	oidDSAWithSHA1     = "1.2.840.10040.4.3"
+
+	// Key transport: RFC 3370, RFC 3560.
+	oidOAEP       = "1.2.840.113549.1.1.7"
+	oidMGF1       = "1.2.840.113549.1.1.8"
+	oidPSpecified = "1.2.840.113549.1.1.9"
+
+	// Content encryption: RFC 3565, RFC 5084.
+	oidAES128CBC = "2.16.840.1.101.3.4.1.2"
+	oidAES192CBC = "2.16.840.1.101.3.4.1.22"
+	oidAES256CBC = "2.16.840.1.101.3.4.1.42"
+	oidAES128GCM = "2.16.840.1.101.3.4.1.6"
+	oidAES192GCM = "2.16.840.1.101.3.4.1.26"
+	oidAES256GCM = "2.16.840.1.101.3.4.1.46"
+)
+
+// objectIdentifier is the element of a dotted object identifier of this package.
+func objectIdentifier(dotted string) []byte {
+	var oid asn1.ObjectIdentifier
+	for arc := range strings.SplitSeq(dotted, ".") {
+		n, err := strconv.Atoi(arc)
+		if err != nil {
+			panic("cms: " + dotted + " is no object identifier") // never: only the constants above come here
+		}
+		oid = append(oid, n)
+	}
+	b, err := asn1.Marshal(oid)
+	if err != nil {
+		panic("cms: " + dotted + " is no object identifier") // never, as above
+	}
+	return b
+}
+
+// algorithm is an AlgorithmIdentifier (RFC 5280, 4.1.1.2).
+type algorithm struct {
+	oid        string
+	parameters []byte // the element, nil where absent
+}
+
+// encode is a as an element.
+func (a algorithm) encode() []byte { return sequence(objectIdentifier(a.oid), a.parameters) }
+
+// plain reports whether a has no parameters, or NULL.
+func (a algorithm) plain() bool {
+	return len(a.parameters) == 0 || string(a.parameters) == string(null())
+}
+
+// same reports whether a and b mean the same. Absent parameters and NULL are the same (RFC 8933, 3; RFC 5754, 2).
+func (a algorithm) same(b algorithm) bool {
+	return a.oid == b.oid && (a.plain() && b.plain() || string(a.parameters) == string(b.parameters))
+}
+
+// readAlgorithm takes an AlgorithmIdentifier from the front of s.
+func readAlgorithm(s *cryptobyte.String, a *algorithm) bool {
+	return readAlgorithmAs(s, a, cryptobyte_asn1.SEQUENCE)
+}
+
+// readAlgorithmAs is readAlgorithm for one with an implicit tag.
+func readAlgorithmAs(s *cryptobyte.String, a *algorithm, tag cryptobyte_asn1.Tag) bool {
+	var body cryptobyte.String
+	if !s.ReadASN1(&body, tag) || !readOID(&body, &a.oid) {
+		return false
+	}
+	a.parameters = nil
+	if body.Empty() {
+		return true
+	}
+	var parameters cryptobyte.String
+	var any cryptobyte_asn1.Tag
+	if !body.ReadAnyASN1Element(&parameters, &any) || !body.Empty() {
+		return false
+	}
+	a.parameters = parameters
+	return true
+}
+
+// readOID takes an OBJECT IDENTIFIER in dotted form.
+func readOID(s *cryptobyte.String, out *string) bool {
+	var oid asn1.ObjectIdentifier
+	if !s.ReadASN1ObjectIdentifier(&oid) {
+		return false
+	}
+	*out = oid.String()
+	return true
+}
+
+// parseAlgorithm reads der, which must be one AlgorithmIdentifier and nothing else.
+func parseAlgorithm(der []byte) (algorithm, error) {
+	var a algorithm
+	s := cryptobyte.String(der)
+	if !readAlgorithm(&s, &a) || !s.Empty() {
+		return algorithm{}, malformed("an algorithm cannot be read")
+	}
+	return a, nil
+}
+
+// parseOID reads der, which must be one OBJECT IDENTIFIER and nothing else.
+func parseOID(der []byte) (string, error) {
+	var oid string
+	s := cryptobyte.String(der)
+	if !readOID(&s, &oid) || !s.Empty() {
+		return "", malformed("an object identifier cannot be read")
+	}
+	return oid, nil
+}
+
+// contentTypeName is "data" for id-data and the dotted form for every other content type.
+func contentTypeName(oid string) string {
+	if oid == oidData {
+		return "data"
+	}
+	return oid
+}
