@@ -20,16 +20,25 @@ type State string
 // The states of a recipient. Delivered, Failed and Dropped are final.
 const (
 	Queued    State = "queued"    // waits for its next attempt
+	Held      State = "held"      // set aside until an operator retries or drops it; LastReply says why
 	Delivered State = "delivered" // the next hop has it
 	Failed    State = "failed"    // refused for good, or out of time; the sender was told
 	Dropped   State = "dropped"   // an operator removed it
 )
 
-// Errors of every Store.
+// Final reports whether nothing more is to be done for a recipient in state s.
+func (s State) Final() bool { return s == Delivered || s == Failed || s == Dropped }
+
+// Errors of every Store. All of them are temporary for whoever hands a message over.
 var (
-	ErrNotFound  = errors.New("queue: no such message")
-	ErrLeaseLost = errors.New("queue: the lease has passed to another")
-	ErrDamaged   = errors.New("queue: the content of a message cannot be read back")
+	ErrNotFound    = errors.New("queue: no such message")
+	ErrExists      = errors.New("queue: a message with this id is there already")
+	ErrLeaseLost   = errors.New("queue: the lease has passed to another")
+	ErrLeased      = errors.New("queue: every recipient in question is being delivered right now; try again when the attempt has ended")
+	ErrDamaged     = errors.New("queue: the content of a message cannot be read back")
+	ErrFull        = errors.New("queue: the disk is full; free some space or move the queue's directory")
+	ErrUnavailable = errors.New("queue: the storage failed and is being checked")
+	ErrClosed      = errors.New("queue: closed")
 )
 
 // New is one variant of a message, to be put.
@@ -66,7 +75,7 @@ type Recipient struct {
 	State       State
 	Attempts    int
 	Next        time.Time // of the next attempt, where State is Queued
-	LastReply   string    // the last reply or error text, for operators; at most 512 bytes
+	LastReply   string    // the last reply or error text, for operators; cut to 512 bytes
 	LastTried   time.Time
 }
 
@@ -79,17 +88,19 @@ type Claim struct {
 	Until       time.Time
 }
 
-// Outcome is what an attempt did for one recipient of a claim.
+// Outcome is what an attempt did for one recipient of a claim. It counts as an attempt.
 type Outcome struct {
-	Index int    // into Claim.Message.Recipients
-	State State  // Delivered, Failed, or Queued for another try
-	Reply string // for operators
-	Next  time.Time
+	Index int       // into Claim.Message.Recipients, one of Claim.Due
+	State State     // any; Queued for another try
+	Reply string    // for operators
+	Tried time.Time // of the attempt
+	Next  time.Time // of the next one, where State is Queued
 }
 
 // Filter selects messages for operators. Zero fields select everything.
 type Filter struct {
 	ID          mail.ID // or the id of origin
+	After       mail.ID // only messages put after this one, for reading page by page
 	Sender      string  // substring, case-insensitive
 	Recipient   string  // substring, case-insensitive
 	Destination string
@@ -97,7 +108,8 @@ type Filter struct {
 	Limit       int // 0: 100
 }
 
-// Due tells when a destination next has work.
+// Due tells when a destination next has work: the earliest due time of its queued recipients, where for
+// one under a lease the end of the lease counts.
 type Due struct {
 	Destination string
 	At          time.Time
@@ -105,50 +117,58 @@ type Due struct {
 
 // Store is a durable queue. All methods may be called at once. An error that is none of this package's
 // is a fault of the storage: what was asked may or may not have happened, except that Put and Settle
-// either happened whole or not at all.
+// either happened whole or not at all. A context that ends while a method waits ends the waiting only
+// where nothing was done yet; what has begun is waited for, so that its result is the truth.
+//
+// Times are kept to the millisecond.
 type Store interface {
 	// Put makes all entries durable in one commit: when it returns nil they are on stable storage
-	// (invariant 1); when it returns an error none of them is in the queue.
+	// (invariant 1); when it returns an error of this package or of ctx none of them is in the queue.
+	// ErrExists, ErrFull, ErrUnavailable. Without entries it does nothing.
 	Put(ctx context.Context, entries []New) error
 
-	// Destinations lists each destination with unleased queued recipients and its earliest due time.
+	// Destinations lists each destination that has queued recipients, in no particular order.
 	Destinations(ctx context.Context) ([]Due, error)
 
 	// Claim leases up to limit messages of one destination whose recipients are due at now, oldest due
-	// first, until now+lease. A recipient under a lease that has not passed is not claimed again.
+	// first, until now+lease. A recipient under a lease that has not passed is not claimed again. A
+	// message whose envelope cannot be read back is Held instead of claimed.
 	Claim(ctx context.Context, destination string, now time.Time, lease time.Duration, limit int) ([]Claim, error)
 
-	// Renew moves the end of a lease; ErrLeaseLost where it has passed to another.
+	// Renew moves the end of a lease; ErrLeaseLost where it has passed to another or was settled.
 	Renew(ctx context.Context, c Claim, until time.Time) error
 
 	// Settle records outcomes, ends the lease and puts reports in the same commit. A recipient of the
 	// claim without an outcome goes back as it was. When every recipient of a message is in a final
-	// state, the message and its content are deleted. ErrLeaseLost where the lease has passed to another:
-	// then nothing is recorded.
+	// state, the message and its content are deleted. ErrLeaseLost where the lease has passed to another
+	// or was settled: then nothing is recorded, and no report is put.
 	Settle(ctx context.Context, c Claim, outcomes []Outcome, reports []New) error
 
-	// Open returns the content of a message; ErrNotFound, ErrDamaged.
+	// Open returns the content of a message; ErrNotFound, ErrDamaged. Also the reader may return
+	// ErrDamaged, before any byte that was not stored.
 	Open(ctx context.Context, id mail.ID) (io.ReadCloser, error)
 
 	// List returns messages, oldest first, for operators.
 	List(ctx context.Context, f Filter) ([]Message, error)
 
-	// Retry makes the queued recipients of a message due now; Drop ends them as Dropped, without a
-	// report. Both return ErrNotFound where there is no such message and leave leased recipients alone.
+	// Retry makes the queued and held recipients of a message due now; Drop ends them as Dropped,
+	// without a report. Both return ErrNotFound where there is no such message, leave recipients under a
+	// lease alone, and return ErrLeased where that left them nothing to do.
 	Retry(ctx context.Context, id mail.ID, now time.Time) error
 	Drop(ctx context.Context, id mail.ID) error
 
-	// Stats counts for metrics and health.
+	// Stats counts for metrics and health. Its cost does not grow with the queue.
 	Stats(ctx context.Context) (Stats, error)
 
-	// Close returns after the last commit; the methods fail afterwards.
+	// Close returns after the last commit; the methods fail with ErrClosed afterwards.
 	Close() error
 }
 
 // Stats are the queue's figures.
 type Stats struct {
 	Messages   int64     // stored
-	Recipients int64     // in state Queued
+	Recipients int64     // in state Queued or Held
+	Held       int64     // in state Held
 	Bytes      int64     // of content
 	Oldest     time.Time // arrival of the oldest message; zero where there is none
 }
