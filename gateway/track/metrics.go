@@ -25,7 +25,7 @@ type Metrics struct {
 //
 //	siegel_messages_total{kind,direction}             events, one per step of a message
 //	siegel_message_bytes_total{kind,direction}        bytes of accepted, queued and delivered messages
-//	siegel_tls_connections_total{side,version,verified}  transfers by TLS version: side "in" at acceptance, "out" at each attempt
+//	siegel_tls_connections_total{side,version,verified}  transfers by TLS version: side "in" at acceptance, "out" at attempts
 //	siegel_delivery_seconds{kind,direction}           duration of an attempt, by how it ended
 //	siegel_delivery_attempts{kind,direction}          attempts made when a message was delivered or failed for good
 func NewMetrics() *Metrics {
@@ -77,7 +77,7 @@ func (m *Metrics) attempt(e Event, labels prometheus.Labels) {
 	if e.Attempt > 0 && e.Kind != Deferred {
 		m.attempts.With(labels).Observe(float64(e.Attempt))
 	}
-	if e.Host != "" {
+	if e.TLS != "" || e.Kind == Delivered { // a failed attempt without TLS may never have connected
 		m.countTLS("out", e.TLS)
 	}
 }

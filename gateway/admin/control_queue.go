@@ -1,0 +1,250 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/safetext"
+)
+
+// errQuestion is the error of a request that cannot be understood.
+var errQuestion = errors.New("cannot be understood")
+
+const textNotFound = "no such message in the queue"
+
+func (c *Control) listQueue(w http.ResponseWriter, r *http.Request) {
+	filter, err := parseFilter(r.URL.Query())
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	limit := filter.Limit
+	filter.Limit++ // one more tells whether there are more
+	messages, err := c.find(r.Context(), filter)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	out := List{More: len(messages) > limit, Messages: []Message{}}
+	for _, m := range messages[:min(limit, len(messages))] {
+		out.Messages = append(out.Messages, newMessage(m))
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+// parseFilter reads what the client's query writes; a key it does not know is an error, so that a
+// misspelt filter does not select everything.
+func parseFilter(query map[string][]string) (queue.Filter, error) {
+	f := queue.Filter{Limit: 100}
+	for key, values := range query {
+		value := values[len(values)-1]
+		if len(value) > 1024 {
+			return f, fmt.Errorf("%w: %s is longer than 1024 bytes", errQuestion, key)
+		}
+		if err := setFilter(&f, key, value); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+func setFilter(f *queue.Filter, key, value string) error {
+	switch key {
+	case "id":
+		f.ID = mail.ID(value)
+	case "sender":
+		f.Sender = value
+	case "recipient":
+		f.Recipient = value
+	case "destination":
+		f.Destination = value
+	case "state":
+		f.State = queue.State(value)
+		if !slices.Contains([]queue.State{"", queue.Queued, queue.Held, queue.Delivered, queue.Failed, queue.Dropped}, f.State) {
+			return fmt.Errorf("%w: state is one of queued, held, delivered, failed, dropped", errQuestion)
+		}
+	case "limit":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > MaxList {
+			return fmt.Errorf("%w: limit is a number from 1 to %d", errQuestion, MaxList)
+		}
+		f.Limit = n
+	default:
+		return fmt.Errorf("%w: no filter is called %.40q", errQuestion, key)
+	}
+	return nil
+}
+
+func (c *Control) showQueue(w http.ResponseWriter, r *http.Request) {
+	messages, err := c.byID(r)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	out := List{Messages: []Message{}}
+	for _, m := range messages {
+		out.Messages = append(out.Messages, newMessage(m))
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+func (c *Control) retry(w http.ResponseWriter, r *http.Request) {
+	var destinations []string
+	c.change(w, r, "retry", func(ctx context.Context, m queue.Message) (Change, error) {
+		for _, rcpt := range m.Recipients {
+			if !rcpt.State.Final() && !slices.Contains(destinations, rcpt.Destination) {
+				destinations = append(destinations, rcpt.Destination)
+			}
+		}
+		return Change{ID: m.Envelope.ID}, c.o.Store.Retry(ctx, m.Envelope.ID, c.o.Now())
+	})
+	if c.o.Wake != nil && len(destinations) > 0 {
+		c.o.Wake(destinations...)
+	}
+}
+
+func (c *Control) drop(w http.ResponseWriter, r *http.Request) {
+	c.change(w, r, "drop", func(ctx context.Context, m queue.Message) (Change, error) {
+		id := m.Envelope.ID
+		if err := c.o.Store.Drop(ctx, id); err != nil {
+			return Change{}, err
+		}
+		left, err := c.o.Store.List(ctx, queue.Filter{ID: id, Limit: 1})
+		if err != nil {
+			return Change{}, err
+		}
+		done := Change{ID: id}
+		if len(left) > 0 {
+			done.Busy = waiting(left[0])
+		}
+		c.recordDrop(m, done.Busy)
+		return done, nil
+	})
+}
+
+// recordDrop tells the recorder whom the message will not reach.
+func (c *Control) recordDrop(m queue.Message, busy []string) {
+	gone := slices.DeleteFunc(waiting(m), func(a string) bool { return slices.Contains(busy, a) })
+	if len(gone) == 0 {
+		return
+	}
+	c.o.Recorder.Record(track.Event{
+		Time: c.o.Now(), Kind: track.Dropped, ID: m.Envelope.ID, Origin: m.Origin,
+		From: m.Envelope.From.String(), To: gone, Size: m.Size, Reply: "dropped by an operator",
+	})
+}
+
+func waiting(m queue.Message) []string {
+	var out []string
+	for _, r := range m.Recipients {
+		if !r.State.Final() {
+			out = append(out, r.Address.String())
+		}
+	}
+	return out
+}
+
+// change does one thing to every message that the request's id names. A message that goes away
+// meanwhile is not an error where another was changed.
+func (c *Control) change(w http.ResponseWriter, r *http.Request, name string, do func(context.Context, queue.Message) (Change, error)) {
+	messages, err := c.byID(r)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTime)
+	defer cancel()
+	var out changes
+	for _, m := range messages {
+		done, err := do(ctx, m)
+		if errors.Is(err, queue.ErrNotFound) {
+			continue
+		}
+		if errors.Is(err, queue.ErrLeased) {
+			done, err = Change{ID: m.Envelope.ID, Busy: waiting(m)}, nil
+		}
+		if err != nil {
+			c.fail(w, err)
+			return
+		}
+		c.act(r, name).WithField("id", string(done.ID)).Info("queue changed by an operator")
+		out.Changed = append(out.Changed, done)
+	}
+	if len(out.Changed) == 0 {
+		c.fail(w, queue.ErrNotFound)
+		return
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+// byID finds the message with the id in the path, or the variants of the message accepted under it.
+func (c *Control) byID(r *http.Request) ([]queue.Message, error) {
+	id := r.PathValue("id")
+	if !plausibleID(id) {
+		return nil, fmt.Errorf("%w: %.40q is no id of a message", errQuestion, id)
+	}
+	messages, err := c.find(r.Context(), queue.Filter{ID: mail.ID(id), Limit: MaxList})
+	if err == nil && len(messages) == 0 {
+		err = queue.ErrNotFound
+	}
+	return messages, err
+}
+
+func plausibleID(s string) bool {
+	strange := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, strange)
+}
+
+func (c *Control) find(ctx context.Context, f queue.Filter) ([]queue.Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	return c.o.Store.List(ctx, f)
+}
+
+// act is the beginning of the log line of an administrative act: what, and who as far as known.
+func (c *Control) act(r *http.Request, name string) *logrus.Entry {
+	user, ok := r.Context().Value(userKey{}).(int)
+	if !ok {
+		user = -1
+	}
+	return c.log.WithFields(logrus.Fields{"act": name, "uid": user})
+}
+
+// fail answers with err. The socket's peers run the gateway: they may read its errors.
+func (c *Control) fail(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+		writeJSON(w, http.StatusNotFound, problem{Error: textNotFound})
+	case errors.Is(err, errQuestion):
+		writeJSON(w, http.StatusBadRequest, problem{Error: err.Error()})
+	default:
+		c.log.WithField("reason", oneLine(err)).Error("a command on the control socket failed")
+		writeJSON(w, http.StatusInternalServerError, problem{Error: "the gateway could not do it", Details: lines(err)})
+	}
+}
+
+func writeJSON(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(body) // an error here is a peer that went away
+}
+
+func oneLine(err error) string { return safetext.Line(err.Error(), 512) }
+
+// lines are the lines of an error's text: several problems stand one to a line.
+func lines(err error) []string {
+	all := strings.Split(strings.TrimRight(err.Error(), "\n"), "\n")
+	return all[:min(len(all), 1000)]
+}
