@@ -1,42 +1,9 @@
 package cms
 
 import (
-	"crypto"
 	"crypto/x509"
 	"io"
-	"time"
 )
-
-// SignOptions says who signs and how.
-type SignOptions struct {
-	Certificate  *x509.Certificate   // the signer's; its public key must be Key's
-	Chain        []*x509.Certificate // further certificates to put into the message
-	Key          crypto.Signer       // RSA, ECDSA on P-256, P-384 or P-521, or Ed25519; may be opaque
-	Hash         crypto.Hash         // SHA-256, SHA-384 or SHA-512; 0: SHA-256 (Ed25519: always SHA-512)
-	PSS          bool                // RSASSA-PSS instead of PKCS #1 v1.5, for RSA keys
-	Time         time.Time           // signingTime; zero: none
-	Capabilities []Algorithm         // smimeCapabilities in order of preference; nil: the default; empty: none
-}
-
-// Micalg is the value of the micalg parameter of multipart/signed for o (RFC 8551, 3.5.3.2).
-func (o SignOptions) Micalg() string { return "sha-256" }
-
-// DetachedSigner signs what is written to it.
-type DetachedSigner struct{}
-
-// NewDetachedSigner returns a signer without content.
-func NewDetachedSigner(o SignOptions) (*DetachedSigner, error) { return nil, ErrUnsupported }
-
-// Write adds content.
-func (s *DetachedSigner) Write(p []byte) (int, error) { return 0, ErrUnsupported }
-
-// Finish signs, and returns the ContentInfo as DER.
-func (s *DetachedSigner) Finish() ([]byte, error) { return nil, ErrUnsupported }
-
-// NewOpaqueSigner returns a writer for size bytes of content that go to w within a SignedData.
-func NewOpaqueSigner(w io.Writer, size int64, o SignOptions) (io.WriteCloser, error) {
-	return nil, ErrUnsupported
-}
 
 // EncryptOptions says for whom to encrypt and how.
 type EncryptOptions struct {

@@ -1,0 +1,205 @@
+package cms
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// encodeAttribute is an Attribute with one value (RFC 5652, 5.3).
+func encodeAttribute(oid string, value []byte) []byte {
+	return sequence(objectIdentifier(oid), tlv(tagSet, value))
+}
+
+// signedAttributes is the SET OF Attribute to sign for content with the given digest (RFC 8551, 2.5).
+func signedAttributes(o SignOptions, spec signatureSpec, digest []byte) []byte {
+	attributes := [][]byte{
+		encodeAttribute(oidContentType, objectIdentifier(oidData)),
+		encodeAttribute(oidMessageDigest, octetString(digest)),
+		encodeAttribute(oidSigningCertificateV2, signingCertificateV2(o.Certificate)),
+		encodeAttribute(oidAlgorithmProtection, sequence(
+			algorithm{oid: spec.digest.oid}.encode(), retag(encodeSignature(spec), tagContextCons|1))),
+	}
+	if !o.Time.IsZero() {
+		attributes = append(attributes, encodeAttribute(oidSigningTime, timeValue(o.Time)))
+	}
+	if list := encodeCapabilities(o.Capabilities); list != nil {
+		attributes = append(attributes, encodeAttribute(oidCapabilities, list))
+	}
+	return setOf(attributes...)
+}
+
+// retag is element with another one-octet identifier, as IMPLICIT tagging does.
+func retag(element []byte, tag byte) []byte {
+	out := bytes.Clone(element)
+	out[0] = tag
+	return out
+}
+
+// encodeCapabilities is SMIMECapabilities (RFC 8551, 2.5.2); nil means the default, empty none.
+func encodeCapabilities(names []Algorithm) []byte {
+	if names == nil {
+		names = []Algorithm{AES256GCM, AES128GCM, AES256CBC, AES192CBC, AES128CBC}
+	}
+	var list [][]byte
+	for _, name := range names {
+		if c, err := cipherByName(name); err == nil {
+			list = append(list, sequence(objectIdentifier(c.oid)))
+		}
+	}
+	if list == nil {
+		return nil
+	}
+	return sequence(list...)
+}
+
+// signingCertificateV2 is the attribute's value for c (RFC 5035, 3), with SHA-256 as its default digest.
+func signingCertificateV2(c *x509.Certificate) []byte {
+	sha256, _ := digestByOID(oidSHA256)
+	h := sha256.hash.New()
+	h.Write(c.Raw)
+	issuerSerial := sequence(sequence(tlv(tagContextCons|4, c.RawIssuer)), integer(c.SerialNumber))
+	return sequence(sequence(sequence(octetString(h.Sum(nil)), issuerSerial)))
+}
+
+// attributeSet is what this package reads of signed attributes.
+type attributeSet struct {
+	contentType  string
+	digest       []byte
+	signingTime  time.Time
+	capabilities []string
+	certificate  cryptobyte.String // the value of signingCertificate or signingCertificateV2
+	certificate2 bool              // it is the latter
+	protection   cryptobyte.String // the value of CMSAlgorithmProtection
+}
+
+// parseAttributes reads the content of a SET OF Attribute. What this package knows may be there once, with
+// one value (RFC 5652, 11; RFC 8551, 2.5.2; RFC 6211, 2); the rest is passed over.
+func parseAttributes(content []byte) (*attributeSet, error) {
+	set := &attributeSet{}
+	seen := map[string]bool{}
+	for s := cryptobyte.String(content); !s.Empty(); {
+		var attribute, values cryptobyte.String
+		var oid string
+		if !s.ReadASN1(&attribute, cryptobyte_asn1.SEQUENCE) || !readOID(&attribute, &oid) ||
+			!attribute.ReadASN1(&values, cryptobyte_asn1.SET) || !attribute.Empty() {
+			return nil, malformed("an attribute cannot be read")
+		}
+		read := set.reader(oid)
+		if read == nil {
+			continue
+		}
+		if seen[oid] {
+			return nil, malformed("an attribute is there twice")
+		}
+		seen[oid] = true
+		if !read(&values) || !values.Empty() {
+			return nil, malformed("an attribute's value cannot be read")
+		}
+	}
+	return set, nil
+}
+
+// reader is the function that takes the value of attribute oid, nil for one that is passed over.
+func (set *attributeSet) reader(oid string) func(*cryptobyte.String) bool {
+	switch oid {
+	case oidContentType:
+		return func(v *cryptobyte.String) bool { return readOID(v, &set.contentType) }
+	case oidMessageDigest:
+		return func(v *cryptobyte.String) bool {
+			return v.ReadASN1Bytes(&set.digest, cryptobyte_asn1.OCTET_STRING) && len(set.digest) > 0
+		}
+	case oidSigningTime:
+		return set.readTime
+	case oidCapabilities:
+		return set.readCapabilities
+	case oidSigningCertificate, oidSigningCertificateV2:
+		return func(v *cryptobyte.String) bool {
+			if set.certificate2 { // both may be there; the newer one decides
+				return v.ReadASN1(new(cryptobyte.String), cryptobyte_asn1.SEQUENCE)
+			}
+			set.certificate2 = oid == oidSigningCertificateV2
+			return v.ReadASN1(&set.certificate, cryptobyte_asn1.SEQUENCE)
+		}
+	case oidAlgorithmProtection:
+		return func(v *cryptobyte.String) bool { return v.ReadASN1(&set.protection, cryptobyte_asn1.SEQUENCE) }
+	}
+	return nil
+}
+
+func (set *attributeSet) readTime(v *cryptobyte.String) bool {
+	if v.PeekASN1Tag(cryptobyte_asn1.UTCTime) {
+		return v.ReadASN1UTCTime(&set.signingTime)
+	}
+	return v.ReadASN1GeneralizedTime(&set.signingTime)
+}
+
+func (set *attributeSet) readCapabilities(v *cryptobyte.String) bool {
+	var list cryptobyte.String
+	if !v.ReadASN1(&list, cryptobyte_asn1.SEQUENCE) {
+		return false
+	}
+	for !list.Empty() {
+		var one algorithm
+		if !readAlgorithm(&list, &one) {
+			return false
+		}
+		set.capabilities = append(set.capabilities, capabilityName(one.oid))
+	}
+	return true
+}
+
+// checkCertificate reports whether the attributes name c, or no certificate at all (RFC 5035, 3 and 4).
+func (set *attributeSet) checkCertificate(c *x509.Certificate) error {
+	if set.certificate == nil {
+		return nil
+	}
+	var certs, first cryptobyte.String
+	s := set.certificate
+	if !s.ReadASN1(&certs, cryptobyte_asn1.SEQUENCE) || !certs.ReadASN1(&first, cryptobyte_asn1.SEQUENCE) {
+		return malformed("the signing certificate attribute cannot be read")
+	}
+	d, _ := digestByOID(oidSHA256)
+	if !set.certificate2 {
+		d, _ = digestByOID(oidSHA1)
+	} else if first.PeekASN1Tag(cryptobyte_asn1.SEQUENCE) {
+		var a algorithm
+		if !readAlgorithm(&first, &a) {
+			return malformed("the signing certificate attribute cannot be read")
+		}
+		var ok bool
+		if d, ok = digestByOID(a.oid); !ok {
+			return fmt.Errorf("%w: the digest of the signing certificate attribute", ErrUnsupported)
+		}
+	}
+	var hash []byte
+	if !first.ReadASN1Bytes(&hash, cryptobyte_asn1.OCTET_STRING) {
+		return malformed("the signing certificate attribute cannot be read")
+	}
+	h := d.hash.New()
+	h.Write(c.Raw)
+	if !bytes.Equal(hash, h.Sum(nil)) {
+		return fmt.Errorf("%w: it was made with another certificate", ErrSignature)
+	}
+	return nil
+}
+
+// checkProtection reports whether the attributes name the signer info's algorithms, or none (RFC 6211, 3).
+func (set *attributeSet) checkProtection(digest, signature algorithm) error {
+	if set.protection == nil {
+		return nil
+	}
+	var d, s algorithm
+	p := set.protection
+	if !readAlgorithm(&p, &d) || !readAlgorithmAs(&p, &s, contextTag(1)) || !p.Empty() {
+		return malformed("the algorithm protection attribute cannot be read")
+	}
+	if !d.same(digest) || !s.same(signature) {
+		return fmt.Errorf("%w: its algorithms were changed", ErrSignature)
+	}
+	return nil
+}
