@@ -76,7 +76,7 @@ func (e *Error) Unwrap() error {
 // Queue lists the messages that f selects, oldest first; f.Limit is at most [MaxList].
 func (c *Client) Queue(ctx context.Context, f queue.Filter) (List, error) {
 	query := url.Values{}
-	for key, value := range map[string]string{"id": string(f.ID), "sender": f.Sender, "recipient": f.Recipient,
+	for key, value := range map[string]string{"id": string(f.ID), "after": string(f.After), "sender": f.Sender, "recipient": f.Recipient,
 		"destination": f.Destination, "state": string(f.State)} {
 		if value != "" {
 			query.Set(key, value)

@@ -40,7 +40,7 @@ type ControlOptions struct {
 // Control answers the commands of operators on a unix socket of mode 0600 in a directory of mode 0700.
 // It talks HTTP with JSON:
 //
-//	GET  /v1/queue?id=&sender=&recipient=&destination=&state=&limit=   List
+//	GET  /v1/queue?id=&after=&sender=&recipient=&destination=&state=&limit=   List
 //	GET  /v1/queue/{id}          List: one message, or all variants of one that was accepted
 //	POST /v1/queue/{id}/retry    due now
 //	POST /v1/queue/{id}/drop     removed without a report

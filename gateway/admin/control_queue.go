@@ -63,6 +63,8 @@ func setFilter(f *queue.Filter, key, value string) error {
 	switch key {
 	case "id":
 		f.ID = mail.ID(value)
+	case "after":
+		f.After = mail.ID(value)
 	case "sender":
 		f.Sender = value
 	case "recipient":
@@ -172,7 +174,8 @@ func (c *Control) change(w http.ResponseWriter, r *http.Request, name string, do
 			continue
 		}
 		if errors.Is(err, queue.ErrLeased) {
-			done, err = Change{ID: m.Envelope.ID, Busy: waiting(m)}, nil
+			out.Changed = append(out.Changed, Change{ID: m.Envelope.ID, Busy: waiting(m)})
+			continue
 		}
 		if err != nil {
 			c.fail(w, err)

@@ -1,0 +1,41 @@
+# What one does with this tree. `make demo` and `make test` need nothing but Go and make beforehand: they
+# install what is missing (scripts/install-tools). CONTRIBUTING.md explains the rest.
+
+GO          ?= go
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Packages that `test`, `bench` and `fuzz` look at.
+PKG         ?= ./...
+# Time for each fuzz target.
+FUZZTIME    ?= 60s
+# What `make demo` hands to the command; `make demo ARGS=` keeps the gateway up.
+ARGS        ?= --once
+
+.PHONY: demo test bench lint build fuzz clean
+
+demo:
+	@scripts/install-tools demo
+	@$(GO) run ./cmd/siegel demo $(ARGS)
+
+test:
+	@scripts/install-tools test
+	@$(GO) run ./internal/testsum -race -vet=off $(PKG)
+
+bench:
+	@scripts/install-tools test
+	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+build:
+	$(GO) build -trimpath -o bin/siegel ./cmd/siegel
+
+fuzz:
+	@scripts/fuzz $(FUZZTIME) $(PKG)
+
+clean:
+	rm -rf bin
+	$(GO) clean ./...
