@@ -1,0 +1,130 @@
+// Package smtpin takes mail in over SMTP and hands it on; it keeps nothing and sends nothing.
+//
+// The dialogue itself is spoken by github.com/emersion/go-smtp. Between it and the network stands a
+// layer of ours, the door, which reads the wire: it hands go-smtp one clean command line at a time, speaks
+// STARTTLS, and frames DATA and BDAT, so that no byte of a message is ever read as a command and the
+// faults that go-smtp has there are never reached.
+package smtpin
+
+import (
+	"context"
+	"crypto/tls"
+	"net/netip"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/atrest"
+)
+
+// Role says who speaks on a listener, and so what is accepted there.
+type Role string
+
+// The roles.
+const (
+	// Internal is for the company's mail servers: Networks may connect, Senders may be MAIL FROM (the
+	// null reverse-path may always), any recipient is taken.
+	Internal Role = "internal"
+	// External is for the internet: only recipients in local domains are taken.
+	External Role = "external"
+	// Submission is for users: they authenticate, and send only from the addresses they may use.
+	Submission Role = "submission"
+)
+
+// Handler takes messages.
+type Handler interface {
+	// Accept returns nil only when the message is durable (invariant 1): the client is told 250 at once.
+	// An error becomes the reply by [status.For]. The content is valid until Accept returns. Accept is
+	// called at once from many goroutines; ctx ends when the server gives up waiting for it at a stop.
+	Accept(ctx context.Context, env mail.Envelope, content mail.Content) error
+}
+
+// Authenticator checks passwords.
+type Authenticator interface {
+	// Authenticate returns the addresses the user may send from. An error refuses: one that is a
+	// [status.Error] with its own reply, any other as wrong credentials when it wraps [ErrCredentials]
+	// and as a passing trouble otherwise. It is called at once from many goroutines.
+	Authenticate(ctx context.Context, user, password string) (mail.Patterns, error)
+}
+
+// Listener is one address the server listens on.
+type Listener struct {
+	Name    string // in the configuration, the log and the record; unique
+	Address string // host and port to bind: "192.0.2.1:25", ":25", "127.0.0.1:0"
+	Role    Role
+	// Networks may connect; nil permits everyone. An internal listener must have some.
+	Networks []netip.Prefix
+	// Senders are who may be MAIL FROM on an internal listener, and whose mail may be signed.
+	Senders mail.Patterns
+	// TLSConfig offers STARTTLS, or serves Implicit TLS; nil: neither. Use GetCertificate in it so that a
+	// renewed certificate is taken up.
+	TLSConfig  *tls.Config
+	Implicit   bool // TLS from the first byte (RFC 8314, 3)
+	RequireTLS bool // MAIL is refused before STARTTLS
+	// Auth offers SASL PLAIN and LOGIN, under TLS only. A submission listener must have one, and then
+	// takes mail from authenticated users only.
+	Auth          Authenticator
+	MaxSize       int64 // bytes of a message; 0: 50 MiB
+	MaxRecipients int   // of a message; 0: 1000
+}
+
+// Options is all a Server needs. Hostname, Handler and Spool are required.
+type Options struct {
+	Hostname  string        // said in the greeting and in Received
+	Local     mail.Patterns // the recipients that external listeners take: the company's domains
+	Listeners []Listener
+	Handler   Handler
+	Spool     *atrest.Spool      // holds content while it is received and handled
+	Recorder  track.Recorder     // of accepted and refused messages; nil: none
+	Log       logrus.FieldLogger // for developers; nil: none
+	Now       func() time.Time   // nil: time.Now
+	Limits    Limits
+}
+
+// Limits bound what clients may take up. Zero fields take the default that stands with them.
+type Limits struct {
+	Connections int           // open at once over all listeners; 1000
+	PerClient   int           // open at once from one IPv4 address or IPv6 /64; 100
+	Errors      int           // commands refused for good, on one connection; 20
+	Messages    int           // taken on one connection before it is closed; 1000
+	Idle        time.Duration // wait for a command; 5 minutes (RFC 5321, 4.5.3.2.7)
+	Read        time.Duration // wait for the next bytes of a message; 3 minutes (RFC 5321, 4.5.3.2.5)
+	Write       time.Duration // for one reply to go out; 1 minute
+	Message     time.Duration // from DATA to the end of the message; 1 hour
+	Handshake   time.Duration // for TLS; 30 seconds
+	Grace       time.Duration // for messages in transfer at a stop; 30 seconds
+	Line        int           // octets of a command; 12288 (RFC 4954, 4.: AUTH)
+	Header      int           // octets of a message header; 256 KiB
+	Fields      int           // of a message header; 1000
+	Hops        int           // Received fields before a loop is suspected; 100 (RFC 5321, 6.3)
+}
+
+func (l Limits) withDefaults() Limits {
+	orInt := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	orTime := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	orInt(&l.Connections, 1000)
+	orInt(&l.PerClient, 100)
+	orInt(&l.Errors, 20)
+	orInt(&l.Messages, 1000)
+	orInt(&l.Line, 12<<10)
+	orInt(&l.Header, 256<<10)
+	orInt(&l.Fields, 1000)
+	orInt(&l.Hops, 100)
+	orTime(&l.Idle, 5*time.Minute)
+	orTime(&l.Read, 3*time.Minute)
+	orTime(&l.Write, time.Minute)
+	orTime(&l.Message, time.Hour)
+	orTime(&l.Handshake, 30*time.Second)
+	orTime(&l.Grace, 30*time.Second)
+	return l
+}
