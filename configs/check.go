@@ -1,0 +1,182 @@
+package configs
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/siegel-mail/siegel/internal/atrest"
+)
+
+// checker judges a configuration whose every single value could be read.
+type checker struct {
+	*Config
+	options Options
+	report  *report
+	broken  map[string]bool // keys whose values could not be read
+}
+
+func check(c *Config, o Options, d *decoder) {
+	k := &checker{Config: c, options: o, report: d.report, broken: maps.Clone(d.report.failed)}
+	k.general()
+	k.listeners()
+	k.certificates()
+	k.policy()
+	k.routes()
+	k.admin()
+}
+
+// fail reports an error at a key, unless its value could not be read.
+func (k *checker) fail(dotted, format string, args ...any) { k.say(Error, dotted, format, args...) }
+
+// warn reports a warning at a key, unless its value could not be read.
+func (k *checker) warn(dotted, format string, args ...any) { k.say(Warning, dotted, format, args...) }
+
+func (k *checker) say(s Severity, dotted, format string, args ...any) {
+	if k.broken[dotted] {
+		return
+	}
+	k.report.add(Problem{s, nearest(k.origins, dotted), dotted, fmt.Sprintf(format, args...)})
+}
+
+func (k *checker) general() {
+	if why := badHost(k.Hostname); why != "" {
+		k.fail("hostname", "%s", why)
+	} else if _, err := netip.ParseAddr(k.Hostname); err == nil {
+		k.fail("hostname", "this must be a name, not an address")
+	} else if !strings.Contains(k.Hostname, ".") {
+		k.warn("hostname", "other mail servers expect a full name, as in mail.firma.example")
+	}
+	k.folder("state", k.State, false)
+	if !k.AtRest.Key.IsZero() {
+		if _, err := atrest.ParseKey(k.AtRest.Key.Reveal()); err != nil {
+			k.fail("at_rest.key", "this is not a key; make one with: openssl rand -base64 32")
+		}
+	}
+	for _, p := range k.Domains {
+		if p.String() == "*" {
+			k.fail("domains", "* would make the whole internet the company's own; name the company's domains")
+		}
+	}
+	if q := k.Queue; len(q.Retry) > 0 && q.Expire < q.Retry[0] {
+		k.fail("queue.expire", "nothing is tried twice within this time; it must be longer than the first wait under retry")
+	}
+}
+
+// folder holds that a path is a folder, or, unless it must be there, that it can be made.
+func (k *checker) folder(dotted string, p Path, mustExist bool) {
+	if p == "" {
+		return
+	}
+	info, err := os.Stat(p.String())
+	switch {
+	case err == nil && !info.IsDir():
+		k.fail(dotted, "%s is not a folder", shorten(p.String()))
+	case err == nil:
+	case mustExist:
+		k.fail(dotted, "%s: %s", shorten(p.String()), strings.Replace(fileTrouble(err), "file", "folder", 1))
+	default:
+		if _, err := os.Stat(filepath.Dir(p.String())); err != nil {
+			k.fail(dotted, "neither %s nor the folder around it is there; make it and give it to the user of the gateway", shorten(p.String()))
+		}
+	}
+}
+
+// file holds that a path can be read as a file, and returns its bytes.
+func (k *checker) file(dotted string, p Path) []byte {
+	text, err := readFile(p.String())
+	if err != nil {
+		k.fail(dotted, "%s: %s", shorten(p.String()), fileTrouble(err))
+		return nil
+	}
+	return text
+}
+
+// private warns of a file with secrets that every user may read.
+func (k *checker) private(dotted string, p Path) {
+	if info, err := os.Stat(p.String()); err == nil && info.Mode().Perm()&0o007 != 0 {
+		k.warn(dotted, "%s: every user of this machine may read or change this file; run chmod o= on it", shorten(p.String()))
+	}
+}
+
+func (k *checker) certificates() {
+	c := k.Certificates
+	k.folder("certificates.folder", c.Folder, true)
+	k.folder("certificates.trust", c.Trust, true)
+	switch {
+	case c.Folder == "":
+		k.warn("certificates.folder", "without a folder of certificates nothing can be signed, encrypted or decrypted")
+	case c.Trust == "":
+		k.warn("certificates.trust", "without trusted authorities no certificate is believed: every signature counts as untrusted and nothing can be encrypted")
+	}
+	if c.PasswordsFile != "" && k.file("certificates.passwords_file", c.PasswordsFile) != nil {
+		k.private("certificates.passwords_file", c.PasswordsFile)
+	}
+}
+
+// maxSocket is the longest name of a Unix socket, without the byte 0 that ends it (unix(7)).
+const maxSocket = 107
+
+func (k *checker) admin() {
+	if len(k.Admin.Socket) > maxSocket {
+		k.fail("admin.socket", "the name of a socket may have %d bytes; choose a shorter one", maxSocket)
+	}
+	if k.Admin.HTTP == "" {
+		return
+	}
+	at, err := netip.ParseAddrPort(k.Admin.HTTP)
+	switch {
+	case err != nil:
+		k.fail("admin.http", "this must be an address and a port, as in 127.0.0.1:9035")
+	case !at.Addr().IsLoopback():
+		k.fail("admin.http", "this must be a loopback address, since nobody is asked for a password: 127.0.0.1:%d", at.Port())
+	}
+}
+
+// unique returns a function that reports names that are given twice, without regard to case.
+func (k *checker) unique(list string) func(name, dotted string) {
+	seen := map[string]bool{}
+	return func(name, dotted string) {
+		folded := strings.ToLower(name)
+		if name != "" && seen[folded] {
+			k.fail(dotted+".name", "another of the %s has this name; give each its own", list)
+		}
+		seen[folded] = true
+	}
+}
+
+// badName says why a name cannot stand in logs and metrics, or nothing.
+func badName(name string) string {
+	for _, r := range name {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)) {
+			return "a name holds only letters, digits, and . _ -"
+		}
+	}
+	if len(name) > 64 {
+		return "a name has at most 64 letters"
+	}
+	return ""
+}
+
+// badHost says why s is neither a host name (RFC 1123, 2.1) nor an address, or nothing.
+func badHost(s string) string {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return ""
+	}
+	if s == "" || len(s) > 253 {
+		return "this must be a host name, as in mail.firma.example"
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if strings.Trim(label, "-") != label || label == "" || len(label) > 63 || strings.IndexFunc(label, notInHost) >= 0 {
+			return "this is no host name; write it without port, as in mail.firma.example"
+		}
+	}
+	return ""
+}
+
+func notInHost(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+}

@@ -1,0 +1,103 @@
+package configs
+
+import (
+	"strings"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+)
+
+func (k *checker) policy() {
+	unique := k.unique("rules")
+	decided := map[mail.Direction]*struct{ sign, encrypt string }{
+		mail.Outgoing: {}, mail.Internal: {},
+	}
+	for i := range k.Policy.Rules {
+		r := &k.Policy.Rules[i]
+		dotted := "policy.rules"
+		if name := r.Name; k.numbered(i) {
+			dotted = entryKey(dotted, "", i)
+		} else {
+			dotted = entryKey(dotted, name, i)
+		}
+		unique(r.Name, dotted)
+		if r.Sign == "" && r.Encrypt == "" && !k.broken[dotted+".sign"] && !k.broken[dotted+".encrypt"] {
+			k.fail(dotted, "this rule says nothing; give it sign or encrypt")
+		}
+		if (r.From != nil && len(r.From) == 0) || (r.To != nil && len(r.To) == 0) {
+			k.fail(dotted, "a list without entries matches nothing; leave from or to away for all addresses")
+		}
+		if d := decided[r.Direction]; d != nil {
+			k.ruleReach(r, dotted, d)
+		}
+	}
+	k.tags()
+	k.needsCertificates()
+}
+
+// numbered reports whether a rule got its name from its place.
+func (k *checker) numbered(i int) bool {
+	_, named := k.origins[entryKey("policy.rules", k.Policy.Rules[i].Name, i)]
+	return !named
+}
+
+// ruleReach warns of a rule that an earlier rule for all addresses leaves nothing to decide.
+func (k *checker) ruleReach(r *Rule, dotted string, d *struct{ sign, encrypt string }) {
+	if (r.Sign == "" || d.sign != "") && (r.Encrypt == "" || d.encrypt != "") && (r.Sign != "" || r.Encrypt != "") {
+		by := d.sign
+		if r.Sign == "" {
+			by = d.encrypt
+		}
+		k.warn(dotted, "this rule decides nothing: the rule %s before it matches every message; put special rules first", shorten(by))
+	}
+	if r.From != nil || r.To != nil {
+		return
+	}
+	if r.Sign != "" && d.sign == "" {
+		d.sign = r.Name
+	}
+	if r.Encrypt != "" && d.encrypt == "" {
+		d.encrypt = r.Name
+	}
+}
+
+func (k *checker) tags() {
+	t, asked := k.Policy.Tags, map[string]string{}
+	for _, list := range []struct {
+		key  string
+		tags []string
+	}{{"policy.tags.encrypt", t.Encrypt}, {"policy.tags.sign", t.Sign}} {
+		for _, tag := range list.tags {
+			folded := strings.ToLower(tag)
+			switch other := asked[folded]; {
+			case strings.TrimSpace(tag) == "":
+				k.fail(list.key, "an empty tag would stand in every subject; remove it")
+			case other != "" && other != list.key:
+				k.fail(list.key, "%s asks for two things; give each its own tag", shorten(tag))
+			}
+			asked[folded] = list.key
+		}
+	}
+	for _, m := range []struct{ key, text string }{
+		{"encrypted", k.Policy.MarkSubject.Encrypted}, {"signed", k.Policy.MarkSubject.Signed}, {"invalid", k.Policy.MarkSubject.Invalid},
+	} {
+		if by := asked[strings.ToLower(m.text)]; by != "" {
+			k.warn("policy.mark_subject."+m.key, "a reply carries this mark, and it is also one of %s: every reply would ask for it; choose another", by)
+		}
+	}
+}
+
+// needsCertificates warns where a rule demands what cannot be done.
+func (k *checker) needsCertificates() {
+	if k.Certificates.Folder != "" {
+		return
+	}
+	d := k.Policy.Default
+	demanded := d.Sign == policy.Require || d.Encrypt == policy.Require
+	for _, r := range k.Policy.Rules {
+		demanded = demanded || r.Sign == policy.Require || r.Encrypt == policy.Require
+	}
+	if demanded {
+		k.warn("policy", "mail that must be signed or encrypted will be refused, since certificates.folder is not given")
+	}
+}

@@ -1,0 +1,305 @@
+// Package configs reads the configuration file and judges it; it opens no listener and changes nothing.
+//
+// The structs below are the file: what the comment of a field says is what docs/configuration.md says of
+// the key, and a test holds the two together. The tags mean:
+//
+//	yaml      the key
+//	alias     another spelling that is understood
+//	default   the value where the key is not given
+//	required  "yes": the key must be given
+//	oneof     the words allowed
+//	min, max  the bounds of a number, duration or size
+//	short     on a section: the key that is meant when a single value stands in place of the section
+//	inline    on a secret: "ok" where it may stand in the file without a warning
+//	example   for the documentation
+package configs
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/netip"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/internal/secret"
+)
+
+// DefaultFile is where the configuration is looked for when no file is named.
+const DefaultFile = "/etc/siegel/siegel.yaml"
+
+// Config is a configuration that was read and found free of errors. It is not changed after [Load]
+// returned it and may be read from any number of goroutines.
+type Config struct {
+	// The name of this gateway as other mail servers see it: in the greeting, in EHLO and in Received. It
+	// should be the name that the reverse look-up of the gateway's address gives.
+	Hostname string `yaml:"hostname" required:"yes" example:"mail.firma.example"`
+	// The folder for everything the gateway keeps: queue, spool, evidence. It must survive a restart and
+	// lie on a disk that honours fsync.
+	State Path `yaml:"state" default:"/var/lib/siegel"`
+	// The company's own domains. `firma.example` stands for its addresses, `*.firma.example` for those of
+	// all its subdomains. An external listener accepts recipients in these domains and in no others.
+	Domains mail.Patterns `yaml:"domains" example:"[firma.example, \"*.firma.example\"]"`
+	// How mail is encrypted on the disk of the gateway.
+	AtRest AtRest `yaml:"at_rest"`
+	// Where mail comes in. Each listener has one address and one role.
+	Listeners []Listener `yaml:"listeners"`
+	// Where the S/MIME certificates and keys are.
+	Certificates Certificates `yaml:"certificates"`
+	// What is signed and encrypted.
+	Policy Policy `yaml:"policy"`
+	// Where mail goes. The first route that has the recipient's domain is taken.
+	Routes []Route `yaml:"routes"`
+	// How long delivery is tried.
+	Queue Queue `yaml:"queue"`
+	// What the gateway writes to its standard error.
+	Log Log `yaml:"log"`
+	// How the gateway is watched and steered.
+	Admin Admin `yaml:"admin"`
+
+	file    string
+	origins map[string]Origin
+}
+
+// AtRest is the protection of what rests on disk.
+type AtRest struct {
+	// The key, 32 bytes in base64 on one line. `openssl rand -base64 32` makes one. Without it nothing in
+	// the queue can be read again: keep a copy in a safe place.
+	Key secret.String `yaml:"key" required:"yes" example:"{file: /etc/siegel/at-rest.key}"`
+}
+
+// Role is what a listener is for.
+type Role string
+
+// The roles of a listener.
+const (
+	RoleInternal   Role = "internal"   // mail from the company's own servers
+	RoleExternal   Role = "external"   // mail from the internet to the company
+	RoleSubmission Role = "submission" // mail from users and programs that log in
+)
+
+// Listener is one door for mail.
+type Listener struct {
+	// Names the listener in logs, metrics and rules: letters, digits, `.`, `_` and `-`.
+	Name string `yaml:"name" required:"yes" example:"exchange"`
+	// Address and port. An empty address is every address of the machine; port 0 is any free port.
+	Address string `yaml:"address" required:"yes" example:"10.0.0.5:25"`
+	// `internal`: the company's servers hand over what is to be signed, encrypted and sent. `external`: the
+	// internet hands over what is for the company's domains. `submission`: users log in with a password.
+	Role Role `yaml:"role" required:"yes" oneof:"internal external submission"`
+	// Who may connect, as networks or single addresses. An internal listener needs them: they are its proof
+	// that a message is from inside. Where they are absent everybody may connect.
+	Networks []netip.Prefix `yaml:"networks" example:"[10.0.0.0/24, 2001:db8::25]"`
+	// The From addresses that may be used, and so signed, over this listener. Where they are absent: those
+	// of `domains`. On a submission listener `may_use` of the user narrows them further. An external
+	// listener has none.
+	Senders mail.Patterns `yaml:"senders" example:"[firma.example]"`
+	// Encryption of the connection.
+	TLS ListenerTLS `yaml:"tls" short:"mode"`
+	// Users of a submission listener.
+	Users []User `yaml:"users"`
+	// A file with more users: a list as under `users`.
+	UsersFile Path `yaml:"users_file" example:"/etc/siegel/users.yaml"`
+	// The largest message that is accepted.
+	MaxSize Size `yaml:"max_size" default:"50 MB" min:"64 kB" max:"1 GB"`
+	// The most recipients one message may have.
+	MaxRecipients int `yaml:"max_recipients" default:"1000" min:"1" max:"50000"`
+}
+
+// TLSMode is how a listener does TLS.
+type TLSMode string
+
+// The modes of a listener.
+const (
+	TLSNone     TLSMode = "none"
+	TLSStartTLS TLSMode = "starttls" // RFC 3207
+	TLSImplicit TLSMode = "implicit" // RFC 8314, 3.3
+)
+
+// ListenerTLS is the TLS of one listener.
+type ListenerTLS struct {
+	// `none`, `starttls`, or `implicit` (TLS from the first byte). Where it is absent: `starttls` with a
+	// certificate, `none` without one.
+	Mode TLSMode `yaml:"mode" oneof:"none starttls implicit"`
+	// The certificate and its chain, PEM.
+	Certificate Path `yaml:"certificate" example:"/etc/siegel/tls/mail.pem"`
+	// The private key of the certificate, PEM. Where it is absent it is looked for in the certificate's file.
+	Key Path `yaml:"key" example:"/etc/siegel/tls/mail.key"`
+	// Whether mail without TLS is refused. A submission listener always refuses it.
+	Required bool `yaml:"required" default:"false"`
+
+	pair *tls.Certificate
+}
+
+// Pair returns the certificate with its key as they were when the configuration was read, and false where
+// the listener has none.
+func (t ListenerTLS) Pair() (tls.Certificate, bool) {
+	if t.pair == nil {
+		return tls.Certificate{}, false
+	}
+	return *t.pair, true
+}
+
+// User may log in at a submission listener.
+type User struct {
+	// The name to log in with; upper and lower case are different.
+	Name string `yaml:"name" required:"yes" example:"scanner"`
+	// The bcrypt hash of the password. `htpasswd -nBC 12 NAME` makes one.
+	Hash secret.String `yaml:"hash" required:"yes" inline:"ok" example:"$2y$12$…"`
+	// The addresses the user may write as From, and so have signed.
+	MayUse mail.Patterns `yaml:"may_use" required:"yes" example:"[scanner@firma.example]"`
+}
+
+// Certificates is where the S/MIME certificates and keys are.
+type Certificates struct {
+	// A folder of PEM and PKCS#12 files: certificates of partners, certificates and keys of our own users.
+	Folder Path `yaml:"folder" example:"/etc/siegel/certificates"`
+	// A folder of PEM files: the certification authorities whose certificates are believed.
+	Trust Path `yaml:"trust" example:"/etc/siegel/trust"`
+	// A file with the passwords of the PKCS#12 files and encrypted keys in the folder.
+	PasswordsFile Path `yaml:"passwords_file" example:"/etc/siegel/certificates.passwords"`
+}
+
+// Algorithm is the content encryption of outgoing mail.
+type Algorithm string
+
+// The algorithms for outgoing mail.
+const (
+	AES256CBC Algorithm = "aes256-cbc" // EnvelopedData (RFC 5652, 6)
+	AES256GCM Algorithm = "aes256-gcm" // AuthEnvelopedData (RFC 5083)
+)
+
+// Policy is what is signed and encrypted.
+type Policy struct {
+	// Decided from top to bottom: for signing and for encrypting the first rule that matches and says
+	// something decides.
+	Rules []Rule `yaml:"rules"`
+	// What holds where no rule says anything.
+	Default PolicyDefault `yaml:"default"`
+	// What a user inside may write into the subject to ask for protection.
+	Tags Tags `yaml:"tags"`
+	// What is put before the subject of incoming mail, so that a reader sees what the gateway found.
+	MarkSubject MarkSubject `yaml:"mark_subject"`
+	// The content encryption of outgoing mail. Every S/MIME program reads `aes256-cbc`; `aes256-gcm` also
+	// protects against alteration, but older programs cannot read it.
+	Algorithm Algorithm `yaml:"algorithm" default:"aes256-cbc" oneof:"aes256-cbc aes256-gcm"`
+}
+
+// PolicyDefault is what holds where no rule says anything.
+type PolicyDefault struct {
+	// Signing: `never`, `if-possible`, `require`.
+	Sign policy.Level `yaml:"sign" default:"if-possible" oneof:"never if-possible require"`
+	// Encryption: `never`, `if-possible`, `require`.
+	Encrypt policy.Level `yaml:"encrypt" default:"if-possible" oneof:"never if-possible require"`
+}
+
+// Rule says what is wanted for the messages that match it.
+type Rule struct {
+	// Names the rule in logs and explanations. Where it is absent: `rule` and its number.
+	Name string `yaml:"name" example:"bank"`
+	// `outgoing`, or `internal` for mail from inside to the company's own domains.
+	Direction mail.Direction `yaml:"direction" default:"outgoing" oneof:"outgoing internal"`
+	// The From addresses the rule is for; all where it is absent.
+	From mail.Patterns `yaml:"from" example:"[\"@hr.firma.example\", chef@firma.example]"`
+	// The recipients the rule is for; all where it is absent.
+	To mail.Patterns `yaml:"to" example:"[bank.example]"`
+	// Signing: `never`, `if-possible`, `require`. `require` refuses what cannot be signed.
+	Sign policy.Level `yaml:"sign" oneof:"never if-possible require" example:"require"`
+	// Encryption: `never`, `if-possible`, `require`. `require` refuses what cannot be encrypted.
+	Encrypt policy.Level `yaml:"encrypt" oneof:"never if-possible require" example:"require"`
+}
+
+// Tags are the words in a subject that ask for protection.
+type Tags struct {
+	// Ask for encryption. Upper and lower case are the same; the tag is removed before sending.
+	Encrypt []string `yaml:"encrypt" default:"[encrypt]"`
+	// Ask for a signature.
+	Sign []string `yaml:"sign" default:"[sign]"`
+}
+
+// MarkSubject is what is put before the subject of incoming mail. An empty text puts nothing.
+type MarkSubject struct {
+	// The message was encrypted.
+	Encrypted string `yaml:"encrypted" example:"[encrypted]"`
+	// The signature is valid.
+	Signed string `yaml:"signed" example:"[signed]"`
+	// There is a signature and it is not valid.
+	Invalid string `yaml:"invalid" example:"[signature not valid]"`
+}
+
+// RouteTLSMode is how a route does TLS.
+type RouteTLSMode string
+
+// The modes of a route.
+const (
+	RouteTLSNone          RouteTLSMode = "none"
+	RouteTLSOpportunistic RouteTLSMode = "opportunistic" // RFC 7435
+	RouteTLSRequired      RouteTLSMode = "required"
+	RouteTLSVerified      RouteTLSMode = "verified"
+)
+
+// Route is one way out.
+type Route struct {
+	// Names the route in logs and metrics: letters, digits, `.`, `_` and `-`.
+	Name string `yaml:"name" required:"yes" example:"exchange"`
+	// The recipients' domains, as under the top-level `domains`; `"*"` is every domain.
+	Domains mail.Patterns `yaml:"domains" required:"yes" example:"[firma.example]"`
+	// The host, or the hosts in the order they are tried: names or addresses, without port.
+	Hosts []string `yaml:"hosts" alias:"host" required:"yes" example:"[ex1.firma.example, ex2.firma.example]"`
+	// The port of the hosts.
+	Port int `yaml:"port" default:"25" min:"1" max:"65535"`
+	// Encryption of the connection.
+	TLS RouteTLS `yaml:"tls" short:"mode"`
+	// Log in at the host.
+	Auth RouteAuth `yaml:"auth"`
+	// The most connections at once to one host.
+	Concurrency int `yaml:"concurrency" default:"10" min:"1" max:"1000"`
+}
+
+// RouteTLS is the TLS of one route.
+type RouteTLS struct {
+	// `none`; `opportunistic`: TLS where the host offers it; `required`: TLS or no delivery, with any
+	// certificate; `verified`: TLS with a certificate that is believed and names the host.
+	Mode RouteTLSMode `yaml:"mode" default:"opportunistic" oneof:"none opportunistic required verified"`
+	// The certification authorities believed for `verified`, PEM. Where it is absent: those of the machine.
+	CA Path `yaml:"ca" example:"/etc/siegel/tls/partner-ca.pem"`
+
+	roots *x509.CertPool
+}
+
+// Roots returns the authorities of ca as they were when the configuration was read; nil stands for those
+// of the machine.
+func (t RouteTLS) Roots() *x509.CertPool { return t.roots }
+
+// RouteAuth is the login at a host.
+type RouteAuth struct {
+	// The user's name. Where it is absent there is no login.
+	User string `yaml:"user" example:"gateway@firma.example"`
+	// The user's password.
+	Password secret.String `yaml:"password" example:"{file: /etc/siegel/relay.password}"`
+}
+
+// Queue is how long and how often delivery is tried.
+type Queue struct {
+	// The waits between attempts; the last one repeats.
+	Retry []time.Duration `yaml:"retry" default:"1m, 5m, 15m, 30m, 1h, 2h, 4h" min:"1s" max:"1d"`
+	// After this time the message is returned to its sender.
+	Expire time.Duration `yaml:"expire" default:"5d" min:"1m" max:"30d"`
+}
+
+// Log is what the gateway writes to its standard error.
+type Log struct {
+	// How much: `error`, `warn`, `info` or `debug`. Mail itself, keys and passwords are never written.
+	Level string `yaml:"level" default:"info" oneof:"error warn info debug"`
+	// `text` or `json`, one line per event.
+	Format string `yaml:"format" default:"text" oneof:"text json"`
+}
+
+// Admin is how the gateway is watched and steered.
+type Admin struct {
+	// The control socket for `siegel queue` and `siegel reload`. Who may open it may steer the gateway.
+	Socket Path `yaml:"socket" default:"/run/siegel/siegel.sock"`
+	// Address and port for /metrics, /healthz and /readyz; a loopback address, since nobody is asked for a
+	// password. Where it is absent there is none.
+	HTTP string `yaml:"http" example:"127.0.0.1:9035"`
+}
