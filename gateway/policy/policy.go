@@ -2,6 +2,9 @@
 package policy
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
@@ -15,6 +18,37 @@ const (
 	Require    Level = "require"
 )
 
+// ParseLevel reads a level without regard to case; a blank or an underscore may stand for the hyphen.
+func ParseLevel(s string) (Level, error) {
+	l := Level(strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(strings.TrimSpace(s))))
+	if l.rank() == 0 {
+		return "", fmt.Errorf("policy: %q is no level; write never, if-possible or require", s)
+	}
+	return l, nil
+}
+
+// UnmarshalText reads a level as [ParseLevel] does; the empty text is the zero Level.
+func (l *Level) UnmarshalText(text []byte) (err error) {
+	*l = ""
+	if len(text) > 0 {
+		*l, err = ParseLevel(string(text))
+	}
+	return err
+}
+
+// rank orders levels by strength; it is 0 for what is no level.
+func (l Level) rank() int {
+	switch l {
+	case Never:
+		return 1
+	case IfPossible:
+		return 2
+	case Require:
+		return 3
+	}
+	return 0
+}
+
 // Flags are what the sender of one message asked for, by subject tag or header.
 type Flags struct {
 	Sign    bool
@@ -23,7 +57,7 @@ type Flags struct {
 
 // Rule says what is wanted for messages that match all its conditions. An empty condition matches.
 type Rule struct {
-	Name      string
+	Name      string         // empty: "rule N", N counting from 1
 	Direction mail.Direction // empty: outgoing
 	From      mail.Patterns  // matched against the single From address; nil: any
 	To        mail.Patterns  // matched against the recipient; nil: any
@@ -36,7 +70,8 @@ type Recipient struct {
 	Address    mail.Address
 	Local      bool // in one of the company's own domains
 	CanEncrypt bool // a usable certificate is at hand
-	// Why says why CanEncrypt is false, in words for the sender: "no certificate is known".
+	// Why says why CanEncrypt is false, in words for the sender: "no certificate of x@y is known". It may
+	// be empty.
 	Why string
 }
 
@@ -45,10 +80,16 @@ type Input struct {
 	Internal   bool         // the message comes from the company's side
 	From       mail.Address // the single From address; zero where there is none or more than one
 	CanSign    bool         // a signing key for From is at hand and the submitter may use it
-	WhyNotSign string       // why CanSign is false, in words for the sender
+	WhyNotSign string       // why CanSign is false, in words for the sender; may be empty
 	Flags      Flags
 	Recipients []Recipient
 }
+
+// What names the origin of a level where it was no rule.
+const (
+	ByFlag    = "flag"
+	ByDefault = "default"
+)
 
 // Decision is what one recipient's copy gets.
 type Decision struct {
@@ -56,7 +97,10 @@ type Decision struct {
 	Direction mail.Direction
 	Sign      bool
 	Encrypt   bool
-	SignRule  string // names what decided on signing: a rule, "flag", or "default"
+	SignRule  string // names what decided on signing: a rule, ByFlag or ByDefault
 	EncRule   string // names what decided on encryption
-	Refusal   string // why the message must not be sent to this recipient; empty where it may
+	// Refusal says why the message must not be sent to this recipient, in whole sentences of at most
+	// MaxRefusal ASCII characters for its sender; empty where it may be sent. Sign and Encrypt then
+	// tell what was demanded.
+	Refusal string
 }

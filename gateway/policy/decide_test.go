@@ -1,0 +1,245 @@
+package policy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+)
+
+func address(t testing.TB, s string) mail.Address {
+	t.Helper()
+	a, err := mail.ParseAddress(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func patterns(t testing.TB, s ...string) mail.Patterns {
+	t.Helper()
+	p, err := mail.ParsePatterns(s...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func mustNew(t testing.TB, d policy.Defaults, rules ...policy.Rule) *policy.Policy {
+	t.Helper()
+	p, err := policy.New(rules, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// short writes a decision in one line: what is done, by which rules, and whether it is refused.
+func short(d policy.Decision) string {
+	s := fmt.Sprintf("%s sign=%v(%s) encrypt=%v(%s)", d.Direction, d.Sign, d.SignRule, d.Encrypt, d.EncRule)
+	if d.Refusal != "" {
+		s += " refused"
+	}
+	return s
+}
+
+func TestDecide(t *testing.T) {
+	bank := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Encrypt: policy.Require}
+	news := policy.Rule{Name: "news", From: patterns(t, "news@firma.example"), Sign: policy.Never, Encrypt: policy.Never}
+	boss := policy.Rule{Name: "boss", From: patterns(t, "boss@firma.example"), Sign: policy.Require}
+	inside := policy.Rule{Name: "inside", Direction: mail.Internal, Sign: policy.IfPossible}
+	rules := []policy.Rule{bank, news, boss, inside}
+	out := func(from, to string, canSign, canEncrypt bool) policy.Input {
+		return policy.Input{
+			Internal: true, From: address(t, from), CanSign: canSign,
+			Recipients: []policy.Recipient{{Address: address(t, to), CanEncrypt: canEncrypt}},
+		}
+	}
+	with := func(in policy.Input, f policy.Flags) policy.Input { in.Flags = f; return in }
+	local := func(in policy.Input) policy.Input { in.Recipients[0].Local = true; return in }
+	outside := func(in policy.Input) policy.Input { in.Internal = false; return in }
+	both := policy.Flags{Sign: true, Encrypt: true}
+
+	for _, c := range []struct {
+		name string
+		in   policy.Input
+		want string
+	}{
+		{"default, all at hand", out("a@firma.example", "b@x.example", true, true), "outgoing sign=true(default) encrypt=true(default)"},
+		{"default, nothing at hand", out("a@firma.example", "b@x.example", false, false), "outgoing sign=false(default) encrypt=false(default)"},
+		{"required and possible", out("a@firma.example", "b@BANK.example", true, true), "outgoing sign=true(default) encrypt=true(bank)"},
+		{"required and not possible", out("a@firma.example", "b@bank.example", true, false), "outgoing sign=true(default) encrypt=true(bank) refused"},
+		{"the earlier rule decides, each key on its own", out("news@firma.example", "b@bank.example", true, true), "outgoing sign=false(news) encrypt=true(bank)"},
+		{"never", out("news@firma.example", "b@x.example", true, true), "outgoing sign=false(news) encrypt=false(news)"},
+		{"a flag raises never", with(out("news@firma.example", "b@x.example", true, true), both), "outgoing sign=true(flag) encrypt=true(flag)"},
+		{"a flag cannot be met", with(out("a@firma.example", "b@x.example", true, false), both), "outgoing sign=true(flag) encrypt=true(flag) refused"},
+		{"a flag adds nothing to require", with(out("a@firma.example", "b@bank.example", true, true), both), "outgoing sign=true(flag) encrypt=true(bank)"},
+		{"signature required and not possible", out("boss@firma.example", "b@x.example", false, true), "outgoing sign=true(boss) encrypt=true(default) refused"},
+		{"internal by rule and default", local(out("a@firma.example", "c@firma.example", true, true)), "internal sign=true(inside) encrypt=false(default)"},
+		{"a flag is for what leaves the company", local(with(out("a@firma.example", "c@firma.example", false, false), both)), "internal sign=false(inside) encrypt=false(default)"},
+		{"incoming", outside(local(out("b@x.example", "a@firma.example", true, true))), "incoming sign=false(default) encrypt=false(default)"},
+		{"incoming asks for nothing", outside(local(with(out("b@x.example", "a@firma.example", true, true), both))), "incoming sign=false(default) encrypt=false(default)"},
+		{"nobody relays", outside(out("b@x.example", "c@y.example", true, true)), "incoming sign=false(default) encrypt=false(default) refused"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := mustNew(t, policy.Defaults{}, rules...).Decide(c.in)
+			if len(got) != 1 || short(got[0]) != c.want {
+				t.Errorf("got  %v\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// Decisions come in the order of the recipients, each on its own.
+func TestDecideOrder(t *testing.T) {
+	p := mustNew(t, policy.Defaults{Encrypt: policy.Require})
+	in := policy.Input{Internal: true, Recipients: []policy.Recipient{
+		{Address: address(t, "a@x.example"), CanEncrypt: true},
+		{Address: address(t, "b@firma.example"), Local: true},
+		{Address: address(t, "c@x.example")},
+	}}
+	got := p.Decide(in)
+	if len(got) != 3 || !got[0].Encrypt || got[1].Encrypt || got[2].Refusal == "" {
+		t.Errorf("got %v", got)
+	}
+	for i, d := range got {
+		if d.Recipient != in.Recipients[i].Address {
+			t.Errorf("decision %d is for %s", i, d.Recipient)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rule policy.Rule
+		want string
+	}{
+		{"no level", policy.Rule{Name: "r", Sign: "always"}, "must be never, if-possible or require"},
+		{"no direction", policy.Rule{Name: "r", Direction: "up", Sign: policy.Never}, `"up" is no direction`},
+		{"incoming", policy.Rule{Name: "r", Direction: mail.Incoming, Sign: policy.Never}, "incoming mail is neither signed nor encrypted"},
+		{"says nothing", policy.Rule{Name: "r"}, "would do nothing"},
+		{"reserved name", policy.Rule{Name: "flag", Sign: policy.Never}, "this name is taken"},
+		{"name twice", policy.Rule{Name: "first", Sign: policy.Never}, "this name is taken"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			first := policy.Rule{Name: "first", Sign: policy.Never}
+			_, err := policy.New([]policy.Rule{first, c.rule, {}}, policy.Defaults{Sign: "x"})
+			for _, want := range []string{c.want, `rule "rule 3"`, "the defaults"} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("error %v does not say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestParseLevel(t *testing.T) {
+	for in, want := range map[string]policy.Level{"never": policy.Never, "If possible": policy.IfPossible, "if_possible": policy.IfPossible, " REQUIRE ": policy.Require} {
+		var l policy.Level
+		if err := l.UnmarshalText([]byte(in)); err != nil || l != want {
+			t.Errorf("%q: %q, %v", in, l, err)
+		}
+	}
+	l := policy.Require
+	if err := l.UnmarshalText(nil); err != nil || l != "" {
+		t.Errorf("empty: %q, %v", l, err)
+	}
+	if err := l.UnmarshalText([]byte("perhaps")); err == nil || !strings.Contains(err.Error(), "if-possible") {
+		t.Errorf("perhaps: %v", err)
+	}
+}
+
+func TestRefusalTexts(t *testing.T) {
+	in := policy.Input{Internal: true, From: address(t, "a@firma.example"), Flags: policy.Flags{Encrypt: true},
+		Recipients: []policy.Recipient{{Address: address(t, "x@y.example")}}}
+	for _, c := range []struct {
+		name   string
+		change func(*policy.Input)
+		want   string
+	}{
+		{"flag", func(*policy.Input) {},
+			"The message to x@y.example was not sent: it must be encrypted, and no certificate of x@y.example is known. Ask x@y.example to send you a signed message, or remove the flag."},
+		{"rule", func(in *policy.Input) {
+			in.Flags, in.Recipients[0].Address = policy.Flags{}, address(t, "x@bank.example")
+			in.Recipients[0].Why = "the certificate of x@bank.example has expired"
+		}, `The message to x@bank.example was not sent: it must be encrypted, and the certificate of x@bank.example has expired. Ask x@bank.example to send you a signed message, or ask your administrator about the rule "bank".`},
+		{"sign", func(in *policy.Input) { in.Flags = policy.Flags{Sign: true} },
+			"The message to x@y.example was not sent: it must be signed, and no key to sign for a@firma.example is at hand. Ask your administrator for a certificate, or remove the flag."},
+		{"no From", func(in *policy.Input) { in.Flags, in.From = policy.Flags{Sign: true}, mail.Address{} },
+			"The message to x@y.example was not sent: it must be signed, and it has no single From address. Ask your administrator for a certificate, or remove the flag."},
+		{"relay", func(in *policy.Input) { in.Internal = false },
+			"The message to x@y.example was not taken: that address is not one of this company's."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := in
+			in.Recipients = append([]policy.Recipient(nil), in.Recipients...)
+			c.change(&in)
+			p := mustNew(t, policy.Defaults{}, policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Encrypt: policy.Require})
+			if got := p.Decide(in)[0].Refusal; got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// A refusal is bounded and ASCII whatever the addresses, rules and reasons hold.
+func TestRefusalBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.StringN(1, 200, 600).Draw(t, "rule")
+		p, err := policy.New([]policy.Rule{{Name: name, Sign: policy.Require, Encrypt: policy.Require}}, policy.Defaults{})
+		if err != nil {
+			t.Skip(err)
+		}
+		to := mail.Address{Local: rapid.StringN(1, 90, 200).Draw(t, "local"), Domain: strings.Repeat("long.", 40) + "example"}
+		in := policy.Input{Internal: true, From: to, CanSign: rapid.Bool().Draw(t, "can"), WhyNotSign: rapid.String().Draw(t, "why"),
+			Recipients: []policy.Recipient{{Address: to, Why: rapid.String().Draw(t, "why"), CanEncrypt: rapid.Bool().Draw(t, "can")}}}
+		refusal := p.Decide(in)[0].Refusal
+		if len(refusal) > policy.MaxRefusal {
+			t.Fatalf("%d characters", len(refusal))
+		}
+		for _, c := range []byte(refusal) {
+			if c < ' ' || c > '~' {
+				t.Fatalf("%q holds %q", refusal, c)
+			}
+		}
+		if in.CanSign && in.Recipients[0].CanEncrypt != (refusal == "") {
+			t.Fatalf("refusal %q", refusal)
+		}
+	})
+}
+
+func BenchmarkDecide200Rules(b *testing.B) {
+	var rules []policy.Rule
+	for i := range 200 {
+		r := policy.Rule{To: patterns(b, fmt.Sprintf("@partner%d.example", i), fmt.Sprintf("@*.partner%d.example", i)), Encrypt: policy.Require}
+		if i%2 == 1 {
+			r.From = patterns(b, fmt.Sprintf("user%d@firma.example", i), "@firma.example")
+		}
+		rules = append(rules, r)
+	}
+	p := mustNew(b, policy.Defaults{}, rules...)
+	in := policy.Input{Internal: true, From: address(b, "Some.User@firma.example"), CanSign: true,
+		Recipients: []policy.Recipient{{Address: address(b, "Some.One@elsewhere.example"), CanEncrypt: true}}}
+	for b.Loop() {
+		p.Decide(in)
+	}
+}
+
+func ExamplePolicy_Decide() {
+	bank, _ := mail.ParsePatterns("@bank.example")
+	p, err := policy.New([]policy.Rule{{Name: "bank", To: bank, Encrypt: policy.Require}}, policy.Defaults{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	to, _ := mail.ParseAddress("clerk@bank.example")
+	for _, d := range p.Decide(policy.Input{Internal: true, Recipients: []policy.Recipient{{Address: to, CanEncrypt: true}}}) {
+		fmt.Println(d.Recipient, d.Encrypt, d.EncRule)
+	}
+	// Output: clerk@bank.example true bank
+}

@@ -1,0 +1,130 @@
+package policy_test
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+)
+
+// reference is the rule of precedence written as it is explained, without a thought for speed.
+func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r policy.Recipient) policy.Decision {
+	d := policy.Decision{Recipient: r.Address}
+	switch {
+	case !in.Internal:
+		d.Direction = mail.Incoming
+	case r.Local:
+		d.Direction = mail.Internal
+	default:
+		d.Direction = mail.Outgoing
+	}
+	key := func(say func(policy.Rule) policy.Level, otherwise policy.Level, flag bool) (policy.Level, string) {
+		level, by := policy.Never, policy.ByDefault
+		if d.Direction == mail.Outgoing {
+			level = policy.IfPossible
+			if otherwise != "" {
+				level = otherwise
+			}
+		}
+		for i := len(rules) - 1; i >= 0; i-- { // the first one wins: it overwrites the later ones
+			rule := rules[i]
+			direction := rule.Direction
+			if direction == "" {
+				direction = mail.Outgoing
+			}
+			matches := direction == d.Direction && (rule.From == nil || rule.From.Match(in.From)) && (rule.To == nil || rule.To.Match(r.Address))
+			if matches && say(rule) != "" {
+				level, by = say(rule), rule.Name
+			}
+		}
+		if flag && d.Direction == mail.Outgoing && level != policy.Require {
+			level, by = policy.Require, policy.ByFlag
+		}
+		return level, by
+	}
+	sign, by := key(func(r policy.Rule) policy.Level { return r.Sign }, defaults.Sign, in.Flags.Sign)
+	d.SignRule, d.Sign = by, sign == policy.Require || (sign == policy.IfPossible && in.CanSign)
+	encrypt, by := key(func(r policy.Rule) policy.Level { return r.Encrypt }, defaults.Encrypt, in.Flags.Encrypt)
+	d.EncRule, d.Encrypt = by, encrypt == policy.Require || (encrypt == policy.IfPossible && r.CanEncrypt)
+	if d.Direction == mail.Incoming && !r.Local || sign == policy.Require && !in.CanSign || encrypt == policy.Require && !r.CanEncrypt {
+		d.Refusal = "refused"
+	}
+	return d
+}
+
+var (
+	genLevel   = rapid.SampledFrom([]policy.Level{"", policy.Never, policy.IfPossible, policy.Require})
+	genAddress = rapid.SampledFrom([]string{"a@x.example", "B@x.example", "a@y.example", "b@sub.y.example", "c@z.example"})
+	genPattern = rapid.SampledFrom([]string{"a@x.example", "b@x.example", "@x.example", "@y.example", "@*.y.example", "*", "<>"})
+)
+
+func drawAddress(t *rapid.T, label string) mail.Address {
+	a, err := mail.ParseAddress(genAddress.Draw(t, label))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func drawPatterns(t *rapid.T, label string) mail.Patterns {
+	ps, err := mail.ParsePatterns(rapid.SliceOfN(genPattern, 0, 2).Draw(t, label)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ps
+}
+
+func drawRules(t *rapid.T) []policy.Rule {
+	var rules []policy.Rule
+	for i := range rapid.IntRange(0, 8).Draw(t, "rules") {
+		r := policy.Rule{
+			Name:      "r" + string(rune('a'+i)),
+			Direction: rapid.SampledFrom([]mail.Direction{"", mail.Outgoing, mail.Internal}).Draw(t, "direction"),
+			From:      drawPatterns(t, "from"), To: drawPatterns(t, "to"),
+			Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"),
+		}
+		if r.Sign == "" && r.Encrypt == "" {
+			r.Sign = policy.Never
+		}
+		rules = append(rules, r)
+	}
+	return rules
+}
+
+func TestDecideEqualsReference(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rules := drawRules(t)
+		defaults := policy.Defaults{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt")}
+		p, err := policy.New(rules, defaults)
+		if err != nil {
+			t.Fatal(err)
+		}
+		yes := rapid.Bool()
+		in := policy.Input{
+			Internal: rapid.IntRange(0, 9).Draw(t, "internal") > 0, CanSign: yes.Draw(t, "can sign"),
+			Flags: policy.Flags{Sign: yes.Draw(t, "sign"), Encrypt: yes.Draw(t, "encrypt")},
+		}
+		if yes.Draw(t, "has From") {
+			in.From = drawAddress(t, "From")
+		}
+		for range rapid.IntRange(0, 4).Draw(t, "recipients") {
+			in.Recipients = append(in.Recipients, policy.Recipient{
+				Address: drawAddress(t, "recipient"), Local: yes.Draw(t, "local"), CanEncrypt: yes.Draw(t, "can encrypt")})
+		}
+		got := p.Decide(in)
+		if len(got) != len(in.Recipients) {
+			t.Fatalf("%d decisions", len(got))
+		}
+		for i, d := range got {
+			want := reference(rules, defaults, in, in.Recipients[i])
+			if d.Refusal != "" {
+				d.Refusal = "refused"
+			}
+			if d != want {
+				t.Fatalf("recipient %d: got %+v, want %+v", i, d, want)
+			}
+		}
+	})
+}

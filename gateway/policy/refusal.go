@@ -1,0 +1,71 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+)
+
+// MaxRefusal is the length of the longest Refusal, in characters. It leaves room in an SMTP reply.
+const MaxRefusal = 400
+
+// The longest pieces of a refusal; what is longer is cut.
+const (
+	maxShownAddress = 60
+	maxShownRule    = 32
+	maxShownWhy     = 100
+)
+
+func refuseRelay(to mail.Address) string {
+	return "The message to " + show(to) + " was not taken: that address is not one of this company's."
+}
+
+func refuseUnencrypted(r Recipient, by string) string {
+	to := show(r.Address)
+	why := ascii(r.Why, maxShownWhy)
+	if why == "" {
+		why = "no certificate of " + to + " is known"
+	}
+	return sentence(to, "encrypted", why, "Ask "+to+" to send you a signed message", by)
+}
+
+func refuseUnsigned(in *Input, to mail.Address, by string) string {
+	why := ascii(in.WhyNotSign, maxShownWhy)
+	switch {
+	case why != "":
+	case in.From.IsNull():
+		why = "it has no single From address"
+	default:
+		why = "no key to sign for " + show(in.From) + " is at hand"
+	}
+	return sentence(show(to), "signed", why, "Ask your administrator for a certificate", by)
+}
+
+func sentence(to, must, why, ask, by string) string {
+	s := "The message to " + to + " was not sent: it must be " + must + ", and " + why + ". " + ask
+	switch by {
+	case ByFlag:
+		s += ", or remove the flag."
+	case ByDefault:
+		s += ", or ask your administrator about the default."
+	default:
+		s += `, or ask your administrator about the rule "` + ascii(by, maxShownRule) + `".`
+	}
+	return ascii(s, MaxRefusal)
+}
+
+func show(a mail.Address) string { return ascii(a.String(), maxShownAddress) }
+
+// ascii is s in printable ASCII characters, a question mark for each that is not, cut to limit.
+func ascii(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > limit {
+		s = s[:limit-3] + "..."
+	}
+	return s
+}
