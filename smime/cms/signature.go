@@ -241,7 +241,10 @@ func (s signatureSpec) verify(public crypto.PublicKey, message, digest, signatur
 	case *ecdsa.PublicKey:
 		ok = s.scheme == schemeECDSA && ecdsa.VerifyASN1(key, digest, signature)
 	case ed25519.PublicKey:
-		ok = s.scheme == schemeEd25519 && message != nil && ed25519.Verify(key, message, signature)
+		if message == nil {
+			return fmt.Errorf("%w: Ed25519 without signed attributes", ErrUnsupported)
+		}
+		ok = s.scheme == schemeEd25519 && ed25519.Verify(key, message, signature)
 	default:
 		return fmt.Errorf("%w: the signer's kind of key", ErrUnsupported)
 	}

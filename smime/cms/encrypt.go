@@ -1,0 +1,205 @@
+package cms
+
+import (
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"io"
+)
+
+// EncryptOptions says for whom to encrypt and how.
+type EncryptOptions struct {
+	Recipients []*x509.Certificate // RSA; at least one
+	Algorithm  Algorithm           // CBC gives EnvelopedData, GCM AuthEnvelopedData; "": AES256CBC
+	Size       int64               // of the plaintext in bytes; negative: unknown
+	OAEP       bool                // RSAES-OAEP with SHA-256 (RFC 3560) instead of PKCS #1 v1.5
+	Rand       io.Reader           // of keys and vectors; nil: crypto/rand
+}
+
+// CiphertextSize is the number of bytes of the encrypted content alone, for Size bytes of plaintext; -1 where
+// Size is unknown.
+func (o EncryptOptions) CiphertextSize() int64 {
+	spec, err := cipherByName(o.algorithm())
+	switch {
+	case err != nil || o.Size < 0:
+		return -1
+	case spec.gcm:
+		return o.Size
+	}
+	return (o.Size/blockSize + 1) * blockSize
+}
+
+func (o EncryptOptions) algorithm() Algorithm {
+	if o.Algorithm == "" {
+		return AES256CBC
+	}
+	return o.Algorithm
+}
+
+// encrypter writes an envelope around content.
+type encrypter struct {
+	w       io.Writer
+	cipher  *contentCipher
+	size    int64 // announced; negative: unknown, and everything has an indefinite length
+	written int64
+	buf     []byte // plaintext that waits to be encrypted
+	err     error
+}
+
+// NewEncrypter returns a writer that encrypts to w, and writes what stands before the content. Close ends
+// the message; it does not close w, and a second Close is harmless. The message is DER where Size is
+// known. Nothing of it may be used unless Close returned nil.
+func NewEncrypter(w io.Writer, o EncryptOptions) (io.WriteCloser, error) {
+	spec, err := cipherByName(o.algorithm())
+	if err != nil {
+		return nil, err
+	}
+	if len(o.Recipients) == 0 {
+		return nil, fmt.Errorf("%w: encryption without a recipient", ErrUnsupported)
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	a := contentAlgorithm{spec: spec, iv: make([]byte, blockSize)}
+	if spec.gcm {
+		a.iv, a.tag = a.iv[:gcmNonceSize], gcmTagSize
+	}
+	key := make([]byte, spec.keySize)
+	for _, b := range [][]byte{key, a.iv} {
+		if _, err := io.ReadFull(o.Rand, b); err != nil {
+			return nil, fmt.Errorf("cms: random numbers: %w", err)
+		}
+	}
+	recipients, err := o.recipientInfos(key)
+	if err != nil {
+		return nil, err
+	}
+	e := &encrypter{w: w, size: o.Size, buf: make([]byte, 0, contentBuffer+blockSize)}
+	if e.cipher, err = newContentCipher(spec, key, a.iv, true); err != nil {
+		return nil, err
+	}
+	clear(key)
+	if _, err := w.Write(envelopeHead(a, recipients, o.CiphertextSize())); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// recipientInfos encrypts key for every recipient, once where one is named twice.
+func (o EncryptOptions) recipientInfos(key []byte) ([]byte, error) {
+	var infos [][]byte
+	seen := map[string]bool{}
+	for _, c := range o.Recipients {
+		if c == nil {
+			return nil, fmt.Errorf("%w: a recipient has no certificate", ErrUnsupported)
+		}
+		if seen[string(c.Raw)] {
+			continue
+		}
+		seen[string(c.Raw)] = true
+		info, err := encodeKeyTrans(o.Rand, c, key, o.OAEP)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, info)
+	}
+	return setOf(infos...), nil
+}
+
+// envelopeHead is an envelope up to its encrypted content, which has size bytes (-1: unknown).
+func envelopeHead(a contentAlgorithm, recipients []byte, size int64) []byte {
+	oid, tail := objectIdentifier(oidEnvelopedData), int64(0)
+	if a.spec.gcm {
+		oid, tail = objectIdentifier(oidAuthEnvelopedData), tlvSize(int64(a.tag))
+	}
+	front := append(smallInteger(0), recipients...)
+	inner := append(objectIdentifier(oidData), a.encode()...)
+	info, body, content, outer := int64(indefinite), int64(indefinite), int64(indefinite), int64(indefinite)
+	if size >= 0 {
+		info = int64(len(inner)) + tlvSize(size)
+		body = int64(len(front)) + tlvSize(info) + tail
+		content = tlvSize(body)
+		outer = int64(len(oid)) + tlvSize(content)
+	}
+	out := append(constructed(tagSequence, outer), oid...)
+	out = append(out, constructed(tagContextCons, content)...)
+	out = append(append(out, constructed(tagSequence, body)...), front...)
+	out = append(append(out, constructed(tagSequence, info)...), inner...)
+	if size < 0 {
+		return append(out, constructed(tagContextCons, indefinite)...)
+	}
+	return appendHeader(out, tagContext, int(size))
+}
+
+// Write encrypts p, which it neither keeps nor changes.
+func (e *encrypter) Write(p []byte) (int, error) {
+	if e.err == nil && e.size >= 0 && int64(len(p)) > e.size-e.written {
+		e.err = errSize
+	}
+	for done := 0; e.err == nil; {
+		n := min(contentBuffer-len(e.buf), len(p)-done)
+		e.buf = append(e.buf, p[done:done+n]...)
+		if done += n; len(e.buf) < contentBuffer {
+			e.written += int64(len(p))
+			return len(p), nil
+		}
+		if e.err = e.cipher.encrypt(e.buf); e.err == nil {
+			e.err = e.put(e.buf)
+		}
+		e.buf = e.buf[:0]
+	}
+	return 0, e.err
+}
+
+// put writes ciphertext.
+func (e *encrypter) put(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	if e.size < 0 {
+		if _, err := e.w.Write(appendHeader(nil, tagOctetString, len(p))); err != nil {
+			return err
+		}
+	}
+	_, err := e.w.Write(p)
+	return err
+}
+
+// Close encrypts what waits and writes what stands behind the content.
+func (e *encrypter) Close() error {
+	if e.err == errFinished {
+		return nil
+	}
+	if e.err == nil {
+		e.err = e.end()
+	}
+	err := e.err
+	e.err = errFinished
+	return err
+}
+
+func (e *encrypter) end() error {
+	if e.size >= 0 && e.written != e.size {
+		return errSize
+	}
+	last, err := e.cipher.encryptLast(e.buf)
+	if err != nil {
+		return err
+	}
+	if err := e.put(last); err != nil {
+		return err
+	}
+	var out []byte
+	if e.size < 0 {
+		out = make([]byte, 2*2) // the string, encryptedContentInfo
+	}
+	if e.cipher.gcm != nil {
+		tag := e.cipher.gcm.tag(nil)
+		out = append(out, octetString(tag[:])...)
+	}
+	if e.size < 0 {
+		out = append(out, make([]byte, 2*3)...)
+	}
+	_, err = e.w.Write(out)
+	return err
+}
