@@ -29,17 +29,31 @@ func check(c *Config, o Options, d *decoder) {
 	k.admin()
 }
 
-// fail reports an error at a key, unless its value could not be read.
-func (k *checker) fail(dotted, format string, args ...any) { k.say(Error, dotted, format, args...) }
+// fail reports an error at a key, unless it or a section around it could not be read.
+func (k *checker) fail(dotted, format string, args ...any) { k.say(Error, dotted, 0, format, args...) }
 
-// warn reports a warning at a key, unless its value could not be read.
-func (k *checker) warn(dotted, format string, args ...any) { k.say(Warning, dotted, format, args...) }
+// failMember is fail for the i-th value of a list.
+func (k *checker) failMember(dotted string, i int, format string, args ...any) {
+	k.say(Error, dotted, i, format, args...)
+}
 
-func (k *checker) say(s Severity, dotted, format string, args ...any) {
-	if k.broken[dotted] {
-		return
+// warn reports a warning at a key, unless it or a section around it could not be read.
+func (k *checker) warn(dotted, format string, args ...any) {
+	k.say(Warning, dotted, 0, format, args...)
+}
+
+// warnMember is warn for the i-th value of a list.
+func (k *checker) warnMember(dotted string, i int, format string, args ...any) {
+	k.say(Warning, dotted, i, format, args...)
+}
+
+func (k *checker) say(s Severity, dotted string, i int, format string, args ...any) {
+	for at := dotted; at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
+		if k.broken[at] {
+			return
+		}
 	}
-	k.report.add(Problem{s, nearest(k.origins, dotted), dotted, fmt.Sprintf(format, args...)})
+	k.report.add(Problem{s, nearest(k.origins, member(dotted, i)), dotted, fmt.Sprintf(format, args...)})
 }
 
 func (k *checker) general() {
@@ -56,9 +70,9 @@ func (k *checker) general() {
 			k.fail("at_rest.key", "this is not a key; make one with: openssl rand -base64 32")
 		}
 	}
-	for _, p := range k.Domains {
+	for i, p := range k.Domains {
 		if p.String() == "*" {
-			k.fail("domains", "* would make the whole internet the company's own; name the company's domains")
+			k.failMember("domains", i, "* would make the whole internet the company's own; name the company's domains")
 		}
 	}
 	if q := k.Queue; len(q.Retry) > 0 && q.Expire < q.Retry[0] {

@@ -99,9 +99,9 @@ func (k *checker) internal(l *Listener, dotted string) {
 	if len(l.Networks) == 0 {
 		k.fail(dotted+".networks", "an internal listener must say who may use it; list the networks or addresses of the company's mail servers")
 	}
-	for _, p := range l.Networks {
+	for i, p := range l.Networks {
 		if p.Bits() < 8 {
-			k.fail(dotted+".networks", "%s is the internet: anybody could send mail in the company's name; list the company's mail servers", p)
+			k.failMember(dotted+".networks", i, "%s is the internet: anybody could send mail in the company's name; list the company's mail servers", p)
 		}
 	}
 	k.noUsers(l, dotted)
@@ -172,9 +172,9 @@ func (k *checker) senders(l *Listener, dotted string) {
 	if len(l.Senders) == 0 {
 		k.fail(dotted+".senders", "no From address is allowed here, so nothing can be sent; list the company's domains under domains, or senders here")
 	}
-	for _, p := range l.Senders {
+	for i, p := range l.Senders {
 		if p.String() == "*" {
-			k.warn(dotted+".senders", "* lets this listener use every From address; list the company's domains")
+			k.warnMember(dotted+".senders", i, "* lets this listener use every From address; list the company's domains")
 		}
 	}
 }
@@ -212,13 +212,13 @@ func (k *checker) pair(t *ListenerTLS, dotted string) *tls.Certificate {
 	if certificate == nil || keyText == nil {
 		return nil
 	}
-	k.private(dotted+".key", t.Key)
 	pair, err := tls.X509KeyPair(certificate, keyText)
 	if err != nil {
 		at, why := pairTrouble(err, keyText)
 		k.fail(dotted+at, "%s", why)
 		return nil
 	}
+	k.private(dotted+".key", t.Key)
 	return &pair
 }
 
@@ -226,6 +226,8 @@ func (k *checker) pair(t *ListenerTLS, dotted string) *tls.Certificate {
 func pairTrouble(err error, keyText []byte) (at, why string) {
 	text := err.Error()
 	switch {
+	case strings.Contains(text, "rather than a key"):
+		return ".key", "there is a certificate and no key in this file; give the key as well"
 	case strings.Contains(text, "does not match"):
 		return ".key", "this key does not belong to the certificate; give the key the certificate was made for"
 	case bytes.Contains(keyText, []byte("ENCRYPTED")):

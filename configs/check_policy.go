@@ -67,13 +67,13 @@ func (k *checker) tags() {
 		key  string
 		tags []string
 	}{{"policy.tags.encrypt", t.Encrypt}, {"policy.tags.sign", t.Sign}} {
-		for _, tag := range list.tags {
+		for i, tag := range list.tags {
 			folded := strings.ToLower(tag)
 			switch other := asked[folded]; {
 			case strings.TrimSpace(tag) == "":
-				k.fail(list.key, "an empty tag would stand in every subject; remove it")
+				k.failMember(list.key, i, "an empty tag would stand in every subject; remove it")
 			case other != "" && other != list.key:
-				k.fail(list.key, "%s asks for two things; give each its own tag", shorten(tag))
+				k.failMember(list.key, i, "%s asks for two things; give each its own tag", shorten(tag))
 			}
 			asked[folded] = list.key
 		}
@@ -81,7 +81,7 @@ func (k *checker) tags() {
 	for _, m := range []struct{ key, text string }{
 		{"encrypted", k.Policy.MarkSubject.Encrypted}, {"signed", k.Policy.MarkSubject.Signed}, {"invalid", k.Policy.MarkSubject.Invalid},
 	} {
-		if by := asked[strings.ToLower(m.text)]; by != "" {
+		if by := asked[strings.ToLower(m.text)]; by != "" && m.text != "" {
 			k.warn("policy.mark_subject."+m.key, "a reply carries this mark, and it is also one of %s: every reply would ask for it; choose another", by)
 		}
 	}

@@ -13,7 +13,7 @@ func (k *checker) routes() {
 		k.fail("routes", "without a route no mail goes out; add one for the company's domains and one for \"*\"")
 		return
 	}
-	unique, covered := k.unique("routes"), cover{}
+	unique, covered, unsure := k.unique("routes"), cover{}, false
 	for i := range k.Routes {
 		r := &k.Routes[i]
 		dotted := entryKey("routes", r.Name, i)
@@ -23,7 +23,15 @@ func (k *checker) routes() {
 		unique(r.Name, dotted)
 		k.route(r, dotted)
 		k.reach(r, dotted, covered)
+		unsure = unsure || k.broken[dotted+".domains"]
 	}
+	if !unsure {
+		k.covered(covered)
+	}
+}
+
+// covered holds that the company's domains, and all others, have a route.
+func (k *checker) covered(covered cover) {
 	for _, p := range k.Domains {
 		name, ok := covered.by(p)
 		switch {
@@ -65,9 +73,9 @@ func (c cover) by(p mail.Pattern) (string, bool) {
 
 // reach warns of a route that earlier routes leave nothing for.
 func (k *checker) reach(r *Route, dotted string, covered cover) {
-	for _, p := range r.Domains {
+	for i, p := range r.Domains {
 		if name, ok := covered.by(p); ok && name != r.Name {
-			k.warn(dotted+".domains", "mail for %s takes the earlier route %s; put the special route before the general one", inYAML(p), shorten(name))
+			k.warnMember(dotted+".domains", i, "mail for %s takes the earlier route %s; put the special route before the general one", inYAML(p), shorten(name))
 			continue
 		}
 		covered[p.String()] = r.Name
@@ -84,11 +92,11 @@ func (k *checker) route(r *Route, dotted string) {
 	if r.Hosts != nil && len(r.Hosts) == 0 {
 		k.fail(dotted+".hosts", "this route leads nowhere; list a host")
 	}
-	for _, host := range r.Hosts {
+	for i, host := range r.Hosts {
 		if why := badHost(host); why != "" {
-			k.fail(dotted+".hosts", "%s", why)
+			k.failMember(dotted+".hosts", i, "%s", why)
 		} else if name, loop := k.self(host, r.Port); loop {
-			k.fail(dotted+".hosts", "this is the gateway's own listener %s: mail would go round for ever; name the next server", shorten(name))
+			k.failMember(dotted+".hosts", i, "this is the gateway's own listener %s: mail would go round for ever; name the next server", shorten(name))
 		}
 	}
 	k.routeTLS(r, dotted+".tls")

@@ -53,6 +53,7 @@ func (d *decoder) section(v reflect.Value, f *field, n *yaml.Node, k key) {
 		given[s.byName[f.short]] = n
 	default:
 		d.fail(n, k, "this must be a section with the keys "+keyList(s))
+		return
 	}
 	if n != nil && k.dotted != "" {
 		d.origins[k.dotted] = d.at(n)
@@ -73,7 +74,7 @@ func (d *decoder) mapping(s *shape, t reflect.Type, n *yaml.Node, k key, given [
 		at, known := s.byName[name.Value]
 		switch {
 		case !known:
-			d.fail(name, key{dotted: join(k.dotted, shorten(name.Value))}, d.unknownKey(s, t, name.Value))
+			d.unknownKey(s, t, name, k)
 		case given[at] != nil:
 			d.fail(name, d.child(k, name.Value), fmt.Sprintf("this key was given already in line %d; remove one", given[at].Line))
 		default:
@@ -135,7 +136,7 @@ func (d *decoder) leaf(v reflect.Value, f *field, n *yaml.Node, k key) {
 // words returns what the environment or the file gives for a value, nil where neither does, and false
 // where the file gives what cannot be read.
 func (d *decoder) words(f *field, n *yaml.Node, k key) ([]word, bool) {
-	if text, ok := d.env.lookup(k.env); ok {
+	if text, ok := d.variable(k); ok {
 		return split(f, text, Origin{Env: k.env}), true
 	}
 	switch {
@@ -211,24 +212,45 @@ func (d *decoder) set(v reflect.Value, f *field, words []word, k key) {
 	if f.kind == leafKind {
 		d.convert(v, f, words[0], k)
 	} else {
-		list := reflect.MakeSlice(v.Type(), len(words), len(words))
-		for i, w := range words {
-			d.convert(list.Index(i), f, w, k)
+		list, good := reflect.MakeSlice(v.Type(), len(words), len(words)), 0
+		for _, w := range words {
+			if d.convert(list.Index(good), f, w, k) {
+				if good > 0 {
+					d.origins[member(k.dotted, good)] = w.at
+				}
+				good++
+			}
 		}
-		v.Set(list)
+		v.Set(list.Slice(0, good))
 	}
 	if len(words) > 0 {
 		d.origins[k.dotted] = words[0].at
 	}
 }
 
-func (d *decoder) convert(v reflect.Value, f *field, w word, k key) {
-	if err := convert(v, f, w.text, d.file); err != nil {
+// convert reports whether a word could be read into v.
+func (d *decoder) convert(v reflect.Value, f *field, w word, k key) bool {
+	err := convert(v, f, w.text, d.file)
+	if err != nil {
 		d.report.add(Problem{Error, w.at, k.dotted, err.Error()})
 	}
+	return err == nil
+}
+
+// variable returns the environment variable that sets a key.
+func (d *decoder) variable(k key) (string, bool) {
+	text, other, ok := d.env.lookup(k.env, k.dotted)
+	if ok && other != "" {
+		text := fmt.Sprintf("this environment variable stands for %s and for %s; give one of the entries another name", other, k.dotted)
+		d.report.add(Problem{Error, Origin{Env: k.env}, "", text})
+	}
+	return text, ok
 }
 
 func (d *decoder) missing(f *field, k key) {
+	if d.report.failed[k.dotted] {
+		return
+	}
 	text := "this key is missing; add it"
 	if f.example != "" {
 		text += ", for example " + f.name + ": " + f.example
@@ -270,13 +292,22 @@ func elementName(entry *yaml.Node, i int) string {
 	return strconv.Itoa(i + 1)
 }
 
+// member is the key under which the origin of the i-th value of a list is kept; that of the first one is
+// kept under the key of the list.
+func member(dotted string, i int) string {
+	if i == 0 {
+		return dotted
+	}
+	return dotted + "#" + strconv.Itoa(i)
+}
+
 // nearest is the origin of a key, or of the section around it that was given.
 func nearest(origins map[string]Origin, dotted string) Origin {
 	for {
 		if at, ok := origins[dotted]; ok && at != (Origin{}) {
 			return at
 		}
-		cut := strings.LastIndexAny(dotted, ".[")
+		cut := strings.LastIndexAny(dotted, ".[#")
 		if cut < 0 {
 			return origins[""]
 		}

@@ -15,12 +15,12 @@ var notKeys = []string{"SIEGEL_CONFIG", "SIEGEL_TESTDATA"}
 // environment is the variables a configuration may use. An empty variable counts as not set.
 type environment struct {
 	all   map[string]string
-	ours  map[string]bool // those with our prefix: whether they were used
-	asked []string        // the names that would have been used, while ours is not empty
+	ours  map[string]string // those with our prefix: the key they set, or empty
+	asked []string          // the names that would have been used, while ours is not empty
 }
 
 func newEnvironment(environ []string) *environment {
-	e := &environment{all: make(map[string]string, len(environ)), ours: map[string]bool{}}
+	e := &environment{all: make(map[string]string, len(environ)), ours: map[string]string{}}
 	for _, entry := range environ {
 		name, value, ok := strings.Cut(entry, "=")
 		if !ok || name == "" || value == "" {
@@ -28,7 +28,7 @@ func newEnvironment(environ []string) *environment {
 		}
 		e.all[name] = value
 		if strings.HasPrefix(name, EnvPrefix+"_") && !slices.Contains(notKeys, name) {
-			e.ours[name] = false
+			e.ours[name] = ""
 		}
 	}
 	return e
@@ -60,32 +60,33 @@ func envRune(r rune) rune {
 	return '_'
 }
 
-// lookup returns the variable that sets a key.
-func (e *environment) lookup(name string) (string, bool) {
+// lookup returns the variable that sets a key, and another key that it set before, if any.
+func (e *environment) lookup(name, dotted string) (text, other string, ok bool) {
 	if name == "" {
-		return "", false
+		return "", "", false
 	}
 	e.asked = append(e.asked, name)
-	text, ok := e.all[name]
+	text, ok = e.all[name]
 	if ok {
-		e.ours[name] = true
+		other = e.ours[name]
+		e.ours[name] = dotted
 	}
-	return text, ok
+	return text, other, ok
 }
 
 // refer returns the variable that {env: NAME} names.
 func (e *environment) refer(name string) (string, bool) {
 	text, ok := e.all[name]
 	if _, ours := e.ours[name]; ours {
-		e.ours[name] = true
+		e.ours[name] = "a secret"
 	}
 	return text, ok
 }
 
 // reportUnknown warns of variables that set nothing, which are likely misspelt.
 func (e *environment) reportUnknown(r *report) {
-	for name, used := range e.ours {
-		if !used {
+	for name, key := range e.ours {
+		if key == "" {
 			text := "this environment variable sets no key of this configuration" + didYouMean(name, e.asked)
 			r.add(Problem{Warning, Origin{Env: shorten(name)}, "", text})
 		}

@@ -4,21 +4,20 @@ import (
 	"reflect"
 	"strings"
 	"unicode"
+
+	"go.yaml.in/yaml/v3"
 )
 
-// unknownKey says of a key that s does not have what was probably meant.
-func (d *decoder) unknownKey(s *shape, t reflect.Type, name string) string {
-	names := make([]string, len(s.fields))
-	for i, f := range s.fields {
-		names[i] = f.name
+// unknownKey reports a key that s does not have, with what was probably meant.
+func (d *decoder) unknownKey(s *shape, t reflect.Type, name *yaml.Node, k key) {
+	text := "this key is not known; the keys here are " + keyList(s)
+	if meant := nearestWord(name.Value, strings.Split(keyList(s), ", ")); meant != "" {
+		text = "this key is not known; did you mean " + meant + "?"
+		d.report.failed[join(k.dotted, meant)] = true // so it is not said to be missing
+	} else if places := d.shapes.places(configType)[name.Value]; len(places) > 0 && t != secretSourceType {
+		text = "this key does not belong here; it stands " + inWords(places)
 	}
-	if hint := didYouMean(name, names); hint != "" {
-		return "this key is not known" + hint
-	}
-	if places := d.shapes.places(configType)[name]; len(places) > 0 && t != secretSourceType {
-		return "this key does not belong here; it stands " + inWords(places)
-	}
-	return "this key is not known; the keys here are " + strings.Join(names, ", ")
+	d.fail(name, key{dotted: join(k.dotted, shorten(name.Value))}, text)
 }
 
 var configType = reflect.TypeFor[Config]()
@@ -44,16 +43,21 @@ func keyList(s *shape) string {
 
 // didYouMean is "; did you mean X?" for the candidate that is nearest to word, or nothing where none is near.
 func didYouMean(word string, candidates []string) string {
+	if best := nearestWord(word, candidates); best != "" {
+		return "; did you mean " + best + "?"
+	}
+	return ""
+}
+
+// nearestWord is the candidate that word most likely is a misspelling of, or empty.
+func nearestWord(word string, candidates []string) string {
 	best, bestDistance := "", 1+max(1, len(word)/3)
 	for _, c := range candidates {
 		if n := distance(strings.ToLower(word), strings.ToLower(c), bestDistance); n < bestDistance {
 			best, bestDistance = c, n
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return "; did you mean " + best + "?"
+	return best
 }
 
 // distance is how many letters must be changed, added, removed or swapped with their neighbour to make b

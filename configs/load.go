@@ -58,7 +58,7 @@ func Parse(file string, text []byte, o Options) (*Config, Problems) {
 	o = o.withDefaults()
 	r := newReport()
 	c := &Config{file: file, origins: map[string]Origin{}}
-	if root := parseYAML(file, text, r); root != nil {
+	if root := parseYAML(file, text, r); root != nil && isMapping(file, root, r) {
 		d := newDecoder(file, newEnvironment(o.Environ), r, c.origins)
 		d.config(c, root)
 		finish(c, d)
@@ -70,6 +70,16 @@ func Parse(file string, text []byte, o Options) (*Config, Problems) {
 		return nil, problems
 	}
 	return c, problems
+}
+
+// isMapping holds that the file begins with a key.
+func isMapping(file string, root *yaml.Node, r *report) bool {
+	if root.Kind != yaml.MappingNode && !isNull(root) {
+		at := Origin{File: file, Line: root.Line, Column: root.Column}
+		r.add(Problem{Error, at, "", "the file must hold keys with values, as in hostname: mail.firma.example"})
+		return false
+	}
+	return true
 }
 
 // File is the name of the file c was read from.

@@ -26,7 +26,7 @@ const maxSecret = 64 << 10
 // secret fills a secret: from the environment variable of its key, from the file or variable that the
 // configuration names, or from the configuration itself.
 func (d *decoder) secret(v reflect.Value, f *field, n *yaml.Node, k key) {
-	if text, ok := d.env.lookup(k.env); ok {
+	if text, ok := d.variable(k); ok {
 		d.setSecret(v, text, Origin{Env: k.env}, k)
 		return
 	}
@@ -35,15 +35,18 @@ func (d *decoder) secret(v reflect.Value, f *field, n *yaml.Node, k key) {
 		return
 	}
 	var from secretSource
+	errorsBefore := d.report.count[Error]
 	d.section(reflect.ValueOf(&from).Elem(), nil, n, k)
 	switch {
+	case d.report.count[Error] > errorsBefore:
+		d.report.failed[k.dotted] = true
 	case from.File != "" && from.Env != "":
 		d.failSecret(k, "give file or env, not both")
 	case from.File != "":
 		d.secretFile(v, from.File, k)
 	case from.Env != "":
 		d.secretVariable(v, from.Env, k)
-	case !d.report.failed[k.dotted] && (f.required || !isNull(n)):
+	case f.required || !isNull(n):
 		d.missing(f, k)
 	}
 }
