@@ -2,6 +2,7 @@ package entity
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 )
@@ -27,17 +28,34 @@ func ReadHeader(br *bufio.Reader, limit int) (Header, error) {
 		limit = DefaultHeaderLimit
 	}
 	p := headerParser{limit: limit}
+	return p.read(br)
+}
+
+// headerParser gathers the fields of a header in one block of memory.
+type headerParser struct {
+	limit    int
+	stop     func(line []byte) bool // lines before which the header ends; nil: none
+	block    []byte
+	marks    []mark
+	blankLen int // of the blank line after the header
+}
+
+// mark is where a field begins in the block, and the length of its name.
+type mark struct{ at, name int }
+
+func (p *headerParser) read(br *bufio.Reader) (Header, error) {
 	for {
 		kind, err := peekLine(br)
 		if err != nil {
 			return Header{}, err
 		}
-		if kind == lineContinuation && len(p.marks) == 0 {
+		if kind == lineContinuation && len(p.marks) == 0 || kind == lineField && p.stopsAt(br) {
 			kind = lineOther
 		}
 		switch kind {
 		case lineBlank:
-			_, err := br.ReadSlice('\n')
+			b, err := br.ReadSlice('\n')
+			p.blankLen = len(b)
 			return p.header(false), err
 		case lineOther, lineNone:
 			return p.header(true), nil
@@ -48,15 +66,29 @@ func ReadHeader(br *bufio.Reader, limit int) (Header, error) {
 	}
 }
 
-// headerParser gathers the fields of a header in one block of memory.
-type headerParser struct {
-	limit int
-	block []byte
-	marks []mark
+// stopsAt asks stop about the line that comes, where it may be a boundary.
+func (p *headerParser) stopsAt(br *bufio.Reader) bool {
+	b, _ := br.Peek(2)
+	if p.stop == nil || string(b) != "--" {
+		return false
+	}
+	b, _ = br.Peek(2 * maxName)
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	return p.stop(line)
 }
 
-// mark is where a field begins in the block, and the length of its name.
-type mark struct{ at, name int }
+// eol is the length of the last line end that was read.
+func (p *headerParser) eol() int {
+	if p.blankLen > 0 {
+		return p.blankLen
+	}
+	return lineEnd(p.block)
+}
+
+// bareLF tells whether a line ended with a bare LF.
+func (p *headerParser) bareLF() bool {
+	return p.blankLen == 1 || bytes.Count(p.block, []byte("\n")) != bytes.Count(p.block, []byte("\r\n"))
+}
 
 // take reads the line that peekLine looked at.
 func (p *headerParser) take(br *bufio.Reader, kind lineKind) error {
