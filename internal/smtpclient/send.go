@@ -25,6 +25,10 @@ func (c *Client) Send(ctx context.Context, m Message) (Result, error) {
 	if c.closed {
 		return s.result, &Error{StageEnvelope, ErrClosed}
 	}
+	if ctx.Err() != nil {
+		c.abort()
+		return s.result, &Error{StageEnvelope, context.Cause(ctx)}
+	}
 	if c.r.Buffered() > 0 {
 		c.abort()
 		return s.result, &Error{StageEnvelope, fmt.Errorf("%w: the server speaks unasked", ErrProtocol)}
