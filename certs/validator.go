@@ -3,6 +3,7 @@ package certs
 import (
 	"context"
 	"crypto/x509"
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,11 @@ const (
 	StatusValid     Status = "valid"
 )
 
+// weight orders statuses; the weightiest is the least.
+func (s Status) weight() int {
+	return slices.Index([]Status{StatusUntrusted, StatusRevoked, StatusWeak, StatusPurpose, StatusExpired, StatusTime, StatusMismatch, StatusValid}, s)
+}
+
 // Result is the judgement of one certificate.
 type Result struct {
 	Status Status
@@ -34,15 +40,93 @@ type Result struct {
 // Valid reports whether the status is StatusValid.
 func (r Result) Valid() bool { return r.Status == StatusValid }
 
+// maxIntermediates bounds the certificates of a message that a path is looked for in.
+const maxIntermediates = 100
+
 // Validator judges certificates for mail (RFC 5280, RFC 8550). It is immutable and safe for concurrent use.
-type Validator struct{}
+type Validator struct {
+	anchors       *x509.CertPool
+	intermediates *x509.CertPool
+	known         bySubject // the anchors and intermediates
+	isAnchor      map[string]bool
+}
+
+// bySubject finds certificates by the raw name of their subject.
+type bySubject map[string][]*x509.Certificate
+
+func (m bySubject) add(certs []*x509.Certificate) {
+	for _, c := range certs {
+		m[string(c.RawSubject)] = append(m[string(c.RawSubject)], c)
+	}
+}
 
 // NewValidator returns a validator that trusts the anchors, self-signed or not, and may use the
 // intermediates, which it does not trust by themselves, to build paths.
-func NewValidator(anchors, intermediates []*x509.Certificate) *Validator { return &Validator{} }
+func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
+	v := &Validator{
+		anchors: x509.NewCertPool(), intermediates: x509.NewCertPool(),
+		known: bySubject{}, isAnchor: map[string]bool{},
+	}
+	for _, c := range anchors {
+		v.anchors.AddCert(c)
+		v.isAnchor[string(c.Raw)] = true
+	}
+	for _, c := range intermediates {
+		v.intermediates.AddCert(c)
+	}
+	v.known.add(anchors)
+	v.known.add(intermediates)
+	return v
+}
 
 // Validate judges leaf for a purpose at a time. Intermediates come from the message, in any order and
-// any number (the first 100 count). With an address the certificate must bear it; "" asks for no match.
+// any number (the first 100 count); they are never trusted. With an address the certificate must bear it;
+// "" asks for no match. The context bounds what looks something up, which nothing does so far.
 func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, p Purpose, address string, at time.Time) Result {
-	return Result{Status: StatusUntrusted}
+	if leaf == nil || len(leaf.Raw) == 0 {
+		return Result{Status: StatusUntrusted, Reasons: []string{"there is no certificate to judge"}}
+	}
+	intermediates = slices.DeleteFunc(slices.Clone(intermediates[:min(len(intermediates), maxIntermediates)]),
+		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 })
+	chain, found := v.path(leaf, intermediates, at)
+	found = append(found, purposeFaults(leaf, p)...)
+	found = append(found, addressFaults(leaf, address)...)
+	return result(chain, found)
+}
+
+// finding is one fault, or with StatusValid one remark.
+type finding struct {
+	status Status
+	text   string
+}
+
+func result(chain []*x509.Certificate, found []finding) Result {
+	slices.SortStableFunc(found, func(a, b finding) int { return a.status.weight() - b.status.weight() })
+	r := Result{Status: StatusValid, Chain: chain}
+	for i, f := range found {
+		if i == 0 {
+			r.Status = f.status
+		}
+		r.Reasons = append(r.Reasons, f.text)
+	}
+	return r
+}
+
+func addressFaults(leaf *x509.Certificate, address string) []finding {
+	addresses := Addresses(leaf)
+	switch {
+	case address != "" && bears(leaf, address):
+		return nil
+	case len(addresses) == 0 && address == "":
+		return []finding{{StatusValid, describe(leaf) + " bears no mail address: it says nothing about who wrote from which address"}}
+	case len(addresses) == 0:
+		return []finding{{StatusMismatch, describe(leaf) + " bears no mail address, so it cannot stand for " + clean(address)}}
+	case address == "":
+		return nil
+	}
+	text := describe(leaf) + " is for " + clean(addresses[0])
+	if len(addresses) > 1 {
+		text += " and others"
+	}
+	return []finding{{StatusMismatch, text + ", not for " + clean(address) + "; compare the address with the sender's true one"}}
 }

@@ -1,0 +1,121 @@
+package certs
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"slices"
+	"time"
+)
+
+// path finds the best path from leaf to an anchor, and what is wrong with it besides purpose and address.
+func (v *Validator) path(leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) ([]*x509.Certificate, []finding) {
+	pool := v.pool(intermediates)
+	chains, err := v.chains(leaf, pool, at)
+	if err == nil {
+		return best(chains, at)
+	}
+	// Where a path stands at another time of the leaf's life, only time is wrong.
+	for _, t := range []time.Time{leaf.NotBefore, leaf.NotAfter} {
+		if chains, otherErr := v.chains(leaf, pool, t); otherErr == nil {
+			if chain, found := best(chains, at); len(found) > 0 {
+				return chain, found
+			}
+		}
+	}
+	found := timeFaults(leaf, at)
+	if weak := v.weakPath(leaf, intermediates); len(weak) > 0 {
+		return nil, append(found, weak...)
+	}
+	return nil, append(found, finding{StatusUntrusted, v.untrusted(leaf, err)})
+}
+
+// pool is the validator's intermediates and those of a message.
+func (v *Validator) pool(intermediates []*x509.Certificate) *x509.CertPool {
+	if len(intermediates) == 0 {
+		return v.intermediates
+	}
+	pool := v.intermediates.Clone()
+	for _, c := range intermediates {
+		pool.AddCert(c)
+	}
+	return pool
+}
+
+// chains builds and checks paths (RFC 5280, 6.1) whatever the extended key usage, which is judged apart.
+func (v *Validator) chains(leaf *x509.Certificate, pool *x509.CertPool, at time.Time) ([][]*x509.Certificate, error) {
+	shown := *leaf
+	// crypto/x509 does not know a critical SAN of other kinds of name, but Addresses reads them.
+	shown.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(leaf.UnhandledCriticalExtensions),
+		func(id asn1.ObjectIdentifier) bool { return id.Equal(oidSAN()) })
+	chains, err := shown.Verify(x509.VerifyOptions{
+		Roots: v.anchors, Intermediates: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	for _, chain := range chains {
+		chain[0] = leaf
+	}
+	return chains, err
+}
+
+// best picks the path whose weightiest fault weighs least.
+func best(chains [][]*x509.Certificate, at time.Time) (chain []*x509.Certificate, found []finding) {
+	least := -1
+	for _, c := range chains {
+		f := pathFaults(c, at)
+		weight := StatusValid.weight()
+		for _, one := range f {
+			weight = min(weight, one.status.weight())
+		}
+		if weight > least {
+			least, chain, found = weight, c, f
+		}
+	}
+	return chain, found
+}
+
+// pathFaults checks what crypto/x509 does not: strength, extended key usages above the leaf, times where
+// the path was built at another time, and constraints on names it does not know.
+func pathFaults(chain []*x509.Certificate, at time.Time) []finding {
+	var found []finding
+	for i, c := range chain {
+		found = append(found, timeFaults(c, at)...)
+		found = append(found, weakKey(c)...)
+		if i < len(chain)-1 { // an anchor is trusted as it is; its own signature proves nothing
+			found = append(found, weakSignature(c)...)
+		}
+		if i > 0 && !mailUsage(c) {
+			found = append(found, finding{StatusPurpose, describe(c) + " issues certificates, but not for mail: its extended key usage lacks emailProtection; ask the issuer for a certificate for mail"})
+		}
+	}
+	return append(found, constraintFaults(chain)...)
+}
+
+func timeFaults(c *x509.Certificate, at time.Time) []finding {
+	switch {
+	case at.After(c.NotAfter):
+		return []finding{{StatusExpired, describe(c) + " expired on " + day(c.NotAfter) + "; its owner must get a new one"}}
+	case at.Before(c.NotBefore):
+		return []finding{{StatusTime, describe(c) + " is not valid before " + day(c.NotBefore) + "; check the clock of this machine and of the issuer"}}
+	}
+	return nil
+}
+
+// untrusted says why there is no path.
+func (v *Validator) untrusted(leaf *x509.Certificate, err error) string {
+	name := describe(leaf)
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &x509.UnhandledCriticalExtension{}):
+		return name + " holds a critical extension that is not understood here, so it must not be used (RFC 5280, 4.2)"
+	case errors.As(err, &invalid):
+		return name + " breaks a rule of its issuers: " + clean(invalid.Error()) + "; ask the issuer for another one"
+	case errors.As(err, &unknown) && string(leaf.RawIssuer) == string(leaf.RawSubject):
+		return name + " is signed by itself and not an anchor; if you know it to be right, add it to the trusted certificates"
+	case errors.As(err, &unknown) && len(v.known[string(leaf.RawIssuer)]) > 0:
+		return name + " has no path to a trusted certificate: " + issuerName(leaf) + " is known, but no certificate of that name fits or leads to an anchor; add the missing CA certificates"
+	case errors.As(err, &unknown):
+		return name + " has no path to a trusted certificate: its issuer, " + issuerName(leaf) + ", is not known; if you trust it, add its CA certificate to the trusted certificates"
+	}
+	return name + " could not be verified: " + clean(err.Error())
+}

@@ -1,0 +1,67 @@
+package certs
+
+import (
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"slices"
+)
+
+// purposeFaults checks the key usage (RFC 8550, 4.4.2) and the extended key usage (4.4.4) of a leaf.
+func purposeFaults(c *x509.Certificate, p Purpose) []finding {
+	var found []finding
+	fault := func(text string) { found = append(found, finding{StatusPurpose, describe(c) + " " + text}) }
+	if !mailUsage(c) {
+		fault("is not for mail: its extended key usage lacks emailProtection; ask the issuer for a certificate for mail")
+	}
+	switch p {
+	case Any:
+	case Sign:
+		if !allows(c, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) {
+			fault("is not for signing: its key usage has neither digitalSignature nor nonRepudiation; use the owner's certificate for signing")
+		}
+	case Encrypt:
+		usage, name := encryptionUsage(c)
+		switch {
+		case usage == 0:
+			fault("cannot be encrypted to: its key is of a kind that only signs or is not known here")
+		case !allows(c, usage):
+			fault("is not for encryption: its key usage lacks " + name + "; use the owner's certificate for encryption")
+		}
+	default:
+		fault("was asked for an unknown purpose")
+	}
+	return found
+}
+
+// mailUsage reports whether the extended key usage lets c be used for mail; an absent one does.
+func mailUsage(c *x509.Certificate) bool {
+	if len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == 0 {
+		return true
+	}
+	return slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageEmailProtection) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
+}
+
+// allows reports whether the key usage has one of the bits; an absent extension allows everything.
+func allows(c *x509.Certificate, bits x509.KeyUsage) bool {
+	keyUsage := asn1.ObjectIdentifier{2, 5, 29, 15}
+	for _, e := range c.Extensions {
+		if e.Id.Equal(keyUsage) {
+			return c.KeyUsage&bits != 0
+		}
+	}
+	return true
+}
+
+// encryptionUsage is the key usage by which a key of its kind is encrypted to; 0 where it cannot be.
+func encryptionUsage(c *x509.Certificate) (x509.KeyUsage, string) {
+	switch c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return x509.KeyUsageKeyEncipherment, "keyEncipherment"
+	case *ecdsa.PublicKey, *ecdh.PublicKey:
+		return x509.KeyUsageKeyAgreement, "keyAgreement"
+	}
+	return 0, ""
+}
