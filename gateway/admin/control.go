@@ -113,7 +113,7 @@ func (c *Control) Listen() error {
 func (c *Control) Path() string { return c.o.Path }
 
 // Serve answers until ctx ends, then removes the socket and returns nil after the last request has, at
-// most 5 seconds later.
+// most 2 seconds later; a reload that is under way is waited for.
 func (c *Control) Serve(ctx context.Context) error {
 	if c.socket == nil {
 		return errors.New("admin: Serve before Listen")

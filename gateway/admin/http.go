@@ -93,7 +93,7 @@ func (h *HTTP) Addr() net.Addr {
 	return h.listener.Addr()
 }
 
-// Serve answers until ctx ends, then returns nil after the last request has, at most 5 seconds later.
+// Serve answers until ctx ends, then returns nil after the last request has, at most 2 seconds later.
 func (h *HTTP) Serve(ctx context.Context) error {
 	if h.listener == nil {
 		return errors.New("admin: Serve before Listen")

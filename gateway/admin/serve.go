@@ -17,7 +17,7 @@ import (
 )
 
 // stopGrace is how long requests may go on after the end of a server was asked for.
-const stopGrace = 5 * time.Second
+const stopGrace = 2 * time.Second
 
 // newServer is an http.Server with every limit set; write is how long the slowest answer may take.
 func newServer(h http.Handler, write time.Duration, log logrus.FieldLogger) *http.Server {
