@@ -37,34 +37,38 @@ func (k *checker) listeners() {
 	}
 }
 
+// door is the address a listener takes at a port.
+type door struct {
+	address  netip.Addr
+	listener string
+}
+
 // doors are the addresses that listeners take, by port.
-type doors map[int]map[netip.Addr]string
+type doors map[int][]door
 
 // take notes a listener's address and returns the name of one that has it already.
 func (d doors) take(a netip.Addr, port int, name string) (string, bool) {
 	if port == 0 {
 		return "", false
 	}
-	taken := d[port]
-	if taken == nil {
-		taken = map[netip.Addr]string{}
-		d[port] = taken
-	}
-	any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
-	for _, other := range []netip.Addr{a, any4, any6} {
-		if by, ok := taken[other]; ok && (other == a || other == any6 || a.Is4()) {
-			return by, true
+	for _, other := range d[port] {
+		if overlap(a, other.address) {
+			return other.listener, true
 		}
 	}
-	if a.IsUnspecified() {
-		for other, by := range taken {
-			if a == any6 || other.Is4() {
-				return by, true
-			}
-		}
-	}
-	taken[a] = name
+	d[port] = append(d[port], door{a, name})
 	return "", false
+}
+
+// overlap reports whether two listeners cannot have these addresses at one port. The unspecified IPv6
+// address takes the IPv4 addresses too.
+func overlap(a, b netip.Addr) bool {
+	every6 := netip.IPv6Unspecified()
+	switch {
+	case a == b, a == every6, b == every6:
+		return true
+	}
+	return a.Is4() && b.Is4() && (a.IsUnspecified() || b.IsUnspecified())
 }
 
 func (k *checker) address(l *Listener, dotted string, bound doors) {

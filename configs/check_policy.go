@@ -21,6 +21,9 @@ func (k *checker) policy() {
 			dotted = entryKey(dotted, name, i)
 		}
 		unique(r.Name, dotted)
+		if r.Name == policy.ByFlag || r.Name == policy.ByDefault {
+			k.fail(dotted+".name", "%s is what a decision without a rule is called; choose another name", r.Name)
+		}
 		if r.Sign == "" && r.Encrypt == "" && !k.broken[dotted+".sign"] && !k.broken[dotted+".encrypt"] {
 			k.fail(dotted, "this rule says nothing; give it sign or encrypt")
 		}
@@ -82,7 +85,7 @@ func (k *checker) tags() {
 		{"encrypted", k.Policy.MarkSubject.Encrypted}, {"signed", k.Policy.MarkSubject.Signed}, {"invalid", k.Policy.MarkSubject.Invalid},
 	} {
 		if by := asked[strings.ToLower(m.text)]; by != "" && m.text != "" {
-			k.warn("policy.mark_subject."+m.key, "a reply carries this mark, and it is also one of %s: every reply would ask for it; choose another", by)
+			k.warn("policy.mark_subject."+m.key, "this mark is also one of %s, so who answers or forwards such a message may ask for it without knowing; choose another", by)
 		}
 	}
 }

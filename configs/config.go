@@ -80,7 +80,7 @@ const (
 
 // Listener is one door for mail.
 type Listener struct {
-	// Names the listener in logs, metrics and rules: letters, digits, `.`, `_` and `-`.
+	// Names the listener in logs and metrics: letters, digits, `.`, `_` and `-`.
 	Name string `yaml:"name" required:"yes" example:"exchange"`
 	// Address and port. An empty address is every address of the machine; port 0 is any free port.
 	Address string `yaml:"address" required:"yes" example:"10.0.0.5:25"`
@@ -145,7 +145,7 @@ type User struct {
 	// The name to log in with; upper and lower case are different.
 	Name string `yaml:"name" required:"yes" example:"scanner"`
 	// The bcrypt hash of the password. `htpasswd -nBC 12 NAME` makes one.
-	Hash secret.String `yaml:"hash" required:"yes" inline:"ok" example:"$2y$12$…"`
+	Hash secret.String `yaml:"hash" required:"yes" inline:"ok" example:"\"$2y$12$…\""`
 	// The addresses the user may write as From, and so have signed.
 	MayUse mail.Patterns `yaml:"may_use" required:"yes" example:"[scanner@firma.example]"`
 }
@@ -156,7 +156,8 @@ type Certificates struct {
 	Folder Path `yaml:"folder" example:"/etc/siegel/certificates"`
 	// A folder of PEM files: the certification authorities whose certificates are believed.
 	Trust Path `yaml:"trust" example:"/etc/siegel/trust"`
-	// A file with the passwords of the PKCS#12 files and encrypted keys in the folder.
+	// A file with passwords, one a line, that are tried on each PKCS#12 file of the folder that has no
+	// `NAME.password` beside it.
 	PasswordsFile Path `yaml:"passwords_file" example:"/etc/siegel/certificates.passwords"`
 }
 
@@ -174,9 +175,9 @@ type Policy struct {
 	// Decided from top to bottom: for signing and for encrypting the first rule that matches and says
 	// something decides.
 	Rules []Rule `yaml:"rules"`
-	// What holds where no rule says anything.
+	// What holds for outgoing mail where no rule says anything.
 	Default PolicyDefault `yaml:"default"`
-	// What a user inside may write into the subject to ask for protection.
+	// What a user inside may write at the beginning or end of a subject to ask for protection.
 	Tags Tags `yaml:"tags"`
 	// What is put before the subject of incoming mail, so that a reader sees what the gateway found.
 	MarkSubject MarkSubject `yaml:"mark_subject"`
@@ -220,11 +221,11 @@ type Tags struct {
 // MarkSubject is what is put before the subject of incoming mail. An empty text puts nothing.
 type MarkSubject struct {
 	// The message was encrypted.
-	Encrypted string `yaml:"encrypted" example:"[encrypted]"`
+	Encrypted string `yaml:"encrypted" example:"\"[encrypted]\""`
 	// The signature is valid.
-	Signed string `yaml:"signed" example:"[signed]"`
+	Signed string `yaml:"signed" example:"\"[signed]\""`
 	// There is a signature and it is not valid.
-	Invalid string `yaml:"invalid" example:"[signature not valid]"`
+	Invalid string `yaml:"invalid" example:"\"[signature not valid]\""`
 }
 
 // RouteTLSMode is how a route does TLS.

@@ -107,10 +107,11 @@ func show(v reflect.Value) any {
 
 // String is "KEY = VALUE  # SOURCE".
 func (s Setting) String() string {
-	return fmt.Sprintf("%s = %s  # %s", s.Key, s.text(), s.where())
+	return fmt.Sprintf("%s = %s  # %s", s.Key, s.Text(), s.From())
 }
 
-func (s Setting) text() string {
+// Text is the value as it could stand in the file.
+func (s Setting) Text() string {
 	switch v := s.Value.(type) {
 	case []string:
 		quoted := make([]string, len(v))
@@ -124,7 +125,8 @@ func (s Setting) text() string {
 	return fmt.Sprint(s.Value)
 }
 
-func (s Setting) where() string {
+// From says where the value comes from.
+func (s Setting) From() string {
 	if s.Secret != "" {
 		return s.Origin.String() + ", from " + s.Secret
 	}
