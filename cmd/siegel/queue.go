@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/internal/safetext"
+)
+
+// controlFlags say which running gateway a command is for.
+type controlFlags struct {
+	Socket string `default:"/run/siegel/control.sock" env:"SIEGEL_SOCKET" type:"path" placeholder:"PATH" help:"Control socket of the running gateway."`
+}
+
+func (f controlFlags) client() *admin.Client { return admin.NewClient(f.Socket) }
+
+// queueCmd looks into the queue of the running gateway and changes it.
+type queueCmd struct {
+	List  queueListCmd  `cmd:"" help:"List the messages in the queue, oldest first."`
+	Show  queueShowCmd  `cmd:"" help:"Show all that is known of a message."`
+	Retry queueRetryCmd `cmd:"" help:"Try to deliver a message now."`
+	Drop  queueDropCmd  `cmd:"" help:"Remove a message from the queue. Its sender is not told."`
+}
+
+// queueListCmd lists messages.
+type queueListCmd struct {
+	controlFlags
+	Sender      string `placeholder:"TEXT" help:"Only messages whose sender contains TEXT."`
+	Recipient   string `placeholder:"TEXT" help:"Only messages with a recipient that contains TEXT."`
+	Destination string `placeholder:"ROUTE" help:"Only messages for this route or mx:domain."`
+	State       string `placeholder:"STATE" help:"Only messages with a recipient that is queued, held, delivered, failed or dropped."`
+	Limit       int    `default:"100" help:"Messages to show at most."`
+	JSON        bool   `name:"json" help:"Print JSON."`
+}
+
+// Run prints the list.
+func (c *queueListCmd) Run(w io.Writer) error {
+	list, err := c.client().Queue(context.Background(), queue.Filter{
+		Sender: c.Sender, Recipient: c.Recipient, Destination: c.Destination, State: queue.State(c.State), Limit: c.Limit})
+	if err != nil {
+		return printable(err)
+	}
+	if c.JSON {
+		return printJSON(w, list)
+	}
+	return printList(w, list, time.Now())
+}
+
+// queueShowCmd shows messages.
+type queueShowCmd struct {
+	controlFlags
+	ID   []mail.ID `arg:"" name:"id" help:"Id of a message, as the list and the log show it. The id under which a message was accepted stands for all its variants."`
+	JSON bool      `name:"json" help:"Print JSON."`
+}
+
+// Run prints the messages.
+func (c *queueShowCmd) Run(w io.Writer) error {
+	var found []admin.Message
+	err := forEach(c.ID, func(id mail.ID) error {
+		messages, err := c.client().Show(context.Background(), id)
+		found = append(found, messages...)
+		return err
+	})
+	if c.JSON {
+		return errors.Join(printJSON(w, admin.List{Messages: found}), err)
+	}
+	for _, m := range found {
+		if werr := printMessage(w, m, time.Now()); werr != nil {
+			return werr
+		}
+	}
+	return err
+}
+
+// queueRetryCmd makes messages due now.
+type queueRetryCmd struct {
+	controlFlags
+	ID   []mail.ID `arg:"" name:"id" help:"Id of a message, as the list and the log show it."`
+	JSON bool      `name:"json" help:"Print JSON."`
+}
+
+// Run asks for the retry and prints what came of it.
+func (c *queueRetryCmd) Run(w io.Writer) error {
+	return change(w, c.ID, c.client().Retry, c.JSON, "due now")
+}
+
+// queueDropCmd removes messages.
+type queueDropCmd struct {
+	controlFlags
+	ID   []mail.ID `arg:"" name:"id" help:"Id of a message, as the list and the log show it."`
+	JSON bool      `name:"json" help:"Print JSON."`
+}
+
+// Run asks for the removal and prints what came of it.
+func (c *queueDropCmd) Run(w io.Writer) error {
+	return change(w, c.ID, c.client().Drop, c.JSON, "dropped")
+}
+
+// change does one thing to each id; what could not be done is the error, the rest is done.
+func change(w io.Writer, ids []mail.ID, do func(context.Context, mail.ID) ([]admin.Change, error), asJSON bool, done string) error {
+	all := []admin.Change{}
+	err := forEach(ids, func(id mail.ID) error {
+		changed, err := do(context.Background(), id)
+		all = append(all, changed...)
+		return err
+	})
+	if asJSON {
+		return errors.Join(printJSON(w, all), err)
+	}
+	for _, c := range all {
+		line := done
+		if len(c.Busy) > 0 {
+			line = "being delivered right now to " + strings.Join(c.Busy, ", ") + ", which was left alone; look again when the attempt has ended"
+		}
+		if _, werr := fmt.Fprintf(w, "%s  %s\n", c.ID, safetext.Line(line, 2048)); werr != nil {
+			return werr
+		}
+	}
+	return err
+}
+
+// forEach goes on after an error, and names the id in it.
+func forEach(ids []mail.ID, do func(mail.ID) error) error {
+	var all []error
+	for _, id := range ids {
+		if err := do(id); err != nil {
+			all = append(all, fmt.Errorf("%s: %w", safetext.Line(string(id), 64), printable(err)))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// printable is err with a text that is safe on a terminal: it may hold what a stranger wrote.
+func printable(err error) error {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		lines[i] = safetext.Line(line, 2048)
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// printJSON writes v, indented, in characters that are safe on a terminal: JSON may leave more than ASCII's
+// control characters as they are.
+func printJSON(w io.Writer, v any) error {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, escapeJSON(b.String()))
+	return err
+}
+
+// escapeJSON escapes what is not printable; outside strings JSON has nothing of the kind but line ends.
+func escapeJSON(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || strconv.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xFFFF:
+			hi, lo := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
