@@ -1,0 +1,254 @@
+package smtpin
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	smtp "github.com/emersion/go-smtp"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+)
+
+// door stands between one connection and go-smtp. It works in lock-step: go-smtp reads only when it has
+// answered everything it was given, and gets one command line at a time, so the door knows at each read how
+// the last command was answered. All methods but interrupt run on the goroutine of the conversation.
+type door struct {
+	server *Server
+	site   *site
+	client client
+	raw    net.Conn // the TCP connection
+	link   net.Conn // raw, or TLS over it
+
+	in     *bufio.Reader // from link, through fill
+	frame  frame         // of the message that is read now; nil between messages
+	inData bool          // go-smtp waits for the end of a message
+	chunk  *chunks       // a BDAT that go-smtp has not answered yet
+	line   string        // the last command
+	again  string        // a command that is read once more
+	ready  []byte        // for go-smtp to read
+	ended  error         // of all further reads
+	linger bool          // the far end has sent what we did not read
+
+	out      []byte // replies that have not gone out
+	partial  []byte // the beginning of a reply line
+	mute     int    // replies to be dropped
+	lastCode int    // of the last reply
+
+	extended bool // EHLO was said
+	upgraded bool // STARTTLS has succeeded, a new conversation is to begin
+	errors   int  // refused commands
+	logins   int  // refused logins
+	messages int  // taken
+}
+
+const bufferSize = 4096
+
+func newDoor(s *Server, l *site, c net.Conn, from client) *door {
+	d := &door{server: s, site: l, client: from, raw: c, link: c}
+	d.in = bufio.NewReaderSize(filler{d}, bufferSize)
+	return d
+}
+
+// open shakes hands where TLS is implicit and begins to converse.
+func (d *door) open() {
+	if d.site.Implicit {
+		if err := d.secure(); err != nil {
+			d.shut()
+			return
+		}
+	}
+	d.converse()
+}
+
+// converse hands the connection to go-smtp, which closes the conversation when it is over.
+func (d *door) converse() {
+	d.ended, d.upgraded, d.lastCode, d.extended = nil, false, 0, false
+	sv := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		return &session{door: d, talk: c}, nil
+	}))
+	sv.Domain = d.site.Hostname
+	sv.MaxMessageBytes = d.site.MaxSize
+	sv.MaxRecipients = d.site.MaxRecipients
+	sv.MaxLineLength = 0 // the door sees to it
+	sv.EnableSMTPUTF8, sv.EnableDSN = true, true
+	sv.ErrorLog = quiet{d.site.Log}
+	if d.secured() {
+		sv.AllowInsecureAuth = true // go-smtp does not see our TLS
+	} else if d.site.TLSConfig != nil {
+		sv.TLSConfig = &tls.Config{} // so that STARTTLS is offered; the door answers it
+	}
+	sv.Serve(&once{conn: &conversation{door: d}})
+}
+
+// quiet takes go-smtp's own log lines.
+type quiet struct {
+	log interface{ Warnf(string, ...any) }
+}
+
+func (q quiet) Printf(format string, v ...any) { q.log.Warnf("smtpin: "+format, v...) }
+func (q quiet) Println(v ...any)               { q.log.Warnf("smtpin: %v", v) }
+
+// once is a listener with one connection.
+type once struct{ conn net.Conn }
+
+func (o *once) Accept() (net.Conn, error) {
+	if o.conn == nil {
+		return nil, net.ErrClosed
+	}
+	c := o.conn
+	o.conn = nil
+	return c, nil
+}
+
+func (o *once) Close() error   { return nil }
+func (o *once) Addr() net.Addr { return nil }
+
+// conversation is what go-smtp takes for a connection. STARTTLS ends one and begins another, so that nothing
+// said before is remembered after (RFC 3207, 4.2).
+type conversation struct {
+	*door
+	closed bool
+}
+
+func (c *conversation) Read(p []byte) (int, error) {
+	if c.closed {
+		return 0, net.ErrClosed
+	}
+	return c.door.read(p)
+}
+
+func (c *conversation) Write(p []byte) (int, error) {
+	if c.closed {
+		return 0, net.ErrClosed
+	}
+	c.door.reply(p)
+	return len(p), nil
+}
+
+func (c *conversation) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	if c.upgraded {
+		c.door.mute = 1 // the greeting was before
+		c.converse()
+		return nil
+	}
+	c.shut()
+	return nil
+}
+
+func (c *conversation) LocalAddr() net.Addr              { return c.raw.LocalAddr() }
+func (c *conversation) RemoteAddr() net.Addr             { return c.raw.RemoteAddr() }
+func (c *conversation) SetDeadline(time.Time) error      { return nil } // the door keeps time
+func (c *conversation) SetReadDeadline(time.Time) error  { return nil }
+func (c *conversation) SetWriteDeadline(time.Time) error { return nil }
+
+// secured reports whether the connection is under TLS.
+func (d *door) secured() bool { return d.link != d.raw }
+
+// secure shakes hands.
+func (d *door) secure() error {
+	d.raw.SetDeadline(time.Now().Add(d.site.Limits.Handshake))
+	conn := tls.Server(d.raw, d.site.TLSConfig)
+	if err := conn.Handshake(); err != nil {
+		d.site.Log.WithError(err).WithField("listener", d.site.Name).Debug("smtpin: TLS handshake failed")
+		return err
+	}
+	d.raw.SetDeadline(time.Time{})
+	d.link = conn
+	d.in.Reset(filler{d})
+	return nil
+}
+
+// describe is the client as an envelope has it.
+func (d *door) describe(helo string) mail.Client {
+	c := mail.Client{Listener: d.site.Name, Addr: d.client.addr, Helo: helo}
+	if conn, ok := d.link.(*tls.Conn); ok {
+		state := conn.ConnectionState()
+		version := strings.ReplaceAll(tls.VersionName(state.Version), " ", "")
+		c.TLS = version + " " + tls.CipherSuiteName(state.CipherSuite)
+	}
+	return c
+}
+
+// filler reads the network for d.in. Replies go out before the door waits, all that have gathered in one write.
+type filler struct{ *door }
+
+func (f filler) Read(p []byte) (int, error) {
+	d := f.door
+	if err := d.flush(); err != nil {
+		return 0, err
+	}
+	for {
+		until := d.deadline()
+		d.link.SetReadDeadline(until)
+		if d.server.stopping.Load() && !d.transferring() {
+			return 0, errStopping()
+		}
+		n, err := d.link.Read(p)
+		interrupted := errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(until)
+		if n > 0 || !interrupted {
+			return n, err
+		}
+	}
+}
+
+// interrupt wakes a door that waits for a command. It may be called from anywhere, once the server is
+// marked as stopping.
+func (d *door) interrupt() { d.raw.SetReadDeadline(time.Unix(1, 0)) }
+
+func (d *door) transferring() bool { return d.frame != nil && d.frame.transferring() }
+
+func (d *door) deadline() time.Time {
+	if !d.transferring() {
+		return time.Now().Add(d.site.Limits.Idle)
+	}
+	until := time.Now().Add(d.site.Limits.Read)
+	if limit := d.frame.limit(); limit.Before(until) {
+		return limit
+	}
+	return until
+}
+
+// flush sends the replies that wait.
+func (d *door) flush() error {
+	if len(d.out) == 0 {
+		return nil
+	}
+	d.link.SetWriteDeadline(time.Now().Add(d.site.Limits.Write))
+	_, err := d.link.Write(d.out)
+	d.out = d.out[:0]
+	if err != nil {
+		d.ended = io.EOF
+	}
+	return err
+}
+
+// shut ends the connection. What the far end still sends is read for a moment, since TCP would otherwise
+// take our last reply back.
+func (d *door) shut() {
+	defer d.server.unregister(d)
+	defer d.raw.Close()
+	d.flush()
+	if !d.linger && d.in.Buffered() == 0 {
+		d.link.Close()
+		return
+	}
+	if c, ok := d.link.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+	}
+	if c, ok := d.raw.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+	}
+	const patience, most = 2 * time.Second, 1 << 20
+	d.raw.SetReadDeadline(time.Now().Add(patience))
+	io.CopyN(io.Discard, d.raw, most)
+}

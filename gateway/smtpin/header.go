@@ -1,0 +1,128 @@
+package smtpin
+
+import (
+	"strings"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/smime/entity"
+)
+
+// The fields that speak for the gateway, and those by which an internal sender asks it for something.
+const (
+	ownPrefix    = "X-Siegel-"
+	deMailPrefix = "X-de-mail-"
+	askSign      = "X-Siegel-Sign"
+	askEncrypt   = "X-Siegel-Encrypt"
+	authResults  = "Authentication-Results"
+)
+
+// firewall removes what the sender may not set (invariant 5): from outside all that others take for the word
+// of this gateway or of a De-Mail provider, from inside only results.
+func firewall(h *entity.Header, hostname string, internal bool) {
+	*h = h.Filter(func(f entity.Field) bool {
+		switch {
+		case f.HasPrefix(ownPrefix):
+			return internal && (f.Is(askSign) || f.Is(askEncrypt))
+		case f.HasPrefix(deMailPrefix):
+			return internal
+		case f.Is(authResults):
+			return !strings.EqualFold(authServID(f.Value()), hostname)
+		}
+		return true
+	})
+}
+
+// authServID is who made an Authentication-Results field (RFC 8601, 2.2): its first word, which may be quoted
+// and stand after comments.
+func authServID(value string) string {
+	s := withoutComments(value)
+	if quoted, ok := strings.CutPrefix(s, `"`); ok {
+		id, _, _ := strings.Cut(quoted, `"`)
+		return strings.TrimSuffix(strings.ReplaceAll(id, `\`, ""), ".")
+	}
+	if i := strings.IndexAny(s, " \t;"); i >= 0 {
+		s = s[:i]
+	}
+	return strings.TrimSuffix(s, ".")
+}
+
+// withoutComments drops comments (RFC 5322, 3.2.2), which nest, and the blanks around.
+func withoutComments(s string) string {
+	var b strings.Builder
+	depth, quoted := 0, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && i+1 < len(s):
+			i++
+			if depth == 0 {
+				b.WriteString(s[i-1 : i+1])
+			}
+			continue
+		case c == '"' && depth == 0:
+			quoted = !quoted
+		case c == '(' && !quoted:
+			depth++
+			continue
+		case c == ')' && !quoted && depth > 0:
+			depth--
+			continue
+		}
+		if depth == 0 {
+			b.WriteByte(s[i])
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// trace is the value of the Received field (RFC 5321, 4.4) for a message.
+func trace(env mail.Envelope, hostname string, extended bool) string {
+	var b strings.Builder
+	b.WriteString("from " + hostToken(env.Client.Helo))
+	if env.Client.Addr.IsValid() {
+		b.WriteString(" (" + addressLiteral(env.Client) + ")")
+	}
+	b.WriteString(" by " + hostname + " with " + protocol(env, extended) + " id " + string(env.ID))
+	if len(env.Recipients) == 1 && env.Recipients[0].Address.IsASCII() {
+		b.WriteString(" for <" + env.Recipients[0].Address.String() + ">")
+	}
+	if _, suite, ok := strings.Cut(env.Client.TLS, " "); ok {
+		b.WriteString(" tls " + suite) // RFC 8314, 4.3
+	}
+	return b.String() + "; " + env.Received.Format("Mon, 2 Jan 2006 15:04:05 -0700")
+}
+
+func addressLiteral(c mail.Client) string {
+	if c.Addr.Is6() {
+		return "[IPv6:" + c.Addr.String() + "]"
+	}
+	return "[" + c.Addr.String() + "]"
+}
+
+// protocol is the keyword of RFC 3848 and RFC 6531, 4.3.
+func protocol(env mail.Envelope, extended bool) string {
+	if !extended {
+		return "SMTP"
+	}
+	name := "ESMTP"
+	if env.SMTPUTF8 {
+		name = "UTF8SMTP"
+	}
+	if env.Client.TLS != "" {
+		name += "S"
+	}
+	if env.Client.User != "" {
+		name += "A"
+	}
+	return name
+}
+
+// hostToken is the argument of HELO without what would end a token or open a comment.
+func hostToken(helo string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune(".-_:[]", r):
+			return r
+		}
+		return '?'
+	}, helo)
+}

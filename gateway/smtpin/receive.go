@@ -1,0 +1,60 @@
+package smtpin
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/smime/entity"
+)
+
+// receive reads a message off the wire and hands it on. It returns when the handler has answered, with the
+// size of what it got.
+func (s *session) receive(f frame, env *mail.Envelope) (int64, error) {
+	buffer := s.door.site.Spool.Create()
+	defer buffer.Close()
+	err := s.store(buffer, f, *env)
+	if fault := s.door.closeFrame(); err == nil {
+		err = fault
+	}
+	if err == nil && len(env.Recipients) == 0 {
+		err = status.Refuse(503, "5.5.1", "RCPT comes before DATA")
+	}
+	if err != nil {
+		return buffer.Size(), err
+	}
+	env.Body8Bit = env.Body8Bit || f.eightBit()
+	return buffer.Size(), s.door.site.Handler.Accept(s.door.server.handling, *env, buffer)
+}
+
+// store writes the message with the header it gets at the door.
+func (s *session) store(w io.Writer, r io.Reader, env mail.Envelope) error {
+	const buffer = 16 << 10
+	limits := s.door.site.Limits
+	h, body, err := entity.Read(bufio.NewReaderSize(r, buffer), limits.Header)
+	switch {
+	case errors.Is(err, entity.ErrLimit):
+		return status.Refuse(552, "5.3.4", fmt.Sprintf("the message header is longer than %d octets", limits.Header))
+	case err != nil:
+		return err
+	case h.Len() > limits.Fields:
+		return status.Refuse(552, "5.3.4", fmt.Sprintf("the message header has more than %d fields", limits.Fields))
+	case len(h.Values("Received")) > limits.Hops:
+		return status.Refuse(554, "5.4.6", fmt.Sprintf("the message has passed more than %d servers: this is a mail loop", limits.Hops))
+	}
+	firewall(&h, s.door.site.Hostname, env.Internal)
+	if err := h.InsertTop("Received", trace(env, s.door.site.Hostname, s.door.extended)); err != nil {
+		return err
+	}
+	if _, err := h.WriteTo(w); err != nil {
+		return err
+	}
+	if _, err := w.Write([]byte("\r\n")); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, body)
+	return err
+}
