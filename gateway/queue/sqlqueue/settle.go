@@ -1,0 +1,287 @@
+package sqlqueue
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+)
+
+// The numbers of the states in the database. Those up to held are not final.
+const (
+	stateQueued = iota
+	stateHeld
+	stateDelivered
+	stateFailed
+	stateDropped
+)
+
+// states are the names of the numbers, in their order.
+func states() []queue.State {
+	return []queue.State{queue.Queued, queue.Held, queue.Delivered, queue.Failed, queue.Dropped}
+}
+
+const maxReply = 512
+
+// settled is an outcome made ready for its row.
+type settled struct {
+	idx, state int
+	due, tried int64
+	reply      []byte // sealed
+}
+
+// Settle is queue.Store's.
+func (s *Store) Settle(ctx context.Context, c queue.Claim, outcomes []queue.Outcome, reports []queue.New) error {
+	id := c.Message.Envelope.ID
+	l, err := parseLease(c.Token)
+	if err != nil {
+		return fmt.Errorf("settle %s: %w", id, err)
+	}
+	list, err := s.prepareOutcomes(c, outcomes)
+	if err != nil {
+		return fmt.Errorf("settle %s: %w", id, err)
+	}
+	ready, err := s.prepare(ctx, reports)
+	if err != nil {
+		return fmt.Errorf("settle %s: %w", id, err)
+	}
+	var gone string
+	r := &request{do: func(t *txn) (err error) {
+		gone, err = t.settle(l, list, ready)
+		return err
+	}}
+	r.weigh(ready)
+	if err := s.putOrDiscard(ready, s.submit(ctx, r)); err != nil {
+		return fmt.Errorf("settle %s: %w", id, err)
+	}
+	s.removeFile(gone)
+	return nil
+}
+
+func (s *Store) prepareOutcomes(c queue.Claim, outcomes []queue.Outcome) ([]settled, error) {
+	seen := make(map[int]bool, len(outcomes))
+	list := make([]settled, len(outcomes))
+	for i, o := range outcomes {
+		state := slices.Index(states(), o.State)
+		if state < 0 || seen[o.Index] || !slices.Contains(c.Due, o.Index) {
+			return nil, fmt.Errorf("sqlqueue: outcome %d (recipient %d, %q): not a state, not of the claim, or twice", i, o.Index, o.State)
+		}
+		seen[o.Index] = true
+		reply, err := s.sealReply(c.Message.Envelope.ID, o.Reply)
+		if err != nil {
+			return nil, err
+		}
+		tried := o.Tried
+		if tried.IsZero() {
+			tried = s.o.Now()
+		}
+		list[i] = settled{idx: o.Index, state: state, due: milli(o.Next), tried: milli(tried), reply: reply}
+	}
+	return list, nil
+}
+
+// sealReply seals a reply, cut to what is kept; nothing for the empty one.
+func (s *Store) sealReply(id mail.ID, reply string) ([]byte, error) {
+	if reply == "" {
+		return nil, nil
+	}
+	return s.key.Seal([]byte(reply[:min(len(reply), maxReply)]), replyPlace(id))
+}
+
+// settle records outcomes in the transaction. gone is the file of a message that was deleted with it.
+func (t *txn) settle(l lease, outcomes []settled, reports []entry) (gone string, err error) {
+	leased, err := t.leased(l)
+	if err != nil {
+		return "", err
+	}
+	final := 0
+	for _, o := range outcomes {
+		if !slices.Contains(leased, o.idx) {
+			return "", queue.ErrLeaseLost
+		}
+		if o.state > stateHeld {
+			final++
+		}
+	}
+	if len(leased) == 0 {
+		return "", queue.ErrLeaseLost
+	}
+	others := true
+	if final == len(leased) {
+		if err := t.db.w.othersActive.QueryRow(l.seq, l.token).Scan(&others); err != nil {
+			return "", err
+		}
+	}
+	t.wrote = true
+	if others {
+		err = t.record(l, outcomes, len(outcomes) < len(leased))
+	} else {
+		gone, err = t.remove(l.seq)
+	}
+	if err != nil {
+		return "", err
+	}
+	t.delta.recipients -= int64(final)
+	return gone, t.insert(reports)
+}
+
+// leased lists the recipients under a lease.
+func (t *txn) leased(l lease) (idx []int, err error) {
+	rows, err := t.db.w.leased.Query(l.seq, l.token)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var i int
+		if err := rows.Scan(&i); err != nil {
+			return nil, err
+		}
+		idx = append(idx, i)
+	}
+	return idx, rows.Err()
+}
+
+// record writes outcomes to their rows, and lets go the rest of the lease.
+func (t *txn) record(l lease, outcomes []settled, rest bool) error {
+	for _, o := range outcomes {
+		var ready any
+		if o.state == stateQueued {
+			ready = o.due
+		}
+		if o.state == stateHeld {
+			t.delta.held++
+		}
+		if _, err := t.db.w.outcome.Exec(o.state, o.due, ready, o.tried, o.reply, l.seq, o.idx); err != nil {
+			return err
+		}
+	}
+	if !rest {
+		return nil
+	}
+	_, err := t.db.w.release.Exec(l.seq, l.token)
+	return err
+}
+
+// remove deletes a message and returns the name of its file. Its recipients are counted by the caller.
+func (t *txn) remove(seq int64) (file string, err error) {
+	var size int64
+	var name sql.NullString
+	if err := t.db.w.deleteMessage.QueryRow(seq).Scan(&size, &name); err != nil {
+		return "", err
+	}
+	if _, err := t.db.w.deleteRecipients.Exec(seq); err != nil {
+		return "", err
+	}
+	if !name.Valid {
+		if _, err := t.db.w.deleteContent.Exec(seq); err != nil {
+			return "", err
+		}
+	}
+	t.delta.messages--
+	t.delta.bytes -= size
+	return name.String, nil
+}
+
+// Retry is queue.Store's.
+func (s *Store) Retry(ctx context.Context, id mail.ID, now time.Time) error {
+	return s.submit(ctx, &request{do: func(t *txn) error {
+		rows, err := t.free(id, milli(now))
+		if err != nil {
+			return err
+		}
+		t.wrote = true
+		for _, r := range rows.free {
+			if r.state == stateHeld {
+				t.delta.held--
+			}
+			if _, err := t.db.w.retry.Exec(milli(now), milli(now), rows.seq, r.idx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+}
+
+// Drop is queue.Store's.
+func (s *Store) Drop(ctx context.Context, id mail.ID) error {
+	var gone string
+	err := s.submit(ctx, &request{do: func(t *txn) (err error) {
+		gone, err = t.drop(id, milli(s.o.Now()))
+		return err
+	}})
+	if err == nil {
+		s.removeFile(gone)
+	}
+	return err
+}
+
+func (t *txn) drop(id mail.ID, now int64) (gone string, err error) {
+	rows, err := t.free(id, now)
+	if err != nil {
+		return "", err
+	}
+	t.wrote = true
+	for _, r := range rows.free {
+		t.delta.recipients--
+		if r.state == stateHeld {
+			t.delta.held--
+		}
+		if _, err := t.db.w.drop.Exec(rows.seq, r.idx); err != nil {
+			return "", err
+		}
+	}
+	if rows.leased > 0 {
+		return "", nil
+	}
+	return t.remove(rows.seq)
+}
+
+// active are the recipients of a message that are queued or held.
+type active struct {
+	seq    int64
+	free   []struct{ idx, state int } // not under a lease
+	leased int                        // number of those that are
+}
+
+// free finds the recipients an operator may change.
+func (t *txn) free(id mail.ID, now int64) (a active, err error) {
+	rows, err := t.db.w.active.Query(now, string(id))
+	if err != nil {
+		return a, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r struct{ idx, state int }
+		var leased bool
+		if err := rows.Scan(&a.seq, &r.idx, &r.state, &leased); err != nil {
+			return a, err
+		}
+		if leased {
+			a.leased++
+		} else {
+			a.free = append(a.free, r)
+		}
+	}
+	switch {
+	case rows.Err() != nil:
+		return a, rows.Err()
+	case len(a.free) > 0:
+		return a, nil
+	case a.leased > 0:
+		return a, queue.ErrLeased
+	}
+	return a, queue.ErrNotFound
+}
+
+// affected is the number of rows a statement changed.
+func affected(r sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}

@@ -1,0 +1,169 @@
+// Package sqlqueue is the durable queue on SQL: embedded SQLite in one directory. It does not deliver, and makes nothing of what it keeps.
+//
+// One goroutine writes: it takes all requests that wait, runs them in one transaction, syncs once, and
+// answers each. Reads have connections of their own. Content of up to 128 KiB rests in the database,
+// larger content in files beside it that are synced, with their directory, before the row commits.
+//
+// The envelope, the names of destinations, replies and content rest encrypted and bound to their message
+// under the at-rest key. In clear are message ids, times, sizes, states, counts of attempts and recipients,
+// and which recipients share a destination.
+package sqlqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/internal/atrest"
+)
+
+// Errors of Open, beside those of the file system and the database.
+var (
+	ErrInUse    = errors.New("sqlqueue: another process has this queue open")
+	ErrWrongKey = errors.New("sqlqueue: the queue was written under another at-rest key; give that key, or move the queue's directory aside")
+)
+
+const (
+	defaultInline = 128 << 10
+	databaseName  = "queue.db"
+	contentName   = "content"
+)
+
+// Options of a Store.
+type Options struct {
+	Dir    string             // of the queue alone; made, mode 0700, where it is missing
+	Key    atrest.Key         // under which everything rests
+	Inline int64              // content of up to so many bytes is kept in the database; 0: 128 KiB
+	Now    func() time.Time   // nil: time.Now
+	Log    logrus.FieldLogger // of faults of the storage; nil: none
+}
+
+// Store is a queue.Store. All methods may be called at once.
+type Store struct {
+	o       Options
+	key     atrest.Key // for everything in the queue
+	content string     // directory of content files
+	run     string     // begins the name of each file of this run
+	lock    *os.File
+	writer  *writer
+	names   *names
+
+	mu sync.RWMutex // readers hold it for reading while they use db
+	db *database    // nil while the storage is being checked, and after Close
+
+	sweeping sync.WaitGroup
+	stop     context.CancelFunc // ends the sweep
+	closing  sync.Once
+	closed   error
+}
+
+var _ queue.Store = (*Store)(nil)
+
+// Open opens the queue in o.Dir, which one process may have open at a time, and makes it where it is
+// missing. Leases that a former process left are released; files without a message are removed in the
+// background. ErrInUse, ErrWrongKey, sqldb.ErrNewer. The caller closes the Store.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Key.IsZero() {
+		return nil, atrest.ErrKey
+	}
+	o = o.withDefaults()
+	content := filepath.Join(o.Dir, contentName)
+	if err := os.MkdirAll(content, 0o700); err != nil {
+		return nil, fmt.Errorf("sqlqueue: %w", err)
+	}
+	lock, err := lockDir(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	key := o.Key.Derive("queue")
+	s := &Store{o: o, key: key, content: content, run: randomName(4), lock: lock, names: newNames(key)}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.swap(nil), lock.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) start(ctx context.Context) error {
+	db, err := openDatabase(ctx, s.path(), s.key)
+	if err != nil {
+		return err
+	}
+	s.db = db
+	if err := db.begin(ctx); err != nil {
+		return err
+	}
+	if s.writer, err = newWriter(s, db); err != nil {
+		return err
+	}
+	go s.writer.run()
+	sweep, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.sweeping.Go(func() { s.sweep(sweep) })
+	return nil
+}
+
+func (s *Store) path() string { return filepath.Join(s.o.Dir, databaseName) }
+
+func (o Options) withDefaults() Options {
+	if o.Inline <= 0 {
+		o.Inline = defaultInline
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		silent := logrus.New()
+		silent.SetOutput(nowhere{})
+		o.Log = silent
+	}
+	return o
+}
+
+type nowhere struct{}
+
+// Write is io.Writer.
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+
+// Close returns after the last commit. Requests that were not begun fail with queue.ErrClosed. A second
+// Close returns what the first did.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.writer.close()
+		s.stop()
+		s.sweeping.Wait()
+		s.closed = errors.Join(s.swap(nil), s.lock.Close())
+	})
+	return s.closed
+}
+
+// swap puts db in the place of the database in use and closes that, once its readers are done.
+func (s *Store) swap(db *database) error {
+	s.mu.Lock()
+	old := s.db
+	s.db = db
+	s.mu.Unlock()
+	if old == nil {
+		return nil
+	}
+	return old.close()
+}
+
+// reading runs f with the database, which is not closed meanwhile.
+func (s *Store) reading(f func(*database) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		if s.writer.closed() {
+			return queue.ErrClosed
+		}
+		return queue.ErrUnavailable
+	}
+	return f(s.db)
+}
