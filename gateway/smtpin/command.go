@@ -179,15 +179,15 @@ func (d *door) pass(line string) {
 	d.ready = []byte(line + "\r\n")
 }
 
-// isVerb tells a command word. Only ASCII counts: go-smtp brings verbs to upper case by Unicode's rules, by
-// which other letters become ASCII ones.
+// isVerb tells a command word: four letters of ASCII, or STARTTLS. go-smtp brings verbs to upper case by
+// Unicode's rules, by which other letters become ASCII ones, and takes STARTTLSX for STARTTLS.
 func isVerb(s string) bool {
 	for _, c := range []byte(s) {
 		if c |= 0x20; c < 'a' || c > 'z' {
 			return false
 		}
 	}
-	return len(s) >= 4 && len(s) <= 12
+	return len(s) == 4 || strings.EqualFold(s, "STARTTLS")
 }
 
 func isText(s string) bool {
