@@ -47,9 +47,9 @@ type Result struct {
 	Status   Status
 	Code     int    // SMTP reply code, 0 where there was none
 	Enhanced string // RFC 3463 "5.1.1"; empty where unknown
-	Text     string // of the reply, or what went wrong, for operators and for the report to the sender
+	Text     string // of the reply, or what went wrong. The sender reads it where Remote is set or Status is Refused
 	Remote   bool   // Code and Text are the next hop's own words
-	Host     string // host and port, where one was reached
+	Host     string // host and port of the hop that answered; empty where none did
 	TLS      string // "TLS1.3 TLS_AES_128_GCM_SHA256 verified"; empty for plain
 	// Unreachable means that the next hop could not be talked to at all, so that other messages for the
 	// destination would fare no better.

@@ -4,6 +4,7 @@ package smtpout
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"time"
 
@@ -13,18 +14,99 @@ import (
 // Options are where a Transport delivers and how. Zero limits take the values given.
 type Options struct {
 	// Hosts are tried in order, "host:port"; a later one only where an earlier one cannot be talked to.
-	Hosts     []string
-	Hello     string // name for EHLO
-	TLS       smtpclient.TLSMode
-	TLSConfig *tls.Config
-	Implicit  bool
-	Auth      *smtpclient.Auth
-	Chunking  bool
+	Hosts []string
+	// Hello is the name given with EHLO: the fully qualified name of this machine.
+	Hello     string
+	TLS       smtpclient.TLSMode // empty: opportunistic
+	TLSConfig *tls.Config        // for a client certificate, other roots, VerifyConnection
+	Implicit  bool               // TLS from the first byte, as on port 465
+	Auth      *smtpclient.Auth   // needs TLS
+	Chunking  bool               // BDAT where offered: see smtpclient.Options
 	Timeouts  smtpclient.Timeouts
-	Dial      func(ctx context.Context, network, addr string) (net.Conn, error)
-	Idle      time.Duration // how long an unused connection is kept (30 seconds; 0: the default, <0: not kept)
-	MaxIdle   int           // unused connections kept for each host (20)
-	PerConn   int           // messages over one connection (1000)
-	Penalty   time.Duration // how long a host that could not be reached is tried last (30 seconds)
+	Dial      func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
+	Idle      time.Duration                                                     // an unused connection is kept so long (30 seconds); negative: none is kept
+	MaxIdle   int                                                               // unused connections kept for each host (20)
+	PerConn   int                                                               // messages over one connection (1000)
+	Penalty   time.Duration                                                     // a host that could not be reached is tried last so long (30 seconds)
 	Now       func() time.Time
+}
+
+// Errors of New.
+var (
+	ErrHosts = errors.New(`smtpout: no host, or one without a port; write it as "mail.example.org:25"`)
+	ErrTLS   = errors.New("smtpout: unknown TLS mode; write none, opportunistic, required or verified")
+	ErrAuth  = errors.New("smtpout: a user name needs TLS; set the mode to required or verified")
+	ErrHello = errors.New("smtpout: the name for EHLO is missing")
+)
+
+func (o Options) check() error {
+	if len(o.Hosts) == 0 {
+		return ErrHosts
+	}
+	for _, h := range o.Hosts {
+		if host, port, err := net.SplitHostPort(h); err != nil || host == "" || port == "" {
+			return ErrHosts
+		}
+	}
+	protected := o.Implicit || o.TLS == smtpclient.TLSRequired || o.TLS == smtpclient.TLSVerified
+	switch {
+	case o.TLS != "" && !o.TLS.Valid():
+		return ErrTLS
+	case o.Auth != nil && !protected:
+		return ErrAuth
+	case o.Hello == "":
+		return ErrHello
+	}
+	return nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Idle == 0 {
+		o.Idle = 30 * time.Second
+	}
+	if o.MaxIdle <= 0 {
+		o.MaxIdle = 20
+	}
+	if o.PerConn <= 0 {
+		o.PerConn = 1000
+	}
+	if o.Penalty <= 0 {
+		o.Penalty = 30 * time.Second
+	}
+	if o.TLS == "" {
+		o.TLS = smtpclient.TLSOpportunistic
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+func (o Options) client() smtpclient.Options {
+	return smtpclient.Options{
+		Hello: o.Hello, TLS: o.TLS, TLSConfig: o.TLSConfig, Implicit: o.Implicit, Timeouts: o.Timeouts,
+		Dial: o.Dial, Auth: o.Auth, Chunking: o.Chunking,
+	}
+}
+
+// Transport is a delivery.Transport over SMTP. It may be used from many goroutines.
+type Transport struct {
+	o    Options
+	pool pool
+}
+
+// New checks options and makes a Transport; it connects to nothing yet.
+func New(o Options) (*Transport, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	return &Transport{o: o, pool: pool{o: o, idle: map[string][]*conn{}, bad: map[string]time.Time{}}}, nil
+}
+
+// Close closes the connections that are not in use; those in use are closed when their message is done.
+// Deliver may still be called, each time with a connection of its own.
+func (t *Transport) Close() error {
+	t.pool.close()
+	return nil
 }

@@ -1,0 +1,114 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+)
+
+// stored is content as the store has it.
+type stored struct {
+	ctx   context.Context
+	store queue.Store
+	id    mail.ID
+	size  int64
+}
+
+// Open opens it in the store.
+func (c stored) Open() (io.ReadCloser, error) { return c.store.Open(c.ctx, c.id) }
+
+// Size is its length.
+func (c stored) Size() int64 { return c.size }
+
+// storedContent is the Prepare that changes nothing.
+func storedContent(store queue.Store) Prepare {
+	return func(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
+		return stored{ctx, store, c.Message.Envelope.ID, c.Message.Size}, nil, nil
+	}
+}
+
+// try attempts a claim once and returns a Result for each of its due recipients; none where ctx ended
+// before anything was done.
+func (s *Scheduler) try(ctx context.Context, c queue.Claim) []Result {
+	if ctx.Err() != nil {
+		return nil
+	}
+	content, release, err := s.o.Prepare(ctx, c)
+	if release != nil {
+		defer release()
+	}
+	if err != nil {
+		return s.unprepared(ctx, c, err)
+	}
+	results := make([]Result, len(c.Due))
+	for first := range c.Due {
+		if results[first].Status == "" {
+			s.tryRoute(ctx, c, content, results, first)
+		}
+	}
+	return results
+}
+
+// unprepared is the result where there is no content to send.
+func (s *Scheduler) unprepared(ctx context.Context, c queue.Claim, err error) []Result {
+	log := s.o.Log.WithField("id", c.Message.Envelope.ID).WithError(err)
+	var refusal *Refusal
+	switch {
+	case errors.As(err, &refusal):
+		log.Error("The message cannot be prepared for delivery; its sender is told.")
+		code := refusal.Code
+		if code == 0 {
+			code = 554
+		}
+		return repeat(Result{Status: Refused, Code: code, Enhanced: refusal.Enhanced, Text: refusal.Text}, len(c.Due))
+	case ctx.Err() != nil:
+		return nil
+	}
+	log.Warn("The message cannot be prepared for delivery now.")
+	return repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: "the gateway could not prepare the message: " + err.Error()}, len(c.Due))
+}
+
+func repeat(r Result, n int) []Result {
+	results := make([]Result, n)
+	for i := range results {
+		results[i] = r
+	}
+	return results
+}
+
+// tryRoute delivers to the recipient at c.Due[first] and to all others without a result on the same
+// route. The routing of this moment counts, not the one under which the message was queued.
+func (s *Scheduler) tryRoute(ctx context.Context, c queue.Claim, content mail.Content, results []Result, first int) {
+	rows := c.Message.Recipients
+	route, err := s.o.Router.Route(rows[c.Due[first]].Address)
+	if err == nil && route.Transport == nil {
+		err = ErrNoRoute
+	}
+	if err != nil {
+		results[first] = Result{Status: Deferred, Enhanced: "4.4.4", Text: err.Error()}
+		return
+	}
+	group := []int{first}
+	to := []mail.Recipient{rows[c.Due[first]].Recipient}
+	for i := first + 1; i < len(c.Due); i++ {
+		other, err := s.o.Router.Route(rows[c.Due[i]].Address)
+		if err == nil && other.Name == route.Name && results[i].Status == "" {
+			group, to = append(group, i), append(to, rows[c.Due[i]].Recipient)
+		}
+	}
+	env := c.Message.Envelope
+	got := route.Transport.Deliver(ctx, Attempt{
+		Destination: route.Name, Content: content, Key: string(env.ID) + "/" + route.Name,
+		Envelope: env.WithRecipients(env.ID, to),
+	})
+	for k, i := range group {
+		results[i] = Result{Status: Deferred, Enhanced: "4.3.0", Text: fmt.Sprintf("the transport gave %d results for %d recipients", len(got), len(group))}
+		if len(got) == len(group) && got[k].Status != "" {
+			results[i] = got[k]
+		}
+	}
+}

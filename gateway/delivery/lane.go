@@ -1,0 +1,230 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/queue"
+)
+
+const (
+	// firstWindow is how many attempts a lane begins with; each success permits one more.
+	firstWindow = 5
+	// downAfter is after how many attempts in a row that reached nobody a destination counts as down.
+	downAfter = 3
+	// longestDown bounds how long a destination is left alone.
+	longestDown = 15 * time.Minute
+	// settlers bounds how many claims of a lane are being settled at once, beyond those being delivered.
+	settlers = 32
+)
+
+// health is the trouble of a destination: since it could not be reached, its messages wait for one of
+// them to get through. Each wait is longer than the one before.
+type health struct {
+	failures int       // attempts in a row that reached nobody
+	downs    int       // how often it was found down
+	until    time.Time // when to try again; zero where it is not down
+	last     Result
+}
+
+// lane is the work for one destination. Its fields belong to the goroutine of run; what goes on elsewhere
+// reports through channels.
+type lane struct {
+	s    *Scheduler
+	name string
+	work context.Context // of attempts: outlives a stop by Options.Grace
+	wake chan struct{}
+
+	claimed   chan []queue.Claim
+	delivered chan contact
+	settled   chan time.Time
+
+	ready    []*hold // claimed, not begun
+	more     bool    // the store may have more
+	claiming bool
+	inflight int // being delivered
+	settling int
+	window   int // attempts at once, for the time being
+	limit    int // attempts at once, at most
+	retry    Retry
+	health   health
+	stopping bool
+}
+
+// contact is what an attempt taught about the destination; the zero contact is nothing, as where the
+// attempt was cut or the message could not be prepared.
+type contact struct {
+	reached bool
+	failed  *Result // where it was not reached
+}
+
+func newLane(s *Scheduler, name string, work context.Context) *lane {
+	return &lane{
+		s: s, name: name, work: work, wake: make(chan struct{}, 1),
+		claimed: make(chan []queue.Claim), delivered: make(chan contact, 1), settled: make(chan time.Time, 1),
+		more: true, window: firstWindow, limit: s.o.PerDestination, retry: s.o.Retry,
+		health: s.health[name],
+	}
+}
+
+// poke tells the lane to look into the store.
+func (l *lane) poke() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run works until there is nothing left to do, or ctx ends and everything is handed back.
+func (l *lane) run(ctx context.Context) {
+	stop := ctx.Done()
+	for {
+		l.begin(ctx)
+		if l.inflight+l.settling+len(l.ready) == 0 && !l.claiming && (!l.more || l.stopping) {
+			if l.s.retire(l) {
+				return
+			}
+		}
+		select {
+		case <-stop:
+			l.stopping, stop = true, nil
+		case <-l.wake:
+			l.more = true
+		case claims := <-l.claimed:
+			l.take(claims)
+		case c := <-l.delivered:
+			l.inflight--
+			l.settling++
+			l.learn(c)
+		case next := <-l.settled:
+			l.settling--
+			if !next.IsZero() {
+				l.s.expect(l.name, next)
+			}
+		}
+	}
+}
+
+// begin starts what may be started.
+func (l *lane) begin(ctx context.Context) {
+	if batch := 2*max(l.window, 8) - len(l.ready); l.more && !l.claiming && !l.stopping && batch > max(l.window, 8) {
+		l.more, l.claiming = false, true
+		go func() { l.claimed <- l.claim(batch) }()
+	}
+	for len(l.ready) > 0 && l.settling < settlers {
+		h := l.ready[0]
+		switch down := l.health.until.After(l.s.o.Now()); {
+		case l.stopping:
+			l.settling++
+			go func() { l.settled <- l.s.settleNothing(h) }()
+		case down:
+			l.settling++
+			last := l.health.last
+			go func() { l.settled <- l.s.postpone(h, last, l.retry) }()
+		case l.inflight < min(l.window, l.limit):
+			l.inflight++
+			go l.attempt(ctx, h, l.retry)
+		default:
+			return
+		}
+		l.ready = l.ready[1:]
+	}
+}
+
+// claim asks the store for work. A full batch means that there may be more.
+func (l *lane) claim(batch int) (claims []queue.Claim) {
+	err := l.s.store(func(ctx context.Context) (err error) {
+		claims, err = l.s.o.Store.Claim(ctx, l.name, l.s.o.Now(), l.s.o.Lease, batch)
+		return err
+	})
+	if err != nil {
+		l.s.o.Log.WithField("destination", l.name).WithError(err).Error("Due messages cannot be claimed; trying again soon.")
+		l.s.expect(l.name, l.s.o.Now().Add(storePause))
+	}
+	if err == nil && len(claims) == batch {
+		l.poke()
+	}
+	return claims
+}
+
+// take puts claims in line and looks up what the present configuration says about the destination.
+func (l *lane) take(claims []queue.Claim) {
+	l.claiming = false
+	for _, c := range claims {
+		l.ready = append(l.ready, l.s.leases.hold(l.work, c))
+	}
+	if len(claims) == 0 || len(claims[0].Due) == 0 {
+		return
+	}
+	route, err := l.s.o.Router.Route(claims[0].Message.Recipients[claims[0].Due[0]].Address)
+	l.limit, l.retry = l.s.o.PerDestination, l.s.o.Retry
+	if err == nil && route.Concurrency > 0 {
+		l.limit = route.Concurrency
+	}
+	if err == nil && len(route.Retry.Steps) > 0 {
+		l.retry = route.Retry
+	}
+}
+
+// attempt tries one claim and settles it. The next attempt may begin when this one is delivered.
+func (l *lane) attempt(ctx context.Context, h *hold, retry Retry) {
+	if l.s.slots.Acquire(ctx, 1) != nil {
+		l.delivered <- contact{}
+		l.settled <- l.s.settleNothing(h)
+		return
+	}
+	start := l.s.o.Now()
+	results := l.s.try(h.ctx, h.claim)
+	l.s.slots.Release(1)
+	l.delivered <- contactOf(h.ctx, results)
+	l.settled <- l.s.settle(h, results, retry, start)
+}
+
+// contactOf is what results say about the destination.
+func contactOf(ctx context.Context, results []Result) contact {
+	var c contact
+	for i := range results {
+		switch r := &results[i]; {
+		case r.Unreachable && ctx.Err() == nil:
+			c.failed = r
+		case r.Host != "" && !r.Unreachable:
+			return contact{reached: true}
+		}
+	}
+	return c
+}
+
+// learn widens the window when the destination answers, and narrows it when it does not.
+func (l *lane) learn(c contact) {
+	switch {
+	case c.reached:
+		l.window = min(l.window+1, max(l.limit, 1))
+		if l.health != (health{}) {
+			l.health = health{}
+			l.s.remember(l.name, health{})
+		}
+	case c.failed != nil:
+		l.window = max(l.window/2, 1)
+		l.health.failures++
+		l.health.last = *c.failed
+		now := l.s.o.Now()
+		if l.health.failures >= downAfter && !l.health.until.After(now) {
+			l.health.downs++
+			l.health.until = now.Add(min(l.retry.Wait(l.health.downs), longestDown))
+			l.s.o.Log.WithField("destination", l.name).WithField("until", l.health.until).
+				Warn("The destination cannot be reached; its messages wait: " + l.health.last.Reply())
+		}
+		l.s.remember(l.name, l.health)
+	}
+}
+
+// remember keeps the trouble of a destination for its next lane.
+func (s *Scheduler) remember(destination string, h health) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h == (health{}) {
+		delete(s.health, destination)
+		return
+	}
+	s.health[destination] = h
+}

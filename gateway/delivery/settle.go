@@ -1,0 +1,208 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/track"
+)
+
+// settlement is what is recorded about one claim.
+type settlement struct {
+	s        *Scheduler
+	h        *hold
+	now      time.Time
+	started  time.Time
+	retry    Retry
+	outcomes []queue.Outcome
+	results  []Result // of the outcomes
+	told     []report.Recipient
+	reports  []queue.New
+}
+
+// settle records the results of a claim's due recipients and returns when the earliest of them is to be
+// tried again; zero where none is. An attempt that was cut leaves no trace where it came to nothing.
+func (s *Scheduler) settle(h *hold, results []Result, retry Retry, started time.Time) time.Time {
+	defer s.leases.release(h)
+	t := settlement{s: s, h: h, now: s.o.Now(), started: started, retry: retry}
+	cut := h.ctx.Err() != nil
+	for k, r := range results {
+		if !cut || r.Status != Deferred {
+			t.add(h.claim.Due[k], r)
+		}
+	}
+	t.report()
+	if err := t.commit(); err != nil {
+		t.unsettled(err)
+		return time.Time{}
+	}
+	t.record()
+	for _, r := range t.reports {
+		s.Wake(r.Destinations...)
+	}
+	if len(t.outcomes) < len(h.claim.Due) && !errors.Is(context.Cause(h.ctx), errStopping) {
+		return t.now.Add(storePause)
+	}
+	return t.next()
+}
+
+// settleNothing hands a claim back.
+func (s *Scheduler) settleNothing(h *hold) time.Time {
+	defer s.leases.release(h)
+	s.giveBack(h.claim)
+	return time.Time{}
+}
+
+// postpone settles a claim that is not tried since its destination is down.
+func (s *Scheduler) postpone(h *hold, last Result, retry Retry) time.Time {
+	return s.settle(h, repeat(last, len(h.claim.Due)), retry, s.o.Now())
+}
+
+// add turns the result for a row into its outcome, and into a line of a report where its sender wants one.
+func (t *settlement) add(row int, r Result) {
+	m := &t.h.claim.Message
+	rcpt := &m.Recipients[row]
+	o := queue.Outcome{Index: row, Reply: r.Reply()}
+	line := report.Recipient{Recipient: rcpt.Recipient, Status: r.Enhanced, LastTried: t.now}
+	if r.Remote || r.Status == Refused { // other words are for operators: they name hosts and causes inside
+		line.Diagnostic, line.Remote, line.Host = o.Reply, r.Remote, r.Host
+	}
+	switch expired := !m.Expires.IsZero() && !t.now.Before(m.Expires); {
+	case r.Status == Delivered:
+		o.State = queue.Delivered
+		if line.Action = report.Relayed; r.Reports {
+			line.Action = "" // the next hop tells
+		}
+	case r.Status == Refused:
+		o.State, line.Action = queue.Failed, report.Failed
+	case expired:
+		o.State, line.Action, line.Status = queue.Failed, report.Failed, "4.4.7"
+	default:
+		o.State, o.Next = queue.Queued, t.now.Add(t.retry.Wait(rcpt.Attempts+1))
+		if !m.Expires.IsZero() && o.Next.After(m.Expires) {
+			o.Next = m.Expires
+		}
+		if t.delayed(m.Envelope.Received, rcpt.LastTried) {
+			line.Action, line.RetryUntil = report.Delayed, m.Expires
+		}
+	}
+	t.outcomes, t.results = append(t.outcomes, o), append(t.results, r)
+	if line.Action != "" && report.Wanted(m.Envelope.From, rcpt.Recipient, line.Action) {
+		t.told = append(t.told, line)
+	}
+}
+
+// delayed reports whether this attempt is the first one after the time at which a sender is told of a
+// delay, so that it is told once.
+func (t *settlement) delayed(received, lastTried time.Time) bool {
+	if t.s.o.DelayAfter <= 0 {
+		return false
+	}
+	limit := received.Add(t.s.o.DelayAfter)
+	return !t.now.Before(limit) && lastTried.Before(limit)
+}
+
+// report writes the notification to the sender, if there is something to tell.
+func (t *settlement) report() {
+	if len(t.told) == 0 {
+		return
+	}
+	m := &t.h.claim.Message
+	log := t.s.o.Log.WithField("id", m.Envelope.ID)
+	destination, err := t.s.o.Router.Destination(m.Envelope.From)
+	if err != nil {
+		log.WithError(err).Error("The sender cannot be told what became of the message.")
+		return
+	}
+	header, err := t.s.headerOf(m.Envelope.ID)
+	if err != nil {
+		log.WithError(err).Warn("The header of the message cannot be read for the report to its sender.")
+	}
+	env, content := report.New(t.now, t.s.o.Hostname, report.Original{Envelope: m.Envelope, Header: header}, t.told)
+	t.reports = []queue.New{{
+		Envelope: env, Destinations: []string{destination}, Content: content, Origin: m.Origin,
+		Note: "report: " + string(t.told[0].Action), Due: t.now, Expires: t.now.Add(t.s.o.Lifetime),
+	}}
+}
+
+// headerOf reads the header of a stored message: the one the outside sees.
+func (s *Scheduler) headerOf(id mail.ID) (header []byte, err error) {
+	err = s.store(func(ctx context.Context) error {
+		r, err := s.o.Store.Open(ctx, id)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		header, err = report.ReadHeader(r)
+		return err
+	})
+	return header, err
+}
+
+// commit settles with the store. While the store is in trouble it is asked again, as long as the lease
+// lasts: what was delivered and is not recorded is delivered again.
+func (t *settlement) commit() error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, storePause) {
+		err := t.s.store(func(ctx context.Context) error {
+			return t.s.o.Store.Settle(ctx, t.h.claim, t.outcomes, t.reports)
+		})
+		if err == nil || errors.Is(err, queue.ErrLeaseLost) || errors.Is(err, queue.ErrNotFound) {
+			return err
+		}
+		stopped := errors.Is(context.Cause(t.h.ctx), errStopping)
+		if stopped || t.s.o.Now().Add(wait).After(t.s.leases.end(t.h)) {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		<-timer.C
+	}
+}
+
+// unsettled tells the operator that the outcome of an attempt is not in the queue.
+func (t *settlement) unsettled(err error) {
+	log := t.s.o.Log.WithField("id", t.h.claim.Message.Envelope.ID).WithError(err)
+	if len(t.outcomes) == 0 {
+		log.Info("The message passed to another before it was tried.")
+		return
+	}
+	log.Error("What became of the message could not be recorded; it is tried again and may arrive twice.")
+}
+
+// next is the earliest time of another attempt.
+func (t *settlement) next() (next time.Time) {
+	for _, o := range t.outcomes {
+		if o.State == queue.Queued && (next.IsZero() || o.Next.Before(next)) {
+			next = o.Next
+		}
+	}
+	return next
+}
+
+// record makes the events: one for all recipients that fared alike, and one for the report.
+func (t *settlement) record() {
+	kinds := map[queue.State]track.Kind{queue.Delivered: track.Delivered, queue.Failed: track.Failed, queue.Queued: track.Deferred}
+	m := &t.h.claim.Message
+	from := m.Envelope.From.String()
+	for i := 0; i < len(t.outcomes); {
+		o, r := t.outcomes[i], t.results[i]
+		e := track.Event{
+			Time: t.now, Kind: kinds[o.State], ID: m.Envelope.ID, Origin: m.Origin, From: from, Size: m.Size,
+			Destination: t.h.claim.Destination, Host: r.Host, TLS: r.TLS, Reply: o.Reply, Next: o.Next,
+			Attempt: m.Recipients[o.Index].Attempts + 1, Elapsed: t.now.Sub(t.started),
+		}
+		for ; i < len(t.outcomes) && t.outcomes[i].State == o.State && t.results[i] == r; i++ {
+			e.To = append(e.To, m.Recipients[t.outcomes[i].Index].Address.String())
+		}
+		t.s.o.Recorder.Record(e)
+	}
+	for _, r := range t.reports {
+		t.s.o.Recorder.Record(track.Event{
+			Time: t.now, Kind: track.Reported, ID: r.Envelope.ID, Origin: m.Origin, To: []string{from},
+			Size: r.Content.Size(), Destination: r.Destinations[0],
+		})
+	}
+}
