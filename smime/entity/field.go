@@ -23,7 +23,7 @@ func NewField(name, value string) (Field, error) {
 	if !isASCII(value) {
 		value = mime.QEncoding.Encode("utf-8", value)
 	}
-	raw := fold(name+": "+value) + "\r\n"
+	raw := strings.TrimRight(fold(name+": "+value), " ") + "\r\n"
 	for line := range strings.Lines(raw) {
 		if len(line) > maxLine+2 {
 			return Field{}, fmt.Errorf("%w: %s has a word too long for a line", ErrField, name)

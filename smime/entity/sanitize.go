@@ -41,10 +41,10 @@ func sanitizeField(f Field, mode Mode) (Field, bool) {
 	}
 	var raw []byte
 	for line := range bytes.Lines(f.Raw) {
-		line = bytes.TrimRight(line, " \t\r\n")
-		if len(line) > 0 {
-			line = bytes.ReplaceAll(line, []byte{'\r'}, []byte{' '})
-			line = bytes.ReplaceAll(line, []byte{0}, []byte{' '})
+		line = bytes.TrimRight(line, "\r\n")
+		line = bytes.ReplaceAll(line, []byte{'\r'}, []byte{' '})
+		line = bytes.ReplaceAll(line, []byte{0}, []byte{' '})
+		if line = bytes.TrimRight(line, " \t"); len(line) > 0 {
 			raw = append(append(raw, line...), '\r', '\n')
 		}
 	}
@@ -123,7 +123,9 @@ func param(name, value string) string {
 			b.Reset()
 		}
 	}
-	sections = append(sections, b.String())
+	if b.Len() > 0 || len(sections) == 0 {
+		sections = append(sections, b.String())
+	}
 	if len(sections) == 1 {
 		return name + "*=utf-8''" + sections[0]
 	}
