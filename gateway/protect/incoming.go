@@ -1,0 +1,255 @@
+package protect
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"mime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/smime"
+	"github.com/siegel-mail/siegel/smime/cms"
+	"github.com/siegel-mail/siegel/smime/entity"
+)
+
+// Marks are what is put in front of the Subject of incoming mail. Marks that a stranger put there are removed
+// first. Empty marks are not put.
+type Marks struct {
+	Encrypted string // it was encrypted, and a key of ours opened it
+	Valid     string // its signature is valid
+	Invalid   string // it has a signature that is not valid
+}
+
+// Prepare gives the content to deliver for a claim. Mail from inside, already protected, and reports pass as
+// they are in the store; mail from outside is decrypted, verified and annotated. The caller calls release
+// when it is done with the content. Faults of storage are errors; mail that cannot be opened is not: it
+// passes as it came, with what was found written above it.
+func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Claim) (mail.Content, func(), error) {
+	stored := storedContent{ctx, store, c.Message.Envelope.ID, c.Message.Size}
+	if c.Message.Envelope.Internal {
+		return stored, func() {}, nil
+	}
+	opened, err := smime.Open(ctx, stored, smime.OpenOptions{
+		Keys: p.keys(ctx), Judge: p.judge, Scratch: p.scratch, Now: p.o.Now(),
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening message %s: %w", c.Message.Envelope.ID, err)
+	}
+	p.recordOpened(c, opened)
+	content, err := p.annotate(opened)
+	if err != nil {
+		opened.Close()
+		return nil, nil, err
+	}
+	return content, func() { opened.Close() }, nil
+}
+
+// storedContent is a message of the store as content.
+type storedContent struct {
+	ctx   context.Context
+	store queue.Store
+	id    mail.ID
+	size  int64
+}
+
+func (s storedContent) Size() int64                  { return s.size }
+func (s storedContent) Open() (io.ReadCloser, error) { return s.store.Open(s.ctx, s.id) }
+
+// keys finds decryption keys for recipient identifiers, retired ones too.
+func (p *Protector) keys(ctx context.Context) cms.KeyFinder {
+	return func(ids []cms.RecipientID) []cms.Key {
+		var out []cms.Key
+		match := func(c *x509.Certificate) bool {
+			for _, id := range ids {
+				if id.Matches(c) {
+					return true
+				}
+			}
+			return false
+		}
+		for _, id := range p.o.Certs.Decryption(ctx, match) {
+			if key, ok := id.Key.(crypto.Decrypter); ok {
+				out = append(out, cms.Key{Certificate: id.Certificate, Decrypter: key})
+			}
+		}
+		return out
+	}
+}
+
+// judge asks certs whether a signer's certificate is good for signing mail; the address is smime's to match.
+func (p *Protector) judge(ctx context.Context, leaf *x509.Certificate, chain []*x509.Certificate, at time.Time) (smime.Verdict, []string) {
+	r := p.o.Validator.Validate(ctx, leaf, chain, certs.Sign, "", at)
+	return smime.Verdict(r.Status), r.Reasons
+}
+
+func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened) {
+	e := track.Event{
+		Time: p.o.Now(), Kind: track.Opened, ID: c.Message.Envelope.ID, Origin: c.Message.Origin,
+		Direction: mail.Incoming, From: c.Message.Envelope.From.String(), Verdict: string(o.Verdict),
+	}
+	var algorithms []string
+	for _, l := range o.Layers {
+		algorithms = append(algorithms, describe(l))
+		for _, s := range l.Signers {
+			e.SignedBy = fmt.Sprintf("%s (serial %s)", s.Address, s.Serial)
+		}
+	}
+	e.Algorithms = strings.Join(algorithms, ", ")
+	p.o.Recorder.Record(e)
+}
+
+// annotate writes what was found into the header: fields first, then the marks of the subject.
+func (p *Protector) annotate(o *smime.Opened) (mail.Content, error) {
+	header := o.Header()
+	header.DelPrefix("X-Siegel-") // what came from outside or out of a layer (invariant 5)
+	if err := p.mark(&header, o); err != nil {
+		return nil, err
+	}
+	for i := len(o.Layers) - 1; i >= 0; i-- {
+		for _, f := range layerFields(i+1, o.Layers[i]) {
+			if err := header.InsertTop(f[0], f[1]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := header.InsertTop("X-Siegel-Verdict", string(o.Verdict)); err != nil {
+		return nil, err
+	}
+	return newSource(header, o.Body(), 0), nil
+}
+
+// layerFields describes one layer, outermost numbered 1: X-Siegel-Layer-1, and for each signer
+// X-Siegel-Signer-1. They are returned last first, for insertion at the top.
+func layerFields(n int, l smime.Layer) [][2]string {
+	var out [][2]string
+	for i := len(l.Signers) - 1; i >= 0; i-- {
+		s := l.Signers[i]
+		value := fmt.Sprintf("%s; address=%s; algorithm=%s; serial=%s; subject=%s; issuer=%s",
+			s.Verdict, quote(s.Address), s.Algorithm, s.Serial, quote(s.Subject), quote(s.Issuer))
+		if !s.SignedAt.IsZero() {
+			value += "; signed-at=" + s.SignedAt.UTC().Format(time.RFC3339)
+		}
+		if len(s.Reasons) > 0 {
+			value += "; reason=" + quote(strings.Join(s.Reasons, " "))
+		}
+		out = append(out, [2]string{fmt.Sprintf("X-Siegel-Signer-%d", n), value})
+	}
+	return append(out, [2]string{fmt.Sprintf("X-Siegel-Layer-%d", n), describe(l)})
+}
+
+// describe says in one line what a layer is and what became of it.
+func describe(l smime.Layer) string {
+	parts := []string{l.Type}
+	if l.Form != "" {
+		parts = append(parts, l.Form)
+	}
+	if l.Algorithm != "" {
+		parts = append(parts, l.Algorithm)
+	}
+	switch {
+	case l.Type == "signed":
+		parts = append(parts, string(l.Verdict))
+	case l.Decrypted && !l.Authenticated:
+		parts = append(parts, "decrypted", "unauthenticated")
+	case l.Decrypted:
+		parts = append(parts, "decrypted")
+	case l.Type == "enveloped" || l.Type == "authEnveloped":
+		parts = append(parts, "not decrypted")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// quote makes a quoted-string of printable ASCII (RFC 5322, 3.2.4) out of text from a certificate.
+func quote(s string) string {
+	const most = 200
+	var b strings.Builder
+	b.WriteByte('"')
+	for i, r := range s {
+		if i >= most {
+			b.WriteString("...")
+			break
+		}
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < 0x20 || r == 0x7f:
+			b.WriteByte('?')
+		case r > 0x7e:
+			fmt.Fprintf(&b, "{U+%04X}", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// mark puts the configured marks in front of the subject, after what looks like one of them is removed
+// (invariant 5): also where encoded words spell it.
+func (p *Protector) mark(h *entity.Header, o *smime.Opened) error {
+	if p.o.Marks == (Marks{}) {
+		return nil
+	}
+	raw, _ := h.Get("Subject")
+	subject, err := new(mime.WordDecoder).DecodeHeader(raw)
+	if err != nil {
+		subject = raw
+	}
+	clean := p.o.Marks.strip(subject)
+	marks := strings.Join(p.o.Marks.of(o), " ")
+	if clean == subject && marks == "" {
+		return nil
+	}
+	if clean == subject {
+		clean = raw // encoded words stay as they came
+	}
+	return h.Replace("Subject", strings.TrimSpace(marks+" "+clean))
+}
+
+// strip removes every mark, until none is left: removing one must not make another.
+func (m Marks) strip(subject string) string {
+	for before := ""; before != subject; {
+		before = subject
+		for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid} {
+			if mark != "" {
+				subject = replaceFold(subject, mark)
+			}
+		}
+	}
+	return subject
+}
+
+// replaceFold removes mark from s, whatever its case.
+func replaceFold(s, mark string) string {
+	for i := 0; i+len(mark) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(mark)], mark) {
+			return strings.TrimSpace(s[:i]) + " " + strings.TrimSpace(s[i+len(mark):])
+		}
+	}
+	return s
+}
+
+// of returns the marks that a message has earned.
+func (m Marks) of(o *smime.Opened) []string {
+	var out []string
+	decrypted := slices.ContainsFunc(o.Layers, func(l smime.Layer) bool { return l.Decrypted })
+	if decrypted && m.Encrypted != "" {
+		out = append(out, m.Encrypted)
+	}
+	switch {
+	case o.Verdict == smime.Valid && m.Valid != "":
+		out = append(out, m.Valid)
+	case o.Verdict != smime.Valid && o.Verdict != smime.Unsigned && m.Invalid != "":
+		out = append(out, m.Invalid)
+	}
+	return out
+}

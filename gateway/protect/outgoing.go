@@ -1,0 +1,366 @@
+package protect
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	netmail "net/mail"
+	"strings"
+
+	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/smime"
+	"github.com/siegel-mail/siegel/smime/entity"
+)
+
+// headerLimit bounds the header section that protection reads into memory.
+const headerLimit = 256 << 10
+
+// draft is an outgoing message on its way to its variants.
+type draft struct {
+	env     mail.Envelope
+	source  source
+	form    smime.Form // how it is protected already, by its sender's own program
+	from    mail.Address
+	signer  *smime.Signer
+	noSign  string // why signer is nil, for the sender
+	flags   policy.Flags
+	visible map[string]bool // Key of each address that To and Cc name
+	known   []known         // as env.Recipients
+}
+
+// known is what the certificate source said of one recipient.
+type known struct {
+	cert *x509.Certificate
+	why  string // why cert is nil, for the sender
+}
+
+// outgoing admits a message from inside.
+func (p *Protector) outgoing(ctx context.Context, env mail.Envelope, content mail.Content) (*Admission, error) {
+	d, err := p.draft(ctx, env, content)
+	if err != nil {
+		return nil, err
+	}
+	decisions := p.o.Policy.Decide(p.input(d))
+	if err := p.refusal(decisions); err != nil {
+		return nil, err
+	}
+	for _, dec := range decisions {
+		p.recordDecision(d, dec)
+	}
+	adm := new(Admission)
+	for i, g := range group(d, decisions) {
+		if err := p.addVariant(adm, d, g, i); err != nil {
+			adm.Release()
+			return nil, err
+		}
+	}
+	return adm, nil
+}
+
+// draft reads the header, takes the flags out of it and looks up what policy wants to know.
+func (p *Protector) draft(ctx context.Context, env mail.Envelope, content mail.Content) (*draft, error) {
+	header, bodyAt, err := readHeader(content)
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{env: env, flags: policy.ReadFlags(&header, p.o.Vocabulary)}
+	d.visible = visible(header)
+	d.from = singleFrom(header)
+	header.Del("Bcc") // RFC 5322, 3.6.3: it names the recipients the others must not see
+	d.source = newSource(header, content, bodyAt)
+	if err := p.look(ctx, d); err != nil {
+		return nil, err
+	}
+	if err := p.lookUp(ctx, d); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// look finds out how the message is protected already. A signature of the sender's own program counts where
+// it is valid; another one is signed around.
+func (p *Protector) look(ctx context.Context, d *draft) (err error) {
+	d.form, err = smime.FormOf(d.source)
+	if errors.Is(err, smime.ErrMessage) {
+		return fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	if err != nil || !d.form.Signed {
+		return err
+	}
+	opened, err := smime.Open(ctx, d.source, smime.OpenOptions{Judge: p.judge, Scratch: p.scratch, Now: p.o.Now()})
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	d.form.Signed = opened.Verdict == smime.Valid
+	return nil
+}
+
+// readHeader returns the header and where the body begins.
+func readHeader(content mail.Content) (entity.Header, int64, error) {
+	r, err := content.Open()
+	if err != nil {
+		return entity.Header{}, 0, err
+	}
+	defer r.Close()
+	header, _, err := entity.Read(r, headerLimit)
+	if err != nil {
+		return entity.Header{}, 0, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	size, err := header.WriteTo(io.Discard) // byte for byte what was read
+	if err != nil {
+		return entity.Header{}, 0, err
+	}
+	if header.Complete() {
+		size += int64(len("\r\n"))
+	}
+	return header, min(size, content.Size()), nil
+}
+
+// lookUp asks for the sender's key and the recipients' certificates. Only faults that may pass are errors.
+func (p *Protector) lookUp(ctx context.Context, d *draft) error {
+	now := p.o.Now()
+	if err := p.lookUpSigner(ctx, d); err != nil {
+		return err
+	}
+	d.known = make([]known, len(d.env.Recipients))
+	for i, r := range d.env.Recipients {
+		if p.o.Local.Match(r.Address) {
+			d.known[i].why = "it is an address of this company"
+			continue
+		}
+		cert, err := p.o.Certs.Recipient(ctx, r.Address.String(), now)
+		if err == nil {
+			d.known[i].cert = cert
+			continue
+		}
+		if d.known[i].why = certs.Why(err, r.Address.String()); d.known[i].why == "" {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookUpSigner finds the key for the single From address that the submitter may use (invariant 4).
+func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
+	switch {
+	case d.from.IsNull():
+		d.noSign = "the message does not have exactly one From address"
+		return nil
+	case !d.env.MayUse.Match(d.from):
+		d.noSign = "the sending system may not use the From address " + d.from.String()
+		return nil
+	}
+	id, err := p.o.Certs.Signing(ctx, d.from.String(), p.o.Now())
+	if err == nil {
+		d.signer = &smime.Signer{Certificate: id.Certificate, Chain: id.Chain, Key: id.Key}
+		return nil
+	}
+	if d.noSign = certs.Why(err, d.from.String()); d.noSign == "" {
+		return err
+	}
+	return nil
+}
+
+func (p *Protector) input(d *draft) policy.Input {
+	in := policy.Input{
+		Internal: true, From: d.from, Flags: d.flags,
+		CanSign: d.signer != nil || d.form.Signed, WhyNotSign: d.noSign,
+	}
+	for i, r := range d.env.Recipients {
+		in.Recipients = append(in.Recipients, policy.Recipient{
+			Address: r.Address, Local: p.o.Local.Match(r.Address),
+			CanEncrypt: d.known[i].cert != nil || d.form.Encrypted, Why: d.known[i].why,
+		})
+	}
+	return in
+}
+
+// refusal is nil where every recipient may be served: one DATA has one reply, all or nothing.
+func (p *Protector) refusal(decisions []policy.Decision) error {
+	var refused Refused
+	for _, d := range decisions {
+		if d.Refusal != "" {
+			refused.Recipients = append(refused.Recipients, d.Recipient)
+			refused.Reasons = append(refused.Reasons, d.Refusal)
+		}
+	}
+	if refused.Reasons == nil {
+		return nil
+	}
+	return &refused
+}
+
+func (p *Protector) recordDecision(d *draft, dec policy.Decision) {
+	p.o.Recorder.Record(track.Event{
+		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.env.ID, Direction: dec.Direction,
+		From: d.env.From.String(), To: []string{dec.Recipient.String()},
+		Rule: fmt.Sprintf("sign=%t by %s, encrypt=%t by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule),
+	})
+}
+
+// variant is a group of recipients who get the same bytes.
+type variant struct {
+	sign, encrypt bool
+	direction     mail.Direction
+	recipients    []mail.Recipient
+	certs         []*x509.Certificate
+}
+
+// groupKey is what recipients of one variant have in common.
+type groupKey struct {
+	direction     mail.Direction
+	sign, encrypt bool
+}
+
+// group gathers recipients with one decision. A recipient of an encrypted variant whom the header does not
+// name stands alone: the recipient infos of a shared one would tell the others of them.
+func group(d *draft, decisions []policy.Decision) []variant {
+	var out []variant
+	shared := make(map[groupKey]int)
+	for i, dec := range decisions {
+		r := d.env.Recipients[i]
+		encrypt := dec.Encrypt && !d.form.Encrypted
+		sign := dec.Sign && !d.form.Signed && !d.form.Encrypted
+		key := groupKey{dec.Direction, sign, encrypt}
+		at, ok := shared[key]
+		if hidden := encrypt && !d.visible[r.Address.Key()]; hidden || !ok {
+			out = append(out, variant{sign: sign, encrypt: encrypt, direction: dec.Direction})
+			at = len(out) - 1
+			if !hidden {
+				shared[key] = at
+			}
+		}
+		out[at].recipients = append(out[at].recipients, r)
+		if encrypt {
+			out[at].certs = append(out[at].certs, d.known[i].cert)
+		}
+	}
+	return out
+}
+
+// addVariant protects one variant and adds its entry. The first variant keeps the id that the sender is told.
+func (p *Protector) addVariant(adm *Admission, d *draft, v variant, index int) error {
+	buffer := p.o.Spool.Create()
+	adm.buffers = append(adm.buffers, buffer)
+	if err := p.protectTo(buffer, d, v); err != nil {
+		return fmt.Errorf("protecting a message of %s: %w", d.env.From, err)
+	}
+	entry, err := p.entry(d.env, v.recipients, buffer, v.note())
+	if err != nil {
+		return err
+	}
+	entry.Envelope.Body8Bit = d.env.Body8Bit && !v.sign && !v.encrypt
+	if index > 0 {
+		entry.Envelope.ID = mail.NewID(p.o.Now())
+	}
+	adm.Entries = append(adm.Entries, entry)
+	p.recordProtected(d, v, entry.Envelope.ID, buffer.Size())
+	return nil
+}
+
+func (p *Protector) protectTo(buffer *atrest.Buffer, d *draft, v variant) error {
+	if !v.sign && !v.encrypt {
+		return copyTo(buffer, d.source)
+	}
+	o := smime.ProtectOptions{
+		EncryptTo: v.certs, Algorithm: p.o.Algorithm, Time: p.o.Now(),
+	}
+	if v.sign {
+		o.Sign = d.signer
+	}
+	return smime.Protect(buffer, d.source, o)
+}
+
+func copyTo(w io.Writer, s smime.Source) error {
+	r, err := s.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(w, r)
+	return err
+}
+
+func (v variant) note() string {
+	switch {
+	case v.sign && v.encrypt:
+		return "signed and encrypted"
+	case v.sign:
+		return "signed"
+	case v.encrypt:
+		return "encrypted"
+	}
+	return "unchanged"
+}
+
+func (p *Protector) recordProtected(d *draft, v variant, id mail.ID, size int64) {
+	e := track.Event{
+		Time: p.o.Now(), Kind: track.Protected, ID: id, Origin: d.env.ID, Direction: v.direction, Size: size,
+	}
+	if v.sign {
+		e.SignedBy = certName(d.signer.Certificate)
+	}
+	if v.encrypt {
+		e.Algorithms = string(p.o.Algorithm)
+		for _, c := range v.certs {
+			e.EncryptedTo = append(e.EncryptedTo, certName(c))
+		}
+	}
+	if !v.sign && !v.encrypt {
+		return
+	}
+	p.o.Recorder.Record(e)
+}
+
+// certName names a certificate to an operator.
+func certName(c *x509.Certificate) string {
+	name := strings.Join(c.EmailAddresses, ", ")
+	if name == "" {
+		name = c.Subject.String()
+	}
+	return fmt.Sprintf("%s (serial %x)", name, c.SerialNumber)
+}
+
+// singleFrom is the From address where there is exactly one field with exactly one address, else the zero
+// Address (invariant 4).
+func singleFrom(h entity.Header) mail.Address {
+	values := h.Values("From")
+	if len(values) != 1 {
+		return mail.Address{}
+	}
+	list, err := netmail.ParseAddressList(values[0])
+	if err != nil || len(list) != 1 {
+		return mail.Address{}
+	}
+	a, err := mail.ParseAddress(list[0].Address)
+	if err != nil {
+		return mail.Address{}
+	}
+	return a
+}
+
+// visible holds the Key of each address that the recipients can see in the header.
+func visible(h entity.Header) map[string]bool {
+	seen := make(map[string]bool)
+	for _, name := range []string{"To", "Cc"} {
+		for _, v := range h.Values(name) {
+			list, err := netmail.ParseAddressList(v)
+			if err != nil {
+				continue // its recipients count as hidden, which betrays nothing
+			}
+			for _, item := range list {
+				if a, err := mail.ParseAddress(item.Address); err == nil {
+					seen[a.Key()] = true
+				}
+			}
+		}
+	}
+	return seen
+}

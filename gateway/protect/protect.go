@@ -1,0 +1,139 @@
+// Package protect applies what policy decided: it signs and encrypts outgoing mail, decrypts and verifies incoming mail. It decides nothing itself.
+package protect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/smime"
+	"github.com/siegel-mail/siegel/smime/cms"
+)
+
+// Router names the destination that schedules a recipient's delivery.
+type Router interface {
+	// Destination returns an error where no route serves the address.
+	Destination(to mail.Address) (string, error)
+}
+
+// Options are what protection rests on. All fields but Recorder and Marks are needed.
+type Options struct {
+	Local      mail.Patterns // the company's own domains
+	Policy     *policy.Policy
+	Vocabulary policy.Vocabulary
+	Certs      certs.Finder
+	Validator  *certs.Validator
+	Router     Router
+	Algorithm  cms.Algorithm // content encryption of what leaves
+	Marks      Marks
+	Expire     time.Duration // how long a message may stay in the queue
+	Spool      *atrest.Spool
+	Recorder   track.Recorder
+	Now        func() time.Time
+}
+
+// Protector judges and transforms messages. It is immutable and may be used at once by many goroutines.
+type Protector struct{ o Options }
+
+// New returns a Protector; an error names the option that is missing.
+func New(o Options) (*Protector, error) {
+	switch {
+	case o.Policy == nil:
+		return nil, errors.New("protect: no policy")
+	case o.Certs == nil || o.Validator == nil:
+		return nil, errors.New("protect: no certificates")
+	case o.Router == nil:
+		return nil, errors.New("protect: no router")
+	case o.Spool == nil:
+		return nil, errors.New("protect: no spool")
+	}
+	if o.Recorder == nil {
+		o.Recorder = track.Multi(nil)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Protector{o}, nil
+}
+
+// Admission is the outcome of Admit: entries ready to be put. Release frees their scratch content, after the put.
+type Admission struct {
+	Entries []queue.New
+	buffers []*atrest.Buffer
+}
+
+// Release deletes what the entries' contents rest on. It may be called more than once.
+func (a *Admission) Release() {
+	for _, b := range a.buffers {
+		b.Close()
+	}
+	a.buffers = nil
+}
+
+// Refused is the error for a message that policy forbids to send: one sentence for each recipient concerned.
+type Refused struct {
+	Recipients []mail.Address
+	Reasons    []string
+}
+
+// Error gives the sentences.
+func (r *Refused) Error() string {
+	text := ""
+	for i, reason := range r.Reasons {
+		if i > 0 {
+			text += " "
+		}
+		text += reason
+	}
+	return text
+}
+
+// Errors of Admit besides [*Refused]. Anything else is a fault of ours and temporary.
+var (
+	// ErrNoRoute: no route serves a recipient.
+	ErrNoRoute = errors.New("protect: no route serves this recipient")
+	// ErrMessage: the message is too malformed to be signed or encrypted.
+	ErrMessage = errors.New("protect: the message cannot be read as RFC 5322 has it")
+)
+
+// Admit makes the queue entries of an accepted message. A message from outside gives one entry, as it came;
+// one from inside gives a variant for each group of recipients with one decision, signed and encrypted as
+// policy says. On an error nothing is to be put; the caller releases the admission after the put.
+func (p *Protector) Admit(ctx context.Context, env mail.Envelope, content mail.Content) (*Admission, error) {
+	if env.Internal {
+		return p.outgoing(ctx, env, content)
+	}
+	entry, err := p.entry(env, env.Recipients, content, "as it came")
+	if err != nil {
+		return nil, err
+	}
+	return &Admission{Entries: []queue.New{entry}}, nil
+}
+
+// entry makes one queue entry for the given recipients; the first keeps the message's id.
+func (p *Protector) entry(env mail.Envelope, to []mail.Recipient, content mail.Content, note string) (queue.New, error) {
+	now := p.o.Now()
+	entry := queue.New{
+		Envelope: env, Content: content, Origin: env.ID, Note: note,
+		Due: now, Expires: now.Add(p.o.Expire),
+	}
+	entry.Envelope.Recipients = to
+	for _, r := range to {
+		dest, err := p.o.Router.Destination(r.Address)
+		if err != nil {
+			return queue.New{}, fmt.Errorf("%w: %s: %w", ErrNoRoute, r.Address, err)
+		}
+		entry.Destinations = append(entry.Destinations, dest)
+	}
+	return entry, nil
+}
+
+// scratch is a place for plaintext that may not be released yet.
+func (p *Protector) scratch() smime.Buffer { return p.o.Spool.Create() }
