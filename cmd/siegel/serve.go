@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/siegel-mail/siegel/gateway"
+)
+
+// serveCmd runs the gateway.
+type serveCmd struct {
+	Config string `short:"c" default:"/etc/siegel/siegel.yaml" type:"path" env:"SIEGEL_CONFIG" help:"Configuration file."`
+}
+
+// Run serves until SIGTERM or SIGINT; SIGHUP reloads the configuration.
+func (s *serveCmd) Run() error {
+	c, err := loadConfig(s.Config, os.Stderr)
+	if err != nil {
+		return err
+	}
+	log, err := newLog(c.Log, os.Stderr)
+	if err != nil {
+		return err
+	}
+	o, err := options(c, log)
+	if err != nil {
+		return err
+	}
+	o.Load = func() (gateway.Settings, error) {
+		c, err := loadConfig(s.Config, os.Stderr)
+		if err != nil {
+			return gateway.Settings{}, err
+		}
+		return settings(c, log)
+	}
+	g, err := gateway.New(o)
+	if err != nil {
+		return err
+	}
+	if err := g.Listen(); err != nil {
+		g.Close()
+		return err
+	}
+	for _, l := range o.Settings.Listeners {
+		log.WithFields(logrus.Fields{"listener": l.Name, "address": g.Addr(l.Name).String(), "role": string(l.Role)}).Info("listening")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer reloadOnHangup(ctx, g, log)()
+	err = g.Run(ctx)
+	log.Info("stopped")
+	return err
+}
+
+// reloadOnHangup reloads at each SIGHUP; a configuration that cannot be used leaves the old one in force.
+// The function it returns ends that.
+func reloadOnHangup(ctx context.Context, g *gateway.Gateway, log logrus.FieldLogger) func() {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangup {
+			if err := g.ReloadFromSource(ctx); err != nil {
+				log.WithError(err).Error("reload failed, the old configuration stays in force")
+				continue
+			}
+			log.Info("configuration reloaded")
+		}
+	}()
+	return func() {
+		signal.Stop(hangup)
+		close(hangup)
+		<-done
+	}
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/siegel-mail/siegel/certs/folder"
+	"github.com/siegel-mail/siegel/configs"
+	"github.com/siegel-mail/siegel/gateway"
+	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
+	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/protect"
+	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/secret"
+	"github.com/siegel-mail/siegel/internal/smtpclient"
+	"github.com/siegel-mail/siegel/smime/cms"
+)
+
+// loadConfig reads a configuration; its problems are written to w.
+func loadConfig(file string, w io.Writer) (*configs.Config, error) {
+	c, problems := configs.Load(file, configs.Options{})
+	for _, p := range problems {
+		fmt.Fprintln(w, p)
+	}
+	if c == nil {
+		return nil, fmt.Errorf("%s cannot be used: mend the errors above, or see `siegel config check`", file)
+	}
+	return c, nil
+}
+
+// newLog makes the log that a configuration asks for.
+func newLog(c configs.Log, w io.Writer) (*logrus.Logger, error) {
+	log := logrus.New()
+	log.SetOutput(w)
+	level, err := logrus.ParseLevel(c.Level)
+	if err != nil {
+		return nil, err
+	}
+	log.SetLevel(level)
+	if c.Format == "json" {
+		log.SetFormatter(&logrus.JSONFormatter{})
+	} else {
+		log.SetFormatter(&logrus.TextFormatter{DisableColors: true, FullTimestamp: true})
+	}
+	return log, nil
+}
+
+// options turns a configuration into those of a gateway.
+func options(c *configs.Config, log logrus.FieldLogger) (gateway.Options, error) {
+	key, err := atrest.ParseKey(c.AtRest.Key.Reveal())
+	if err != nil {
+		return gateway.Options{}, fmt.Errorf("at_rest.key: %w", err)
+	}
+	s, err := settings(c, log)
+	if err != nil {
+		return gateway.Options{}, err
+	}
+	return gateway.Options{
+		Hostname: c.Hostname, State: string(c.State), Key: key, Socket: string(c.Admin.Socket),
+		HTTP: c.Admin.HTTP, Log: log, Version: version, Settings: s,
+	}, nil
+}
+
+// settings turns a configuration into what a reload may change, and reads the certificates anew.
+func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, error) {
+	certificates, err := loadCertificates(c.Certificates, log)
+	if err != nil {
+		return gateway.Settings{}, err
+	}
+	rules, err := policy.New(rules(c.Policy.Rules), policy.Defaults{Sign: c.Policy.Default.Sign, Encrypt: c.Policy.Default.Encrypt})
+	if err != nil {
+		return gateway.Settings{}, fmt.Errorf("policy: %w", err)
+	}
+	s := gateway.Settings{
+		Local: c.Domains, Policy: rules,
+		Vocabulary: policy.Vocabulary{Sign: c.Policy.Tags.Sign, Encrypt: c.Policy.Tags.Encrypt},
+		Marks: protect.Marks{
+			Encrypted: c.Policy.MarkSubject.Encrypted, Valid: c.Policy.MarkSubject.Signed, Invalid: c.Policy.MarkSubject.Invalid,
+		},
+		Algorithm: cms.Algorithm(c.Policy.Algorithm), Certs: certificates, Validator: certificates.Validator(),
+		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire,
+	}
+	for _, l := range c.Listeners {
+		listener, err := listener(l)
+		if err != nil {
+			return gateway.Settings{}, fmt.Errorf("listener %s: %w", l.Name, err)
+		}
+		s.Listeners = append(s.Listeners, listener)
+	}
+	for _, r := range c.Routes {
+		s.Routes = append(s.Routes, route(r))
+	}
+	return s, nil
+}
+
+// retryJitter spreads attempts by a tenth.
+const retryJitter = 0.1
+
+func rules(in []configs.Rule) []policy.Rule {
+	out := make([]policy.Rule, 0, len(in))
+	for _, r := range in {
+		out = append(out, policy.Rule(r))
+	}
+	return out
+}
+
+func listener(l configs.Listener) (smtpin.Listener, error) {
+	out := smtpin.Listener{
+		Name: l.Name, Address: l.Address, Role: smtpin.Role(l.Role), Networks: l.Networks, Senders: l.Senders,
+		Implicit: l.TLS.Mode == configs.TLSImplicit, RequireTLS: l.TLS.Required,
+		MaxSize: int64(l.MaxSize), MaxRecipients: l.MaxRecipients,
+	}
+	if pair, ok := l.TLS.Pair(); ok && l.TLS.Mode != configs.TLSNone {
+		out.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	}
+	if len(l.Users) == 0 {
+		return out, nil
+	}
+	users := make([]gateway.User, 0, len(l.Users))
+	for _, u := range l.Users {
+		users = append(users, gateway.User{Name: u.Name, Hash: u.Hash, MayUse: u.MayUse})
+	}
+	auth, err := gateway.NewUsers(users)
+	out.Auth = auth
+	return out, err
+}
+
+func route(r configs.Route) gateway.Route {
+	out := gateway.Route{Name: r.Name, Domains: r.Domains, Concurrency: r.Concurrency, SMTP: smtpout.Options{
+		TLS: smtpclient.TLSMode(r.TLS.Mode), TLSConfig: &tls.Config{RootCAs: r.TLS.Roots(), MinVersion: tls.VersionTLS12},
+	}}
+	for _, host := range r.Hosts {
+		out.SMTP.Hosts = append(out.SMTP.Hosts, net.JoinHostPort(host, strconv.Itoa(r.Port)))
+	}
+	if r.Auth.User != "" {
+		out.SMTP.Auth = &smtpclient.Auth{User: r.Auth.User, Password: r.Auth.Password.Reveal}
+	}
+	return out
+}
+
+// loadCertificates reads the folder and logs what is wrong with its files; no folder is an empty one.
+func loadCertificates(c configs.Certificates, log logrus.FieldLogger) (*folder.Folder, error) {
+	passwords, err := readPasswords(string(c.PasswordsFile))
+	if err != nil {
+		return nil, err
+	}
+	f, report, err := folder.Load(string(c.Folder), folder.Options{Passwords: passwords, TrustDir: string(c.Trust)})
+	if err != nil {
+		return nil, fmt.Errorf("certificates.folder: %w", err)
+	}
+	for _, file := range report {
+		for _, finding := range file.Findings {
+			entry := log.WithField("file", file.Path)
+			if finding.Problem {
+				entry.Warn(finding.Text)
+			} else {
+				entry.Info(finding.Text)
+			}
+		}
+	}
+	return f, nil
+}
+
+// readPasswords reads one password a line.
+func readPasswords(file string) ([]secret.String, error) {
+	if file == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("certificates.passwords_file: %w", err)
+	}
+	var out []secret.String
+	for line := range strings.Lines(string(content)) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			out = append(out, secret.New(line))
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,273 @@
+// Package gateway assembles the parts of the secure-mail gateway and runs them.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/protect"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
+	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/smime/cms"
+)
+
+// Options are what a gateway keeps for its whole life.
+type Options struct {
+	Hostname string
+	State    string     // directory of queue and scratch files; created where missing
+	Key      atrest.Key // for everything that rests in State
+	Socket   string     // path of the control socket; empty: none
+	HTTP     string     // loopback address of metrics and health; empty: none
+	Version  string     // said by the control socket
+	Log      logrus.FieldLogger
+	// Recorders see every event besides the log and the metrics.
+	Recorders []track.Recorder
+	// Load gives the settings anew when an operator asks for a reload; nil: reload is refused.
+	Load func() (Settings, error)
+	Now  func() time.Time // nil: time.Now
+
+	Settings Settings
+}
+
+// Settings are what a reload may change.
+type Settings struct {
+	Local      mail.Patterns // the company's own domains
+	Listeners  []smtpin.Listener
+	Routes     []Route // the first that matches a recipient serves it
+	Policy     *policy.Policy
+	Vocabulary policy.Vocabulary
+	Marks      protect.Marks
+	Algorithm  cms.Algorithm
+	Certs      certs.Finder
+	Validator  *certs.Validator
+	Retry      delivery.Retry // of the start; a reload does not change it
+	Expire     time.Duration
+}
+
+// Gateway is a gateway whose parts are assembled. Its methods may be called at once.
+type Gateway struct {
+	o         Options
+	store     queue.Store
+	spool     *atrest.Spool
+	recorder  track.Recorder
+	metrics   *track.Metrics
+	listeners *smtpin.Server
+	scheduler *delivery.Scheduler
+	routes    *router
+	http      *admin.HTTP    // nil: none
+	control   *admin.Control // nil: none
+	protector atomic.Pointer[protect.Protector]
+}
+
+// New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
+func New(o Options) (*Gateway, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router)}
+	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics}, o.Recorders...)
+	if err := g.prepareParts(); err != nil {
+		return nil, err
+	}
+	var err error
+	if g.store, err = sqlqueue.Open(context.Background(), sqlqueue.Options{
+		Dir: filepath.Join(o.State, "queue"), Key: o.Key, Now: o.Now, Log: o.Log,
+	}); err != nil {
+		return nil, fmt.Errorf("opening the queue: %w", err)
+	}
+	g.scheduler, err = delivery.New(delivery.Options{
+		Store: g.store, Router: g.routes, Prepare: g.prepare, Recorder: g.recorder, Log: o.Log,
+		Hostname: o.Hostname, Retry: o.Settings.Retry, Lifetime: o.Settings.Expire, Now: o.Now,
+	})
+	if err == nil {
+		err = g.setAdmin()
+	}
+	if err != nil {
+		g.store.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
+	return protect.New(protect.Options{
+		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
+		Router: g.routes, Algorithm: s.Algorithm, Marks: s.Marks, Expire: s.Expire,
+		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
+	})
+}
+
+func (g *Gateway) smtpinOptions(s Settings) smtpin.Options {
+	return smtpin.Options{
+		Hostname: g.o.Hostname, Local: s.Local, Listeners: s.Listeners, Handler: g,
+		Spool: g.spool, Recorder: g.recorder, Log: g.o.Log, Now: g.o.Now,
+	}
+}
+
+// prepareParts makes what can fail before the store is opened.
+func (g *Gateway) prepareParts() (err error) {
+	if g.spool, err = atrest.NewSpool(filepath.Join(g.o.State, "spool"), g.o.Key, 0); err != nil {
+		return err
+	}
+	table, err := newRoutes(g.o.Hostname, g.o.Settings.Routes)
+	if err != nil {
+		return err
+	}
+	g.routes.replace(table)
+	p, err := g.newProtector(g.o.Settings)
+	if err != nil {
+		return err
+	}
+	g.protector.Store(p)
+	g.listeners, err = smtpin.New(g.smtpinOptions(g.o.Settings))
+	return err
+}
+
+// Listen binds every listener, the control socket and the address of metrics and health. After it, Addr
+// knows the ports.
+func (g *Gateway) Listen() error {
+	if g.http != nil {
+		if err := g.http.Listen(); err != nil {
+			return err
+		}
+	}
+	if g.control != nil {
+		if err := g.control.Listen(); err != nil {
+			return err
+		}
+	}
+	return g.listeners.Listen()
+}
+
+// Addr is the address of a bound listener; nil where there is none of that name.
+func (g *Gateway) Addr(listener string) net.Addr { return g.listeners.Addr(listener) }
+
+// Run serves until ctx ends, then lets what is in flight finish and closes the store. It returns after the
+// last goroutine has. Listen comes before it.
+func (g *Gateway) Run(ctx context.Context) error {
+	defer g.routes.close()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.listeners.Serve(ctx) })
+	group.Go(func() error { return g.scheduler.Run(ctx) })
+	if g.http != nil {
+		group.Go(func() error { return g.http.Serve(ctx) })
+	}
+	if g.control != nil {
+		group.Go(func() error { return g.control.Serve(ctx) })
+	}
+	err := group.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, g.store.Close())
+}
+
+// Close releases a gateway that is not run.
+func (g *Gateway) Close() error { return g.store.Close() }
+
+// Accept admits a message that a listener took: decided, protected and committed. It returns nil only when
+// every variant is on stable storage (invariant 1).
+func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Content) error {
+	adm, err := g.protector.Load().Admit(ctx, env, content)
+	if err != nil {
+		return err
+	}
+	defer adm.Release()
+	if err := g.store.Put(ctx, adm.Entries); err != nil {
+		return err
+	}
+	for _, e := range adm.Entries {
+		g.recordQueued(e)
+		g.scheduler.Wake(e.Destinations...)
+	}
+	return nil
+}
+
+func (g *Gateway) recordQueued(e queue.New) {
+	event := track.Event{
+		Time: g.o.Now(), Kind: track.Queued, ID: e.Envelope.ID, Origin: e.Origin, Size: e.Content.Size(),
+		From: e.Envelope.From.String(), Destination: e.Destinations[0], Rule: e.Note,
+	}
+	for _, r := range e.Envelope.Recipients {
+		event.To = append(event.To, r.Address.String())
+	}
+	g.recorder.Record(event)
+}
+
+// prepare gives delivery what to send: incoming mail is decrypted and verified here.
+func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
+	return g.protector.Load().Prepare(ctx, g.store, c)
+}
+
+// Reload puts new settings into force. Connections that are open keep going, under the old limits of their
+// listener; a listener that is not in the settings any more stops accepting. On an error nothing changes.
+func (g *Gateway) Reload(s Settings) error {
+	table, err := newRoutes(g.o.Hostname, s.Routes)
+	if err != nil {
+		return err
+	}
+	p, err := g.newProtector(s)
+	if err != nil {
+		table.close()
+		return err
+	}
+	if err := g.listeners.Reload(g.smtpinOptions(s)); err != nil {
+		table.close()
+		return err
+	}
+	g.routes.replace(table)
+	g.protector.Store(p)
+	return nil
+}
+
+// ReloadFromSource loads the settings anew by Options.Load and puts them into force.
+func (g *Gateway) ReloadFromSource(context.Context) error {
+	if g.o.Load == nil {
+		return errors.New("this gateway was started without a configuration file: there is nothing to reload")
+	}
+	s, err := g.o.Load()
+	if err != nil {
+		return err
+	}
+	return g.Reload(s)
+}
+
+// setAdmin makes the parts that operators talk to.
+func (g *Gateway) setAdmin() (err error) {
+	checks := []admin.Check{{
+		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
+		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
+	}}
+	if g.o.HTTP != "" {
+		g.http, err = admin.NewHTTP(admin.HTTPOptions{
+			Address: g.o.HTTP, Gatherer: g.metrics.Registry(), Checks: checks, Log: g.o.Log,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if g.o.Socket == "" {
+		return nil
+	}
+	g.control, err = admin.NewControl(admin.ControlOptions{
+		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.Wake, Reload: g.ReloadFromSource, Checks: checks,
+		Recorder: g.recorder, Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
+	})
+	return err
+}
