@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"slices"
 	"time"
@@ -80,18 +81,24 @@ func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
 }
 
 // Validate judges leaf for a purpose at a time. Intermediates come from the message, in any order and
-// any number (the first 100 count); they are never trusted. With an address the certificate must bear it;
+// any number (the first 100 count, without RSA keys over 16384 bits); they are never trusted. With an address the certificate must bear it;
 // "" asks for no match. The context bounds what looks something up, which nothing does so far.
 func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, p Purpose, address string, at time.Time) Result {
 	if leaf == nil || len(leaf.Raw) == 0 {
 		return Result{Status: StatusUntrusted, Reasons: []string{"there is no certificate to judge"}}
 	}
 	intermediates = slices.DeleteFunc(slices.Clone(intermediates[:min(len(intermediates), maxIntermediates)]),
-		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 })
+		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 || oversized(c) })
 	chain, found := v.path(leaf, intermediates, at)
 	found = append(found, purposeFaults(leaf, p)...)
 	found = append(found, addressFaults(leaf, address)...)
 	return result(chain, found)
+}
+
+// oversized reports whether checking a signature with the key would take too long. No real CA has such a key.
+func oversized(c *x509.Certificate) bool {
+	key, ok := c.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() > 16384
 }
 
 // finding is one fault, or with StatusValid one remark.

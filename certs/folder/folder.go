@@ -3,6 +3,8 @@ package folder
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/x509"
 	"time"
 
@@ -13,53 +15,86 @@ import (
 // Options of Load. The zero value is ready to use.
 type Options struct {
 	Passwords []secret.String // tried on each PKCS#12 file that has no NAME.password beside it
-	TrustDir  string          // folder of anchors; empty: "trust" inside the folder
+	TrustDir  string          // folder of anchors; empty: "trust" inside the folder, which may be missing
 	Now       time.Time       // the time the report speaks of; zero: the present
 	// Supports says whether a certificate's key can serve the purpose in this program. Nil: RSA and
 	// ECDSA sign, RSA is encrypted to.
 	Supports func(*x509.Certificate, certs.Purpose) bool
 }
 
-// Folder is the content of a folder, a certs.Finder. It is immutable and safe for concurrent use.
-type Folder struct{}
+func supports(c *x509.Certificate, p certs.Purpose) bool {
+	switch c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return true
+	case *ecdsa.PublicKey:
+		return p == certs.Sign
+	}
+	return false
+}
+
+// Folder is the content of a folder, a certs.Finder. It is immutable and safe for concurrent use; a folder
+// that changed is loaded anew.
+//
+// For an address the newest certificate (by the beginning of its validity) that is valid for the purpose at the given time is
+// taken, for signing as for encryption; every key that was found decrypts.
+type Folder struct {
+	validator  *certs.Validator
+	supports   func(*x509.Certificate, certs.Purpose) bool
+	byAddress  map[string][]*entry // newest first
+	identities []certs.Identity    // newest first
+}
 
 var _ certs.Finder = (*Folder)(nil)
 
-// Report says what was found in each file and what was wrong with it.
-type Report []FileReport
-
-// FileReport is what one file gave.
-type FileReport struct {
-	Path         string // relative to the folder
-	Certificates int
-	Keys         int
-	Findings     []Finding
-}
-
-// Finding is something an administrator should know of a file.
-type Finding struct {
-	Problem bool   // false: a remark
-	Text    string // what was wrong and what to do, one line
-}
-
-// Load reads a folder and the folders in it. Files that cannot be read are in the report; the error is for a folder
-// that cannot be.
-func Load(dir string, o Options) (*Folder, Report, error) { return &Folder{}, nil, nil }
-
 // Validator returns the validator over the folder's anchors and intermediate certificates.
-func (f *Folder) Validator() *certs.Validator { return certs.NewValidator(nil, nil) }
+func (f *Folder) Validator() *certs.Validator { return f.validator }
 
 // Signing implements certs.Finder.
 func (f *Folder) Signing(ctx context.Context, address string, now time.Time) (certs.Identity, error) {
-	return certs.Identity{}, certs.ErrNotFound
+	e, err := f.find(ctx, address, certs.Sign, now)
+	if err != nil {
+		return certs.Identity{}, err
+	}
+	return *e.identity, nil
 }
 
 // Recipient implements certs.Finder.
 func (f *Folder) Recipient(ctx context.Context, address string, now time.Time) (*x509.Certificate, error) {
-	return nil, certs.ErrNotFound
+	e, err := f.find(ctx, address, certs.Encrypt, now)
+	if err != nil {
+		return nil, err
+	}
+	return e.cert, nil
 }
 
-// Decryption implements certs.Finder.
+// Decryption implements certs.Finder. It asks match about each certificate that has a key.
 func (f *Folder) Decryption(ctx context.Context, match func(*x509.Certificate) bool) []certs.Identity {
-	return nil
+	var found []certs.Identity
+	for _, id := range f.identities {
+		if match(id.Certificate) {
+			found = append(found, id)
+		}
+	}
+	return found
+}
+
+// find returns the newest entry of an address that is valid for the purpose.
+func (f *Folder) find(ctx context.Context, address string, p certs.Purpose, now time.Time) (*entry, error) {
+	var newest *certs.UnusableError
+	for _, e := range f.byAddress[certs.AddressKey(address)] {
+		if p == certs.Sign && e.identity == nil {
+			continue
+		}
+		r := f.judge(ctx, e, p, now)
+		if r.Valid() {
+			return e, nil
+		}
+		if newest == nil {
+			newest = &certs.UnusableError{Address: address, Result: r}
+		}
+	}
+	if newest == nil {
+		return nil, certs.ErrNotFound
+	}
+	return nil, newest
 }

@@ -1,0 +1,64 @@
+package folder
+
+import (
+	"context"
+	"crypto/x509"
+	"sync/atomic"
+	"time"
+
+	"github.com/siegel-mail/siegel/certs"
+)
+
+// entry is one certificate, once however many files hold it.
+type entry struct {
+	cert     *x509.Certificate
+	file     int             // the first file that holds it, by its place in the report
+	identity *certs.Identity // nil where there is no key
+	// sign and encrypt hold the last judgement for each purpose, so that the memory for judgements is
+	// bounded by the number of certificates.
+	sign, encrypt atomic.Pointer[judgement]
+}
+
+// judgement is a result and the time it holds for.
+type judgement struct {
+	from, until time.Time // inclusive
+	result      certs.Result
+}
+
+// badFor is how long a judgement that is not "valid" holds: what makes a certificate valid later need not
+// be in the path that was found.
+const badFor = time.Minute
+
+func (f *Folder) judge(ctx context.Context, e *entry, p certs.Purpose, now time.Time) certs.Result {
+	kept := &e.encrypt
+	if p == certs.Sign {
+		kept = &e.sign
+	}
+	if j := kept.Load(); j != nil && !now.Before(j.from) && !now.After(j.until) {
+		return j.result
+	}
+	r := f.validator.Validate(ctx, e.cert, nil, p, "", now)
+	if r.Valid() && !f.supports(e.cert, p) {
+		r = certs.Result{Status: certs.StatusPurpose, Chain: r.Chain, Reasons: []string{
+			"keys of the kind " + e.cert.PublicKeyAlgorithm.String() + " are not supported for this purpose; use a certificate with an RSA key"}}
+	}
+	kept.Store(holding(r, now))
+	return r
+}
+
+// holding finds how long a result holds: a path is valid until its first certificate ends.
+func holding(r certs.Result, now time.Time) *judgement {
+	if !r.Valid() {
+		return &judgement{now, now.Add(badFor), r}
+	}
+	j := &judgement{r.Chain[0].NotBefore, r.Chain[0].NotAfter, r}
+	for _, c := range r.Chain[1:] {
+		if c.NotBefore.After(j.from) {
+			j.from = c.NotBefore
+		}
+		if c.NotAfter.Before(j.until) {
+			j.until = c.NotAfter
+		}
+	}
+	return j
+}

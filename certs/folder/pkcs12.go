@@ -1,0 +1,58 @@
+package folder
+
+import (
+	"crypto/x509"
+	"errors"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/siegel-mail/siegel/internal/safetext"
+	"github.com/siegel-mail/siegel/internal/secret"
+)
+
+// maxPKCS12 bounds a PKCS#12 file: a key with its chain is some ten kilobytes.
+const maxPKCS12 = 1 << 20
+
+func (c *content) pkcs12(data []byte, passwords []secret.String, r *FileReport) {
+	switch {
+	case len(data) > maxPKCS12:
+		r.problem("it is larger than %d bytes, more than a key and its chain take; export the key alone with its chain", maxPKCS12)
+		return
+	case !affordable(data):
+		r.problem("its password takes more than %d rounds to check, or the file is damaged; export the key again", maxRounds)
+		return
+	}
+	for _, p := range passwords {
+		certs, keys, err := decodePKCS12(data, p.Reveal())
+		switch {
+		case err == nil:
+			c.certs = append(c.certs, certs...)
+			for _, key := range keys {
+				c.key(key, nil, r)
+			}
+			return
+		case !errors.Is(err, pkcs12.ErrIncorrectPassword):
+			r.problem("it cannot be read: %s; export the key again, or %s", safetext.Line(err.Error(), 120), howToConvert)
+			return
+		}
+	}
+	r.problem("no password known fits; put the right one into a file of the same name with %s after it", passwordSuffix)
+}
+
+// decodePKCS12 reads the files that OpenSSL, Windows and NSS write as they are, and takes others apart.
+func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []any, error) {
+	key, cert, chain, err := pkcs12.DecodeChain(data, password)
+	if err == nil {
+		return append([]*x509.Certificate{cert}, chain...), []any{key}, nil
+	}
+	if errors.Is(err, pkcs12.ErrIncorrectPassword) || errors.Is(err, pkcs12.ErrDecryption) {
+		return nil, nil, pkcs12.ErrIncorrectPassword
+	}
+	// The library has verified the file's MAC before it counts parts; what it refuses for another reason is
+	// refused again below.
+	certs, keys, splitErr := decodeApart(data, password)
+	if splitErr != nil {
+		return nil, nil, err
+	}
+	return certs, keys, nil
+}

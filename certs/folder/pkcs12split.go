@@ -1,0 +1,285 @@
+package folder
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// go-pkcs12 reads files of at most two parts with exactly one key. GnuTLS writes a part for each
+// certificate, and others write several keys or none. decodeApart splits such a file (RFC 7292, 4) and
+// gives the library one part with certificates and one key at a time, in a file of its own with a new MAC
+// under the same password; all decryption stays with the library.
+
+// maxParts bounds the parts and bags of one file.
+const maxParts = 64
+
+var errParts = errors.New("its parts cannot be read")
+
+// pkcs12Part is one ContentInfo, with one bag where the bags can be seen.
+type pkcs12Part struct {
+	der []byte
+	key bool // holds a private key for certain
+}
+
+func decodeApart(data []byte, password string) ([]*x509.Certificate, []any, error) {
+	parts, err := splitPKCS12(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	certs, others := pick(parts, false), pick(parts, true)
+	if len(others) == 0 {
+		throwaway, err := throwawayKey()
+		if err != nil {
+			return nil, nil, err
+		}
+		found, err := decodeCertParts(certs, throwaway, password)
+		return found, nil, err
+	}
+	if len(certs) == 0 {
+		return nil, nil, errParts
+	}
+	found, err := decodeCertParts(certs, others[0].der, password)
+	if err != nil {
+		return nil, nil, err
+	}
+	var keys []any
+	for _, k := range others {
+		key, _, _, err := pkcs12.DecodeChain(joinPKCS12(password, certs[0].der, k.der), password)
+		if err != nil {
+			return nil, nil, err
+		}
+		keys = append(keys, key)
+	}
+	return found, keys, nil
+}
+
+func pick(parts []pkcs12Part, key bool) []pkcs12Part {
+	var picked []pkcs12Part
+	for _, p := range parts {
+		if p.key == key {
+			picked = append(picked, p)
+		}
+	}
+	return picked
+}
+
+func decodeCertParts(parts []pkcs12Part, key []byte, password string) ([]*x509.Certificate, error) {
+	var found []*x509.Certificate
+	for _, p := range parts {
+		_, cert, more, err := pkcs12.DecodeChain(joinPKCS12(password, p.der, key), password)
+		if err != nil {
+			return nil, err
+		}
+		found = append(append(found, cert), more...)
+	}
+	return found, nil
+}
+
+var (
+	oidData      = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+	oidKeyBag    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 1}
+	oidShrouded  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 2}
+	oidCertBag   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 3}
+	oidPBMAC1    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 14}
+	oidPBKDF2    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
+	oidHMACSHA2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 2, 9}
+	explicitZero = cbasn1.Tag(0).ContextSpecific().Constructed()
+)
+
+// splitPKCS12 returns the parts of a PFX. Bags that can be seen become parts of their own; bags other than
+// keys and certificates are left out.
+func splitPKCS12(data []byte) ([]pkcs12Part, error) {
+	input := cryptobyte.String(data)
+	var pfx, auth, safes cryptobyte.String
+	if !input.ReadASN1(&pfx, cbasn1.SEQUENCE) || !pfx.SkipASN1(cbasn1.INTEGER) || !pfx.ReadASN1(&auth, cbasn1.SEQUENCE) {
+		return nil, errParts
+	}
+	content, ok := dataOf(auth)
+	if !ok || !content.ReadASN1(&safes, cbasn1.SEQUENCE) {
+		return nil, errParts
+	}
+	var parts []pkcs12Part
+	for !safes.Empty() {
+		var whole, inner cryptobyte.String
+		if len(parts) >= maxParts || !safes.ReadASN1Element(&whole, cbasn1.SEQUENCE) {
+			return nil, errParts
+		}
+		element := whole
+		if !element.ReadASN1(&inner, cbasn1.SEQUENCE) {
+			return nil, errParts
+		}
+		bags, ok := dataOf(inner)
+		if !ok {
+			parts = append(parts, pkcs12Part{der: whole})
+			continue
+		}
+		more, err := splitBags(bags)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, more...)
+	}
+	return parts, nil
+}
+
+// dataOf returns the octets of a ContentInfo of the type data.
+func dataOf(info cryptobyte.String) (cryptobyte.String, bool) {
+	var oid asn1.ObjectIdentifier
+	var wrapped, octets cryptobyte.String
+	ok := info.ReadASN1ObjectIdentifier(&oid) && oid.Equal(oidData) &&
+		info.ReadASN1(&wrapped, explicitZero) && wrapped.ReadASN1(&octets, cbasn1.OCTET_STRING)
+	return octets, ok
+}
+
+func splitBags(contents cryptobyte.String) ([]pkcs12Part, error) {
+	var bags cryptobyte.String
+	if !contents.ReadASN1(&bags, cbasn1.SEQUENCE) {
+		return nil, errParts
+	}
+	var parts []pkcs12Part
+	for !bags.Empty() {
+		var whole, bag cryptobyte.String
+		var oid asn1.ObjectIdentifier
+		if len(parts) >= maxParts || !bags.ReadASN1Element(&whole, cbasn1.SEQUENCE) {
+			return nil, errParts
+		}
+		element := whole
+		if !element.ReadASN1(&bag, cbasn1.SEQUENCE) || !bag.ReadASN1ObjectIdentifier(&oid) {
+			return nil, errParts
+		}
+		key := oid.Equal(oidKeyBag) || oid.Equal(oidShrouded)
+		if key || oid.Equal(oidCertBag) {
+			parts = append(parts, pkcs12Part{der: dataPart(whole), key: key})
+		}
+	}
+	return parts, nil
+}
+
+// dataPart is a ContentInfo with one bag.
+func dataPart(bag []byte) []byte {
+	var b cryptobyte.Builder
+	addData(&b, func(b *cryptobyte.Builder) { addSequence(b, func(b *cryptobyte.Builder) { b.AddBytes(bag) }) })
+	return b.BytesOrPanic()
+}
+
+func throwawayKey() ([]byte, error) {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	var b cryptobyte.Builder
+	addSequence(&b, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(oidKeyBag)
+		b.AddASN1(explicitZero, func(b *cryptobyte.Builder) { b.AddBytes(der) })
+	})
+	return dataPart(b.BytesOrPanic()), nil
+}
+
+// joinPKCS12 makes a PFX of parts with a PBMAC1 (RFC 9579) under the password. The MAC protects nothing,
+// since it lives only until the library has read it; it is there because the library wants one.
+func joinPKCS12(password string, parts ...[]byte) []byte {
+	var safes cryptobyte.Builder
+	addSequence(&safes, func(b *cryptobyte.Builder) {
+		for _, p := range parts {
+			b.AddBytes(p)
+		}
+	})
+	content := safes.BytesOrPanic()
+	var b cryptobyte.Builder
+	addSequence(&b, func(b *cryptobyte.Builder) {
+		b.AddASN1Int64(3)
+		addData(b, func(b *cryptobyte.Builder) { b.AddBytes(content) })
+		addMAC(b, content, password)
+	})
+	return b.BytesOrPanic()
+}
+
+func addMAC(b *cryptobyte.Builder, content []byte, password string) {
+	const keyLength = 32
+	salt := make([]byte, 16)
+	key, err := pbkdf2.Key(sha256.New, password, salt, 1, keyLength)
+	if err != nil {
+		b.SetError(err)
+		return
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(content)
+	sha2 := func(b *cryptobyte.Builder) {
+		addSequence(b, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidHMACSHA2); b.AddASN1NULL() })
+	}
+	kdf := func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(oidPBKDF2)
+		addSequence(b, func(b *cryptobyte.Builder) {
+			b.AddASN1OctetString(salt)
+			b.AddASN1Int64(1)
+			b.AddASN1Int64(keyLength)
+			sha2(b)
+		})
+	}
+	algorithm := func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(oidPBMAC1)
+		addSequence(b, func(b *cryptobyte.Builder) { addSequence(b, kdf); sha2(b) })
+	}
+	addSequence(b, func(b *cryptobyte.Builder) {
+		addSequence(b, func(b *cryptobyte.Builder) { addSequence(b, algorithm); b.AddASN1OctetString(mac.Sum(nil)) })
+		b.AddASN1OctetString(salt)
+		b.AddASN1Int64(1)
+	})
+}
+
+func addSequence(b *cryptobyte.Builder, f func(*cryptobyte.Builder)) { b.AddASN1(cbasn1.SEQUENCE, f) }
+
+// addData adds a ContentInfo of the type data.
+func addData(b *cryptobyte.Builder, f func(*cryptobyte.Builder)) {
+	addSequence(b, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(oidData)
+		b.AddASN1(explicitZero, func(b *cryptobyte.Builder) { b.AddASN1(cbasn1.OCTET_STRING, f) })
+	})
+}
+
+// maxRounds bounds the work for one password; the largest number in common use is some 600,000.
+const maxRounds = 5_000_000
+
+// affordable reports whether no key derivation that can be seen in a PKCS#12 file takes more rounds: its
+// parameters are a salt, an octet string, with the number of rounds after it (RFC 7292, 4; RFC 8018, A.2).
+func affordable(data []byte) bool { return fewRounds(cryptobyte.String(data), 0, 0) }
+
+// fewRounds checks the elements in s. Octets are looked into where a ContentInfo or a bag wraps them; what
+// else is in octets is salt or ciphertext.
+func fewRounds(s cryptobyte.String, within cbasn1.Tag, depth int) bool {
+	const deepest = 20
+	const constructed = cbasn1.Tag(0x20)
+	var last cbasn1.Tag
+	for !s.Empty() && depth < deepest {
+		var element, inner cryptobyte.String
+		var tag cbasn1.Tag
+		if !s.ReadAnyASN1Element(&element, &tag) {
+			return depth > 1
+		}
+		number := element
+		element.ReadAnyASN1(&inner, &tag)
+		var n int64
+		if last == cbasn1.OCTET_STRING && tag == cbasn1.INTEGER && (!number.ReadASN1Integer(&n) || n > maxRounds) {
+			return false
+		}
+		nested := tag&constructed != 0 || tag == cbasn1.OCTET_STRING && within == explicitZero
+		if nested && !fewRounds(inner, tag, depth+1) {
+			return false
+		}
+		last = tag
+	}
+	return true
+}
