@@ -163,11 +163,15 @@ func (c *Client) do(ctx context.Context, method, target string, out any) error {
 
 // explain tells an operator what to do about a socket that cannot be reached.
 func (c *Client) explain(err error) error {
+	var network *net.OpError
+	var call *url.Error
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("no gateway listens on %s: start it (siegel serve), or name its socket with --socket", c.path)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return fmt.Errorf("the gateway behind %s does not let you in: run the command as root or as the gateway's user", c.path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("you may not open %s: run the command as root or as the gateway's user", c.path)
+	case errors.As(err, &network) && network.Op == "dial", errors.Is(err, context.Canceled), errors.As(err, &call) && call.Timeout():
+		return fmt.Errorf("admin: control socket %s: %w", c.path, err)
 	}
-	return fmt.Errorf("admin: control socket %s: %w", c.path, err)
+	return fmt.Errorf("the gateway behind %s closed the connection without an answer: it has just stopped, or does not let you in; run the command as root or as the gateway's user", c.path)
 }

@@ -342,14 +342,31 @@ func TestControlHeaderLimit(t *testing.T) {
 // Somebody who connects and says nothing does not keep the gateway from stopping, nor others out.
 func TestControlSilentPeers(t *testing.T) {
 	s := start(t, nil)
-	for range 20 {
-		c, err := net.Dial("unix", s.path)
-		if err != nil {
-			t.Fatal(err)
+	dial := func(n int) (silent []net.Conn) {
+		for range n {
+			c, err := net.Dial("unix", s.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			silent = append(silent, c)
 		}
-		defer c.Close()
+		return silent
 	}
+	few := dial(20)
 	if _, err := s.client.Status(t.Context()); err != nil {
-		t.Error(err)
+		t.Errorf("beside a few: %v", err)
+	}
+	many := dial(40) // more than are let in at once
+	answered := make(chan error, 1)
+	go func() {
+		_, err := s.client.Status(t.Context())
+		answered <- err
+	}()
+	for _, c := range append(few, many...) {
+		c.Close()
+	}
+	if err := <-answered; err != nil {
+		t.Errorf("when the many have gone: %v", err)
 	}
 }
