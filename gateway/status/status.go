@@ -1,6 +1,6 @@
 // Package status turns errors into SMTP replies. It is the only place that does, and it decides nothing else.
 //
-// An error that carries its own sentence is made with [Refuse] or [Wrap]; a sentinel error of another
+// An error that carries its own sentence is made with [Refuse] or [Wrap], or is a [protect.Refused]; a sentinel error of another
 // package stands in the table of this one; everything else is our own trouble, about which the outside
 // learns nothing but that it may try again.
 package status
@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/siegel-mail/siegel/gateway/protect"
 )
 
 // MaxText is the longest Text of a reply in octets, so that the whole line stays well under the 512 of
@@ -84,6 +86,10 @@ func For(err error) Reply {
 			return unknown()
 		}
 		return checked(own.Reply)
+	}
+	var refused *protect.Refused
+	if errors.As(err, &refused) { // the sentences are made for the sender, and bear no more than their own words
+		return checked(Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: refused.Error()})
 	}
 	for _, row := range table() {
 		if errors.Is(err, row.is) {

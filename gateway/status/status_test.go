@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/status"
 	"github.com/siegel-mail/siegel/internal/atrest"
@@ -39,6 +40,11 @@ func TestFor(t *testing.T) {
 		{context.DeadlineExceeded, "451 4.3.2 the gateway is stopping or overloaded, please try again later"},
 		{mail.ErrAddress, "501 5.1.3 the address is not a mailbox this gateway can relay"},
 		{entity.ErrLimit, "554 5.6.0 the message is too complex: its header or its parts exceed a limit"},
+		{queue.ErrFull, "452 4.3.1 the gateway is short of storage, please try again later"},
+		{queue.ErrUnavailable, unknown},
+		{queue.ErrClosed, "451 4.3.2 the gateway is stopping or overloaded, please try again later"},
+		{protect.ErrNoRoute, "550 5.4.4 no route leads to a recipient's domain; tell the administrator of this gateway"},
+		{&protect.Refused{Reasons: []string{"The message to b@c.example was not sent.", "No key."}}, "550 5.7.1 The message to b@c.example was not sent. No key."},
 		{refusal, "550 5.7.1 no key may sign for this address"},
 		{status.Wrap(secretPath, 451, "4.7.5", "the card is not plugged in"), "451 4.7.5 the card is not plugged in"},
 		{errors.Join(secretPath, refusal), "550 5.7.1 no key may sign for this address"},
