@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
@@ -14,59 +13,6 @@ import (
 )
 
 // Each test here is about a fault that go-smtp v0.25.1 has on the wire, and fails without its guard.
-
-// When a body stops half-way, go-smtp answers and reads the rest as commands.
-func TestSlowDataIsNeverCommands(t *testing.T) {
-	h := &sink{}
-	o := options(t, h, listener(smtpin.External, nil))
-	o.Limits.Read = 200 * time.Millisecond
-	p := dial(t, serve(t, o), "external")
-	p.begin()
-	p.say("DATA", "354 ")
-	p.send("Subject: slow\r\n\r\nfirst\r\n")
-	p.say("", "421 4.4.2 ") // the door waited Limits.Read
-	p.send("MAIL FROM:<ceo@firma.example>\r\nRCPT TO:<alice@firma.example>\r\nDATA\r\nsmuggled\r\n.\r\n")
-	p.say("", "")
-	if got := h.messages(); len(got) != 0 {
-		t.Errorf("accepted: %+v", got)
-	}
-	if e := h.recorded(track.Refused); len(e) != 1 || !strings.HasPrefix(e[0].Reply, "421 4.4.2 ") {
-		t.Errorf("recorded: %+v", e)
-	}
-}
-
-// The deadline is for each read: a message that takes longer than go-smtp's one deadline in all arrives.
-func TestLongTransferArrives(t *testing.T) {
-	h := &sink{}
-	o := options(t, h, listener(smtpin.External, nil))
-	o.Limits.Read = 500 * time.Millisecond
-	s := serve(t, o)
-	p := dial(t, s, "external")
-	p.begin()
-	p.say("DATA", "354 ")
-	for start := time.Now(); time.Since(start) < 2*o.Limits.Read; {
-		p.send("and so on, line by line, without an end in sight\r\n")
-		<-time.After(o.Limits.Read / 50) // a slow client is the subject, not a wait for something to happen
-	}
-	p.say(".", "250 2.0.0 queued as ")
-}
-
-// The whole message has a deadline too, so that a trickle does not hold a connection for ever.
-func TestTrickleEnds(t *testing.T) {
-	o := options(t, &sink{}, listener(smtpin.External, nil))
-	o.Limits.Message = 200 * time.Millisecond
-	p := dial(t, serve(t, o), "external")
-	p.begin()
-	p.say("DATA", "354 ")
-	p.send("x\r\n")
-	p.say("", "421 4.4.2 ", "", "")
-}
-
-func TestIdleEnds(t *testing.T) {
-	o := options(t, &sink{}, listener(smtpin.External, nil))
-	o.Limits.Idle = 100 * time.Millisecond
-	dial(t, serve(t, o), "external").say("", "220 ", "", "421 4.4.2 ", "", "")
-}
 
 // go-smtp takes quotes away and passes the rest on as if it were a mailbox.
 func TestQuotedLocalPartsStayQuoted(t *testing.T) {
