@@ -57,7 +57,11 @@ func allows(c *x509.Certificate, bits x509.KeyUsage) bool {
 
 // encryptionUsage is the key usage by which a key of its kind is encrypted to; 0 where it cannot be.
 func encryptionUsage(c *x509.Certificate) (x509.KeyUsage, string) {
-	switch c.PublicKey.(type) {
+	key := c.PublicKey
+	if key == nil { // X25519, which crypto/x509 leaves out of certificates
+		key, _ = x509.ParsePKIXPublicKey(c.RawSubjectPublicKeyInfo)
+	}
+	switch key.(type) {
 	case *rsa.PublicKey:
 		return x509.KeyUsageKeyEncipherment, "keyEncipherment"
 	case *ecdsa.PublicKey, *ecdh.PublicKey:
