@@ -67,6 +67,9 @@ func (s *Scheduler) unprepared(ctx context.Context, c queue.Claim, err error) []
 		return repeat(Result{Status: Refused, Code: code, Enhanced: refusal.Enhanced, Text: refusal.Text}, len(c.Due))
 	case ctx.Err() != nil:
 		return nil
+	case errors.Is(err, queue.ErrDamaged):
+		log.Error("The stored message is damaged; it is held.")
+		return repeat(Result{Status: Held, Enhanced: "4.3.0", Text: err.Error()}, len(c.Due))
 	}
 	log.Warn("The message cannot be prepared for delivery now.")
 	return repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: "the gateway could not prepare the message: " + err.Error()}, len(c.Due))

@@ -40,6 +40,7 @@ const (
 	Delivered Status = "delivered"
 	Deferred  Status = "deferred"
 	Refused   Status = "refused"
+	Held      Status = "held" // set aside for an operator: trying again by itself would do no good, or harm
 )
 
 // Result is what became of one recipient.

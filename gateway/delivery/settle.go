@@ -66,8 +66,8 @@ func (s *Scheduler) postpone(h *hold, last Result, retry Retry) time.Time {
 func (t *settlement) add(row int, r Result) {
 	m := &t.h.claim.Message
 	rcpt := &m.Recipients[row]
-	o := queue.Outcome{Index: row, Reply: r.Reply()}
-	line := report.Recipient{Recipient: rcpt.Recipient, Status: r.Enhanced, LastTried: t.now}
+	o := queue.Outcome{Index: row, Reply: r.Reply(), Tried: t.started}
+	line := report.Recipient{Recipient: rcpt.Recipient, Status: r.Enhanced, LastTried: t.started}
 	if r.Remote || r.Status == Refused { // other words are for operators: they name hosts and causes inside
 		line.Diagnostic, line.Remote, line.Host = o.Reply, r.Remote, r.Host
 	}
@@ -79,6 +79,8 @@ func (t *settlement) add(row int, r Result) {
 		}
 	case r.Status == Refused:
 		o.State, line.Action = queue.Failed, report.Failed
+	case r.Status == Held:
+		o.State = queue.Held
 	case expired:
 		o.State, line.Action, line.Status = queue.Failed, report.Failed, "4.4.7"
 	default:
@@ -103,7 +105,7 @@ func (t *settlement) delayed(received, lastTried time.Time) bool {
 		return false
 	}
 	limit := received.Add(t.s.o.DelayAfter)
-	return !t.now.Before(limit) && lastTried.Before(limit)
+	return !t.started.Before(limit) && lastTried.Before(limit)
 }
 
 // report writes the notification to the sender, if there is something to tell.
@@ -184,7 +186,7 @@ func (t *settlement) next() (next time.Time) {
 
 // record makes the events: one for all recipients that fared alike, and one for the report.
 func (t *settlement) record() {
-	kinds := map[queue.State]track.Kind{queue.Delivered: track.Delivered, queue.Failed: track.Failed, queue.Queued: track.Deferred}
+	kinds := map[queue.State]track.Kind{queue.Delivered: track.Delivered, queue.Failed: track.Failed}
 	m := &t.h.claim.Message
 	from := m.Envelope.From.String()
 	for i := 0; i < len(t.outcomes); {
@@ -193,6 +195,9 @@ func (t *settlement) record() {
 			Time: t.now, Kind: kinds[o.State], ID: m.Envelope.ID, Origin: m.Origin, From: from, Size: m.Size,
 			Destination: t.h.claim.Destination, Host: r.Host, TLS: r.TLS, Reply: o.Reply, Next: o.Next,
 			Attempt: m.Recipients[o.Index].Attempts + 1, Elapsed: t.now.Sub(t.started),
+		}
+		if e.Kind == "" {
+			e.Kind = track.Deferred // or held, which Reply tells and the missing Next
 		}
 		for ; i < len(t.outcomes) && t.outcomes[i].State == o.State && t.results[i] == r; i++ {
 			e.To = append(e.To, m.Recipients[t.outcomes[i].Index].Address.String())

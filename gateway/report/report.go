@@ -113,8 +113,8 @@ func (w *writer) field(name, value string) {
 	const width = 76
 	column := len(name) + 1
 	w.b.WriteString(name + ":")
-	for _, word := range strings.Fields(value) {
-		if column+1+len(word) > width && column > len(name)+1 {
+	for _, word := range strings.Split(strings.Trim(value, " "), " ") {
+		if column+1+len(word) > width && column > len(name)+1 && word != "" {
 			w.b.WriteString("\r\n")
 			column = 0
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
 )
 
@@ -118,6 +119,9 @@ func undecided(results []delivery.Result, addr string, err error) {
 		}
 	case errors.Is(err, smtpclient.ErrBody):
 		r.Enhanced = "4.3.0"
+		if errors.Is(err, queue.ErrDamaged) {
+			r.Status = delivery.Held
+		}
 	case errors.As(err, &failure) && failure.Stage == smtpclient.StageTLS:
 		r.Enhanced = "4.7.5"
 	case errors.As(err, &failure) && failure.Stage == smtpclient.StageConnect:

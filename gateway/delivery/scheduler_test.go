@@ -1,0 +1,457 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/track"
+)
+
+// bench is a Scheduler in a bubble of time of its own, with a store in memory and a hop that does as the
+// test says.
+type bench struct {
+	*testing.T
+	*memory
+	*Scheduler
+	stop func()
+
+	mu       sync.Mutex
+	deliver  func(ctx context.Context, a Attempt) []Result
+	attempts []string // "recipients @ minutes since start"
+	now, top int      // attempts at once: in this moment, and at most
+	events   []track.Event
+	routes   map[string]string // a domain's route where it is another
+	began    time.Time
+	route    Route // limits of all routes
+}
+
+// run runs a test in a bubble. prepare sets up options and may be nil.
+func run(t *testing.T, prepare func(*bench, *Options), test func(b *bench)) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{T: t, memory: &memory{damaged: map[mail.ID]bool{}}, began: time.Now(), routes: map[string]string{}}
+		b.deliver = func(context.Context, Attempt) []Result { return []Result{taken} }
+		o := Options{
+			Store: b.memory, Router: b, Recorder: b, Hostname: "gw.firma.example",
+			Retry: Retry{Steps: []time.Duration{time.Minute, 5 * time.Minute, time.Hour}},
+		}
+		if prepare != nil {
+			prepare(b, &o)
+		}
+		s, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Scheduler = s
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		b.stop = func() { cancel(); <-done }
+		go func() { defer close(done); s.Run(ctx) }()
+		test(b)
+		b.stop()
+		if n := b.leased(); n != 0 && b.broken == nil {
+			t.Errorf("%d recipients are still leased after the stop", n)
+		}
+	})
+}
+
+var (
+	taken   = Result{Status: Delivered, Code: 250, Text: "taken", Remote: true, Host: "mx:25", Reports: true}
+	later   = Result{Status: Deferred, Code: 451, Enhanced: "4.3.2", Text: "later", Remote: true, Host: "mx:25"}
+	never   = Result{Status: Refused, Code: 550, Enhanced: "5.1.1", Text: "who?", Remote: true, Host: "mx:25"}
+	nowhere = Result{Status: Deferred, Enhanced: "4.4.1", Text: "connecting: refused", Unreachable: true}
+)
+
+// always does the same with every recipient, after a while.
+func always(r Result, takes time.Duration) func(context.Context, Attempt) []Result {
+	return func(ctx context.Context, a Attempt) []Result {
+		select {
+		case <-time.After(takes):
+			return repeat(r, len(a.Envelope.Recipients))
+		case <-ctx.Done():
+			return repeat(Result{Status: Deferred, Text: context.Cause(ctx).Error(), Unreachable: true}, len(a.Envelope.Recipients))
+		}
+	}
+}
+
+// Record notes an event.
+func (b *bench) Record(e track.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.events = append(b.events, e)
+}
+
+// Destination is the domain, or what routes has for it.
+func (b *bench) Destination(a mail.Address) (string, error) {
+	r, err := b.Route(a)
+	return r.Name, err
+}
+
+// Route is Destination's, with the bench as the hop.
+func (b *bench) Route(a mail.Address) (Route, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	name, ok := b.routes[a.Domain]
+	switch {
+	case !ok:
+		name = a.Domain
+	case name == "":
+		return Route{}, ErrNoRoute
+	}
+	r := b.route
+	r.Name, r.Transport = name, b
+	return r, nil
+}
+
+// Deliver is the hop.
+func (b *bench) Deliver(ctx context.Context, a Attempt) []Result {
+	var to []string
+	for _, r := range a.Envelope.Recipients {
+		to = append(to, r.Address.String())
+	}
+	b.mu.Lock()
+	b.attempts = append(b.attempts, fmt.Sprintf("%s @ %g", strings.Join(to, " "), time.Since(b.began).Minutes()))
+	b.now++
+	b.top = max(b.top, b.now)
+	deliver := b.deliver
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		b.now--
+		b.mu.Unlock()
+	}()
+	return deliver(ctx, a)
+}
+
+// put puts entries and wakes the scheduler.
+func (b *bench) put(entries ...queue.New) {
+	b.Helper()
+	if err := b.Put(b.Context(), entries); err != nil {
+		b.Fatal(err)
+	}
+	for _, e := range entries {
+		b.Wake(e.Destinations...)
+	}
+}
+
+// letter puts a message and returns its id.
+func (b *bench) letter(change func(*queue.New), to ...string) mail.ID {
+	b.Helper()
+	e := letter(b, time.Now(), to...)
+	if change != nil {
+		change(&e)
+	}
+	b.put(e)
+	return e.Envelope.ID
+}
+
+// hop makes the hop do something else.
+func (b *bench) hop(deliver func(context.Context, Attempt) []Result) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deliver = deliver
+}
+
+// states are the states of all recipients: "bob@x.example queued 2".
+func (b *bench) states() (list []string) {
+	messages, _ := b.List(b.Context(), queue.Filter{})
+	for _, m := range messages {
+		for _, r := range m.Recipients {
+			list = append(list, fmt.Sprintf("%s %s %d", r.Address, r.State, r.Attempts))
+		}
+	}
+	return list
+}
+
+// want compares lists after everything has come to rest.
+func (b *bench) want(what string, got func() []string, want ...string) {
+	b.Helper()
+	synctest.Wait()
+	if list := got(); !slices.Equal(list, want) {
+		b.Errorf("%s:\n  %s\nwant:\n  %s", what, strings.Join(list, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+func (b *bench) tried() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.attempts)
+}
+
+// reports are the contents of all messages with the null reverse-path.
+func (b *bench) reports() (list []string) {
+	b.memory.mu.Lock()
+	defer b.memory.mu.Unlock()
+	for _, m := range b.messages {
+		if m.Envelope.From.IsNull() {
+			list = append(list, string(m.content))
+		}
+	}
+	return list
+}
+
+func TestDelivers(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.hop(always(taken, 0))
+		id := b.letter(nil, "bob@x.example", "carl@y.example", "dora@x.example")
+		b.want("states", b.states, "bob@x.example delivered 1", "carl@y.example delivered 1", "dora@x.example delivered 1")
+		attempts := b.tried()
+		slices.Sort(attempts)
+		if want := []string{"bob@x.example dora@x.example @ 0", "carl@y.example @ 0"}; !slices.Equal(attempts, want) {
+			t.Errorf("attempts %q, want %q", attempts, want)
+		}
+		for _, e := range b.events {
+			if e.Kind != track.Delivered || e.ID != id || e.Attempt != 1 || e.Reply != "250 taken" || e.Host != "mx:25" || e.From != "alice@firma.example" {
+				t.Errorf("event %+v", e)
+			}
+		}
+		if len(b.events) != 2 {
+			t.Errorf("%d events, want one for each attempt", len(b.events))
+		}
+	})
+}
+
+// What lies in the store at the start, or was put by another process, is found without a Wake.
+func TestFindsWork(t *testing.T) {
+	run(t, func(b *bench, o *Options) {
+		b.Put(t.Context(), []queue.New{letter(t, time.Now(), "bob@x.example")})
+	}, func(b *bench) {
+		b.want("states", b.states, "bob@x.example delivered 1")
+		time.Sleep(30 * time.Second)
+		b.Put(t.Context(), []queue.New{letter(t, time.Now(), "carl@x.example")})
+		time.Sleep(30 * time.Second)
+		b.want("states", b.states, "bob@x.example delivered 1", "carl@x.example delivered 1")
+	})
+}
+
+// A message is tried by the schedule, at last when it expires, and then its sender is told.
+func TestRetriesUntilExpiry(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.hop(always(later, 0))
+		b.letter(func(e *queue.New) {
+			e.Expires = e.Due.Add(100 * time.Minute)
+			e.Destinations[0] = "x.example"
+		}, "bob@x.example")
+		time.Sleep(99 * time.Minute)
+		b.want("attempts", b.tried, "bob@x.example @ 0", "bob@x.example @ 1", "bob@x.example @ 6", "bob@x.example @ 66")
+		b.want("states", b.states, "bob@x.example queued 4")
+		b.hop(func(_ context.Context, a Attempt) []Result {
+			if a.Envelope.From.IsNull() {
+				return []Result{taken}
+			}
+			return []Result{later}
+		})
+		time.Sleep(time.Minute)
+		b.want("states", b.states, "bob@x.example failed 5", "alice@firma.example delivered 1")
+		report := b.reports()[0]
+		for _, want := range []string{"Action: failed", "Status: 4.4.7", "Diagnostic-Code: smtp; 451 4.3.2 later", "Subject: Angebot"} {
+			if !strings.Contains(report, want) {
+				t.Errorf("the report lacks %q:\n%s", want, report)
+			}
+		}
+		if strings.Contains(report, "Geheim") {
+			t.Error("the report holds the body")
+		}
+	})
+}
+
+// Who is told what (RFC 3461, 4.1 and 5.2): one report for all that failed together.
+func TestReports(t *testing.T) {
+	notify := func(words ...string) func(*queue.New) {
+		return func(e *queue.New) { e.Envelope.Recipients[0].Notify = words }
+	}
+	cases := map[string]struct {
+		change func(*queue.New)
+		result Result
+		want   string // in the report; empty: there is none
+	}{
+		"refused":                 {nil, never, "Action: failed"},
+		"refused, null sender":    {func(e *queue.New) { e.Envelope.From = mail.Address{} }, never, ""},
+		"refused, never":          {notify("NEVER"), never, ""},
+		"refused, success only":   {notify("SUCCESS"), never, ""},
+		"refused, failure":        {notify("SUCCESS", "FAILURE"), never, "Status: 5.1.1"},
+		"delivered":               {nil, taken, ""},
+		"delivered, success":      {notify("SUCCESS"), taken, ""}, // the next hop tells
+		"relayed, success":        {notify("SUCCESS"), Result{Status: Delivered, Code: 250, Text: "ok", Remote: true, Host: "old:25"}, "Action: relayed"},
+		"later":                   {nil, later, ""},
+		"no route for the sender": {func(e *queue.New) { e.Envelope.From = address(t, "a@gone.example") }, never, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			run(t, nil, func(b *bench) {
+				b.routes["gone.example"] = ""
+				b.hop(func(_ context.Context, a Attempt) []Result {
+					if a.Envelope.From.IsNull() && a.Envelope.Recipients[0].Address.Local == "alice" {
+						return []Result{taken}
+					}
+					return []Result{c.result}
+				})
+				b.letter(c.change, "bob@x.example")
+				synctest.Wait()
+				reports := b.reports()
+				if name == "refused, null sender" {
+					reports = reports[1:] // the message itself
+				}
+				if (c.want != "") != (len(reports) == 1) || len(reports) == 1 && !strings.Contains(reports[0], c.want) {
+					t.Errorf("reports %q, want %q", reports, c.want)
+				}
+				if c.want == "" {
+					return
+				}
+				last := b.messages[len(b.messages)-1]
+				if last.Recipients[0].State != queue.Delivered || last.Origin != b.messages[0].Origin || !last.Envelope.From.IsNull() {
+					t.Errorf("the report %+v", last.Message)
+				}
+				if !slices.ContainsFunc(b.events, func(e track.Event) bool { return e.Kind == track.Reported && e.ID == last.Envelope.ID }) {
+					t.Error("no event for the report")
+				}
+			})
+		})
+	}
+}
+
+// The words of a report that come from here name no hosts and causes inside.
+func TestReportsAreDiscreet(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.hop(func(_ context.Context, a Attempt) []Result {
+			if a.Envelope.From.IsNull() {
+				return []Result{taken}
+			}
+			return []Result{{Status: Deferred, Enhanced: "4.4.1", Text: "dial tcp 10.1.2.3:25: refused"}}
+		})
+		b.letter(func(e *queue.New) { e.Expires = e.Due }, "bob@x.example")
+		synctest.Wait()
+		if r := b.reports()[0]; strings.Contains(r, "10.1.2.3") || !strings.Contains(r, "Status: 4.4.7") {
+			t.Errorf("report:\n%s", r)
+		}
+	})
+}
+
+func TestDelayIsToldOnce(t *testing.T) {
+	run(t, func(_ *bench, o *Options) { o.DelayAfter = 4 * time.Hour }, func(b *bench) {
+		b.hop(func(_ context.Context, a Attempt) []Result {
+			if a.Envelope.From.IsNull() {
+				return []Result{taken}
+			}
+			return []Result{later}
+		})
+		b.letter(nil, "bob@x.example")
+		time.Sleep(4 * time.Hour)
+		b.want("reports before", func() []string { return b.reports() })
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if r := b.reports(); len(r) != 1 || !strings.Contains(r[0], "Action: delayed") || !strings.Contains(r[0], "Will-Retry-Until") {
+			t.Errorf("reports %q", r)
+		}
+	})
+}
+
+func TestPrepare(t *testing.T) {
+	cases := map[string]struct {
+		err  error
+		want string
+	}{
+		"temporary": {errors.New("the card is away"), "bob@x.example queued 1"},
+		"for good":  {fmt.Errorf("opening: %w", &Refusal{Enhanced: "5.6.0", Text: "no way", Err: io.ErrUnexpectedEOF}), "bob@x.example failed 1"},
+		"damaged":   {fmt.Errorf("reading: %w", queue.ErrDamaged), "bob@x.example held 1"},
+		"none":      {nil, "bob@x.example delivered 1"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			released := 0
+			run(t, func(b *bench, o *Options) {
+				o.Prepare = func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
+					if claim.Message.Envelope.From.IsNull() {
+						return stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}, nil, nil
+					}
+					return stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}, func() { released++ }, c.err
+				}
+			}, func(b *bench) {
+				b.letter(nil, "bob@x.example")
+				synctest.Wait()
+				if got := b.states()[0]; got != c.want || released != 1 {
+					t.Errorf("%s, released %d times, want %s", got, released, c.want)
+				}
+				if c.err != nil && len(b.tried()) > 0 && b.attempts[0] != "alice@firma.example @ 0" {
+					t.Errorf("attempts %q", b.attempts)
+				}
+				if reports := b.reports(); name == "for good" && !strings.Contains(reports[0], "Status: 5.6.0") {
+					t.Errorf("reports %q", reports)
+				}
+			})
+		})
+	}
+}
+
+// The content given to a transport is what the store has, each time from the first byte.
+func TestStoredContent(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.hop(func(_ context.Context, a Attempt) []Result {
+			for range 2 {
+				r, err := a.Content.Open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, _ := io.ReadAll(r)
+				if string(got) != sample || a.Content.Size() != int64(len(sample)) {
+					t.Errorf("content %q", got)
+				}
+			}
+			if !strings.HasSuffix(a.Key, "/x.example") || a.Destination != "x.example" {
+				t.Errorf("attempt %+v", a)
+			}
+			return []Result{taken}
+		})
+		b.letter(nil, "bob@x.example")
+		b.want("states", b.states, "bob@x.example delivered 1")
+	})
+}
+
+// A claim is split by the routing of the moment, and one route does not spoil the other.
+func TestSplitsByRoute(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.routes["a.example"], b.routes["c.example"], b.routes["d.example"] = "one", "one", ""
+		b.hop(func(_ context.Context, a Attempt) []Result {
+			if a.Destination == "one" {
+				return repeat(taken, len(a.Envelope.Recipients))
+			}
+			return []Result{later}
+		})
+		b.letter(func(e *queue.New) { e.Destinations = []string{"old", "old", "old", "old"} },
+			"bob@a.example", "bob@b.example", "bob@c.example", "bob@d.example")
+		b.want("states", b.states, "bob@a.example delivered 1", "bob@b.example queued 1", "bob@c.example delivered 1", "bob@d.example queued 1")
+		b.want("attempts", b.tried, "bob@a.example bob@c.example @ 0", "bob@b.example @ 0")
+		messages, _ := b.List(t.Context(), queue.Filter{})
+		if reply := messages[0].Recipients[3].LastReply; !strings.Contains(reply, "no route") {
+			t.Errorf("last reply %q", reply)
+		}
+	})
+}
+
+// A transport that does not answer for every recipient loses nothing.
+func TestMiscount(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.hop(func(context.Context, Attempt) []Result { return []Result{taken, taken, {}} })
+		b.letter(nil, "bob@x.example", "carl@x.example")
+		b.letter(nil, "dora@y.example", "emil@y.example", "fred@y.example")
+		b.want("states", b.states, "bob@x.example queued 1", "carl@x.example queued 1",
+			"dora@y.example delivered 1", "emil@y.example delivered 1", "fred@y.example queued 1")
+	})
+}
+
+func TestNewNeedsParts(t *testing.T) {
+	for _, o := range []Options{{}, {Store: &memory{}}, {Store: &memory{}, Router: Table{}}} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+}
