@@ -248,6 +248,9 @@ func (f *chunks) Read(p []byte) (int, error) {
 		}
 		f.nextChunk()
 	}
+	if f.size+f.left > f.max && f.fault == nil {
+		f.fault = errTooLarge
+	}
 	if f.ended != nil || f.fault != nil {
 		return 0, f.result()
 	}
