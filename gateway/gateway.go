@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +73,7 @@ type Gateway struct {
 	routes    *router
 	http      *admin.HTTP    // nil: none
 	control   *admin.Control // nil: none
+	reloading sync.Mutex     // one reload at a time
 	protector atomic.Pointer[protect.Protector]
 }
 
@@ -238,6 +240,8 @@ func (g *Gateway) Reload(s Settings) error {
 
 // ReloadFromSource loads the settings anew by Options.Load and puts them into force.
 func (g *Gateway) ReloadFromSource(context.Context) error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
 	if g.o.Load == nil {
 		return errors.New("this gateway was started without a configuration file: there is nothing to reload")
 	}
@@ -250,6 +254,9 @@ func (g *Gateway) ReloadFromSource(context.Context) error {
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
+	if err := g.metrics.Registry().Register(admin.NewQueueCollector(g.store)); err != nil {
+		return err
+	}
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,7 +19,7 @@ type serveCmd struct {
 
 // Run serves until SIGTERM or SIGINT; SIGHUP reloads the configuration.
 func (s *serveCmd) Run() error {
-	c, err := loadConfig(s.Config, os.Stderr)
+	c, err := loadConfig(s.Config, func(text string) { fmt.Fprintln(os.Stderr, text) })
 	if err != nil {
 		return err
 	}
@@ -31,7 +32,7 @@ func (s *serveCmd) Run() error {
 		return err
 	}
 	o.Load = func() (gateway.Settings, error) {
-		c, err := loadConfig(s.Config, os.Stderr)
+		c, err := loadConfig(s.Config, func(text string) { log.Warn(text) })
 		if err != nil {
 			return gateway.Settings{}, err
 		}

@@ -25,14 +25,15 @@ import (
 	"github.com/siegel-mail/siegel/smime/cms"
 )
 
-// loadConfig reads a configuration; its problems are written to w.
-func loadConfig(file string, w io.Writer) (*configs.Config, error) {
+// loadConfig reads a configuration and logs what somebody should look at. The error has a line for each
+// thing that keeps it from being used.
+func loadConfig(file string, warn func(string)) (*configs.Config, error) {
 	c, problems := configs.Load(file, configs.Options{})
-	for _, p := range problems {
-		fmt.Fprintln(w, p)
+	for _, p := range problems.Warnings() {
+		warn(p.String())
 	}
-	if c == nil {
-		return nil, fmt.Errorf("%s cannot be used: mend the errors above, or see `siegel config check`", file)
+	if err := problems.Err(); err != nil {
+		return nil, fmt.Errorf("the configuration cannot be used:\n%w", err)
 	}
 	return c, nil
 }

@@ -60,7 +60,10 @@ type storedContent struct {
 	size  int64
 }
 
-func (s storedContent) Size() int64                  { return s.size }
+// Size implements mail.Content.
+func (s storedContent) Size() int64 { return s.size }
+
+// Open implements mail.Content.
 func (s storedContent) Open() (io.ReadCloser, error) { return s.store.Open(s.ctx, s.id) }
 
 // keys finds decryption keys for recipient identifiers, retired ones too.
