@@ -6,9 +6,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/asn1"
 	"fmt"
 	"math/big"
 	"time"
@@ -125,7 +125,9 @@ func userTemplate(address string, now time.Time, key crypto.PublicKey) *x509.Cer
 		EmailAddresses:        []string{address},
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
-		PolicyIdentifiers:     []asn1.ObjectIdentifier{{2, 23, 140, 1, 5, 1, 2}}, // mailbox-validated, multipurpose
+	}
+	if policy, err := x509.OIDFromInts([]uint64{2, 23, 140, 1, 5, 1, 2}); err == nil { // mailbox-validated, multipurpose
+		t.Policies = []x509.OID{policy}
 	}
 	switch key.(type) {
 	case *rsa.PublicKey:
@@ -136,7 +138,7 @@ func userTemplate(address string, now time.Time, key crypto.PublicKey) *x509.Cer
 	return t
 }
 
-// sign issues a template, with a random serial number of 127 bits where it has none.
+// sign issues a template, with a random serial number of 127 bits and a key identifier where it has none.
 func sign(t, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, error) {
 	if t.SerialNumber == nil {
 		serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
@@ -144,6 +146,14 @@ func sign(t, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signe
 			return nil, err
 		}
 		t.SerialNumber = serial.Add(serial, big.NewInt(1))
+	}
+	if t.SubjectKeyId == nil {
+		spki, err := x509.MarshalPKIXPublicKey(key)
+		if err != nil {
+			return nil, fmt.Errorf("democa: %w", err)
+		}
+		sum := sha256.Sum256(spki)
+		t.SubjectKeyId = sum[:20] // RFC 7093, 2
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, parent, key, signer)
 	if err != nil {
