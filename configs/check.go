@@ -138,6 +138,10 @@ func (k *checker) admin() {
 	if len(k.Admin.Socket) > maxSocket {
 		k.fail("admin.socket", "the name of a socket may have %d bytes; choose a shorter one", maxSocket)
 	}
+	dir := filepath.Dir(k.Admin.Socket.String())
+	if info, err := os.Stat(dir); err == nil && (!info.IsDir() || info.Mode().Perm()&0o077 != 0) {
+		k.fail("admin.socket", "%s is open to other users; give the socket a folder of its own, with mode 0700", shorten(dir))
+	}
 	if k.Admin.HTTP == "" {
 		return
 	}

@@ -298,8 +298,10 @@ type Log struct {
 
 // Admin is how the gateway is watched and steered.
 type Admin struct {
-	// The control socket for `siegel queue` and `siegel reload`. Who may open it may steer the gateway.
-	Socket Path `yaml:"socket" default:"/run/siegel/siegel.sock"`
+	// The control socket for `siegel queue` and `siegel reload`, in a folder of its own that only the user of the
+	// gateway may enter (mode 0700): who may open it may steer the gateway. The commands take another place than
+	// the default from `--socket` or the variable `SIEGEL_SOCKET`.
+	Socket Path `yaml:"socket" default:"/run/siegel/control.sock"`
 	// Address and port for /metrics, /healthz and /readyz; a loopback address, since nobody is asked for a
 	// password. Where it is absent there is none.
 	HTTP string `yaml:"http" example:"127.0.0.1:9035"`

@@ -10,7 +10,7 @@ import (
 const EnvPrefix = "SIEGEL"
 
 // notKeys are the variables with the prefix that other parts of Siegel read.
-var notKeys = []string{"SIEGEL_CONFIG", "SIEGEL_TESTDATA"}
+var notKeys = []string{"SIEGEL_CONFIG", "SIEGEL_SOCKET", "SIEGEL_TESTDATA"}
 
 // environment is the variables a configuration may use. An empty variable counts as not set.
 type environment struct {

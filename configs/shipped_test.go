@@ -21,7 +21,7 @@ func TestExample(t *testing.T) {
 	}
 	inDir := strings.NewReplacer(
 		"/etc/siegel/tls/mail.pem", filepath.Join(dir, "good.pem"), "/etc/siegel/tls/mail.key", filepath.Join(dir, "good.key"),
-		"/etc/siegel", dir, "/var/lib/siegel", filepath.Join(dir, "state"), "/run/siegel", dir,
+		"/etc/siegel", dir, "/var/lib/siegel", filepath.Join(dir, "state"), "/run/siegel", filepath.Join(dir, "state"),
 	).Replace(string(text))
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -63,7 +63,7 @@ func TestUnit(t *testing.T) {
 		"User=siegel", "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes",
 		"CapabilityBoundingSet=CAP_NET_BIND_SERVICE", "AmbientCapabilities=CAP_NET_BIND_SERVICE", "MemoryDenyWriteExecute=yes",
 		"RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "SystemCallFilter=@system-service", "UMask=0077",
-		"StateDirectory=siegel", "RuntimeDirectory=siegel", "ConfigurationDirectory=siegel",
+		"StateDirectory=siegel", "RuntimeDirectory=siegel", "RuntimeDirectoryMode=0700", "ConfigurationDirectory=siegel",
 		"ExecReload=/bin/kill -HUP $MAINPID", "ExecStart=/usr/local/bin/siegel serve --config " + DefaultFile,
 	} {
 		if !slices.Contains(lines, want) {

@@ -1,0 +1,67 @@
+// Command siegel is the secure-mail gateway and the tools of its administrator; what it does lives in the packages it wires.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is what --version, the greeting and the log say.
+const version = "0.1.0"
+
+// cli is the command line.
+type cli struct {
+	Serve   serveCmd         `cmd:"" help:"Run the gateway."`
+	Demo    demoCmd          `cmd:"" help:"Send a message through a gateway with everything around it, on this machine alone."`
+	Config  configCmd        `cmd:"" help:"Check and show the configuration."`
+	Queue   queueCmd         `cmd:"" help:"Look into the queue of the running gateway, and change it."`
+	Reload  reloadCmd        `cmd:"" help:"Make the running gateway read its configuration again."`
+	Version kong.VersionFlag `help:"Show the version."`
+}
+
+// The exit codes of every subcommand.
+const (
+	exitDone   = 0
+	exitFailed = 1 // what was asked for failed
+	exitUsage  = 2 // it was not clear what was asked for
+)
+
+// errSaid is the error of a command that has said already what went wrong.
+var errSaid = errors.New("failed")
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run executes a command line and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	done := -1
+	parser, err := kong.New(&cli{},
+		kong.Name("siegel"),
+		kong.Description("Siegel signs and encrypts mail that leaves the company, and decrypts and verifies mail that comes in."),
+		kong.Vars{"version": "siegel " + version},
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { done = code }),
+		kong.BindTo(stdout, (*io.Writer)(nil)),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case done >= 0: // --help or --version
+		return done
+	case err != nil:
+		fmt.Fprintf(stderr, "siegel: %v\nsiegel --help shows the commands, siegel COMMAND --help what each takes.\n", err)
+		return exitUsage
+	}
+	if err := command.Run(); err != nil {
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintf(stderr, "siegel: %v\n", err)
+		}
+		return exitFailed
+	}
+	return exitDone
+}
