@@ -2,7 +2,6 @@ package smime
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/siegel-mail/siegel/smime/cms"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -22,7 +21,7 @@ func FormOf(src Source) (Form, error) {
 		return Form{}, err
 	}
 	defer r.Close()
-	h, body, err := entity.Read(r, defaultHeaderLimit)
+	h, body, err := entity.Read(r, entity.DefaultHeaderLimit)
 	if err != nil {
 		return Form{}, errors.Join(ErrMessage, err)
 	}
@@ -34,20 +33,15 @@ func FormOf(src Source) (Form, error) {
 		return Form{}, nil
 	}
 	none := func([]cms.RecipientID) []cms.Key { return nil }
-	_, err = cms.NewDecrypter(entity.Decode(body, h.TransferEncoding()), none, cms.Limits{})
-	if err == nil || errors.Is(err, cms.ErrNoKey) {
+	message, layer, err := openCMS(body, h.TransferEncoding())
+	if err != nil || layer == TypeSigned {
+		return Form{Signed: err == nil}, err
+	}
+	if _, err = cms.NewDecrypter(message, none, cms.Limits{}); err == nil || errors.Is(err, cms.ErrNoKey) {
 		return Form{Encrypted: true}, nil
 	}
-	return Form{Signed: strings.EqualFold(m.Params["smime-type"], "signed-data")}, nil
-}
-
-// mayBeCMS follows RFC 8551, 3.9: by media type, or by file name where the type says nothing.
-func mayBeCMS(h entity.Header, m entity.MediaType) bool {
-	if m.Is("application/pkcs7-mime", "application/x-pkcs7-mime") {
-		return true
+	if !finding(err) {
+		return Form{}, err
 	}
-	name := strings.ToLower(h.FileName())
-	return m.Is("application/octet-stream") && strings.HasSuffix(name, ".p7m")
+	return Form{Signed: layer == "" && claimed(m) == TypeSigned}, nil
 }
-
-const defaultHeaderLimit = 256 << 10

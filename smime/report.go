@@ -27,6 +27,8 @@ type Report struct {
 	Verdict Verdict  `json:"verdict"`
 	Reasons []string `json:"reasons,omitempty"` // why, where no single signer says it
 	Layers  []Layer  `json:"layers"`            // outermost first
+
+	overLimit bool // there are layers that were not looked at
 }
 
 // Layer is one signature or envelope around the content.

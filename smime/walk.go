@@ -1,0 +1,430 @@
+package smime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/siegel-mail/siegel/smime/cms"
+	"github.com/siegel-mail/siegel/smime/entity"
+)
+
+// walker goes through the layers of one message.
+type walker struct {
+	ctx    context.Context
+	o      OpenOptions
+	opened *Opened
+	sender sender
+	inner  *message // what the innermost envelope that was opened holds, fit for delivery
+	signed bool     // a signature covers all that is within the last opened envelope
+}
+
+// open opens a source for reading under the context.
+func (w *walker) open(src Source) (io.ReadCloser, error) {
+	r, err := src.Open()
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{contextReader{w.ctx, r}, r}, nil
+}
+
+// scan finds the parts of an entity.
+func (w *walker) scan(src Source) (*entity.Node, error) {
+	r, err := w.open(src)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return entity.Scan(r, entity.Limits{Header: w.o.Limits.Header, Depth: w.o.Limits.Depth, Parts: w.o.Limits.Parts})
+}
+
+// buffer returns new scratch that lives as long as the opened message, or nil.
+func (w *walker) buffer() Buffer {
+	if w.o.Scratch == nil {
+		return nil
+	}
+	b := w.o.Scratch()
+	w.opened.scratch = append(w.opened.scratch, b)
+	return b
+}
+
+func (w *walker) report(l Layer) { w.opened.Layers = append(w.opened.Layers, l) }
+
+// layers opens one layer after the other, and returns the entity that is left.
+func (w *walker) layers(m message) (message, error) {
+	for {
+		if t, _ := m.header.ContentType(); len(w.opened.Layers) >= w.o.Limits.Layers && isLayer(m.header, t) {
+			w.opened.overLimit = true
+			return m, nil
+		}
+		next, err := w.layer(m)
+		if err != nil || next == nil {
+			return m, err
+		}
+		m = *next
+	}
+}
+
+// isLayer tells by its header whether an entity may be a layer.
+func isLayer(h entity.Header, t entity.MediaType) bool { return isClear(t) || mayBeCMS(h, t) }
+
+// isClear tells whether an entity is a multipart/signed that may be of S/MIME: one that names no other
+// protocol.
+func isClear(t entity.MediaType) bool {
+	p := strings.ToLower(t.Params["protocol"])
+	return t.Is("multipart/signed") && (p == "" || strings.Contains(p, "pkcs7"))
+}
+
+// layer opens the outermost layer of m and returns what is in it; nil where m has no layer or it stays
+// closed.
+func (w *walker) layer(m message) (*message, error) {
+	t, _ := m.header.ContentType()
+	switch {
+	case isClear(t):
+		return w.clear(m, false)
+	case mayBeCMS(m.header, t):
+		return w.cms(m, t, false)
+	}
+	return nil, nil
+}
+
+// clear verifies a multipart/signed (RFC 1847, 2.1; RFC 8551, 3.5.3).
+func (w *walker) clear(m message, errant bool) (*message, error) {
+	root, err := w.scan(m.src)
+	if err != nil && !finding(err) {
+		return nil, err
+	}
+	if err != nil {
+		w.reportSigned(brokenBy(FormClear, err), errant)
+		return nil, nil
+	}
+	if len(root.Parts) < 2 {
+		w.reportSigned(broken(FormClear, "the part with the signature is missing"), errant)
+		return nil, nil
+	}
+	content := root.Parts[0]
+	l, err := w.verifyClear(m.src, content, root.Parts[1])
+	if err != nil {
+		return nil, err
+	}
+	if len(root.Parts) > 2 {
+		l.worsen(Partial, "further parts stand beside the signed one")
+	}
+	if root.Type.Ambiguous {
+		l.worsen(Partial, "programs may see different parts")
+	}
+	w.reportSigned(l, errant)
+	return &message{
+		src:    cut(m.src, content.Start, content.End),
+		header: content.Header, body: content.Body - content.Start,
+	}, nil
+}
+
+// reportSigned reports a signed layer, around all of the content or beside some of it.
+func (w *walker) reportSigned(l Layer, errant bool) {
+	l.Errant = errant
+	w.signed = w.signed || !errant
+	w.report(l)
+}
+
+// verifyClear checks the signature part over the exact bytes of the content and, where that fails and they
+// have bare LF, over their canonical form, since some programs store mail with LF.
+func (w *walker) verifyClear(src Source, content, signature *entity.Node) (Layer, error) {
+	der, err := w.signature(src, signature)
+	if err != nil {
+		if finding(err) {
+			return brokenBy(FormClear, err), nil
+		}
+		return Layer{}, err
+	}
+	bytesOf := cut(src, content.Start, content.End)
+	signed, bareLF, err := w.verify(der, bytesOf, false)
+	if err == nil && bareLF && !allRight(signed) {
+		signed, _, err = w.verify(der, bytesOf, true)
+	}
+	if err != nil {
+		if finding(err) {
+			return brokenBy(FormClear, err), nil
+		}
+		return Layer{}, err
+	}
+	return w.signedLayer(FormClear, signed), nil
+}
+
+// maxSignature is the most bytes of a detached signature: some certificate chains and attributes.
+const maxSignature = 4 << 20
+
+// signature reads a detached signature.
+func (w *walker) signature(src Source, n *entity.Node) ([]byte, error) {
+	r, err := w.open(cut(src, n.Body, n.End))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	plain, _, err := openCMS(r, n.Header.TransferEncoding())
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if n, err := io.Copy(&b, io.LimitReader(plain, maxSignature+1)); err != nil {
+		return nil, err
+	} else if n > maxSignature {
+		return nil, errSize
+	}
+	return b.Bytes(), nil
+}
+
+// verify checks a detached signature over src, and tells whether it has bare LF.
+func (w *walker) verify(der []byte, src Source, canonical bool) (*cms.Signed, bool, error) {
+	r, err := w.open(src)
+	if err != nil {
+		return nil, false, err
+	}
+	defer r.Close()
+	if canonical {
+		s, err := cms.VerifyDetached(der, entity.NewCanonicalReader(r), w.o.Limits.CMS)
+		return s, false, err
+	}
+	lf := &lineFeeds{r: r}
+	s, err := cms.VerifyDetached(der, lf, w.o.Limits.CMS)
+	return s, lf.bare, err
+}
+
+func allRight(s *cms.Signed) bool {
+	for _, r := range s.Signers {
+		if r.Err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// lineFeeds finds out whether what it passes on has LF without CR.
+type lineFeeds struct {
+	r    io.Reader
+	last byte
+	bare bool
+}
+
+func (l *lineFeeds) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	for rest := p[:n]; !l.bare && len(rest) > 0; {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			break
+		}
+		before := l.last
+		if i > 0 {
+			before = rest[i-1]
+		}
+		l.bare = before != '\r'
+		l.last = '\n'
+		rest = rest[i+1:]
+	}
+	if n > 0 {
+		l.last = p[n-1]
+	}
+	return n, err
+}
+
+// cms opens an application/pkcs7-mime by what it is, whatever it is called.
+func (w *walker) cms(m message, t entity.MediaType, errant bool) (*message, error) {
+	r, err := w.open(cut(m.src, m.body, m.src.Size()))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	body, layer, err := openCMS(r, m.header.TransferEncoding())
+	if err != nil {
+		return nil, err
+	}
+	if layer == "" {
+		if layer = claimed(t); layer == "" {
+			return nil, nil
+		}
+	}
+	switch layer {
+	case TypeSigned:
+		return w.opaque(body, errant)
+	case TypeCompressed:
+		w.report(Layer{Type: TypeCompressed})
+		return nil, nil
+	}
+	return w.envelope(body, layer, errant)
+}
+
+// opaque verifies a SignedData with its content (RFC 8551, 3.5.2), and a certs-only message (3.8).
+func (w *walker) opaque(body io.Reader, errant bool) (*message, error) {
+	var content Buffer
+	if !errant {
+		content = w.buffer()
+	}
+	signed, size, err := w.verifyOpaque(body, content)
+	switch {
+	case err != nil && finding(err):
+		w.reportSigned(brokenBy(FormOpaque, err), errant)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case len(signed.Signers) == 0 && size == 0:
+		w.report(Layer{Type: TypeCertificates})
+		return nil, nil
+	}
+	w.reportSigned(w.signedLayer(FormOpaque, signed), errant)
+	if content == nil {
+		return nil, nil
+	}
+	return w.within(content)
+}
+
+// verifyOpaque checks a SignedData while it copies its content, size bytes, to b.
+func (w *walker) verifyOpaque(body io.Reader, b Buffer) (s *cms.Signed, size int64, err error) {
+	v, err := cms.NewVerifier(body, w.o.Limits.CMS)
+	if err != nil {
+		return nil, 0, err
+	}
+	if size, err = w.fill(b, v); err != nil {
+		return nil, 0, err
+	}
+	s, err = v.Signed()
+	return s, size, err
+}
+
+// fill copies content to scratch, where there is any, up to the size limit.
+func (w *walker) fill(b Buffer, content io.Reader) (int64, error) {
+	var to io.Writer = io.Discard
+	if b != nil {
+		to = b
+	}
+	return io.Copy(&limitWriter{to, w.o.Limits.Size}, content)
+}
+
+// within is the entity that scratch holds; nil where it cannot be read.
+func (w *walker) within(b Buffer) (*message, error) {
+	m, err := w.message(b)
+	if errors.Is(err, entity.ErrLimit) {
+		return nil, nil
+	}
+	return &m, err
+}
+
+// envelope decrypts an EnvelopedData or AuthEnvelopedData. Whatever keeps it from being opened, it looks
+// the same. An errant one is not decrypted: plain and decrypted parts in one message leak what was
+// encrypted (RFC 8551, 6).
+func (w *walker) envelope(body io.Reader, layer string, errant bool) (*message, error) {
+	find := w.o.Keys
+	if find == nil || errant || w.o.Scratch == nil {
+		find = func([]cms.RecipientID) []cms.Key { return nil }
+	}
+	d, err := cms.NewDecrypter(body, find, w.o.Limits.CMS)
+	if err != nil && !finding(err) {
+		return nil, err
+	}
+	l := Layer{Type: layer, Errant: errant}
+	if d != nil {
+		info := d.Info()
+		l.Type, l.Algorithm, l.Authenticated = info.Type, info.Algorithm, info.Authenticated
+		l.Recipients = recipients(info.Recipients)
+	}
+	var inner *message
+	if err == nil && d.Info().ContentType == "data" {
+		if inner, err = w.decrypt(d); err != nil {
+			return nil, err
+		}
+	}
+	l.Decrypted = inner != nil
+	w.report(l)
+	return inner, nil
+}
+
+// decrypt reads an envelope to its end, and only then looks at what it holds; nil where that failed.
+func (w *walker) decrypt(d io.Reader) (*message, error) {
+	b := w.buffer()
+	if _, err := w.fill(b, d); err != nil {
+		b.Close()
+		if finding(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	m, err := w.within(b)
+	if m == nil || err != nil {
+		return nil, err
+	}
+	fit, err := w.deliverable(b)
+	if err != nil || fit == nil {
+		return nil, err
+	}
+	w.inner, w.signed = fit, false
+	return m, nil
+}
+
+// deliverable returns what was decrypted in a form SMTP can carry: the same bytes nearly always. It is nil
+// where the entity is over a limit.
+func (w *walker) deliverable(b Buffer) (*message, error) {
+	root, err := w.scan(b)
+	if err != nil {
+		if finding(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	if root.Conforms(entity.Transport) && !root.BareLF() {
+		return &message{src: b, header: root.Header, body: root.Body}, nil
+	}
+	r, err := w.open(b)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	converted := w.buffer()
+	if err := root.Convert(converted, r, entity.Transport); err != nil {
+		return nil, err
+	}
+	return w.within(converted)
+}
+
+// errant looks for layers that stand beside other content, where no signature is around all of it. They are
+// verified and reported, never decrypted, and what is in them is not looked at.
+func (w *walker) errant(m message) error {
+	t, _ := m.header.ContentType()
+	if w.signed || w.opened.overLimit || !t.IsMultipart() {
+		return nil
+	}
+	root, err := w.scan(m.src)
+	if err != nil {
+		if finding(err) {
+			return nil
+		}
+		return err
+	}
+	return w.errantIn(m.src, root)
+}
+
+func (w *walker) errantIn(src Source, n *entity.Node) error {
+	for _, p := range n.Parts {
+		if len(w.opened.Layers) >= w.o.Limits.Layers {
+			w.opened.overLimit = true
+			return nil
+		}
+		m := message{src: cut(src, p.Start, p.End), header: p.Header, body: p.Body - p.Start}
+		var err error
+		switch {
+		case isClear(p.Type):
+			_, err = w.clear(m, true)
+		case mayBeCMS(p.Header, p.Type):
+			_, err = w.cms(m, p.Type, true)
+		default:
+			err = w.errantIn(src, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
