@@ -3,10 +3,13 @@ package folder
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/internal/safetext"
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // entry is one certificate, once however many files hold it.
@@ -39,11 +42,19 @@ func (f *Folder) judge(ctx context.Context, e *entry, p certs.Purpose, now time.
 	}
 	r := f.validator.Validate(ctx, e.cert, nil, p, "", now)
 	if r.Valid() && !f.supports(e.cert, p) {
-		r = certs.Result{Status: certs.StatusPurpose, Chain: r.Chain, Reasons: []string{
-			"keys of the kind " + e.cert.PublicKeyAlgorithm.String() + " are not supported for this purpose; use a certificate with an RSA key"}}
+		r = certs.Result{Status: certs.StatusPurpose, Chain: r.Chain, Reasons: []string{unsupported(e.cert, p)}}
 	}
 	kept.Store(holding(r, now))
 	return r
+}
+
+func unsupported(c *x509.Certificate, p certs.Purpose) string {
+	kind := "unknown"
+	if info, err := x509x.Parse(c.Raw); err == nil {
+		kind = info.KeyAlgorithm
+	}
+	return fmt.Sprintf("the certificate of %s (serial %x) has a key of the kind %s, which is not supported here to %s; use a certificate with an RSA key",
+		safetext.Line(c.Subject.String(), 80), c.SerialNumber, kind, p)
 }
 
 // holding finds how long a result holds: a path is valid until its first certificate ends.

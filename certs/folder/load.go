@@ -208,10 +208,10 @@ func (l *loader) usefulness(f *Folder) {
 
 func (l *loader) useless(e *entry, r certs.Result) {
 	file := &l.report[e.file]
-	if e.identity != nil && len(certs.Addresses(e.cert)) == 0 {
-		file.note("the certificate of %s bears no mail address; its key can only decrypt", safetext.Line(e.cert.Subject.String(), 80))
-	}
 	if r.Valid() {
+		if e.identity != nil && len(certs.Addresses(e.cert)) == 0 {
+			file.note("the certificate of %s bears no mail address; its key can only decrypt", safetext.Line(e.cert.Subject.String(), 80))
+		}
 		return
 	}
 	for _, reason := range r.Reasons {
@@ -223,7 +223,7 @@ func (l *loader) useless(e *entry, r certs.Result) {
 		}
 	}
 	if e.identity != nil {
-		file.note("it does not sign, but its key decrypts")
+		file.note("it is not used to sign; its key is kept to decrypt")
 	}
 }
 

@@ -1,0 +1,116 @@
+package folder
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/siegel-mail/siegel/certs/democa"
+	"github.com/siegel-mail/siegel/internal/secret"
+)
+
+// FuzzParse reads any file under any name: it ends, it reports in single lines, and never the password.
+func FuzzParse(f *testing.F) {
+	ca, err := democa.NewCA(time.Now())
+	if err != nil {
+		f.Fatal(err)
+	}
+	id, err := ca.Issue("alice@firma.example", democa.Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := democa.KeyPEM(id.Key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	p12, err := democa.PKCS12(id, "geheim", ca.Certificate())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("a.pem", append(key, democa.CertificatePEM(id.Certificate)...))
+	f.Add("a.cer", id.Certificate.Raw)
+	f.Add("a.p12", p12)
+	f.Add("a.key", []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n-----END RSA PRIVATE KEY-----\n"))
+	f.Add("a.p7b", []byte{0x30, 0x80})
+	if more, err := filepath.Glob(filepath.Join("testdata", "*.p12")); err == nil {
+		for _, path := range more {
+			if data, err := os.ReadFile(path); err == nil {
+				f.Add(filepath.Base(path), data)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		var r FileReport
+		c := parse(name, data, func() []secret.String { return []secret.String{secret.New("geheim")} }, &r)
+		for _, cert := range c.certs {
+			if cert == nil {
+				t.Fatal("no certificate")
+			}
+		}
+		for _, finding := range r.Findings {
+			if strings.ContainsAny(finding.Text, "\r\n\x00") || strings.Contains(finding.Text, "geheim") {
+				t.Fatalf("report %q", finding.Text)
+			}
+		}
+		if len(c.certs)+len(c.keys) == 0 && len(r.Findings) == 0 && !strings.Contains(string(data), "EC PARAMETERS") {
+			t.Fatal("nothing found and nothing said")
+		}
+	})
+}
+
+// A file that asks for endless work is refused at once.
+func TestAffordable(t *testing.T) {
+	ca, err := democa.NewCA(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := ca.Issue("alice@firma.example", democa.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p12, err := democa.PKCS12(id, "geheim")
+	if err != nil || !affordable(p12) {
+		t.Fatalf("a plain file is refused: %v", err)
+	}
+	// 2000 rounds are 02 02 07 d0; a number as long that is over the limit cannot be written in two bytes, so
+	// the MAC's rounds get another length: the outer lengths are mended by building the file around it anew.
+	slow := joinPKCS12("geheim", []byte{0x30, 0x0b, 0x04, 0x02, 1, 2, 0x02, 0x05, 0x01, 0, 0, 0, 0})
+	if affordable(slow) {
+		t.Error("four thousand million rounds are accepted")
+	}
+	if affordable([]byte("no DER")) {
+		t.Error("no DER is accepted")
+	}
+	var r FileReport
+	parse("a.p12", slow, func() []secret.String { return nil }, &r)
+	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Text, "rounds") {
+		t.Errorf("report %v", r.Findings)
+	}
+}
+
+// FuzzSplitPKCS12 takes files apart and puts them together: what could be split can be split again.
+func FuzzSplitPKCS12(f *testing.F) {
+	part, err := throwawayKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(joinPKCS12("", part, part))
+	f.Add([]byte{0x30, 0x80})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		parts, err := splitPKCS12(data)
+		if err != nil {
+			return
+		}
+		if len(parts) > 2*maxParts {
+			t.Fatalf("%d parts", len(parts))
+		}
+		for _, p := range parts {
+			again, err := splitPKCS12(joinPKCS12("x", p.der))
+			if err != nil || len(again) != 1 || again[0].key != p.key {
+				t.Fatalf("%x: %v, %v", p.der, again, err)
+			}
+		}
+	})
+}
