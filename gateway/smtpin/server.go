@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -208,7 +209,7 @@ func takeBound(free *[]*bound, site *site) *bound {
 			at = i
 			break
 		}
-		if at < 0 {
+		if at < 0 && !strings.HasSuffix(site.Address, ":0") { // a free port is never the same one
 			at = i
 		}
 	}
