@@ -143,12 +143,39 @@ func (e *encrypter) Write(p []byte) (int, error) {
 			e.written += int64(len(p))
 			return len(p), nil
 		}
-		if e.err = e.cipher.encrypt(e.buf); e.err == nil {
-			e.err = e.put(e.buf)
-		}
-		e.buf = e.buf[:0]
+		e.flush()
 	}
 	return 0, e.err
+}
+
+// ReadFrom encrypts what r reads, as [io.Copy] wants it, without a buffer between.
+func (e *encrypter) ReadFrom(r io.Reader) (total int64, err error) {
+	for e.err == nil {
+		have := len(e.buf)
+		n, err := r.Read(e.buf[have:contentBuffer])
+		total += int64(n)
+		if e.written += int64(n); e.size >= 0 && e.written > e.size {
+			e.err = errSize
+			return total, e.err
+		}
+		if e.buf = e.buf[:have+n]; len(e.buf) == contentBuffer {
+			e.flush()
+		}
+		if err == io.EOF {
+			return total, e.err
+		} else if err != nil {
+			return total, err
+		}
+	}
+	return total, e.err
+}
+
+// flush encrypts and writes a full buffer.
+func (e *encrypter) flush() {
+	if e.err = e.cipher.encrypt(e.buf); e.err == nil {
+		e.err = e.put(e.buf)
+	}
+	e.buf = e.buf[:0]
 }
 
 // put writes ciphertext.

@@ -12,6 +12,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	smallstep "github.com/smallstep/pkcs7"
 	mozilla "go.mozilla.org/pkcs7"
@@ -599,5 +600,44 @@ func TestStructureBeforePadding(t *testing.T) {
 		if !errors.Is(err, ErrMalformed) || len(plain) != 0 {
 			t.Errorf("%v after %d bytes", err, len(plain))
 		}
+	}
+}
+
+// TestReadFrom encrypts by io.Copy what is read in pieces, and hands on the errors of both sides.
+func TestReadFrom(t *testing.T) {
+	p := get(t, "rsa")
+	for _, size := range sizes() {
+		for _, slow := range []bool{false, true} {
+			var out bytes.Buffer
+			w, err := NewEncrypter(&out, EncryptOptions{Recipients: to(p), Size: int64(size), Algorithm: AES256GCM})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r io.Reader = iotest.HalfReader(bytes.NewReader(text(size)))
+			if slow {
+				r = iotest.DataErrReader(bytes.NewReader(text(size)))
+			}
+			if n, err := io.Copy(w, r); n != int64(size) || err != nil {
+				t.Fatal(n, err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if plain, _, err := decrypt(out.Bytes(), finder(p)); err != nil || !bytes.Equal(plain, text(size)) {
+				t.Fatalf("%d bytes: %v", size, err)
+			}
+		}
+	}
+	broken := errors.New("source is broken")
+	w, _ := NewEncrypter(io.Discard, EncryptOptions{Recipients: to(p), Size: 10})
+	if _, err := io.Copy(w, failingReader{strings.NewReader("12345"), broken}); err != broken {
+		t.Error(err)
+	}
+	if _, err := io.Copy(w, struct{ io.Reader }{strings.NewReader("123456")}); err == nil {
+		t.Error("too much content")
+	}
+	full, _ := NewEncrypter(&shortWriter{room: 1}, EncryptOptions{Recipients: to(p), Size: 1 << 20})
+	if _, err := io.Copy(full, struct{ io.Reader }{bytes.NewReader(text(1 << 20))}); err != io.ErrShortWrite {
+		t.Error(err)
 	}
 }

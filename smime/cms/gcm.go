@@ -79,6 +79,8 @@ type ghash struct {
 	z       fieldElement
 	pending []byte // less than a chunk
 	size    uint64 // bytes
+	nonce   [gcmNonceSize]byte
+	tag     [gcmTagSize]byte // scratch, so that chunks allocate nothing
 }
 
 func newGHASH(block cipher.Block) (*ghash, error) {
@@ -100,10 +102,8 @@ func lengths(additional, text uint64) fieldElement { return fieldElement{additio
 
 // of is z of chunk alone.
 func (g *ghash) of(chunk []byte) fieldElement {
-	var nonce [gcmNonceSize]byte
-	var tag [gcmTagSize]byte
-	g.aead.Seal(tag[:0], nonce[:], nil, chunk)
-	return loadElement(tag[:]).xor(g.mask)
+	g.aead.Seal(g.tag[:0], g.nonce[:], nil, chunk)
+	return loadElement(g.tag[:]).xor(g.mask)
 }
 
 // chunk adds a full chunk.

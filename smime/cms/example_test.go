@@ -1,0 +1,95 @@
+package cms_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"math/big"
+	"time"
+
+	"github.com/siegel-mail/siegel/smime/cms"
+)
+
+// Example encrypts for Bob and decrypts with his key, as a stream.
+func Example() {
+	key, cert := identity()
+	message := "Meet me at noon."
+
+	var sealed bytes.Buffer
+	w, err := cms.NewEncrypter(&sealed, cms.EncryptOptions{
+		Recipients: []*x509.Certificate{cert},
+		Algorithm:  cms.AES256GCM,
+		Size:       int64(len(message)),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	io.WriteString(w, message)
+	if err := w.Close(); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	d, err := cms.NewDecrypter(&sealed, func(ids []cms.RecipientID) []cms.Key {
+		return []cms.Key{{Certificate: cert, Decrypter: key}}
+	}, cms.Limits{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	plain, err := io.ReadAll(d) // nothing of it counts before ReadAll returned without an error
+	fmt.Println(string(plain), err, d.Info().Algorithm)
+	// Output: Meet me at noon. <nil> aes256-gcm
+}
+
+// ExampleVerifyDetached signs and verifies content that is not in the signature.
+func ExampleVerifyDetached() {
+	key, cert := identity()
+	content := []byte("Content-Type: text/plain\r\n\r\nSigned.\r\n")
+
+	s, err := cms.NewDetachedSigner(cms.SignOptions{Certificate: cert, Key: key, Time: time.Now()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	s.Write(content)
+	signature, err := s.Finish()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	signed, err := cms.VerifyDetached(signature, bytes.NewReader(content), cms.Limits{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range signed.Signers {
+		fmt.Println(r.Certificate.Subject.CommonName, r.Algorithm, r.Err)
+	}
+	// Output: Bob rsa-sha256 <nil>
+}
+
+// identity is a key with its certificate.
+func identity() (*rsa.PrivateKey, *x509.Certificate) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Bob"},
+		NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	return key, cert
+}

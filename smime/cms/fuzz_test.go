@@ -1,0 +1,124 @@
+package cms
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"io"
+	"testing"
+)
+
+// known fails where err is not one of the package's.
+func known(t *testing.T, err error) {
+	t.Helper()
+	for _, e := range []error{nil, io.EOF, ErrMalformed, ErrLimit, ErrNoKey, ErrDecrypt, ErrSignature, ErrNoCertificate, ErrUnsupported} {
+		if errors.Is(err, e) {
+			return
+		}
+	}
+	t.Fatalf("an error of nobody: %v", err)
+}
+
+// FuzzBER reads anything as one element, in three ways that must agree on where it ends.
+func FuzzBER(f *testing.F) {
+	for _, seed := range []string{"3006020105040161", "308002010500003080", "2480040161040262630000", "30803180050000000000",
+		"9f8101016130", "a08024800401aa00000000", "30820003020105", "24802480040161000024030401620000"} {
+		f.Add(unhex(f, seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, s := reader(data), reader(data)
+		der, err := r.raw(1 << 16)
+		known(t, err)
+		skipped := s.skip()
+		known(t, skipped)
+		if err == nil {
+			if skipped != nil || s.pos != r.pos {
+				t.Fatalf("raw ends at %d, skip at %d: %v", r.pos, s.pos, skipped)
+			}
+			again := reader(der)
+			if second, err := again.raw(1 << 17); err != nil || !bytes.Equal(second, der) || again.pos != int64(len(der)) {
+				t.Fatalf("%x becomes %x: %v", der, second, err)
+			}
+		}
+		_, err = reader(data).verbatim(1 << 16)
+		known(t, err)
+		if o, err := reader(data).octets(tagOctetString); err == nil {
+			if n, err := io.Copy(io.Discard, o); n > int64(len(data)) {
+				t.Fatalf("%d bytes of %d: %v", n, len(data), err)
+			}
+		}
+	})
+}
+
+// FuzzSigned verifies anything; nothing but the seeds' own contents may come out right.
+func FuzzSigned(f *testing.F) {
+	content := text(100)
+	right := map[string]bool{string(content): true, "": true}
+	for _, name := range []string{"p256", "ed25519"} {
+		p := get(f, name)
+		f.Add(signOpaque(f, p.signer(), content, true))
+		f.Add(signOpaque(f, p.signer(), content, false))
+		f.Add(signDetached(f, p.signer(), content))
+	}
+	f.Add(forge{p: get(f, "p256"), content: content}.build(f))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, signed, err := verifyOpaque(data)
+		known(t, err)
+		if signed != nil {
+			checkSigned(t, signed, right[string(got)])
+		}
+		signed, err = VerifyDetached(data, bytes.NewReader(content), Limits{})
+		known(t, err)
+		if signed != nil {
+			checkSigned(t, signed, true)
+		}
+	})
+}
+
+// checkSigned fails where a signature is right by one of the tests' keys and its content was never signed.
+func checkSigned(t *testing.T, signed *Signed, original bool) {
+	t.Helper()
+	for _, r := range signed.Signers {
+		known(t, r.Err)
+		if r.Err != nil || original {
+			continue
+		}
+		for _, p := range parties() {
+			if p.cert.Equal(r.Certificate) {
+				t.Fatal("content that nobody signed is signed")
+			}
+		}
+	}
+}
+
+// fuzzEnvelope decrypts anything with a key that some seeds are for.
+func fuzzEnvelope(f *testing.F, algorithms ...Algorithm) {
+	p := get(f, "rsa")
+	for _, algorithm := range algorithms {
+		for _, size := range []int64{100, -1} {
+			o := EncryptOptions{Recipients: []*x509.Certificate{p.cert}, Algorithm: algorithm, Size: size}
+			f.Add(encrypt(f, o, text(100)))
+			o.OAEP = true
+			f.Add(encrypt(f, o, text(100)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		plain, info, err := decrypt(data, finder(p, get(t, "rsa2")))
+		known(t, err)
+		if errors.Is(err, ErrDecrypt) && err != ErrDecrypt {
+			t.Fatalf("ErrDecrypt says more: %v", err)
+		}
+		if len(plain) > len(data) {
+			t.Fatalf("%d bytes of %d", len(plain), len(data))
+		}
+		if err == nil && info.Authenticated && !bytes.Equal(plain, text(100)) {
+			t.Fatal("other content is authentic")
+		}
+	})
+}
+
+// FuzzEnveloped is for EnvelopedData.
+func FuzzEnveloped(f *testing.F) { fuzzEnvelope(f, AES128CBC, AES256CBC) }
+
+// FuzzAuthEnveloped is for AuthEnvelopedData.
+func FuzzAuthEnveloped(f *testing.F) { fuzzEnvelope(f, AES128GCM, AES256GCM) }
