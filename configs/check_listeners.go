@@ -260,7 +260,7 @@ func (k *checker) leaf(l *Listener, dotted string) {
 	case leaf.NotAfter.Sub(now) < soon:
 		k.warn(dotted, "this certificate ends on %s; renew it", day(leaf.NotAfter))
 	}
-	if l.Role == RoleExternal && leaf.VerifyHostname(k.Hostname) != nil {
+	if l.Role == RoleExternal && k.Hostname != "" && leaf.VerifyHostname(k.Hostname) != nil {
 		k.warn(dotted, "this certificate does not name %s; servers that look will not believe it", shorten(k.Hostname))
 	}
 }

@@ -245,7 +245,7 @@ func TestManyProblems(t *testing.T) {
 		fmt.Fprintf(&b, "key%d: x\n", i)
 	}
 	c, problems := Parse("siegel.yaml", []byte(b.String()), options())
-	if c != nil || len(problems.Errors()) != maxProblems+1 {
+	if c != nil || len(problems.Errors()) != maxProblems+1 || len(problems.Warnings()) != 0 {
 		t.Fatalf("%d errors", len(problems.Errors()))
 	}
 	if last := problems[len(problems)-1]; !strings.Contains(last.Text, "more are not shown") {
