@@ -156,7 +156,7 @@ func StartPostfix(t testing.TB, settings map[string]string) *Postfix {
 		t.Fatalf("postfix: %v\n%s", err, out)
 	}
 	t.Cleanup(func() {
-		exec.Command(postfix, "-c", p.dir, "stop").Run()
+		exec.Command(postfix, "-c", p.dir, "abort").Run()
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(p.dir, "log"))
 			t.Logf("Postfix's log:\n%s", log)
