@@ -20,7 +20,7 @@ const (
 	pageSize   = 4096
 	writeCache = 64 << 20
 	readCache  = 8 << 20
-	checkpoint = 4096 // pages
+	checkpoint = 8192 // pages
 )
 
 // database is the connections to one database: one that writes, in the hands of the writer, and some
