@@ -245,8 +245,8 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// crowd is a folder of n certificates with one key between them.
-func crowd(b *testing.B, n int) *folder.Folder {
+// crowd lays down n certificates with one key between them.
+func crowd(b *testing.B, n int) place {
 	p := newPlace(b)
 	shared := must(rsa.GenerateKey(rand.Reader, 2048))
 	var all []byte
@@ -255,24 +255,20 @@ func crowd(b *testing.B, n int) *folder.Folder {
 		all = append(all, democa.CertificatePEM(id.Certificate)...)
 	}
 	p.write("all.pem", all)
-	start := time.Now()
-	f, _ := p.load(folder.Options{})
-	b.ReportMetric(time.Since(start).Seconds(), "s/load")
-	return f
+	return p
 }
 
 func BenchmarkRecipient10000(b *testing.B) {
-	f := crowd(b, 10_000)
+	p := crowd(b, 10_000)
 	start := time.Now()
-	if _, err := f.Recipient(context.Background(), "user9999@firma.example", now); err != nil {
-		b.Fatal(err, time.Since(start))
-	}
-	b.ResetTimer()
-	for i := 0; b.Loop(); i++ {
+	f, _ := p.load(folder.Options{})
+	took := time.Since(start)
+	for b.Loop() {
 		if _, err := f.Recipient(context.Background(), "User777@Firma.example", now); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(took.Seconds(), "s/load")
 }
 
 func ExampleLoad() {
