@@ -77,7 +77,7 @@ func (id RecipientID) Matches(c *x509.Certificate) bool {
 		return false
 	}
 	if id.SubjectKeyID != nil {
-		return bytes.Equal(id.SubjectKeyID, c.SubjectKeyId)
+		return len(id.SubjectKeyID) > 0 && bytes.Equal(id.SubjectKeyID, c.SubjectKeyId)
 	}
 	return id.Serial != nil && id.Serial.Cmp(c.SerialNumber) == 0 && bytes.Equal(id.Issuer, c.RawIssuer)
 }

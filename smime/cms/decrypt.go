@@ -29,7 +29,7 @@ type Decrypter struct {
 // Decrypter may be there nevertheless, for its Info alone. A nil find has no keys. Bytes behind the
 // ContentInfo are not looked at.
 //
-// It makes at most 16 calls of private keys. Of recipient infos with PKCS #1 v1.5 it decrypts one only, and
+// It makes at most 24 calls of private keys. Of recipient infos with PKCS #1 v1.5 it decrypts one only, and
 // does not say whether that went well; every failure shows as ErrDecrypt at the end of the content.
 func NewDecrypter(r io.Reader, find KeyFinder, l Limits) (*Decrypter, error) {
 	l = l.withDefaults()

@@ -14,7 +14,7 @@ import (
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxAttempts is the most RSA operations for one message.
+// maxAttempts is the RSA operations for one message after which no further recipient info is looked at.
 const maxAttempts = 16
 
 // encodeKeyTrans encrypts contentKey for c as a KeyTransRecipientInfo (RFC 5652, 6.2.1).

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -162,34 +161,6 @@ func TestSignAgainstLibraries(t *testing.T) {
 			if err := s.Verify(); err != nil {
 				t.Errorf("smallstep: %v", err)
 			}
-		}
-	}
-}
-
-// gpgsm runs gpgsm with a home of its own.
-func gpgsm(t *testing.T, home string, stdin []byte, args ...string) (string, error) {
-	t.Helper()
-	cmd := exec.Command("gpgsm", append([]string{"--homedir", home, "--batch", "--disable-crl-checks",
-		"--disable-dirmngr", "--disable-policy-checks", "--status-fd", "1"}, args...)...)
-	cmd.Stdin = bytes.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-func TestSignAgainstGPGSM(t *testing.T) {
-	home := t.TempDir()
-	t.Cleanup(func() { _ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run() })
-	content := text(9000)
-	for _, name := range []string{"rsa", "p256", "p384"} {
-		o := get(t, name).signer()
-		der := signDetached(t, o, content)
-		out, _ := gpgsm(t, home, nil, "--verify", temp(t, der), temp(t, content))
-		if !strings.Contains(out, "GOODSIG") {
-			t.Errorf("%s: gpgsm finds no good signature: %s", name, out)
-		}
-		out, _ = gpgsm(t, home, nil, "--verify", temp(t, der), temp(t, append([]byte("x"), content...)))
-		if !strings.Contains(out, "BADSIG") {
-			t.Errorf("%s: gpgsm finds a changed content right: %s", name, out)
 		}
 	}
 }
