@@ -186,7 +186,7 @@ func TestBounce(t *testing.T) {
 	report := s.hop.wait(t)
 	for _, want := range []string{
 		"multipart/report", "message/delivery-status", "Final-Recipient: rfc822; nobody@partner.example",
-		"Status: 5.1.1", "To: alice@firma.example", "Auto-Submitted: auto-replied",
+		"Status: 5.1.1", "To: <alice@firma.example>", "Auto-Submitted: auto-replied",
 	} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report lacks %q:\n%s", want, report)

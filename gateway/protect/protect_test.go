@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,21 +72,43 @@ type bench struct {
 	*Protector
 	events *track.Memory
 	finder finder
-	ca     *democa.CA
+}
+
+// cast is a CA and the people it certifies.
+type cast struct {
+	ca  *democa.CA
+	ids map[string]certs.Identity
+}
+
+// ours is the cast of every test, for making keys takes long; others are strangers of the same names.
+var ours, others = sync.OnceValues(newCast), sync.OnceValues(newCast)
+
+func newCast() (cast, error) {
+	c := cast{ids: map[string]certs.Identity{}}
+	var err error
+	if c.ca, err = democa.NewCA(time.Now()); err != nil {
+		return c, err
+	}
+	for _, who := range []string{"alice@firma.example", "bob@partner.example", "carol@partner.example"} {
+		if c.ids[who], err = c.ca.Issue(who, democa.Options{}); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }
 
 func newBench(t *testing.T, change func(*Options), rules ...policy.Rule) *bench {
 	t.Helper()
-	ca, err := democa.NewCA(time.Now())
+	return benchOf(t, ours, change, rules...)
+}
+
+func benchOf(t *testing.T, from func() (cast, error), change func(*Options), rules ...policy.Rule) *bench {
+	t.Helper()
+	c, err := from()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{events: track.NewMemory(0), finder: finder{ids: map[string]certs.Identity{}}, ca: ca}
-	for _, who := range []string{"alice@firma.example", "bob@partner.example", "carol@partner.example"} {
-		if b.finder.ids[who], err = ca.Issue(who, democa.Options{}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b := &bench{events: track.NewMemory(0), finder: finder{ids: c.ids}}
 	pol, err := policy.New(rules, policy.Defaults{})
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +119,7 @@ func newBench(t *testing.T, change func(*Options), rules ...policy.Rule) *bench 
 	}
 	o := Options{
 		Local: patterns(t, "@firma.example"), Policy: pol, Vocabulary: policy.DefaultVocabulary(), Certs: b.finder,
-		Validator: certs.NewValidator([]*x509.Certificate{ca.Certificate()}, nil), Router: oneRoute{},
+		Validator: certs.NewValidator([]*x509.Certificate{c.ca.Certificate()}, nil), Router: oneRoute{},
 		Algorithm: cms.AES256CBC, Expire: time.Hour, Spool: spool, Recorder: b.events,
 	}
 	if change != nil {
@@ -326,7 +349,7 @@ func TestAdmitLeavesProtectedMailAlone(t *testing.T) {
 
 // A label is no signature: what only claims to be signed is signed.
 func TestAdmitSignsAroundABadSignature(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "all", Sign: policy.Require})
+	b := newBench(t, nil, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Never})
 	m := letter("From: alice@firma.example\r\nTo: bob@partner.example\r\nMIME-Version: 1.0\r\n" +
 		"Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=b\r\n\r\n" +
 		"--b\r\n\r\ntext\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\nAAAA\r\n--b--\r\n")
@@ -422,7 +445,7 @@ func TestPrepareOpens(t *testing.T) {
 
 func TestPrepareLeavesTheRest(t *testing.T) {
 	b := newBench(t, nil)
-	foreign := newBench(t, nil).fromBob(t, "") // to a key that this gateway does not have
+	foreign := benchOf(t, others, nil).fromBob(t, "") // to a key that this gateway does not have
 	got := string(b.prepare(t, foreign, false))
 	if !strings.HasSuffix(got, foreign) {
 		t.Error("what no key opens must pass as it came")

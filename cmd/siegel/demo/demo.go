@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -30,7 +32,7 @@ const patience = 20 * time.Second
 // Run sends a message from Alice to Bob and Bob's reply back, and shows each hop. Without Once it then
 // stays up until ctx ends. An error means that the demo did not show what it should.
 func Run(ctx context.Context, o Options) error {
-	n := &narrator{out: o.Out}
+	n := &narrator{out: o.Out, events: track.NewMemory(0)}
 	n.say("Siegel demo. Everything runs in this process on loopback. The company's mail server, the partner's")
 	n.say("mail server and the certification authority are simulated; the gateway between them is the real one.\n")
 	w, err := newWorld(ctx, n)
@@ -92,11 +94,22 @@ func (s *story) out(ctx context.Context) error {
 		return err
 	}
 	s.outgoing = got.body
+	if err := s.settled(ctx, bob); err != nil {
+		return err
+	}
 	s.say("   partner    received %d bytes over %s: %s", len(got.body), got.tls, contentType(got.body))
 	if bytes.Contains(got.body, []byte("confidential")) {
 		return errors.New("the message arrived readable")
 	}
 	return s.bobReads(ctx)
+}
+
+// settled waits until the gateway knows that a message was delivered, so that the story is told in order.
+func (s *story) settled(ctx context.Context, to string) error {
+	_, err := s.events.Wait(ctx, func(e track.Event) bool {
+		return e.Kind == track.Delivered && slices.Contains(e.To, to)
+	})
+	return err
 }
 
 // bobReads decrypts what the partner's server received with Bob's key, and compares it with what Alice sent.
@@ -142,6 +155,9 @@ func (s *story) back(ctx context.Context) error {
 		return err
 	}
 	s.delivered = got.body
+	if err := s.settled(ctx, alice); err != nil {
+		return err
+	}
 	s.say("   company    received %d bytes over %s; what Alice's mail server sees:", len(got.body), got.tls)
 	return s.show(got.body)
 }

@@ -11,6 +11,8 @@ import (
 
 // narrator prints what happens, and each event of the gateway as it happens. It may be called at once.
 type narrator struct {
+	events *track.Memory // what was told
+
 	mu  sync.Mutex
 	out io.Writer
 }
@@ -25,6 +27,7 @@ func (n *narrator) say(format string, args ...any) {
 // Record implements track.Recorder.
 func (n *narrator) Record(e track.Event) {
 	n.say("   %-10s %s", e.Kind, sentence(e))
+	n.events.Record(e)
 }
 
 // sentence says in words what an event is about.
