@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"io"
 	"math/big"
@@ -304,4 +305,20 @@ func expect(t testing.TB, o *smime.Opened, verdict smime.Verdict, want string) {
 	if o.Verdict != verdict || layers(o.Report) != want {
 		t.Errorf("verdict %s, layers %q, want %s, %q; reasons %q %+v", o.Verdict, layers(o.Report), verdict, want, o.Reasons, o.Layers)
 	}
+}
+
+func emailAttribute(addr string) pkix.AttributeTypeAndValue {
+	return pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, Value: addr}
+}
+
+// utf8SAN is a subject alternative name of type SmtpUTF8Mailbox (RFC 8398), after one of another type.
+func utf8SAN(addr string) []pkix.Extension {
+	type otherName struct {
+		ID    asn1.ObjectIdentifier
+		Value string `asn1:"tag:0,explicit,utf8"`
+	}
+	other := must(asn1.MarshalWithParams(otherName{asn1.ObjectIdentifier{1, 2, 3}, "x@y"}, "tag:0"))
+	name := must(asn1.MarshalWithParams(otherName{asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 9}, addr}, "tag:0"))
+	der := must(asn1.Marshal([]asn1.RawValue{{FullBytes: other}, {FullBytes: name}}))
+	return []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: der}}
 }

@@ -60,7 +60,9 @@ func TestOthersReadWhatProtectWrites(t *testing.T) {
 				verify(decrypt(w.alice.signer()))
 			}
 		}
-		checkGPGSM(t, home, message, w)
+		if name == "plain" || name == "multipart" {
+			checkGPGSM(t, home, message, w)
+		}
 	}
 }
 
@@ -89,7 +91,7 @@ func gpgHome(t *testing.T, w *world) string {
 	t.Cleanup(func() { exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run() })
 	fingerprint := strings.ToUpper(strings.TrimSpace(strings.Split(openssl(t, "", "x509", "-in", w.rootFile(t), "-noout", "-fingerprint", "-sha1"), "=")[1]))
 	os.WriteFile(filepath.Join(home, "trustlist.txt"), []byte(fingerprint+" S relax\n"), 0o600)
-	os.WriteFile(filepath.Join(home, "gpg-agent.conf"), []byte("allow-loopback-pinentry\n"), 0o600)
+	os.WriteFile(filepath.Join(home, "gpg-agent.conf"), []byte("allow-loopback-pinentry\ns2k-count 65536\n"), 0o600)
 	p12 := filepath.Join(home, "bob.p12")
 	os.WriteFile(p12, must(pkcs12.LegacyDES.Encode(w.bob.key, w.bob.cert, []*x509.Certificate{w.root}, "x")), 0o600)
 	gpgsm(t, home, "", "--import", w.rootFile(t))
