@@ -1,0 +1,128 @@
+package postfix_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/smtp"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/siegel-mail/siegel/test/postfix"
+	"github.com/siegel-mail/siegel/test/stand"
+)
+
+// patience bounds waits for what must come.
+const patience = 30 * time.Second
+
+func start(t *testing.T, o postfix.Options) *postfix.Server {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("Postfix wants to be started by root")
+	}
+	port, err := stand.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Port = port
+	s, err := postfix.Start(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+		if c, err := net.Dial("tcp", s.Addr()); err == nil {
+			c.Close()
+			t.Error("it answers after Stop")
+		}
+	})
+	return s
+}
+
+func next(t *testing.T, s *postfix.Server, mailbox string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	m, err := s.Next(ctx, mailbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(m)
+}
+
+// Two instances: the first relays what it has no mailbox for to the second, over TLS.
+func TestDeliverAndRelay(t *testing.T) {
+	authority, err := stand.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := authority.Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	partner := start(t, postfix.Options{
+		Hostname: "mail.partner.example", Mailboxes: []string{"bob@partner.example"}, Certificate: cert, Key: key,
+	})
+	company := start(t, postfix.Options{
+		Hostname: "mail.firma.example", Mailboxes: []string{"alice@firma.example", "anna@firma.example"}, Relay: partner.Addr(),
+	})
+	to := []string{"alice@firma.example", "bob@partner.example"}
+	if err := smtp.SendMail(company.Addr(), nil, "anna@firma.example", to, []byte("Subject: both\r\n\r\nhello\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	for s, mailbox := range map[*postfix.Server]string{company: to[0], partner: to[1]} {
+		if m := next(t, s, mailbox); !strings.Contains(m, "\nSubject: both\n") || !strings.HasSuffix(m, "\n\nhello\n") {
+			t.Errorf("%s got\n%s", mailbox, m)
+		}
+		if n, err := s.Waiting(); n != 0 || err != nil {
+			t.Errorf("%d more messages, %v", n, err)
+		}
+	}
+	if log := partner.Log(); !strings.Contains(log, "status=sent (delivered to maildir)") {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	s := start(t, postfix.Options{Hostname: "mail.partner.example", Mailboxes: []string{"bob@partner.example"}})
+	for _, to := range []string{"nobody@partner.example", "carol@elsewhere.example"} {
+		err := smtp.SendMail(s.Addr(), nil, "anna@firma.example", []string{to}, []byte("\r\n"))
+		if err == nil || !strings.Contains(err.Error(), "<"+to+">: Recipient address rejected") {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+}
+
+func TestStartTLS(t *testing.T) {
+	authority, err := stand.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := authority.Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, postfix.Options{Hostname: "mail.partner.example", Mailboxes: []string{"bob@partner.example"}, Certificate: cert, Key: key})
+	c, err := smtp.Dial(s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.StartTLS(&tls.Config{RootCAs: authority.Pool(), ServerName: "127.0.0.1"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A wait that ends in vain says what Postfix had to say.
+func TestNextGivesUp(t *testing.T) {
+	s := start(t, postfix.Options{Hostname: "mail.partner.example", Mailboxes: []string{"bob@partner.example"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Next(ctx, "bob@partner.example"); err == nil || !strings.Contains(err.Error(), "mail.partner.example") {
+		t.Errorf("the error is %v", err)
+	}
+}
