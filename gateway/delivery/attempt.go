@@ -10,6 +10,9 @@ import (
 	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
+// errLongest is why an attempt that lasts too long is cut. It counts as an attempt.
+var errLongest = errors.New("the attempt lasted too long")
+
 // stored is content as the store has it.
 type stored struct {
 	ctx   context.Context
@@ -37,6 +40,8 @@ func (s *Scheduler) try(ctx context.Context, c queue.Claim) []Result {
 	if ctx.Err() != nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Longest, errLongest)
+	defer cancel()
 	content, release, err := s.o.Prepare(ctx, c)
 	if release != nil {
 		defer release()
@@ -65,7 +70,7 @@ func (s *Scheduler) unprepared(ctx context.Context, c queue.Claim, err error) []
 			code = 554
 		}
 		return repeat(Result{Status: Refused, Code: code, Enhanced: refusal.Enhanced, Text: refusal.Text}, len(c.Due))
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLongest):
 		return nil
 	case errors.Is(err, queue.ErrDamaged):
 		log.Error("The stored message is damaged; it is held.")

@@ -135,6 +135,7 @@ type Options struct {
 	PerDestination int           // attempts at once for one destination (20)
 	Concurrency    int           // attempts at once (200)
 	Lease          time.Duration // of a claim, renewed while an attempt lasts (5 minutes)
+	Longest        time.Duration // an attempt is cut after it (1 hour)
 	Refresh        time.Duration // between looks at the store for work nobody announced (1 minute)
 	Grace          time.Duration // for attempts in flight when Run is told to stop (5 seconds)
 	Now            func() time.Time

@@ -62,6 +62,7 @@ func (o Options) withDefaults() Options {
 	}
 	set(&o.Lifetime, 5*24*time.Hour)
 	set(&o.Lease, 5*time.Minute)
+	set(&o.Longest, time.Hour)
 	set(&o.Refresh, time.Minute)
 	set(&o.Grace, 5*time.Second)
 	if o.PerDestination <= 0 {

@@ -6,7 +6,7 @@ import "github.com/siegel-mail/siegel/gateway/mail"
 // changed after its first use.
 type Table []Entry
 
-// Entry is a line of a Table.
+// Entry is a line of a Table. One whose Route has no Transport leads nowhere, and later entries are not asked.
 type Entry struct {
 	Match mail.Patterns
 	Route Route
@@ -15,9 +15,13 @@ type Entry struct {
 // Route gives the way to an address.
 func (t Table) Route(a mail.Address) (Route, error) {
 	for i := range t {
-		if t[i].Match.Match(a) {
-			return t[i].Route, nil
+		if !t[i].Match.Match(a) {
+			continue
 		}
+		if t[i].Route.Transport == nil {
+			break
+		}
+		return t[i].Route, nil
 	}
 	return Route{}, ErrNoRoute
 }

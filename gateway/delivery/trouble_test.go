@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,12 +133,28 @@ func TestDownForDays(t *testing.T) {
 // An attempt may take longer than the lease: it is renewed.
 func TestRenews(t *testing.T) {
 	run(t, func(_ *bench, o *Options) { o.Concurrency = 1 }, func(b *bench) {
-		b.hop(always(taken, time.Hour))
+		b.hop(always(taken, 50*time.Minute))
 		b.letter(nil, "bob@x.example")
 		b.letter(nil, "carl@x.example") // waits for the one slot, and keeps its lease too
-		time.Sleep(121 * time.Minute)
-		b.want("attempts", b.tried, "bob@x.example @ 0", "carl@x.example @ 60")
+		time.Sleep(101 * time.Minute)
+		if tried := b.tried(); len(tried) != 2 || !strings.HasSuffix(tried[0], " @ 0") || !strings.HasSuffix(tried[1], " @ 50") {
+			t.Errorf("attempts %q", tried)
+		}
 		b.want("states", b.states, "bob@x.example delivered 1", "carl@x.example delivered 1")
+	})
+}
+
+// An attempt that takes too long is cut, and counts.
+func TestLongest(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.hop(always(taken, 2*time.Hour))
+		b.letter(nil, "bob@x.example")
+		time.Sleep(time.Hour + time.Second)
+		b.want("states", b.states, "bob@x.example queued 1")
+		messages, _ := b.List(t.Context(), queue.Filter{})
+		if r := messages[0].Recipients[0]; r.LastReply != errLongest.Error() {
+			t.Errorf("last reply %q", r.LastReply)
+		}
 	})
 }
 

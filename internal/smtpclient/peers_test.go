@@ -122,7 +122,6 @@ func TestSinkStores(t *testing.T) {
 
 // taker is a go-smtp server's side.
 type taker struct {
-	mu     sync.Mutex
 	bodies [][]byte
 	from   []string
 	opts   []*smtp.MailOptions

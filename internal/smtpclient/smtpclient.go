@@ -15,8 +15,8 @@ import (
 // TLSMode says how far a connection must be protected before a message goes over it.
 type TLSMode string
 
-// The TLS modes. Only TLSVerified looks at the certificate; a stricter or other check (DANE, a pinned
-// key) is given as VerifyConnection in Options.TLSConfig and is heeded in every mode.
+// The TLS modes. Only TLSVerified looks at the certificate; another check (DANE, a pinned key) is given as
+// VerifyConnection in Options.TLSConfig with TLSRequired. In opportunistic mode what fails is left plain.
 const (
 	TLSNone          TLSMode = "none"          // STARTTLS is not asked for
 	TLSOpportunistic TLSMode = "opportunistic" // TLS where it works, else plain
