@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -77,11 +78,11 @@ func TestRotation(t *testing.T) {
 // decrypt proves that an identity's key opens what its certificate closed.
 func decrypt(t *testing.T, id certs.Identity) {
 	t.Helper()
-	closed, err := rsa.EncryptPKCS1v15(rand.Reader, id.Certificate.PublicKey.(*rsa.PublicKey), []byte("secret"))
+	closed, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, id.Certificate.PublicKey.(*rsa.PublicKey), []byte("secret"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := id.Key.(crypto.Decrypter).Decrypt(rand.Reader, closed, &rsa.PKCS1v15DecryptOptions{})
+	opened, err := id.Key.(crypto.Decrypter).Decrypt(rand.Reader, closed, &rsa.OAEPOptions{Hash: crypto.SHA256})
 	if err != nil || string(opened) != "secret" {
 		t.Errorf("%q, %v", opened, err)
 	}

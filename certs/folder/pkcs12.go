@@ -14,12 +14,17 @@ import (
 const maxPKCS12 = 1 << 20
 
 func (c *content) pkcs12(data []byte, passwords []secret.String, r *FileReport) {
-	switch {
-	case len(data) > maxPKCS12:
+	if len(data) > maxPKCS12 {
 		r.problem("it is larger than %d bytes, more than a key and its chain take; export the key alone with its chain", maxPKCS12)
 		return
+	}
+	data, err := toDER(data)
+	switch {
+	case err != nil:
+		r.problem("the file is damaged or not PKCS#12; export the key again")
+		return
 	case !affordable(data):
-		r.problem("its password takes more than %d rounds to check, or the file is damaged; export the key again", maxRounds)
+		r.problem("its password takes more than %d rounds to check; export the key again with fewer", maxRounds)
 		return
 	}
 	for _, p := range passwords {
@@ -39,7 +44,7 @@ func (c *content) pkcs12(data []byte, passwords []secret.String, r *FileReport) 
 	r.problem("no password known fits; put the right one into a file of the same name with %s after it", passwordSuffix)
 }
 
-// decodePKCS12 reads the files that OpenSSL, Windows and NSS write as they are, and takes others apart.
+// decodePKCS12 reads the files that OpenSSL and Windows write as they are, and takes others apart.
 func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []any, error) {
 	key, cert, chain, err := pkcs12.DecodeChain(data, password)
 	if err == nil {
@@ -48,8 +53,7 @@ func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []any, err
 	if errors.Is(err, pkcs12.ErrIncorrectPassword) || errors.Is(err, pkcs12.ErrDecryption) {
 		return nil, nil, pkcs12.ErrIncorrectPassword
 	}
-	// The library has verified the file's MAC before it counts parts; what it refuses for another reason is
-	// refused again below.
+	// The library verifies the file's MAC, and with it the password, before it looks at the parts.
 	certs, keys, splitErr := decodeApart(data, password)
 	if splitErr != nil {
 		return nil, nil, err

@@ -14,9 +14,9 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// go-pkcs12 reads files of at most two parts with exactly one key. GnuTLS writes a part for each
-// certificate, and others write several keys or none. decodeApart splits such a file (RFC 7292, 4) and
-// gives the library one part with certificates and one key at a time, in a file of its own with a new MAC
+// go-pkcs12 reads files of at most two parts with exactly one key, in DER. GnuTLS writes a part for each
+// certificate, NSS has BER in the parts, and others write several keys or none. decodeApart splits such a file
+// (RFC 7292, 4) and gives the library one part with certificates and one key at a time, in a file of its own with a new MAC
 // under the same password; all decryption stays with the library.
 
 // maxParts bounds the parts and bags of one file.
@@ -104,7 +104,10 @@ func splitPKCS12(data []byte) ([]pkcs12Part, error) {
 		return nil, errParts
 	}
 	content, ok := dataOf(auth)
-	if !ok || !content.ReadASN1(&safes, cbasn1.SEQUENCE) {
+	if !ok {
+		return nil, errParts
+	}
+	if content, ok = asDER(content); !ok || !content.ReadASN1(&safes, cbasn1.SEQUENCE) {
 		return nil, errParts
 	}
 	var parts []pkcs12Part
@@ -140,9 +143,15 @@ func dataOf(info cryptobyte.String) (cryptobyte.String, bool) {
 	return octets, ok
 }
 
+func asDER(octets cryptobyte.String) (cryptobyte.String, bool) {
+	der, err := toDER(octets)
+	return der, err == nil
+}
+
 func splitBags(contents cryptobyte.String) ([]pkcs12Part, error) {
 	var bags cryptobyte.String
-	if !contents.ReadASN1(&bags, cbasn1.SEQUENCE) {
+	contents, ok := asDER(contents)
+	if !ok || !contents.ReadASN1(&bags, cbasn1.SEQUENCE) {
 		return nil, errParts
 	}
 	var parts []pkcs12Part
@@ -260,10 +269,9 @@ func affordable(data []byte) bool { return fewRounds(cryptobyte.String(data), 0,
 // fewRounds checks the elements in s. Octets are looked into where a ContentInfo or a bag wraps them; what
 // else is in octets is salt or ciphertext.
 func fewRounds(s cryptobyte.String, within cbasn1.Tag, depth int) bool {
-	const deepest = 20
 	const constructed = cbasn1.Tag(0x20)
 	var last cbasn1.Tag
-	for !s.Empty() && depth < deepest {
+	for !s.Empty() && depth < maxNesting {
 		var element, inner cryptobyte.String
 		var tag cbasn1.Tag
 		if !s.ReadAnyASN1Element(&element, &tag) {
@@ -276,6 +284,11 @@ func fewRounds(s cryptobyte.String, within cbasn1.Tag, depth int) bool {
 			return false
 		}
 		nested := tag&constructed != 0 || tag == cbasn1.OCTET_STRING && within == explicitZero
+		if tag == cbasn1.OCTET_STRING && nested {
+			if der, ok := asDER(inner); ok {
+				inner = der
+			}
+		}
 		if nested && !fewRounds(inner, tag, depth+1) {
 			return false
 		}

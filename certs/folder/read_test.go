@@ -212,7 +212,7 @@ func TestReport(t *testing.T) {
 			p.write("a.p12", must(democa.PKCS12(id, "geheim")))
 			chmod(p.write("a.p12.password", []byte("geheim")), 0o644)
 		}, "a.p12: everybody on this machine can read its password file; restrict it: chmod 600"},
-		{"damaged PKCS#12", func(p place) { p.write("a.p12", must(democa.PKCS12(id, "geheim"))[:500]) }, "a.p12: its password takes more than"},
+		{"damaged PKCS#12", func(p place) { p.write("a.p12", must(democa.PKCS12(id, "geheim"))[:500]) }, "a.p12: the file is damaged or not PKCS#12; export the key again"},
 		{"huge PKCS#12", func(p place) { p.write("a.p12", make([]byte, 2<<20)) }, "a.p12: it is larger than"},
 		{"key that everybody can read", func(p place) { chmod(p.write("a.pem", cert, key(id)), 0o644) }, "a.pem: everybody on this machine can read this private key; restrict it: chmod 600"},
 		{"key without certificate", func(p place) { p.write("a.key", key(id)) }, "a.key: a private key has no certificate in this folder and cannot be used; add its certificate"},
