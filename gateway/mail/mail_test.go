@@ -23,7 +23,7 @@ func TestNewID(t *testing.T) {
 		}
 		seen[id], last = true, id
 	}
-	if mail.NewID(now) == mail.NewID(now) {
+	if one, two := mail.NewID(now), mail.NewID(now); one == two {
 		t.Error("two ids of one moment are equal")
 	}
 }

@@ -80,10 +80,15 @@ func (d *door) command() (string, error) {
 		return "", d.farewell(errStopping())
 	case d.errors > limits.Errors || d.logins >= maxLogins:
 		return "", d.farewell(status.Refuse(421, "4.7.0", "too many errors"))
+	case d.idle > limits.Commands:
+		return "", d.farewell(status.Refuse(421, "4.7.0", "too many commands and no message"))
 	}
 	line, err := d.readLine()
 	if err != nil {
 		return "", d.farewell(lineFault(err))
+	}
+	if verb, _, _ := strings.Cut(line, " "); !strings.EqualFold(verb, "RCPT") && !strings.EqualFold(verb, "BDAT") {
+		d.idle++
 	}
 	return line, nil
 }
@@ -95,7 +100,7 @@ func lineFault(err error) error {
 	case errors.As(err, &refusal):
 		return err
 	case errors.Is(err, errLongLine):
-		return status.Refuse(500, "5.5.6", "the command is too long")
+		return status.Refuse(500, "5.5.2", "the command is too long")
 	case errors.Is(err, errLineEnd):
 		return status.Refuse(500, "5.5.2", "commands end in CRLF and hold no other CR, LF or NUL")
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -43,6 +43,7 @@ type door struct {
 	extended bool // EHLO was said
 	upgraded bool // STARTTLS has succeeded, a new conversation is to begin
 	errors   int  // refused commands
+	idle     int  // commands since the last message that brought none nearer
 	logins   int  // refused logins
 	messages int  // taken
 }
@@ -208,12 +209,13 @@ func (d *door) interrupt() { d.raw.SetReadDeadline(time.Unix(1, 0)) }
 func (d *door) transferring() bool { return d.frame != nil && d.frame.transferring() }
 
 func (d *door) deadline() time.Time {
-	if !d.transferring() {
-		return time.Now().Add(d.site.Limits.Idle)
+	wait := d.site.Limits.Idle
+	if d.transferring() {
+		wait = d.site.Limits.Read
 	}
-	until := time.Now().Add(d.site.Limits.Read)
-	if limit := d.frame.limit(); limit.Before(until) {
-		return limit
+	until := time.Now().Add(wait)
+	if d.frame != nil && d.frame.limit().Before(until) {
+		return d.frame.limit()
 	}
 	return until
 }

@@ -138,10 +138,10 @@ func TestLongLines(t *testing.T) {
 	if got := body(t, h.messages()[0].content); got != long+"\r\n" {
 		t.Errorf("%d octets", len(got))
 	}
-	p.say("NOOP "+strings.Repeat("x", 20_000), "500 5.5.6 ", "", "")
+	p.say("NOOP "+strings.Repeat("x", 20_000), "500 5.5.2 ", "", "")
 	p = dial(t, s, "external")
 	p.send(strings.Repeat("x", 1<<20)) // without an end: not kept, answered early
-	p.say("", "220 ", "", "500 5.5.6 ", "", "")
+	p.say("", "220 ", "", "500 5.5.2 ", "", "")
 }
 
 func TestSecondMail(t *testing.T) {
@@ -206,6 +206,18 @@ func TestErrorLimit(t *testing.T) {
 		p.say("RCPT TO:<x@elsewhere.example>", "550 5.7.1 ")
 	}
 	p.say("NOOP", "421 4.7.0 too many errors", "", "")
+}
+
+func TestCommandLimit(t *testing.T) {
+	o := options(t, &sink{}, listener(smtpin.External, nil))
+	o.Limits.Commands = 10
+	p := dial(t, serve(t, o), "external")
+	p.begin()
+	p.say("DATA", "354 ", "x\r\n.", "250 ")
+	for range 11 { // counted from the last message
+		p.say("NOOP", "250 ")
+	}
+	p.say("NOOP", "421 4.7.0 too many commands", "", "")
 }
 
 func TestMessageLimit(t *testing.T) {

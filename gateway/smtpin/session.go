@@ -170,6 +170,7 @@ func (s *session) Data(io.Reader) error {
 		return s.refused(err, e)
 	}
 	s.door.messages++
+	s.door.idle = 0
 	reply := status.Reply{Code: 250, Enhanced: [3]int{2, 0, 0}, Text: "queued as " + string(env.ID)}
 	e.Kind, e.Direction, e.Client, e.Reply = track.Accepted, s.door.direction(), env.Client, reply.String()
 	s.door.site.Recorder.Record(e)

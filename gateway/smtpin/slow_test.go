@@ -124,6 +124,22 @@ func TestIdleBetweenChunks(t *testing.T) {
 	})
 }
 
+// A message that comes in chunks of nothing has the same deadline as any other.
+func TestTrickleOfChunksEnds(t *testing.T) {
+	slow(t, smtpin.Limits{Message: 10 * time.Minute}, func(p *peer, h *sink) {
+		p.begin()
+		start := time.Now()
+		for range 3 {
+			p.say("BDAT 3\r\nx", "250 2.0.0 go on")
+			time.Sleep(3 * time.Minute)
+		}
+		p.say("", "421 4.4.2 ", "", "")
+		if waited := time.Since(start); waited < 10*time.Minute || waited > 10*time.Minute+3*time.Second {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
 // A client that does not read its replies is not waited for.
 func TestReplyNotRead(t *testing.T) {
 	slow(t, smtpin.Limits{}, func(p *peer, h *sink) {

@@ -88,6 +88,7 @@ type Limits struct {
 	Connections int           // open at once over all listeners; 1000
 	PerClient   int           // open at once from one IPv4 address or IPv6 /64; 100
 	Errors      int           // commands refused for good, on one connection; 20
+	Commands    int           // without a message, beside RCPT and BDAT, on one connection; 100
 	Messages    int           // taken on one connection before it is closed; 1000
 	Idle        time.Duration // wait for a command; 5 minutes (RFC 5321, 4.5.3.2.7)
 	Read        time.Duration // wait for the next bytes of a message; 3 minutes (RFC 5321, 4.5.3.2.5)
@@ -115,6 +116,7 @@ func (l Limits) withDefaults() Limits {
 	orInt(&l.Connections, 1000)
 	orInt(&l.PerClient, 100)
 	orInt(&l.Errors, 20)
+	orInt(&l.Commands, 100)
 	orInt(&l.Messages, 1000)
 	orInt(&l.Line, 12<<10)
 	orInt(&l.Header, 256<<10)
