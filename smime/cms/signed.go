@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -222,13 +223,26 @@ func (p *signedReader) certificate() error {
 	if err != nil {
 		return err
 	}
-	c, err := x509.ParseCertificate(der)
+	c, err := parseCertificate(der, p.l)
 	if err != nil {
 		p.signed.Unreadable = append(p.signed.Unreadable, unreadable(der))
 		return nil
 	}
 	p.signed.Certificates = append(p.signed.Certificates, c)
 	return nil
+}
+
+// parseCertificate parses der as it is, and where that fails as BER.
+func parseCertificate(der []byte, l Limits) (*x509.Certificate, error) {
+	c, err := x509.ParseCertificate(der)
+	if err == nil {
+		return c, nil
+	}
+	plain, rawErr := newBERReader(bytes.NewReader(der), l).raw(l.AttributeBytes)
+	if rawErr != nil || bytes.Equal(plain, der) {
+		return nil, err
+	}
+	return x509.ParseCertificate(plain)
 }
 
 // unreadable says of a certificate that crypto/x509 refuses whose it is.
