@@ -97,3 +97,7 @@ func mixed(parts ...string) string {
 }
 
 const hello = "Content-Type: text/plain\r\n\r\nhello\r\n"
+
+func decode64(s string) []byte {
+	return must(base64.StdEncoding.DecodeString(strings.ReplaceAll(s, "\r\n", "")))
+}

@@ -2,6 +2,7 @@ package smime
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/siegel-mail/siegel/smime/cms"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -22,8 +23,10 @@ func FormOf(src Source) (Form, error) {
 	}
 	defer r.Close()
 	h, body, err := entity.Read(r, entity.DefaultHeaderLimit)
-	if err != nil {
-		return Form{}, errors.Join(ErrMessage, err)
+	if errors.Is(err, entity.ErrLimit) {
+		return Form{}, fmt.Errorf("%w: its header is over the limit", ErrMessage)
+	} else if err != nil {
+		return Form{}, err
 	}
 	m, _ := h.ContentType()
 	switch {
