@@ -179,6 +179,13 @@ func (b *bench) want(what string, got func() []string, want ...string) {
 	}
 }
 
+// most is the most attempts there ever were at once.
+func (b *bench) most() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.top
+}
+
 func (b *bench) tried() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

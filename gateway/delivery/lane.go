@@ -119,8 +119,8 @@ func (l *lane) begin(ctx context.Context) {
 			go func() { l.settled <- l.s.settleNothing(h) }()
 		case down:
 			l.settling++
-			last := l.health.last
-			go func() { l.settled <- l.s.postpone(h, last, l.retry) }()
+			last, retry := l.health.last, l.retry
+			go func() { l.settled <- l.s.postpone(h, last, retry) }()
 		case l.inflight < min(l.window, l.limit):
 			l.inflight++
 			go l.attempt(ctx, h, l.retry)

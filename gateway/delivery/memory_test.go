@@ -36,9 +36,9 @@ type kept struct {
 
 func (s *memory) lock() (func(), error) {
 	s.mu.Lock()
-	if s.broken != nil {
+	if err := s.broken; err != nil {
 		s.mu.Unlock()
-		return nil, s.broken
+		return nil, err
 	}
 	return s.mu.Unlock, nil
 }

@@ -61,13 +61,13 @@ func TestConcurrency(t *testing.T) {
 					b.fill(400, d)
 				}
 				synctest.Wait()
-				if b.top > firstWindow*len(c.domains) {
-					t.Errorf("%d attempts at once at the start", b.top)
+				if b.most() > firstWindow*len(c.domains) {
+					t.Errorf("%d attempts at once at the start", b.most())
 				}
 				time.Sleep(15 * time.Minute)
 				synctest.Wait()
-				if b.top != c.want || b.count(queue.Delivered) != 400*len(c.domains) {
-					t.Errorf("%d attempts at once, want %d; %d delivered", b.top, c.want, b.count(queue.Delivered))
+				if b.most() != c.want || b.count(queue.Delivered) != 400*len(c.domains) {
+					t.Errorf("%d attempts at once, want %d; %d delivered", b.most(), c.want, b.count(queue.Delivered))
 				}
 			})
 		})
@@ -87,7 +87,8 @@ func TestDown(t *testing.T) {
 		if b.count(queue.Queued) != 300 {
 			t.Errorf("%d queued", b.count(queue.Queued))
 		}
-		for _, m := range b.messages {
+		messages, _ := b.List(t.Context(), queue.Filter{})
+		for _, m := range messages {
 			if m.Recipients[0].Attempts != 1 || m.Recipients[0].LastReply != nowhere.Reply() {
 				t.Fatalf("recipient %+v", m.Recipients[0])
 			}
