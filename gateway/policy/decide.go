@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 )
@@ -120,6 +121,7 @@ func incoming(r Recipient) Decision {
 // from returns the rules of a direction that hold for a sender.
 func (p *Policy) from(d mail.Direction, sender mail.Address) []*Rule {
 	all := p.rules[d]
+	sender = lower(sender)
 	held := make([]*Rule, 0, len(all))
 	for i := range all {
 		if all[i].From == nil || all[i].From.Match(sender) {
@@ -127,6 +129,14 @@ func (p *Policy) from(d mail.Direction, sender mail.Address) []*Rule {
 		}
 	}
 	return held
+}
+
+// lower spares each pattern the folding of case, where it is plain.
+func lower(a mail.Address) mail.Address {
+	if a.IsASCII() {
+		a.Local = strings.ToLower(a.Local)
+	}
+	return a
 }
 
 // one decides on one recipient of a message from inside.
@@ -150,6 +160,7 @@ func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) 
 
 // levels finds, for each key on its own, the first rule that says it, else the default.
 func (p *Policy) levels(dir mail.Direction, rules []*Rule, to mail.Address, d *Decision) (sign, encrypt Level) {
+	to = lower(to)
 	for _, r := range rules {
 		news := sign == "" && r.Sign != "" || encrypt == "" && r.Encrypt != ""
 		if !news || r.To != nil && !r.To.Match(to) {
