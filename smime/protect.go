@@ -29,7 +29,7 @@ func Protect(w io.Writer, src Source, o ProtectOptions) error {
 	if err != nil {
 		return err
 	}
-	bw := bufio.NewWriterSize(w, 32<<10)
+	bw := bufio.NewWriterSize(w, int(min(32<<10, 4096+2*src.Size())))
 	if len(o.EncryptTo) == 0 {
 		err = p.signed(bw)
 	} else {

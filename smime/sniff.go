@@ -44,7 +44,7 @@ func layerOf(b []byte) string {
 // openCMS returns the CMS message in a body and the layer it begins like. QUIRK: base64 is taken for base64
 // also where no Content-Transfer-Encoding says so.
 func openCMS(body io.Reader, transferEncoding string) (io.Reader, string, error) {
-	raw := bufio.NewReaderSize(body, 16<<10)
+	raw := bufio.NewReaderSize(body, 8<<10)
 	b, err := raw.Peek(2)
 	if err != nil && err != io.EOF {
 		return nil, "", err
@@ -52,7 +52,7 @@ func openCMS(body io.Reader, transferEncoding string) (io.Reader, string, error)
 	if transferEncoding != "quoted-printable" && string(b) == "MI" {
 		transferEncoding = "base64"
 	}
-	plain := bufio.NewReaderSize(entity.Decode(raw, transferEncoding), 16<<10)
+	plain := bufio.NewReaderSize(entity.Decode(raw, transferEncoding), sniffed)
 	b, err = plain.Peek(sniffed)
 	if err != nil && err != io.EOF {
 		return nil, "", err

@@ -93,7 +93,7 @@ type base64Reader struct {
 // of the alphabet, as RFC 2045, 6.8 has it, takes padding in the midst as the end of one of several runs,
 // and a last group without its padding as it is; all of these come in real mail. It errs only where r does.
 func NewBase64Reader(r io.Reader) io.Reader {
-	return &base64Reader{br: bufio.NewReaderSize(r, 16<<10), buf: make([]byte, 0, 32<<10)}
+	return &base64Reader{br: bufio.NewReaderSize(r, 8<<10)}
 }
 
 func (b *base64Reader) Read(p []byte) (int, error) {
@@ -114,6 +114,7 @@ func (b *base64Reader) Read(p []byte) (int, error) {
 // fill decodes the lines that are there.
 func (b *base64Reader) fill() {
 	b.out = b.buf[:0]
+	defer func() { b.buf = b.out[:0] }()
 	for len(b.out) < 12<<10 {
 		line, err := b.br.ReadSlice('\n')
 		b.line(bytes.TrimRight(line, "\r\n"))

@@ -23,7 +23,7 @@ const (
 // their bytes are signed elsewhere, message/* (RFC 2046, 5.2.1), and parts in an encoding that is not
 // known. r has to give the bytes that were scanned. n.Header may have been changed before.
 func (n *Node) Convert(w io.Writer, r io.Reader, mode Mode) error {
-	c := &converter{r: bufio.NewReaderSize(r, 32<<10), w: w, mode: mode}
+	c := &converter{r: bufio.NewReaderSize(r, int(min(32<<10, n.End+1))), w: w, mode: mode}
 	cw := &canonicalWriter{w: w, bareCR: mode == Transport}
 	if n.bareLF || mode == Transport {
 		c.w = cw
@@ -217,15 +217,20 @@ func (c *converter) copyTo(off int64) error { return c.advance(c.w, off) }
 
 func (c *converter) skipTo(off int64) error { return c.advance(io.Discard, off) }
 
-// advance goes on to off, which lies before the place where a part ended short.
+// advance writes what stands before off. It does nothing where that was written already.
 func (c *converter) advance(w io.Writer, off int64) error {
-	if off <= c.pos {
-		return nil
+	for c.pos < off {
+		if _, err := c.r.Peek(1); err == io.EOF {
+			return io.ErrUnexpectedEOF
+		} else if err != nil {
+			return err
+		}
+		b, _ := c.r.Peek(int(min(int64(c.r.Buffered()), off-c.pos)))
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		c.r.Discard(len(b))
+		c.pos += int64(len(b))
 	}
-	n, err := io.CopyN(w, c.r, off-c.pos)
-	c.pos += n
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
+	return nil
 }

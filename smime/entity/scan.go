@@ -71,7 +71,7 @@ func (n *Node) each(yield func(*Node) bool) bool {
 func Scan(r io.Reader, l Limits) (*Node, error) {
 	s := &scanner{limits: l.withDefaults()}
 	s.in = countReader{r: r}
-	s.br = bufio.NewReaderSize(&s.in, 32<<10)
+	s.br = bufio.NewReaderSize(&s.in, 8<<10)
 	root, err := s.entity("text/plain")
 	if err != nil {
 		return nil, err
