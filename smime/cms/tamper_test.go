@@ -212,7 +212,7 @@ func TestGCMTampered(t *testing.T) {
 	}
 }
 
-// TestOAEPStrict holds that parameters that cannot be read open no other way (openssl #32567).
+// TestOAEPStrict holds that parameters that cannot be read open no other way, as openssl had it.
 func TestOAEPStrict(t *testing.T) {
 	p := get(t, "rsa")
 	info, err := encodeKeyTrans(rand.Reader, p.cert, make([]byte, 32), false)
