@@ -93,7 +93,7 @@ type Outcome struct {
 	Index int       // into Claim.Message.Recipients, one of Claim.Due
 	State State     // any; Queued for another try
 	Reply string    // for operators
-	Tried time.Time // of the attempt
+	Tried time.Time // of the attempt; zero: when it was settled
 	Next  time.Time // of the next one, where State is Queued
 }
 

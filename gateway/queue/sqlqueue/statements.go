@@ -37,8 +37,8 @@ func (s *writeStatements) prepare(db *sql.DB) error {
 		{&s.insertContent, `INSERT INTO content (seq, body) VALUES (?, ?)`},
 		{&s.insertRecipient, `INSERT INTO recipient (seq, idx, destination, state, attempts, due, ready) VALUES (?, ?, ?, 0, 0, ?, ?)`},
 
-		{&s.ready, `SELECT seq FROM recipient WHERE destination = ? AND ready <= ? ORDER BY ready, seq`},
-		{&s.lease, `UPDATE recipient SET lease = ?, ready = ? WHERE seq = ? AND +destination = ? AND +ready <= ?`},
+		{&s.ready, sqlReady},
+		{&s.lease, sqlLease},
 		{&s.renew, `UPDATE recipient SET ready = ? WHERE seq = ? AND +lease = ?`},
 		{&s.leased, `SELECT idx FROM recipient WHERE seq = ? AND +lease = ?`},
 		{&s.othersActive, `SELECT EXISTS (SELECT 1 FROM recipient WHERE seq = ? AND state <= 1 AND +lease IS NOT ?)`},
@@ -62,6 +62,10 @@ type readStatements struct {
 }
 
 const (
+	// sqlReady walks the index in the order of claims; who reads it stops when he has enough.
+	sqlReady = `SELECT seq FROM recipient WHERE destination = ? AND ready <= ? ORDER BY ready, seq`
+	sqlLease = `UPDATE recipient SET lease = ?, ready = ? WHERE seq = ? AND +destination = ? AND +ready <= ?`
+
 	sqlFindDestination = `SELECT id FROM destination WHERE mac = ?`
 
 	messageColumns = `seq, id, origin, arrived, expires, size, envelope`
