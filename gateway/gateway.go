@@ -204,7 +204,7 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 func (g *Gateway) recordQueued(e queue.New) {
 	event := track.Event{
 		Time: g.o.Now(), Kind: track.Queued, ID: e.Envelope.ID, Origin: e.Origin, Size: e.Content.Size(),
-		From: e.Envelope.From.String(), Destination: e.Destinations[0], Rule: e.Note,
+		From: e.Envelope.From.String(), Direction: e.Envelope.Direction(), Destination: e.Destinations[0], Rule: e.Note,
 	}
 	for _, r := range e.Envelope.Recipients {
 		event.To = append(event.To, r.Address.String())

@@ -193,6 +193,7 @@ func (t *settlement) record() {
 		o, r := t.outcomes[i], t.results[i]
 		e := track.Event{
 			Time: t.now, Kind: kinds[o.State], ID: m.Envelope.ID, Origin: m.Origin, From: from, Size: m.Size,
+			Direction:   m.Envelope.Direction(),
 			Destination: t.h.claim.Destination, Host: r.Host, TLS: r.TLS, Reply: o.Reply, Next: o.Next,
 			Attempt: m.Recipients[o.Index].Attempts + 1, Elapsed: t.now.Sub(t.started),
 		}
@@ -207,6 +208,7 @@ func (t *settlement) record() {
 	for _, r := range t.reports {
 		t.s.o.Recorder.Record(track.Event{
 			Time: t.now, Kind: track.Reported, ID: r.Envelope.ID, Origin: m.Origin, To: []string{from},
+			Direction: r.Envelope.Direction(),
 			Size: r.Content.Size(), Destination: r.Destinations[0],
 		})
 	}

@@ -86,6 +86,14 @@ type Envelope struct {
 	EnvID    string // RFC 3461, 4.4, xtext decoded; empty where not given
 }
 
+// Direction is that of the message as a whole: Outgoing where it came from the company's side.
+func (e Envelope) Direction() Direction {
+	if e.Internal {
+		return Outgoing
+	}
+	return Incoming
+}
+
 // WithRecipients returns a copy for one variant: another id, other recipients, the rest as it is.
 func (e Envelope) WithRecipients(id ID, recipients []Recipient) Envelope {
 	e.ID, e.Recipients = id, recipients
