@@ -195,6 +195,9 @@ func TestBounce(t *testing.T) {
 	if strings.Contains(report, "planted body") {
 		t.Error("the report holds the body")
 	}
+	if strings.Contains(report, "X-Siegel-") {
+		t.Errorf("our own report is judged like mail from outside:\n%s", report)
+	}
 }
 
 func TestReload(t *testing.T) {

@@ -76,6 +76,7 @@ func New(now time.Time, hostname string, o Original, recipients []Recipient) (ma
 	to := o.Envelope.From
 	env := mail.Envelope{
 		ID:         mail.NewID(now),
+		Internal:   true, // it is our own: nothing in it is to be opened or judged
 		Recipients: []mail.Recipient{{Address: to, Notify: []string{"NEVER"}}},
 		Received:   now,
 		SMTPUTF8:   !ascii(to.String()),

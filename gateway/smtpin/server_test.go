@@ -121,7 +121,8 @@ func TestStopIsGraceful(t *testing.T) {
 	if _, err := net.DialTimeout("tcp", s.Addr("external").String(), time.Second); err == nil {
 		t.Error("the listener is still open")
 	}
-	sending.say("x\r\n.", "250 2.0.0 queued as ", "", "421 4.3.2 ", "", "")
+	sending.send("x\r\n.\r\nNOOP\r\n") // what was sent along is not read any more
+	sending.say("", "250 2.0.0 queued as ", "", "421 4.3.2 ", "", "")
 	close(finish)
 	waiting.say("", "250 2.0.0 queued as ", "", "421 4.3.2 ", "", "")
 	if err := <-done; err != nil {
