@@ -209,7 +209,7 @@ func (t *settlement) record() {
 		t.s.o.Recorder.Record(track.Event{
 			Time: t.now, Kind: track.Reported, ID: r.Envelope.ID, Origin: m.Origin, To: []string{from},
 			Direction: r.Envelope.Direction(),
-			Size: r.Content.Size(), Destination: r.Destinations[0],
+			Size:      r.Content.Size(), Destination: r.Destinations[0],
 		})
 	}
 }
