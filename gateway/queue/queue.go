@@ -97,7 +97,8 @@ type Outcome struct {
 	Next  time.Time // of the next one, where State is Queued
 }
 
-// Filter selects messages for operators. Zero fields select everything.
+// Filter selects messages for operators. Zero fields select everything; Destination and State together mean
+// one recipient.
 type Filter struct {
 	ID          mail.ID // or the id of origin
 	After       mail.ID // only messages put after this one, for reading page by page

@@ -204,6 +204,9 @@ func (s *Store) page(ctx context.Context, f queue.Filter, after string) (list []
 			last = rows[len(rows)-1].id
 		}
 		for _, row := range rows {
+			if !s.named(row, f) {
+				continue
+			}
 			recipients, err := s.readRecipients(ctx, db, row)
 			if err != nil {
 				return err
@@ -254,16 +257,26 @@ func (s *Store) pageRows(ctx context.Context, db *database, f queue.Filter, afte
 	return list, nil
 }
 
-// matches reports whether a message passes what the database cannot filter, or did not.
+// named reports whether the envelope of a message passes the filters by sender and recipient.
+func (s *Store) named(row messageRow, f queue.Filter) bool {
+	if f.Sender == "" && f.Recipient == "" {
+		return true
+	}
+	rec, err := s.openRecord(row)
+	if err != nil || !strings.Contains(rec.envelope.From.Key(), f.Sender) {
+		return false
+	}
+	return slices.ContainsFunc(rec.envelope.Recipients, func(r mail.Recipient) bool {
+		return strings.Contains(r.Address.Key(), f.Recipient)
+	})
+}
+
+// matches reports whether a message passes the rest of f, whatever the database has filtered.
 func matches(m queue.Message, f queue.Filter) bool {
 	if f.After != "" && m.Envelope.ID <= f.After {
 		return false
 	}
-	if f.Sender != "" && !strings.Contains(m.Envelope.From.Key(), f.Sender) {
-		return false
-	}
-	any := func(ok func(queue.Recipient) bool) bool { return slices.ContainsFunc(m.Recipients, ok) }
-	return (f.Recipient == "" || any(func(r queue.Recipient) bool { return strings.Contains(r.Address.Key(), f.Recipient) })) &&
-		(f.Destination == "" || any(func(r queue.Recipient) bool { return r.Destination == f.Destination })) &&
-		(f.State == "" || any(func(r queue.Recipient) bool { return r.State == f.State }))
+	return slices.ContainsFunc(m.Recipients, func(r queue.Recipient) bool {
+		return (f.Destination == "" || r.Destination == f.Destination) && (f.State == "" || r.State == f.State)
+	})
 }
