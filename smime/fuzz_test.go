@@ -60,6 +60,8 @@ func FuzzProtect(f *testing.F) {
 		f.Add([]byte(letter(b)), true)
 		f.Add([]byte(b), false)
 	}
+	f.Add([]byte("From: alice@firma.example\r\nMIME-Version: 1.0"), false)
+	f.Add([]byte("Content-Type: text/plain"), true)
 	f.Fuzz(func(t *testing.T, in []byte, encrypt bool) {
 		o := smime.ProtectOptions{Sign: w.alice.signer(), Time: now}
 		if encrypt {

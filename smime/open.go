@@ -183,7 +183,7 @@ func canonicalHeader(h entity.Header) entity.Header {
 		entity.NewCanonicalWriter(&raw).Write(f.Raw)
 		out.Append(entity.Field{Name: f.Name, Raw: raw})
 	}
-	return out
+	return out.Ended()
 }
 
 type sliceWriter []byte

@@ -66,8 +66,8 @@ func newProtection(src Source, o ProtectOptions) (*protection, error) {
 	if o.Sign == nil {
 		p.mode = entity.Transport
 	}
-	p.outer = root.Header.Filter(func(f entity.Field) bool { return !describesContent(f) })
-	root.Header = root.Header.Filter(describesContent)
+	p.outer = root.Header.Filter(func(f entity.Field) bool { return !describesContent(f) }).Ended()
+	root.Header = root.Header.Filter(describesContent).Ended()
 	return p, p.ensureMIMEVersion()
 }
 

@@ -47,6 +47,8 @@ func TestForgedMessagesAreNotValid(t *testing.T) {
 		{"broken sibling", outside + mixed(good, clear("t", "\r\nother", part(sig))), smime.Broken, "signed:clear:valid:errant signed:clear:broken:errant"},
 		{"a third part", outside + strings.Replace(good, "--s--", "--s\r\n\r\npay to me\r\n--s--", 1), smime.Partial, "signed:clear:partial"},
 		{"parts after the end", outside + good + "--s\r\n\r\npay to me\r\n--s--\r\n", smime.Partial, "signed:clear:partial"},
+		{"a preamble some programs take for a part", outside + strings.Replace(good, "--s\r\n", "--sx\r\n\r\npay to me\r\n--s\r\n", 1), smime.Partial, "signed:clear:partial"},
+		{"a signature part some programs split", outside + strings.Replace(good, "--s--", "--sx\r\n\r\npay to me\r\n--s--", 1), smime.Partial, "signed:clear:partial"},
 		{"two boundaries", outside + strings.Replace(good, "boundary=s", "boundary=s; boundary=t", 1), smime.Partial, "signed:clear:partial"},
 		{"two content types", outside + strings.Replace(good, "\r\n\r\n", "\r\nContent-Type: text/html\r\n\r\n", 1), smime.Partial, "signed:clear:partial"},
 		{"text around the parts is not shown", outside + strings.Replace(good, "\r\n\r\n--s", "\r\n\r\npreamble\r\n--s", 1) + "epilogue", smime.Valid, "signed:clear:valid"},

@@ -151,7 +151,7 @@ func (c *converter) node(n *Node, root bool) error {
 		if err := c.copyTo(n.Start); err != nil {
 			return err
 		}
-		if _, err := h.WriteTo(c.w); err != nil {
+		if _, err := h.Ended().WriteTo(c.w); err != nil {
 			return err
 		}
 		if _, err := io.WriteString(c.w, "\r\n"); err != nil {

@@ -152,7 +152,13 @@ func (h *Header) Replace(name, value string) error {
 	return nil
 }
 
-// endLine gives a last field that ended with the input the line end it lacks.
+// Ended returns the header with a line end after its last field, which a header that ended with the input
+// lacks.
+func (h Header) Ended() Header {
+	h.endLine()
+	return h
+}
+
 func (h *Header) endLine() {
 	n := len(h.fields)
 	if n == 0 || bytes.HasSuffix(h.fields[n-1].Raw, []byte("\n")) {

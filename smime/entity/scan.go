@@ -199,6 +199,10 @@ func (s *scanner) line() error {
 			s.bareLF = s.bareLF || lineEnd(piece) == 1
 			return s.boundary(i, closing, at, lineEnd(piece))
 		}
+	} else if s.state.length == 0 && bytes.HasPrefix(piece, []byte("--")) {
+		if i, _ := s.match(piece); i >= 0 { // a line without end is no boundary here
+			s.suspect(i)
+		}
 	}
 	s.eol = lineEnd(piece)
 	if s.eol == 1 && len(piece) == 1 && s.state.length > 0 && s.state.last == '\r' {
@@ -235,16 +239,29 @@ func (s *scanner) match(line []byte) (at int, closing bool) {
 	line = bytes.TrimRight(line, " \t\r\n")
 	for i := len(s.open) - 1; i >= 0; i-- {
 		rest, ok := bytes.CutPrefix(line, s.open[i].delim)
-		if !ok || (len(rest) > 0 && string(rest) != "--") {
+		switch {
+		case !ok:
 			continue
-		}
-		if s.open[i].closed {
+		case s.open[i].closed:
 			s.open[i].node.Type.Ambiguous = true // some programs show what follows as further parts
+			continue
+		case len(rest) > 0 && string(rest) != "--":
+			s.suspect(i)
 			continue
 		}
 		return i, len(rest) > 0
 	}
 	return -1, false
+}
+
+// suspect marks a multipart where a line begins like its boundary: RFC 2046, 5.1.1 lets programs take that
+// for the boundary. Within the first part, which is all that a signature may cover, it does no harm: what
+// follows is of the same author.
+func (s *scanner) suspect(i int) {
+	n := s.open[i].node
+	if s.cur == n || len(n.Parts) != 1 {
+		n.Type.Ambiguous = true
+	}
 }
 
 // boundary ends what is open within multipart i, and begins its next part or its epilogue.
@@ -269,6 +286,7 @@ func (s *scanner) boundary(i int, closing bool, at int64, eol int) error {
 	if m.Type.Is("multipart/digest") {
 		kind = "message/rfc822" // RFC 2046, 5.1.5
 	}
+	s.cur = m // until the part is there
 	part, err := s.entity(kind)
 	if err != nil {
 		return err

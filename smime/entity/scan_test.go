@@ -81,9 +81,22 @@ func TestScanAmbiguous(t *testing.T) {
 		"Content-Type: multipart/mixed; boundary=b; boundary=c\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n",
 		crlfMixed + "--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\nmore\r\n--b--\r\n",
 		"Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n",
+		crlfMixed + "--bx\r\n\r\npay\r\n--b\r\n\r\nx\r\n--b--\r\n",
+		crlfMixed + "--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b x\r\n\r\npay\r\n--b--\r\n",
+		crlfMixed + "--b\r\n\r\nx\r\n--b\r\n--b:x\r\n\r\npay\r\n--b--\r\n",
+		crlfMixed + "--b" + strings.Repeat(" ", 10_000) + "\r\n\r\npay\r\n--b\r\n\r\nx\r\n--b--\r\n",
+		crlfMixed + "--b" + strings.Repeat("x", 10_000) + "\r\n\r\npay\r\n--b\r\n\r\nx\r\n--b--\r\n",
 	} {
 		if n := scan(t, in); !n.Type.Ambiguous {
 			t.Errorf("%q is not ambiguous", in)
+		}
+	}
+	for _, in := range []string{
+		crlfMixed + "--b\n\n--bx\n--b\n\nx\n--b--\n", // within the first part
+		crlfMixed + "--b\nContent-Type: multipart/mixed; boundary=bb\n\n--bb\n\nx\n--bb--\n--b\n\nx\n--b--\n",
+	} {
+		if n := scan(t, in); n.Type.Ambiguous {
+			t.Errorf("%q is ambiguous", in)
 		}
 	}
 	n := scan(t, crlfMixed+"--b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n")
