@@ -92,12 +92,16 @@ type quiet struct {
 	log interface{ Warnf(string, ...any) }
 }
 
+// Printf implements smtp.Logger.
 func (q quiet) Printf(format string, v ...any) { q.log.Warnf("smtpin: "+format, v...) }
-func (q quiet) Println(v ...any)               { q.log.Warnf("smtpin: %v", v) }
+
+// Println implements smtp.Logger.
+func (q quiet) Println(v ...any) { q.log.Warnf("smtpin: %v", v) }
 
 // once is a listener with one connection.
 type once struct{ conn net.Conn }
 
+// Accept implements net.Listener.
 func (o *once) Accept() (net.Conn, error) {
 	if o.conn == nil {
 		return nil, net.ErrClosed
@@ -107,7 +111,10 @@ func (o *once) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-func (o *once) Close() error   { return nil }
+// Close implements io.Closer.
+func (o *once) Close() error { return nil }
+
+// Addr implements net.Listener.
 func (o *once) Addr() net.Addr { return nil }
 
 // conversation is what go-smtp takes for a connection. STARTTLS ends one and begins another, so that nothing
@@ -117,6 +124,7 @@ type conversation struct {
 	closed bool
 }
 
+// Read implements io.Reader.
 func (c *conversation) Read(p []byte) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
@@ -124,6 +132,7 @@ func (c *conversation) Read(p []byte) (int, error) {
 	return c.door.read(p)
 }
 
+// Write implements io.Writer.
 func (c *conversation) Write(p []byte) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
@@ -132,6 +141,7 @@ func (c *conversation) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Close implements io.Closer.
 func (c *conversation) Close() error {
 	if c.closed {
 		return nil
@@ -146,10 +156,19 @@ func (c *conversation) Close() error {
 	return nil
 }
 
-func (c *conversation) LocalAddr() net.Addr              { return c.raw.LocalAddr() }
-func (c *conversation) RemoteAddr() net.Addr             { return c.raw.RemoteAddr() }
-func (c *conversation) SetDeadline(time.Time) error      { return nil } // the door keeps time
-func (c *conversation) SetReadDeadline(time.Time) error  { return nil }
+// LocalAddr implements net.Conn.
+func (c *conversation) LocalAddr() net.Addr { return c.raw.LocalAddr() }
+
+// RemoteAddr implements net.Conn.
+func (c *conversation) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
+
+// SetDeadline implements net.Conn: the door keeps time.
+func (c *conversation) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements net.Conn: the door keeps time.
+func (c *conversation) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements net.Conn: the door keeps time.
 func (c *conversation) SetWriteDeadline(time.Time) error { return nil }
 
 // secured reports whether the connection is under TLS.
@@ -183,6 +202,7 @@ func (d *door) describe(helo string) mail.Client {
 // filler reads the network for d.in. Replies go out before the door waits, all that have gathered in one write.
 type filler struct{ *door }
 
+// Read implements io.Reader.
 func (f filler) Read(p []byte) (int, error) {
 	d := f.door
 	if err := d.flush(); err != nil {

@@ -138,6 +138,7 @@ type dots struct {
 
 func (f *dots) transferring() bool { return true }
 
+// Read implements io.Reader.
 func (f *dots) Read(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(f.rest) == 0 {
@@ -239,6 +240,7 @@ type chunks struct {
 
 func (f *chunks) transferring() bool { return !f.wait }
 
+// Read implements io.Reader.
 func (f *chunks) Read(p []byte) (int, error) {
 	for f.left == 0 && f.ended == nil && f.fault == nil {
 		if f.last {

@@ -110,7 +110,10 @@ type broken struct {
 	open func() (io.Reader, error)
 }
 
+// Size implements mail.Content.
 func (c broken) Size() int64 { return c.size }
+
+// Open implements mail.Content.
 func (c broken) Open() (io.ReadCloser, error) {
 	r, err := c.open()
 	if err != nil {

@@ -22,6 +22,7 @@ func newLease(seq int64) lease {
 	return lease{seq: seq, token: int64(binary.BigEndian.Uint64(b[:]) >> 1)}
 }
 
+// String implements fmt.Stringer.
 func (l lease) String() string {
 	return strconv.FormatInt(l.seq, 36) + "." + strconv.FormatInt(l.token, 36)
 }
