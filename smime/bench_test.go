@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -33,15 +34,15 @@ func BenchmarkBareRSA2048(b *testing.B) {
 			must(rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest))
 		}
 	})
-	text := must(rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, digest))
+	text := must(rsa.EncryptOAEP(sha256.New(), rand.Reader, &key.PublicKey, digest, nil))
 	b.Run("encrypt", func(b *testing.B) {
 		for b.Loop() {
-			must(rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, digest))
+			must(rsa.EncryptOAEP(sha256.New(), rand.Reader, &key.PublicKey, digest, nil))
 		}
 	})
 	b.Run("decrypt", func(b *testing.B) {
 		for b.Loop() {
-			must(rsa.DecryptPKCS1v15(rand.Reader, key, text))
+			must(rsa.DecryptOAEP(sha256.New(), nil, key, text, nil))
 		}
 	})
 }

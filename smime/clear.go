@@ -129,6 +129,7 @@ type lineFeeds struct {
 	bare bool
 }
 
+// Read implements [io.Reader].
 func (l *lineFeeds) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	for rest := p[:n]; !l.bare && len(rest) > 0; {

@@ -130,6 +130,7 @@ type countReader struct {
 	n int64
 }
 
+// Read implements [io.Reader].
 func (c *countReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
@@ -188,6 +189,7 @@ func canonicalHeader(h entity.Header) entity.Header {
 
 type sliceWriter []byte
 
+// Write implements [io.Writer]; it cannot fail.
 func (s *sliceWriter) Write(p []byte) (int, error) {
 	*s = append(*s, p...)
 	return len(p), nil

@@ -23,8 +23,10 @@ func cut(src Source, from, to int64) Source {
 	return section{src, from, to - from}
 }
 
+// Size implements [Source].
 func (s section) Size() int64 { return s.n }
 
+// Open implements [Source].
 func (s section) Open() (io.ReadCloser, error) {
 	r, err := s.src.Open()
 	if err != nil {
@@ -63,6 +65,7 @@ type contextReader struct {
 	r   io.Reader
 }
 
+// Read implements [io.Reader].
 func (c contextReader) Read(p []byte) (int, error) {
 	if err := c.ctx.Err(); err != nil {
 		return 0, err
@@ -79,6 +82,7 @@ type limitWriter struct {
 	n int64
 }
 
+// Write implements [io.Writer].
 func (l *limitWriter) Write(p []byte) (int, error) {
 	if l.n -= int64(len(p)); l.n < 0 {
 		return 0, errSize

@@ -34,6 +34,7 @@ func EncodedSize(n int64) int64 {
 	return size
 }
 
+// Write implements [io.Writer].
 func (b *base64Writer) Write(p []byte) (int, error) {
 	n := len(p)
 	if len(b.in) > 0 {
@@ -72,6 +73,7 @@ func (b *base64Writer) lines(p []byte) error {
 	return err
 }
 
+// Close writes the last line, once.
 func (b *base64Writer) Close() error {
 	if b.done || len(b.in) == 0 {
 		return nil
@@ -96,6 +98,7 @@ func NewBase64Reader(r io.Reader) io.Reader {
 	return &base64Reader{br: bufio.NewReaderSize(r, 8<<10)}
 }
 
+// Read implements [io.Reader].
 func (b *base64Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

@@ -17,6 +17,7 @@ type canonicalWriter struct {
 // CRLF (RFC 8551, 3.1.1). A CR without LF stays.
 func NewCanonicalWriter(w io.Writer) io.Writer { return &canonicalWriter{w: w} }
 
+// Write implements [io.Writer].
 func (c *canonicalWriter) Write(p []byte) (int, error) {
 	rest := p
 	for len(rest) > 0 {
@@ -93,6 +94,7 @@ func NewCanonicalReader(r io.Reader) io.Reader {
 	return c
 }
 
+// Read implements [io.Reader].
 func (c *canonicalReader) Read(p []byte) (int, error) {
 	for c.out.Len() == 0 {
 		if c.err != nil {

@@ -84,6 +84,7 @@ type qpReader struct {
 // does.
 func NewQuotedPrintableReader(r io.Reader) io.Reader { return &qpReader{br: bufio.NewReader(r)} }
 
+// Read implements [io.Reader].
 func (q *qpReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

@@ -73,8 +73,10 @@ func (p *headerParser) stopsAt(br *bufio.Reader) bool {
 		return false
 	}
 	b, _ = br.Peek(2 * maxName)
-	line, _, _ := bytes.Cut(b, []byte("\n"))
-	return p.stop(line)
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		b = b[:i+1]
+	}
+	return p.stop(b)
 }
 
 // eol is the length of the last line end that was read.

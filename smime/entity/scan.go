@@ -97,6 +97,7 @@ type countReader struct {
 	n int64
 }
 
+// Read implements [io.Reader].
 func (c *countReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
@@ -236,7 +237,7 @@ func (s *scanner) isDelimiter(line []byte) bool {
 // match finds the innermost open multipart whose boundary the line is; -1 where it is none. Blanks may
 // follow a boundary (RFC 2046, 5.1.1), other text may not.
 func (s *scanner) match(line []byte) (at int, closing bool) {
-	line = bytes.TrimRight(line, " \t\r\n")
+	line = bytes.TrimRight(line[:len(line)-lineEnd(line)], " \t")
 	for i := len(s.open) - 1; i >= 0; i-- {
 		rest, ok := bytes.CutPrefix(line, s.open[i].delim)
 		switch {
@@ -297,16 +298,19 @@ func (s *scanner) boundary(i int, closing bool, at int64, eol int) error {
 
 // closeBelow ends the open multiparts from level i inwards.
 func (s *scanner) closeBelow(i int, end int64) {
-	for _, l := range s.open[min(i, len(s.open)):] {
-		l.node.setEnd(end)
+	for len(s.open) > i {
+		s.open[len(s.open)-1].node.setEnd(end)
+		s.open = s.open[:len(s.open)-1]
 	}
-	s.open = s.open[:min(i, len(s.open))]
 }
 
 // setEnd sets where the node ends. A boundary right after a header takes the header's blank line as its
-// own line end.
+// own line end, and one right after another boundary has none.
 func (n *Node) setEnd(end int64) {
 	n.End = max(n.Start, end)
+	if k := len(n.Parts); k > 0 {
+		n.End = max(n.End, n.Parts[k-1].End)
+	}
 	n.Body = min(n.Body, n.End)
 	if n.PreambleEnd == 0 && n.Parts == nil && n.Traits.Bytes == 0 {
 		n.PreambleEnd = n.End

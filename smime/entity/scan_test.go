@@ -55,6 +55,7 @@ func TestScanRanges(t *testing.T) {
 		{"nested", crlfMixed + "--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\n1\n--c\n\n2\n--c--\nx\n--b\n\n3\n--b--\n", `multipart/mixed(multipart/alternative(text/plain"\n1" text/plain"\n2") text/plain"\n3")`},
 		{"inner one not closed", crlfMixed + "--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\n1\n--b\n\n3\n--b--\n", `multipart/mixed(multipart/alternative?(text/plain"\n1") text/plain"\n3")`},
 		{"inner boundary begins with the outer", crlfMixed + "--b\nContent-Type: multipart/alternative; boundary=bb\n\n--bb\n\n1\n--bb--\n--b\n\n3\n--b--\n", `multipart/mixed(multipart/alternative(text/plain"\n1") text/plain"\n3")`},
+		{"boundary after boundary", crlfMixed + "--b\nContent-Type: multipart/alternative; boundary=c\n\n--c\n--b--\n", `multipart/mixed(multipart/alternative?(text/plain""))`},
 		{"digest", "Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: b\n\nx\n--b--\n", `multipart/digest(message/rfc822"\nA: b\n\nx")`},
 		{"message is not looked into", crlfMixed + "--b\nContent-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\n1\n--c--\n--b--\n", `multipart/mixed(message/rfc822"Content-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\n1\n--c--")`},
 		{"encoded multipart", "Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n--b\n", `multipart/mixed"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n--b\n"`},
@@ -65,6 +66,7 @@ func TestScanRanges(t *testing.T) {
 		for _, eol := range []string{"\n", "\r\n"} {
 			in := strings.ReplaceAll(c.in, "\n", eol)
 			want := strings.ReplaceAll(c.want, `\n`, strings.Trim(fmt.Sprintf("%q", eol), `"`))
+			checkTree(t, int64(len(in)), scan(t, in))
 			if got := outline(in, scan(t, in)); got != want {
 				t.Errorf("%s:\n got %s\nwant %s", c.name, got, want)
 			}
