@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/siegel-mail/siegel/internal/encword"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -83,15 +84,15 @@ func (v Vocabulary) cut(raw string) (string, Flags) {
 	lead := raw[colon : len(raw)-len(rest)]
 	body := strings.TrimRight(rest, blanks)
 	tail := rest[len(body):]
-	pieces := parse(body)
-	text := pieces.text()
+	words := encword.Parse(body)
+	text := words.String()
 	before, f := v.tags(text, front)
 	after, g := v.tags(text[before:], back)
 	if before == 0 && after == 0 {
 		return raw, Flags{}
 	}
 	f.add(g)
-	body = pieces.cutFront(before).cutBack(after).raw()
+	body = words.CutFront(before).CutBack(after).Raw()
 	if body == "" {
 		lead, tail = " ", lineEnd(lead+tail) // a line of blanks must not come out
 	}
