@@ -273,7 +273,7 @@ func (g *Gateway) setAdmin() (err error) {
 		return nil
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
-		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.Wake, Reload: g.ReloadFromSource, Checks: checks,
+		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.TryAgain, Reload: g.ReloadFromSource, Checks: checks,
 		Recorder: g.recorder, Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -34,6 +35,8 @@ type lane struct {
 	name string
 	work context.Context // of attempts: outlives a stop by Options.Grace
 	wake chan struct{}
+	// pardoned is set where the destination's trouble is to be forgotten before anything else is begun.
+	pardoned atomic.Bool
 
 	claimed   chan []queue.Claim
 	delivered chan contact
@@ -107,6 +110,9 @@ func (l *lane) run(ctx context.Context) {
 
 // begin starts what may be started.
 func (l *lane) begin(ctx context.Context) {
+	if l.pardoned.Swap(false) {
+		l.health = health{}
+	}
 	if batch := 2*max(l.window, 8) - len(l.ready); l.more && !l.claiming && !l.stopping && batch > max(l.window, 8) {
 		l.more, l.claiming = false, true
 		go func() { l.claimed <- l.claim(batch) }()

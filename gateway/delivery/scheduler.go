@@ -192,6 +192,20 @@ func (s *Scheduler) Wake(destinations ...string) {
 	}
 }
 
+// TryAgain is Wake for an operator who made messages due: what is remembered of trouble at the destinations
+// is forgotten, so that they are tried, not only postponed.
+func (s *Scheduler) TryAgain(destinations ...string) {
+	s.mu.Lock()
+	for _, d := range destinations {
+		delete(s.health, d)
+		if l := s.lanes[d]; l != nil {
+			l.pardoned.Store(true)
+		}
+	}
+	s.mu.Unlock()
+	s.Wake(destinations...)
+}
+
 // expect notes work for a destination at a later time.
 func (s *Scheduler) expect(destination string, at time.Time) {
 	s.mu.Lock()

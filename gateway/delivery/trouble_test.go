@@ -110,6 +110,26 @@ func TestDown(t *testing.T) {
 	})
 }
 
+// An operator who knows better than the memory of troubles is obeyed at once.
+func TestTryAgain(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.hop(always(nowhere, time.Second))
+		b.fill(10, "x.example")
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		b.hop(always(taken, time.Second))
+		if err := b.Put(t.Context(), []queue.New{letter(b, time.Now(), "new@x.example")}); err != nil {
+			t.Fatal(err)
+		}
+		b.TryAgain("x.example", "never.heard.of")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := b.count(queue.Delivered); n != 1 {
+			t.Errorf("%d delivered", n)
+		}
+	})
+}
+
 // Down for days: every message expires and is reported, with few attempts.
 func TestDownForDays(t *testing.T) {
 	run(t, nil, func(b *bench) {

@@ -215,7 +215,7 @@ func (p *Protector) mark(h *entity.Header, o *smime.Opened) error {
 	if clean == subject {
 		clean = raw // encoded words stay as they came
 	}
-	return h.Replace("Subject", strings.TrimSpace(marks+" "+clean))
+	return h.Replace("Subject", strings.TrimSpace(marks+" "+strings.TrimSpace(clean)))
 }
 
 // strip removes every mark, until none is left: removing one must not make another.

@@ -466,6 +466,7 @@ func TestMarks(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ message, want string }{
 		"earned":      {b.fromBob(t, "Subject: Reply\r\n"), "[encrypted] [signed] Reply"},
+		"earned anew": {b.fromBob(t, "Subject: [signed] [encrypted] Reply\r\n"), "[encrypted] [signed] Reply"},
 		"none":        {plain("Hello"), "Hello"},
 		"forged":      {plain("[signed] Hello"), "Hello"},
 		"other case":  {plain("[SIGNED] Hello [Encrypted]"), "Hello"},
