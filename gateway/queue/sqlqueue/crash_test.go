@@ -144,12 +144,11 @@ func TestCrash(t *testing.T) {
 	}
 	dir := t.TempDir()
 	l := &ledger{put: map[mail.ID]bool{}, settling: map[mail.ID]int{}, settled: map[mail.ID]int{}}
-	for round := range rounds {
+	for round := 0; round < rounds && !t.Failed(); round++ {
 		crashOnce(t, dir, l)
-		if present := checkLedger(t, dir, l); t.Failed() || round == rounds-1 {
-			t.Logf("round %d: %d accepted, %d settled, %d still there", round, len(l.put), len(l.settled), present)
-			return
-		}
+		accepted, settled := len(l.put), len(l.settled)
+		present := checkLedger(t, dir, l)
+		t.Logf("round %d: %d accepted, %d settled, %d there", round, accepted, settled, present)
 	}
 }
 
@@ -220,7 +219,16 @@ func checkLedger(t *testing.T, dir string, l *ledger) (present int) {
 	if got.Oldest = (time.Time{}); err != nil || got != want {
 		t.Errorf("stats %+v, counted %+v, %v", got, want, err)
 	}
-	return len(there)
+	if present = len(there); present > 2000 { // keep long tests short
+		for id := range there {
+			if err := s.Drop(t.Context(), id); err != nil {
+				t.Error(err)
+			}
+			delete(l.put, id)
+			delete(l.settled, id)
+		}
+	}
+	return present
 }
 
 func final(m queue.Message) (count int) {
