@@ -97,12 +97,12 @@ func newCast() (cast, error) {
 	return c, nil
 }
 
-func newBench(t *testing.T, change func(*Options), rules ...policy.Rule) *bench {
+func newBench(t testing.TB, change func(*Options), rules ...policy.Rule) *bench {
 	t.Helper()
 	return benchOf(t, ours, change, rules...)
 }
 
-func benchOf(t *testing.T, from func() (cast, error), change func(*Options), rules ...policy.Rule) *bench {
+func benchOf(t testing.TB, from func() (cast, error), change func(*Options), rules ...policy.Rule) *bench {
 	t.Helper()
 	c, err := from()
 	if err != nil {
@@ -131,7 +131,7 @@ func benchOf(t *testing.T, from func() (cast, error), change func(*Options), rul
 	return b
 }
 
-func patterns(t *testing.T, texts ...string) (out mail.Patterns) {
+func patterns(t testing.TB, texts ...string) (out mail.Patterns) {
 	t.Helper()
 	for _, s := range texts {
 		p, err := mail.ParsePattern(s)
@@ -143,7 +143,7 @@ func patterns(t *testing.T, texts ...string) (out mail.Patterns) {
 	return out
 }
 
-func address(t *testing.T, s string) mail.Address {
+func address(t testing.TB, s string) mail.Address {
 	t.Helper()
 	a, err := mail.ParseAddress(s)
 	if err != nil {
@@ -153,7 +153,7 @@ func address(t *testing.T, s string) mail.Address {
 }
 
 // envelope is one from alice at an internal listener.
-func envelope(t *testing.T, to ...string) mail.Envelope {
+func envelope(t testing.TB, to ...string) mail.Envelope {
 	t.Helper()
 	e := mail.Envelope{
 		ID: mail.NewID(time.Now()), From: address(t, "alice@firma.example"), Internal: true,

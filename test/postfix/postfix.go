@@ -130,6 +130,9 @@ func (s *Server) answers() (bool, error) {
 // Addr is the host and port it listens on.
 func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.o.Port) }
 
+// Dir is where its configuration, its queue and its mailboxes are.
+func (s *Server) Dir() string { return s.dir }
+
 // Log is everything it wrote into its log.
 func (s *Server) Log() string {
 	text, err := os.ReadFile(filepath.Join(s.dir, "mail.log"))

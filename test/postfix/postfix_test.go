@@ -82,7 +82,7 @@ func TestDeliverAndRelay(t *testing.T) {
 			t.Errorf("%d more messages, %v", n, err)
 		}
 	}
-	if log := partner.Log(); !strings.Contains(log, "status=sent (delivered to maildir)") {
+	if log := partner.Log(); !strings.Contains(log, "client=localhost[127.0.0.1]") {
 		t.Errorf("the log is\n%s", log)
 	}
 }

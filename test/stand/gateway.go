@@ -109,9 +109,3 @@ func (g *Gateway) PeakMemory() (int64, error) {
 	}
 	return 0, errors.New("stand: the system does not tell the peak of memory")
 }
-
-// Processor is the time that a process that has ended took, of user and system.
-func (g *Gateway) Processor() (seconds float64) {
-	s := g.cmd.ProcessState
-	return (s.UserTime() + s.SystemTime()).Seconds()
-}

@@ -1,0 +1,142 @@
+// Command bench measures the gateway beside Postfix in one run; it judges nothing.
+//
+//	go run ./test/bench [-small N] [-large N] [-rounds N] [-sessions N] [-profile DIR]
+//
+// smtp-source sends through the server under test to smtp-sink. A round lasts from the first connection to the
+// last message in the sink; rounds of the gateway and of Postfix take turns. With -profile the gateway runs in
+// this process instead, and DIR holds its CPU profile for each row.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	small, large int // messages of a round
+	rounds       int
+	sessions     int
+	profile      string
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.small, "small", 3000, "messages of 4 KB in a round")
+	flag.IntVar(&o.large, "large", 100, "messages of 1 MB in a round")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds; the median is told")
+	flag.IntVar(&o.sessions, "sessions", 20, "connections at once")
+	flag.StringVar(&o.profile, "profile", "", "folder for CPU profiles of the gateway, which then runs in this process")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// row is one kind of mail.
+type row struct {
+	name          string
+	size          int
+	sign, encrypt bool
+	postfix       bool // is compared with Postfix
+}
+
+func rows() []row {
+	const small, large = 4 << 10, 1 << 20
+	return []row{
+		{name: "relay, 4 KB", size: small, postfix: true},
+		{name: "relay, 1 MB", size: large, postfix: true},
+		{name: "sign, 4 KB", size: small, sign: true},
+		{name: "sign and encrypt, 4 KB", size: small, sign: true, encrypt: true},
+		{name: "sign and encrypt, 1 MB", size: large, sign: true, encrypt: true},
+	}
+}
+
+func (r row) messages(o options) int {
+	if r.size > 100<<10 {
+		return o.large
+	}
+	if r.sign {
+		return max(o.small/3, 1) // they take longer
+	}
+	return o.small
+}
+
+// run measures every row and writes the table.
+func run(ctx context.Context, o options, w io.Writer) error {
+	s, err := newSetting(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "MESSAGES PER SECOND\tSIEGEL\tPOSTFIX\tRATIO\tSIEGEL'S ROUNDS\tPOSTFIX'S ROUNDS")
+	for _, r := range rows() {
+		if err := s.measure(ctx, r, t); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	return t.Flush()
+}
+
+// measure runs the rounds of one row.
+func (s *setting) measure(ctx context.Context, r row, w io.Writer) error {
+	gateway, stop, err := s.gateway(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var ours, theirs []float64
+	for range s.o.rounds {
+		rate, err := s.round(ctx, gateway, r)
+		if err != nil {
+			return err
+		}
+		ours = append(ours, rate)
+		if !r.postfix || s.o.profile != "" {
+			continue
+		}
+		if rate, err = s.round(ctx, s.postfix.Addr(), r); err != nil {
+			return err
+		}
+		theirs = append(theirs, rate)
+	}
+	if theirs == nil {
+		_, err = fmt.Fprintf(w, "%s\t%.0f\t\t\t%.0f\t\n", r.name, median(ours), ours)
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.0f\t%.0f\n", r.name, median(ours), median(theirs), median(ours)/median(theirs), ours, theirs)
+	return err
+}
+
+// round sends the messages of a row to addr and returns how many a second came out behind it.
+func (s *setting) round(ctx context.Context, addr string, r row) (float64, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, fmt.Errorf("the sink did not get everything"))
+	defer cancel()
+	n := r.messages(s.o)
+	want := s.sink.count() + n
+	start := time.Now()
+	if err := s.source(ctx, addr, n, r.size); err != nil {
+		return 0, err
+	}
+	if err := s.sink.wait(ctx, want); err != nil {
+		return 0, err
+	}
+	return float64(n) / time.Since(start).Seconds(), nil
+}
+
+// median of an odd number of values.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}

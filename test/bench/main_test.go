@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The program works: a round of a few messages gives every row its figures.
+func TestRun(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("Postfix wants to be started by root")
+	}
+	var out strings.Builder
+	if err := run(t.Context(), options{small: 20, large: 2, rounds: 1, sessions: 4}, &out); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(out.String())
+	for _, r := range rows() {
+		if !strings.Contains(out.String(), "\n"+r.name+" ") {
+			t.Errorf("no row %q", r.name)
+		}
+	}
+}
+
+func TestProfile(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("Postfix wants to be started by root")
+	}
+	dir := filepath.Join(t.TempDir(), "profiles")
+	var out strings.Builder
+	if err := run(t.Context(), options{small: 4, large: 1, rounds: 1, sessions: 2, profile: dir}, &out); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.prof"))
+	if err != nil || len(files) != len(rows()) {
+		t.Errorf("profiles %q, %v", files, err)
+	}
+}
+
+func TestSinkCounts(t *testing.T) {
+	s := &sink{changed: make(chan struct{})}
+	for _, c := range []struct {
+		text string
+		want int
+	}{
+		{"sess=1 quit=0 mesg=0\rsess=1 qu", 0}, {"it=0 mesg=1\rsess=2 quit=0 mesg=1", 1}, {"2\r", 12}, {"nonsense\r", 12},
+	} {
+		s.Write([]byte(c.text))
+		if s.count() != c.want {
+			t.Errorf("after %q: %d", c.text, s.count())
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	if m := median([]float64{3, 1, 2}); m != 2 {
+		t.Error(m)
+	}
+}
