@@ -81,7 +81,7 @@ func TestLookupHost(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	s, r := start(t, dns.Options{Timeout: 50 * time.Millisecond})
+	s, r := start(t, dns.Options{Timeout: 300 * time.Millisecond})
 	s.Fail("servfail.example", dnstest.ServFail)
 	s.Fail("refused.example", dnstest.Refused)
 	s.Fail("silent.example", dnstest.Silent)
@@ -128,7 +128,7 @@ func TestFailures(t *testing.T) {
 // One family is enough; that there is none is known only when both said so.
 func TestLookupHostOneFamilyFails(t *testing.T) {
 	s := dnstest.Start(t, "both.example. A 192.0.2.1\n")
-	r := s.Resolver(t, dns.Options{Timeout: 50 * time.Millisecond, Attempts: 1, Dial: failAAAA(s.Addr())})
+	r := s.Resolver(t, dns.Options{Timeout: 300 * time.Millisecond, Attempts: 1, Dial: failAAAA(s.Addr())})
 	if h, err := r.LookupHost(t.Context(), "both.example"); err != nil || len(h.Addrs) != 1 {
 		t.Errorf("%+v, %v", h, err)
 	}

@@ -81,7 +81,7 @@ func TestSeveralServers(t *testing.T) {
 	for _, name := range []string{"x.example", "y.example", "z.example"} {
 		one.Fail(name, dnstest.Silent)
 	}
-	r := one.Resolver(t, dns.Options{Servers: []string{two.Addr()}, Timeout: 100 * time.Millisecond, Now: now.Now})
+	r := one.Resolver(t, dns.Options{Servers: []string{two.Addr()}, Timeout: 500 * time.Millisecond, Now: now.Now})
 	for _, name := range []string{"x.example", "y.example"} {
 		if texts, err := r.LookupTXT(t.Context(), name); err != nil || texts[0] != "two" {
 			t.Errorf("%s: %v, %v", name, texts, err)
@@ -108,7 +108,7 @@ func TestNextServer(t *testing.T) {
 	} {
 		one, two := dnstest.Start(t, record), dnstest.Start(t, record)
 		one.Fail("x.example", failure)
-		r := one.Resolver(t, dns.Options{Servers: []string{two.Addr()}, Timeout: 100 * time.Millisecond})
+		r := one.Resolver(t, dns.Options{Servers: []string{two.Addr()}, Timeout: 300 * time.Millisecond})
 		if _, err := r.LookupTXT(t.Context(), "x.example"); !errors.Is(err, want) {
 			t.Errorf("%v: %v", failure, err)
 		}

@@ -170,4 +170,14 @@ func (s *Server) load(zone string) error {
 	return nil
 }
 
-func owner(name string) string { return strings.ToLower(mdns.Fqdn(name)) }
+// owner is the one form of a name: that in which it comes off the wire, in lower case.
+func owner(name string) string {
+	const longest = 255
+	wire := make([]byte, longest)
+	if _, err := mdns.PackDomainName(mdns.Fqdn(name), wire, 0, nil, false); err == nil {
+		if text, _, err := mdns.UnpackDomainName(wire, 0); err == nil {
+			name = text
+		}
+	}
+	return strings.ToLower(mdns.Fqdn(name))
+}

@@ -18,6 +18,7 @@ x.w.example.      TXT   "stands in the way of the wildcard"
 e.f.g.example.    A     192.0.2.3
 example.          SOA   ns.example. admin.example. 7 1 1 1 33
 r.example.        CNAME r.example.
+odd\032name\064.example. A 192.0.2.4
 `
 
 func ask(t *testing.T, s *dnstest.Server, name string, qtype uint16) *mdns.Msg {
@@ -50,6 +51,7 @@ func TestAnswers(t *testing.T) {
 		{"z.y.w.example", mdns.TypeA, mdns.RcodeSuccess, 1, 0},
 		{"x.w.example", mdns.TypeA, mdns.RcodeSuccess, 0, 7},
 		{"z.x.w.example", mdns.TypeA, mdns.RcodeNameError, 0, 7},
+		{`odd\ name\@.example`, mdns.TypeA, mdns.RcodeSuccess, 1, 0},
 		{"f.g.example", mdns.TypeA, mdns.RcodeSuccess, 0, 7},
 		{"nowhere.example", mdns.TypeA, mdns.RcodeNameError, 0, 7},
 		{"other.test", mdns.TypeA, mdns.RcodeNameError, 0, 0},
