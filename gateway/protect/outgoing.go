@@ -13,7 +13,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/track"
-	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
@@ -247,12 +246,11 @@ func group(d *draft, decisions []policy.Decision) []variant {
 
 // addVariant protects one variant and adds its entry. The first variant keeps the id that the sender is told.
 func (p *Protector) addVariant(adm *Admission, d *draft, v variant, index int) error {
-	buffer := p.o.Spool.Create()
-	adm.buffers = append(adm.buffers, buffer)
-	if err := p.protectTo(buffer, d, v); err != nil {
+	content, err := p.protected(adm, d, v)
+	if err != nil {
 		return fmt.Errorf("protecting a message of %s: %w", d.env.From, err)
 	}
-	entry, err := p.entry(d.env, v.recipients, buffer, v.note())
+	entry, err := p.entry(d.env, v.recipients, content, v.note())
 	if err != nil {
 		return err
 	}
@@ -261,31 +259,25 @@ func (p *Protector) addVariant(adm *Admission, d *draft, v variant, index int) e
 		entry.Envelope.ID = mail.NewID(p.o.Now())
 	}
 	adm.Entries = append(adm.Entries, entry)
-	p.recordProtected(d, v, entry.Envelope.ID, buffer.Size())
+	p.recordProtected(d, v, entry.Envelope.ID, content.Size())
 	return nil
 }
 
-func (p *Protector) protectTo(buffer *atrest.Buffer, d *draft, v variant) error {
+// protected is the content of a variant. One that only lost its flags is read from the listener's content,
+// under its new header; one that is signed or encrypted goes to scratch.
+func (p *Protector) protected(adm *Admission, d *draft, v variant) (mail.Content, error) {
 	if !v.sign && !v.encrypt {
-		return copyTo(buffer, d.source)
+		return d.source, nil
 	}
+	buffer := p.o.Spool.Create()
+	adm.buffers = append(adm.buffers, buffer)
 	o := smime.ProtectOptions{
 		EncryptTo: v.certs, Algorithm: p.o.Algorithm, Time: p.o.Now(),
 	}
 	if v.sign {
 		o.Sign = d.signer
 	}
-	return smime.Protect(buffer, d.source, o)
-}
-
-func copyTo(w io.Writer, s smime.Source) error {
-	r, err := s.Open()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	_, err = io.Copy(w, r)
-	return err
+	return buffer, smime.Protect(buffer, d.source, o)
 }
 
 func (v variant) note() string {

@@ -63,7 +63,8 @@ func New(o Options) (*Protector, error) {
 	return &Protector{o}, nil
 }
 
-// Admission is the outcome of Admit: entries ready to be put. Release frees their scratch content, after the put.
+// Admission is the outcome of Admit: entries ready to be put. What is in them may be read from the content that
+// Admit was given. Release frees their scratch content, after the put.
 type Admission struct {
 	Entries []queue.New
 	buffers []*atrest.Buffer
