@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -228,7 +227,7 @@ func plan(t *testing.T, s *Store, text string, args ...any) string {
 // TestPlans holds the plans that keep claims and destinations fast in a queue of 200,000 recipients.
 func TestPlans(t *testing.T) {
 	s := open(t, t.TempDir(), atrest.NewKey())
-	fill(t, s, 200_000, 500)
+	fill(t, s, planRows, 500)
 	for name, c := range map[string]struct {
 		text string
 		args []any
@@ -257,21 +256,22 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// fill puts messages of 100 recipients each, spread over destinations.
-func fill(t testing.TB, s *Store, recipients, destinations int) {
+// fill puts one message for many destinations, and the rows of others behind the store's back.
+func fill(t *testing.T, s *Store, recipients, destinations int) {
 	t.Helper()
-	var entries []queue.New
-	for i := 0; i < recipients; i += 100 {
-		names := make([]string, 100)
-		for j := range names {
-			names[j] = fmt.Sprint("mx:", (i+j)%destinations)
-		}
-		entries = append(entries, queuetest.Entry(time.Now(), queuetest.Bytes("x"), names...))
+	names := make([]string, destinations)
+	for i := range names {
+		names[i] = fmt.Sprint("mx:", i)
 	}
-	for chunk := range slices.Chunk(entries, 100) {
-		if err := s.Put(t.Context(), chunk); err != nil {
-			t.Fatal(err)
-		}
+	if err := s.Put(t.Context(), []queue.New{queuetest.Entry(time.Now(), queuetest.Bytes("x"), names...)}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.db.write.Exec(`
+WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+INSERT INTO recipient (seq, idx, destination, state, attempts, due, ready)
+SELECT 1000 + i / 100, i % 100, (SELECT min(id) FROM destination) + i % ?2, 0, 0, i, i FROM n`, recipients, destinations)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
