@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"mime"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,16 +15,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
-	"github.com/siegel-mail/siegel/smime/entity"
 )
-
-// Marks are what is put in front of the Subject of incoming mail. Marks that a stranger put there are removed
-// first. Empty marks are not put.
-type Marks struct {
-	Encrypted string // it was encrypted, and a key of ours opened it
-	Valid     string // its signature is valid
-	Invalid   string // it has a signature that is not valid
-}
 
 // Prepare gives the content to deliver for a claim. Mail from inside, already protected, and reports pass as
 // they are in the store; mail from outside is decrypted, verified and annotated. The caller calls release
@@ -113,7 +102,7 @@ func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened) {
 func (p *Protector) annotate(o *smime.Opened) (mail.Content, error) {
 	header := o.Header()
 	header.DelPrefix("X-Siegel-") // what came from outside or out of a layer (invariant 5)
-	if err := p.mark(&header, o); err != nil {
+	if err := p.o.Marks.mark(&header, o); err != nil {
 		return nil, err
 	}
 	for i := len(o.Layers) - 1; i >= 0; i-- {
@@ -194,65 +183,4 @@ func quote(s string) string {
 	}
 	b.WriteByte('"')
 	return b.String()
-}
-
-// mark puts the configured marks in front of the subject, after what looks like one of them is removed
-// (invariant 5): also where encoded words spell it.
-func (p *Protector) mark(h *entity.Header, o *smime.Opened) error {
-	if p.o.Marks == (Marks{}) {
-		return nil
-	}
-	raw, _ := h.Get("Subject")
-	subject, err := new(mime.WordDecoder).DecodeHeader(raw)
-	if err != nil {
-		subject = raw
-	}
-	clean := p.o.Marks.strip(subject)
-	marks := strings.Join(p.o.Marks.of(o), " ")
-	if clean == subject && marks == "" {
-		return nil
-	}
-	if clean == subject {
-		clean = raw // encoded words stay as they came
-	}
-	return h.Replace("Subject", strings.TrimSpace(marks+" "+strings.TrimSpace(clean)))
-}
-
-// strip removes every mark, until none is left: removing one must not make another.
-func (m Marks) strip(subject string) string {
-	for before := ""; before != subject; {
-		before = subject
-		for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid} {
-			if mark != "" {
-				subject = replaceFold(subject, mark)
-			}
-		}
-	}
-	return subject
-}
-
-// replaceFold removes mark from s, whatever its case.
-func replaceFold(s, mark string) string {
-	for i := 0; i+len(mark) <= len(s); i++ {
-		if strings.EqualFold(s[i:i+len(mark)], mark) {
-			return strings.TrimSpace(s[:i]) + " " + strings.TrimSpace(s[i+len(mark):])
-		}
-	}
-	return s
-}
-
-// of returns the marks that a message has earned.
-func (m Marks) of(o *smime.Opened) []string {
-	var out []string
-	decrypted := slices.ContainsFunc(o.Layers, func(l smime.Layer) bool { return l.Decrypted })
-	if decrypted && m.Encrypted != "" {
-		out = append(out, m.Encrypted)
-	}
-	switch {
-	case o.Verdict == smime.Valid && m.Valid != "":
-		out = append(out, m.Valid)
-	case o.Verdict != smime.Valid && o.Verdict != smime.Unsigned && m.Invalid != "":
-		out = append(out, m.Invalid)
-	}
-	return out
 }

@@ -458,34 +458,6 @@ func TestPrepareLeavesTheRest(t *testing.T) {
 	}
 }
 
-func TestMarks(t *testing.T) {
-	marks := Marks{Encrypted: "[encrypted]", Valid: "[signed]", Invalid: "[signature not valid]"}
-	b := newBench(t, func(o *Options) { o.Marks = marks })
-	plain := func(subject string) string {
-		return "From: bob@partner.example\r\nSubject: " + subject + "\r\n\r\ntext\r\n"
-	}
-	for name, c := range map[string]struct{ message, want string }{
-		"earned":      {b.fromBob(t, "Subject: Reply\r\n"), "[encrypted] [signed] Reply"},
-		"earned anew": {b.fromBob(t, "Subject: [signed] [encrypted] Reply\r\n"), "[encrypted] [signed] Reply"},
-		"none":        {plain("Hello"), "Hello"},
-		"forged":      {plain("[signed] Hello"), "Hello"},
-		"other case":  {plain("[SIGNED] Hello [Encrypted]"), "Hello"},
-		"nested":      {plain("[sig[signed]ned] Hello"), "[sig ned] Hello"},
-		"encoded":     {plain("=?utf-8?q?=5Bsigned=5D_H=C3=A4llo?="), "=?utf-8?q?H=C3=A4llo?="},
-		"kept as was": {plain("=?iso-8859-1?Q?H=E4llo?="), "=?iso-8859-1?Q?H=E4llo?="},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h, _, err := entity.Read(bytes.NewReader(b.prepare(t, c.message, false)), 1<<20)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, _ := h.Get("Subject"); got != c.want {
-				t.Errorf("got %q, want %q", got, c.want)
-			}
-		})
-	}
-}
-
 func TestEventsHoldNoContent(t *testing.T) {
 	b := newBench(t, nil, policy.Rule{Name: "all", Encrypt: policy.Require})
 	b.admit(t, envelope(t, "bob@partner.example"), message("Subject: the planted subject"))
