@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	netmail "net/mail"
 	"strings"
 
@@ -49,12 +50,16 @@ func (p *Protector) outgoing(ctx context.Context, env mail.Envelope, content mai
 	if err := p.refusal(decisions); err != nil {
 		return nil, err
 	}
+	variants := group(d, decisions)
+	if err := p.bounded(d, variants); err != nil {
+		return nil, err
+	}
 	for _, dec := range decisions {
 		p.recordDecision(d, dec)
 	}
 	adm := new(Admission)
-	for i, g := range group(d, decisions) {
-		if err := p.addVariant(adm, d, g, i); err != nil {
+	for i, v := range variants {
+		if err := p.addVariant(ctx, adm, d, v, i); err != nil {
 			adm.Release()
 			return nil, err
 		}
@@ -71,7 +76,8 @@ func (p *Protector) draft(ctx context.Context, env mail.Envelope, content mail.C
 	d := &draft{env: env, flags: policy.ReadFlags(&header, p.o.Vocabulary)}
 	d.visible = visible(header)
 	d.from = singleFrom(header)
-	header.Del("Bcc") // RFC 5322, 3.6.3: it names the recipients the others must not see
+	header.Del("Bcc") // RFC 5322, 3.6.3 and 3.6.6: they name the recipients the others must not see
+	header.Del("Resent-Bcc")
 	d.source = newSource(header, content, bodyAt)
 	if err := p.look(ctx, d); err != nil {
 		return nil, err
@@ -109,8 +115,10 @@ func readHeader(content mail.Content) (entity.Header, int64, error) {
 	}
 	defer r.Close()
 	header, _, err := entity.Read(r, headerLimit)
-	if err != nil {
+	if errors.Is(err, entity.ErrLimit) {
 		return entity.Header{}, 0, fmt.Errorf("%w: %w", ErrMessage, err)
+	} else if err != nil {
+		return entity.Header{}, 0, err
 	}
 	size, err := header.WriteTo(io.Discard) // byte for byte what was read
 	if err != nil {
@@ -183,17 +191,33 @@ func (p *Protector) input(d *draft) policy.Input {
 
 // refusal is nil where every recipient may be served: one DATA has one reply, all or nothing.
 func (p *Protector) refusal(decisions []policy.Decision) error {
-	var refused Refused
+	var refused, lost Refused
 	for _, d := range decisions {
 		if d.Refusal != "" {
-			refused.Recipients = append(refused.Recipients, d.Recipient)
-			refused.Reasons = append(refused.Reasons, d.Refusal)
+			refused.refuse(d.Recipient, d.Refusal)
+		} else if _, err := p.o.Router.Destination(d.Recipient); err != nil {
+			lost.refuse(d.Recipient, "The message to "+d.Recipient.String()+" was not sent: no route leads to its domain. Check the spelling, or ask your administrator for a route.")
 		}
 	}
-	if refused.Reasons == nil {
+	switch {
+	case refused.Reasons != nil:
+		return &refused
+	case lost.Reasons != nil:
+		lost.Err = ErrNoRoute
+		return &lost
+	}
+	return nil
+}
+
+// bounded refuses a message that would take too much room once it is encrypted for each hidden recipient.
+func (p *Protector) bounded(d *draft, variants []variant) error {
+	if int64(len(variants)) <= p.o.MaxTotal/max(d.source.Size(), 1) || len(variants) == 1 {
 		return nil
 	}
-	return &refused
+	refused := &Refused{Err: ErrVariants}
+	refused.refuse(d.env.From, fmt.Sprintf("The message was not sent: it would have to be made %d times, since each recipient whom neither To nor Cc names is encrypted to alone, "+
+		"and that is more than %d MB. Name the recipients in To or Cc, or send it to fewer of them at a time.", len(variants), p.o.MaxTotal>>20))
+	return refused
 }
 
 func (p *Protector) recordDecision(d *draft, dec policy.Decision) {
@@ -245,7 +269,10 @@ func group(d *draft, decisions []policy.Decision) []variant {
 }
 
 // addVariant protects one variant and adds its entry. The first variant keeps the id that the sender is told.
-func (p *Protector) addVariant(adm *Admission, d *draft, v variant, index int) error {
+func (p *Protector) addVariant(ctx context.Context, adm *Admission, d *draft, v variant, index int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	content, err := p.protected(adm, d, v)
 	if err != nil {
 		return fmt.Errorf("protecting a message of %s: %w", d.env.From, err)
@@ -277,7 +304,11 @@ func (p *Protector) protected(adm *Admission, d *draft, v variant) (mail.Content
 	if v.sign {
 		o.Sign = d.signer
 	}
-	return buffer, smime.Protect(buffer, d.source, o)
+	err := smime.Protect(buffer, d.source, o)
+	if errors.Is(err, smime.ErrMessage) {
+		err = fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	return buffer, err
 }
 
 func (v variant) note() string {
@@ -320,6 +351,13 @@ func certName(c *x509.Certificate) string {
 	return fmt.Sprintf("%s (serial %x)", name, c.SerialNumber)
 }
 
+// addressList reads an address list in whatever charset the names are, which are not looked at.
+func addressList(v string) ([]*netmail.Address, error) {
+	asItIs := func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+	p := netmail.AddressParser{WordDecoder: &mime.WordDecoder{CharsetReader: asItIs}}
+	return p.ParseList(strings.ToValidUTF8(v, "\uFFFD"))
+}
+
 // singleFrom is the From address where there is exactly one field with exactly one address, else the zero
 // Address (invariant 4).
 func singleFrom(h entity.Header) mail.Address {
@@ -327,7 +365,7 @@ func singleFrom(h entity.Header) mail.Address {
 	if len(values) != 1 {
 		return mail.Address{}
 	}
-	list, err := netmail.ParseAddressList(values[0])
+	list, err := addressList(values[0])
 	if err != nil || len(list) != 1 {
 		return mail.Address{}
 	}
@@ -343,7 +381,7 @@ func visible(h entity.Header) map[string]bool {
 	seen := make(map[string]bool)
 	for _, name := range []string{"To", "Cc"} {
 		for _, v := range h.Values(name) {
-			list, err := netmail.ParseAddressList(v)
+			list, err := addressList(v)
 			if err != nil {
 				continue // its recipients count as hidden, which betrays nothing
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
@@ -34,6 +35,7 @@ type Options struct {
 	Algorithm  cms.Algorithm // content encryption of what leaves
 	Marks      Marks
 	Expire     time.Duration // how long a message may stay in the queue
+	MaxTotal   int64         // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
 	Spool      *atrest.Spool
 	Recorder   track.Recorder
 	Now        func() time.Time
@@ -60,6 +62,9 @@ func New(o Options) (*Protector, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.MaxTotal <= 0 {
+		o.MaxTotal = 1 << 30
+	}
 	return &Protector{o}, nil
 }
 
@@ -78,30 +83,51 @@ func (a *Admission) Release() {
 	a.buffers = nil
 }
 
-// Refused is the error for a message that policy forbids to send: one sentence for each recipient concerned.
+// Refused is the error for a message that must not be sent: one sentence for each recipient concerned.
 type Refused struct {
 	Recipients []mail.Address
 	Reasons    []string
+	Err        error // what sort of refusal it is, where the sentences are not those of policy; may be nil
 }
 
-// Error gives the sentences.
+// maxRefused is the longest text of a Refused, in characters, so that all of it fits into an SMTP reply.
+const maxRefused = 440
+
+// Error gives the sentences; where they are too long together, the recipients and the first sentence.
 func (r *Refused) Error() string {
-	text := ""
-	for i, reason := range r.Reasons {
-		if i > 0 {
-			text += " "
-		}
-		text += reason
+	text := strings.Join(r.Reasons, " ")
+	if len(text) <= maxRefused || len(r.Reasons) < 2 {
+		return text
 	}
-	return text
+	named := ""
+	for i, to := range r.Recipients {
+		more := fmt.Sprintf(" and %d more", len(r.Recipients)-i)
+		if next := to.String(); i == 0 || len(named)+len(next)+len(more)+len(r.Reasons[0]) < maxRefused-len("Not sent to : ") {
+			named += ", " + next
+			continue
+		}
+		named += more
+		break
+	}
+	return "Not sent to " + strings.TrimPrefix(named, ", ") + ": " + r.Reasons[0]
+}
+
+// Unwrap returns Err.
+func (r *Refused) Unwrap() error { return r.Err }
+
+// refuse adds a sentence for a recipient.
+func (r *Refused) refuse(to mail.Address, reason string) {
+	r.Recipients, r.Reasons = append(r.Recipients, to), append(r.Reasons, reason)
 }
 
 // Errors of Admit besides [*Refused]. Anything else is a fault of ours and temporary.
 var (
-	// ErrNoRoute: no route serves a recipient.
+	// ErrNoRoute: no route serves a recipient of a message from inside. It comes in a *Refused.
 	ErrNoRoute = errors.New("protect: no route serves this recipient")
 	// ErrMessage: the message is too malformed to be signed or encrypted.
 	ErrMessage = errors.New("protect: the message cannot be read as RFC 5322 has it")
+	// ErrVariants: the message would have to be encrypted too often. It comes in a *Refused.
+	ErrVariants = errors.New("protect: too many variants for the size of the message")
 )
 
 // Admit makes the queue entries of an accepted message. A message from outside gives one entry, as it came;
@@ -112,7 +138,7 @@ func (p *Protector) Admit(ctx context.Context, env mail.Envelope, content mail.C
 		return p.outgoing(ctx, env, content)
 	}
 	entry, err := p.entry(env, env.Recipients, content, "as it came")
-	if err != nil {
+	if err != nil { // the company's own domains have routes, or it is our own trouble
 		return nil, err
 	}
 	return &Admission{Entries: []queue.New{entry}}, nil
@@ -129,7 +155,7 @@ func (p *Protector) entry(env mail.Envelope, to []mail.Recipient, content mail.C
 	for _, r := range to {
 		dest, err := p.o.Router.Destination(r.Address)
 		if err != nil {
-			return queue.New{}, fmt.Errorf("%w: %s: %w", ErrNoRoute, r.Address, err)
+			return queue.New{}, fmt.Errorf("protect: no way to %s: %w", r.Address, err)
 		}
 		entry.Destinations = append(entry.Destinations, dest)
 	}

@@ -369,17 +369,6 @@ func TestAdmitTemporaryFault(t *testing.T) {
 	}
 }
 
-func TestAdmitNoRoute(t *testing.T) {
-	b := newBench(t, nil)
-	for _, internal := range []bool{true, false} {
-		env := envelope(t, "bob@nowhere.example")
-		env.Internal = internal
-		if _, err := b.Admit(t.Context(), env, message()); !errors.Is(err, ErrNoRoute) {
-			t.Errorf("internal %t: %v", internal, err)
-		}
-	}
-}
-
 // oneMessage is a store of one content, for Prepare.
 type oneMessage struct {
 	queue.Store

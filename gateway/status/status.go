@@ -89,7 +89,7 @@ func For(err error) Reply {
 	}
 	var refused *protect.Refused
 	if errors.As(err, &refused) { // the sentences are made for the sender, and bear no more than their own words
-		return checked(Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: refused.Error()})
+		return checked(Reply{Code: 550, Enhanced: refusedCode(refused), Text: refused.Error()})
 	}
 	for _, row := range table() {
 		if errors.Is(err, row.is) {
@@ -97,6 +97,17 @@ func For(err error) Reply {
 		}
 	}
 	return unknown()
+}
+
+// refusedCode is the enhanced code of a refusal (RFC 3463, 3.5, 3.6 and 3.8).
+func refusedCode(r *protect.Refused) [3]int {
+	switch {
+	case errors.Is(r, protect.ErrNoRoute):
+		return [3]int{5, 4, 4}
+	case errors.Is(r, protect.ErrVariants):
+		return [3]int{5, 5, 3}
+	}
+	return [3]int{5, 7, 1}
 }
 
 // checked makes a Reply safe that somebody composed without Refuse.

@@ -35,8 +35,7 @@ func table() []row {
 		{context.DeadlineExceeded, busy},
 		{queue.ErrUnavailable, unknown()},
 		{queue.ErrClosed, busy},
-		{protect.ErrNoRoute, Reply{Code: 550, Enhanced: [3]int{5, 4, 4}, Text: "no route leads to a recipient's domain; tell the administrator of this gateway"}},
-		{protect.ErrMessage, Reply{Code: 554, Enhanced: [3]int{5, 6, 0}, Text: "the message has no header that can be read, so it cannot be signed or encrypted"}},
+		{protect.ErrMessage, Reply{Code: 554, Enhanced: [3]int{5, 6, 0}, Text: "the message cannot be taken apart to be signed or encrypted: its header is too long, or it has too many parts"}},
 		{mail.ErrAddress, Reply{Code: 501, Enhanced: [3]int{5, 1, 3}, Text: "the address is not a mailbox this gateway can relay"}},
 		{entity.ErrLimit, Reply{Code: 554, Enhanced: [3]int{5, 6, 0}, Text: "the message is too complex: its header or its parts exceed a limit"}},
 	}
