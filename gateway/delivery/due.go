@@ -2,10 +2,14 @@ package delivery
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
-// due is when each destination next has work, earliest first. It is not safe for use at once.
+// dueStep is by how much a time may be put off to fall together with another one.
+const dueStep = 10 * time.Millisecond
+
+// due is when each destination has work, earliest first. It is not safe for use at once.
 type due struct {
 	items entries
 	index map[string]*entry
@@ -15,31 +19,51 @@ type entry struct {
 	destination string
 	at          time.Time
 	pos         int
+	later       []int64 // further times, in steps since 1970, in order
 }
 
-// set notes work for a destination at a time; a time later than the one known changes nothing.
+// set notes work for a destination at a time.
 func (d *due) set(destination string, at time.Time) {
-	if e := d.index[destination]; e != nil {
-		if at.Before(e.at) {
-			e.at = at
-			heap.Fix(&d.items, e.pos)
+	e := d.index[destination]
+	if e == nil {
+		if d.index == nil {
+			d.index = map[string]*entry{}
 		}
+		e = &entry{destination: destination, at: at}
+		d.index[destination] = e
+		heap.Push(&d.items, e)
 		return
 	}
-	if d.index == nil {
-		d.index = map[string]*entry{}
+	if at.Before(e.at) {
+		at, e.at = e.at, at
+		heap.Fix(&d.items, e.pos)
 	}
-	e := &entry{destination: destination, at: at}
-	d.index[destination] = e
-	heap.Push(&d.items, e)
+	e.add(at)
 }
 
-// pop takes out a destination that is due at now.
+// add notes a time that is not before e.at.
+func (e *entry) add(at time.Time) {
+	step := (at.UnixNano() + int64(dueStep) - 1) / int64(dueStep)
+	if i, there := slices.BinarySearch(e.later, step); !there && at.After(e.at) {
+		e.later = slices.Insert(e.later, i, step)
+	}
+}
+
+// pop takes out a destination that is due at now; its later times stay.
 func (d *due) pop(now time.Time) (destination string, ok bool) {
 	if len(d.items) == 0 || d.items[0].at.After(now) {
 		return "", false
 	}
-	e := heap.Pop(&d.items).(*entry)
+	e := d.items[0]
+	for len(e.later) > 0 {
+		e.at = time.Unix(0, e.later[0]*int64(dueStep)).In(now.Location())
+		e.later = e.later[1:]
+		if e.at.After(now) {
+			heap.Fix(&d.items, e.pos)
+			return e.destination, true
+		}
+	}
+	heap.Pop(&d.items)
 	delete(d.index, e.destination)
 	return e.destination, true
 }

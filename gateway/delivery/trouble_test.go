@@ -355,35 +355,62 @@ func TestRetryWait(t *testing.T) {
 func TestDue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var d due
-		model := map[string]time.Time{}
-		base := time.Unix(0, 0)
+		model := map[string][]time.Time{} // in order
+		moment := func(t *rapid.T, label string) time.Time {
+			return time.Unix(0, 0).Add(time.Duration(rapid.IntRange(0, 100).Draw(t, label)) * dueStep)
+		}
+		first := func() (earliest time.Time, ok bool) {
+			for _, times := range model {
+				if !ok || times[0].Before(earliest) {
+					earliest, ok = times[0], true
+				}
+			}
+			return earliest, ok
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"set": func(t *rapid.T) {
 				name := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "name")
-				at := base.Add(time.Duration(rapid.IntRange(0, 100).Draw(t, "at")))
+				at := moment(t, "at")
 				d.set(name, at)
-				if old, ok := model[name]; !ok || at.Before(old) {
-					model[name] = at
-				}
+				model[name] = append(model[name], at)
+				slices.SortFunc(model[name], time.Time.Compare)
 			},
 			"pop": func(t *rapid.T) {
-				now := base.Add(time.Duration(rapid.IntRange(0, 100).Draw(t, "now")))
+				now := moment(t, "now")
 				name, ok := d.pop(now)
-				var times []time.Time
-				for _, at := range model {
-					times = append(times, at)
-				}
-				slices.SortFunc(times, time.Time.Compare)
-				if want := len(times) > 0 && !times[0].After(now); ok != want || ok && !model[name].Equal(times[0]) {
+				earliest, any := first()
+				if want := any && !earliest.After(now); ok != want || ok && !model[name][0].Equal(earliest) {
 					t.Fatalf("pop(%v) gave %q %v from %v", now, name, ok, model)
 				}
-				delete(model, name)
+				model[name] = slices.DeleteFunc(model[name], func(at time.Time) bool { return !at.After(now) })
+				if len(model[name]) == 0 {
+					delete(model, name)
+				}
 			},
 			"": func(t *rapid.T) {
-				if at, ok := d.next(); ok != (len(model) > 0) || len(d.index) != len(model) {
+				at, ok := d.next()
+				if earliest, any := first(); ok != any || !at.Equal(earliest) || len(d.index) != len(model) {
 					t.Fatalf("next %v %v of %v", at, ok, model)
 				}
 			},
 		})
+	})
+}
+
+// Each message of a destination is tried again when it is due, though others were due before it.
+func TestEveryDueTimeIsKept(t *testing.T) {
+	run(t, func(_ *bench, o *Options) {
+		o.Refresh, o.Retry = 24*time.Hour, Retry{Steps: []time.Duration{time.Minute}, Jitter: 0.5}
+	}, func(b *bench) {
+		b.hop(always(later, 0))
+		b.fill(20, "x.example")
+		synctest.Wait()
+		b.hop(always(taken, 0))
+		b.letter(nil, "new@x.example")
+		time.Sleep(90*time.Second + dueStep)
+		synctest.Wait()
+		if n := b.count(queue.Delivered); n != 21 {
+			t.Errorf("%d of 21 delivered when all were due", n)
+		}
 	})
 }
