@@ -209,6 +209,9 @@ func (hopSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 func (s hopSession) Data(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	s.h.got <- b
+	if bytes.Contains(b, []byte("X-Kind: unwanted")) {
+		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "unwanted content"}
+	}
 	return err
 }
 func (hopSession) Reset()        {}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -55,7 +56,36 @@ func (s *Scheduler) try(ctx context.Context, c queue.Claim) []Result {
 			s.tryRoute(ctx, c, content, results, first)
 		}
 	}
+	if isSecret(content) {
+		for i := range results {
+			results[i].hide()
+		}
+	}
 	return results
+}
+
+func isSecret(c mail.Content) bool {
+	s, ok := c.(Secret)
+	return ok && s.Secret()
+}
+
+// hide keeps from the sender what depends on secret content: a refusal of it is for an operator.
+func (r *Result) hide() {
+	r.hidden = r.Content || r.Status == Delivered
+	if r.hidden && r.Status == Refused {
+		r.Status = Held
+		r.Text = "held, since the sender of an encrypted message must not learn that what it holds was refused; retry or drop it. The refusal: " + r.Text
+	}
+}
+
+// quiet is a recipient without the wish to be told of successes, which would tell of failures too.
+func quiet(r mail.Recipient) mail.Recipient {
+	if i := slices.Index(r.Notify, "SUCCESS"); i >= 0 {
+		if r.Notify = slices.Delete(slices.Clone(r.Notify), i, i+1); len(r.Notify) == 0 {
+			r.Notify = []string{"NEVER"}
+		}
+	}
+	return r
 }
 
 // unprepared is the result where there is no content to send.
@@ -108,9 +138,15 @@ func (s *Scheduler) tryRoute(ctx context.Context, c queue.Claim, content mail.Co
 			group, to = append(group, i), append(to, rows[c.Due[i]].Recipient)
 		}
 	}
+	secret := isSecret(content)
+	for i := range to {
+		if secret {
+			to[i] = quiet(to[i])
+		}
+	}
 	env := c.Message.Envelope
 	got := route.Transport.Deliver(ctx, Attempt{
-		Destination: route.Name, Content: content, Key: string(env.ID) + "/" + route.Name,
+		Destination: route.Name, Content: content, Key: string(env.ID) + "/" + route.Name, Secret: secret,
 		Envelope: env.WithRecipients(env.ID, to),
 	})
 	for k, i := range group {

@@ -30,6 +30,17 @@ type Attempt struct {
 	Content  mail.Content
 	// Key names message and destination, the same at each attempt, for hops that recognise repetitions.
 	Key string
+	// Secret means that the content was encrypted when it came: nothing that depends on it, its size
+	// either, may decide what the sender learns. Transports that give a size beforehand leave it out.
+	Secret bool
+}
+
+// Secret is content of which the sender must not learn what became of it, as Prepare may return it: what
+// a decrypted message holds would show in reports of those who saw it (RFC 8551, 6).
+type Secret interface {
+	mail.Content
+	// Secret reports whether it is so.
+	Secret() bool
 }
 
 // Status is what an attempt came to for one recipient.
@@ -55,8 +66,12 @@ type Result struct {
 	// Unreachable means that the next hop could not be talked to at all, so that other messages for the
 	// destination would fare no better.
 	Unreachable bool
+	// Content means that the result may depend on the content: it came after the content was sent, or looked at.
+	Content bool
 	// Reports means that the next hop answers for notifications to the sender from here on (RFC 3461, 5.2.2).
 	Reports bool
+
+	hidden bool // the sender must not learn of it
 }
 
 // Reply is the result on one line, for operators.

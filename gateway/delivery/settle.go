@@ -74,12 +74,12 @@ func (t *settlement) add(row int, r Result) {
 	switch expired := !m.Expires.IsZero() && !t.now.Before(m.Expires); {
 	case r.Status == Delivered:
 		o.State = queue.Delivered
-		if line.Action = report.Relayed; r.Reports {
-			line.Action = "" // the next hop tells
+		if line.Action = report.Relayed; r.Reports || r.hidden {
+			line.Action = "" // the next hop tells, or nobody may
 		}
 	case r.Status == Refused:
 		o.State, line.Action = queue.Failed, report.Failed
-	case r.Status == Held:
+	case r.Status == Held, expired && r.hidden:
 		o.State = queue.Held
 	case expired:
 		o.State, line.Action, line.Status = queue.Failed, report.Failed, "4.4.7"

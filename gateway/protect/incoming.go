@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,23 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 		opened.Close()
 		return nil, nil, err
 	}
-	return content, func() { opened.Close() }, nil
+	return secret{content, encrypted(opened)}, func() { opened.Close() }, nil
+}
+
+// secret is content that tells whether it was encrypted on its way here (delivery.Secret): whoever sent it
+// must not learn from what becomes of it what is in it, or whether it could be decrypted.
+type secret struct {
+	mail.Content
+	secret bool
+}
+
+// Secret implements delivery.Secret.
+func (s secret) Secret() bool { return s.secret }
+
+func encrypted(o *smime.Opened) bool {
+	return slices.ContainsFunc(o.Layers, func(l smime.Layer) bool {
+		return l.Type == smime.TypeEnveloped || l.Type == smime.TypeAuthEnveloped
+	})
 }
 
 // storedContent is a message of the store as content.

@@ -69,6 +69,7 @@ func (t *Transport) send(ctx context.Context, c *conn, a delivery.Attempt, resul
 	for k, r := range res.Recipients {
 		if r.Code != 0 {
 			results[open[k]] = result(r, c, reports)
+			results[open[k]].Content = r.Local || res.Data.Code != 0 && r == res.Data
 		}
 	}
 	return err
@@ -108,7 +109,7 @@ func result(r smtpclient.Reply, c *conn, reports bool) delivery.Result {
 // undecided defers the recipients without a result. A refusal before MAIL is no judgement on the message:
 // it is temporary whatever its code (RFC 5321, 3.1 and 4.2.4.2 leave other hosts and later times open).
 func undecided(results []delivery.Result, addr string, err error) {
-	r := delivery.Result{Status: delivery.Deferred, Enhanced: "4.4.2", Text: err.Error(), Unreachable: harmless(err)}
+	r := delivery.Result{Status: delivery.Deferred, Enhanced: "4.4.2", Text: err.Error(), Unreachable: harmless(err), Content: !harmless(err)}
 	var failure *smtpclient.Error
 	var reply *smtpclient.Reply
 	switch {

@@ -21,6 +21,9 @@ func message(c *smtpclient.Client, a delivery.Attempt, results []delivery.Result
 		From: env.From.String(), Size: a.Content.Size(), Body8Bit: env.Body8Bit, SMTPUTF8: env.SMTPUTF8,
 		Ret: env.Ret, EnvID: env.EnvID, Recipients: make([]smtpclient.Recipient, 0, len(results)),
 	}
+	if a.Secret {
+		m.Size = 0 // a server that refuses it for its size does so when it has it
+	}
 	open = make([]int, 0, len(results))
 	for i, r := range env.Recipients {
 		if results[i].Status == "" {

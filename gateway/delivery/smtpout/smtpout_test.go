@@ -400,3 +400,35 @@ func TestEndedContext(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A result says whether it may depend on the content, and of secret content nothing is said beforehand.
+func TestContentResults(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		want   bool
+	}{
+		"taken":                  {hello + accept, true},
+		"refused at MAIL":        {hello + "|550 no", false},
+		"refused at RCPT":        {hello + "|250 ok|550 who|554 nobody", false},
+		"refused at DATA":        {hello + "|250 ok|250 ok|554 no", false},
+		"refused at the end":     {hello + "|250 ok|250 ok|354 go|554 a virus", true},
+		"put off at the end":     {hello + "|250 ok|250 ok|354 go|451 later", true},
+		"dropped at the end":     {hello + "|250 ok|250 ok|354 go|drop", true},
+		"dropped at RCPT":        {hello + "|250 ok|drop", false},
+		"away":                   {"drop", false},
+		"too large, it was said": {strings.Replace(hello, "250 DSN", "250 SIZE 10", 1) + accept, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &hosts{script: map[string][]string{"a:25": {c.script}}}
+			tr := transport(t, h, func(o *Options) { o.Hosts = []string{"a:25"} })
+			a := attempt(t, sample, "bob@partner.example")
+			a.Secret = true
+			if r := tr.Deliver(t.Context(), a)[0]; r.Content != c.want {
+				t.Errorf("%+v", r)
+			}
+			if strings.Contains(strings.Join(h.lines, " "), "SIZE=") {
+				t.Errorf("the size is told: %q", h.lines)
+			}
+		})
+	}
+}
