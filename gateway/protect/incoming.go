@@ -18,6 +18,10 @@ import (
 	"github.com/siegel-mail/siegel/smime/cms"
 )
 
+// incomingHeader is the longest header that is read of a message that was taken: more than a listener takes,
+// since it adds to it.
+const incomingHeader = 2 * headerLimit
+
 // Prepare gives the content to deliver for a claim. Mail from inside, already protected, and reports pass as
 // they are in the store; mail from outside is decrypted, verified and annotated. The caller calls release
 // when it is done with the content. Faults of storage are errors; mail that cannot be opened is not: it
@@ -29,6 +33,7 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 	}
 	opened, err := smime.Open(ctx, stored, smime.OpenOptions{
 		Keys: p.keys(ctx), Judge: p.judge, Scratch: p.scratch, Now: p.o.Now(),
+		Limits: smime.Limits{Header: incomingHeader},
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening message %s: %w", c.Message.Envelope.ID, err)
@@ -135,14 +140,17 @@ func (p *Protector) annotate(o *smime.Opened) (mail.Content, error) {
 	return newSource(header, o.Body(), 0), nil
 }
 
+// maxSigners is how many signers of a layer are described: a header that is too long would not be delivered.
+const maxSigners = 8
+
 // layerFields describes one layer, outermost numbered 1: X-Siegel-Layer-1, and for each signer
 // X-Siegel-Signer-1. They are returned last first, for insertion at the top.
 func layerFields(n int, l smime.Layer) [][2]string {
 	var out [][2]string
-	for i := len(l.Signers) - 1; i >= 0; i-- {
+	for i := min(len(l.Signers), maxSigners) - 1; i >= 0; i-- {
 		s := l.Signers[i]
 		value := fmt.Sprintf("%s; address=%s; algorithm=%s; serial=%s; subject=%s; issuer=%s",
-			s.Verdict, quote(s.Address), s.Algorithm, s.Serial, quote(s.Subject), quote(s.Issuer))
+			s.Verdict, quote(s.Address), word(s.Algorithm), word(s.Serial), quote(s.Subject), quote(s.Issuer))
 		if !s.SignedAt.IsZero() {
 			value += "; signed-at=" + s.SignedAt.UTC().Format(time.RFC3339)
 		}
@@ -161,7 +169,7 @@ func describe(l smime.Layer) string {
 		parts = append(parts, l.Form)
 	}
 	if l.Algorithm != "" {
-		parts = append(parts, l.Algorithm)
+		parts = append(parts, word(l.Algorithm))
 	}
 	switch {
 	case l.Type == "signed":
@@ -174,6 +182,15 @@ func describe(l smime.Layer) string {
 		parts = append(parts, "not decrypted")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// word is a name or number of a stranger, cut so that it fits a line of a header.
+func word(s string) string {
+	const most = 100
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
 }
 
 // quote makes a quoted-string of printable ASCII (RFC 5322, 3.2.4) out of text from a certificate.
