@@ -1,6 +1,7 @@
 package mailauth
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -58,7 +59,8 @@ func (c *Checker) verify(ctx context.Context, s *signature, key string, header e
 	}
 	defer closeBody()
 	tame := &tameReader{ctx: ctx, r: body}
-	message := io.MultiReader(bytes.NewReader(onTop(header, s.field)), tame)
+	// The library works in the chunks of this buffer.
+	message := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(onTop(header, s.field)), tame), 64<<10)
 	verdict, err := verifyFirst(message, key)
 	switch {
 	case tame.err != nil && ctx.Err() != nil:
@@ -122,18 +124,19 @@ func libraryReason(err error) string {
 	return plainReason(strings.TrimPrefix(err.Error(), "dkim: "))
 }
 
-// maxBlank is the longest run of blanks and line ends that goes into the hash of a body. The library keeps such
-// a run in memory, since it may turn out to be the end, and copies it again and again.
-const maxBlank = 128 << 10
+// maxBlank is how many octets of line ends, with nothing but blanks between them, go into the hash of a body. The
+// library keeps such a run in memory, since it may turn out to be the end, and copies it with each chunk it reads:
+// ten megabytes of them would take minutes.
+const maxBlank = 16 << 10
 
 // tameReader hands on a body as long as ctx lasts and the body can be hashed with little memory and time.
 type tameReader struct {
-	ctx   context.Context
-	r     io.Reader
-	any   bool  // the body is only copied
-	blank int   // octets of the run that was read last
-	wild  bool  // a run was too long; the rest was not read
-	err   error // of reading; io.EOF is none
+	ctx  context.Context
+	r    io.Reader
+	any  bool  // the body is only copied
+	run  int   // octets of line ends since the last character that shows
+	wild bool  // a run was too long; the rest was not read
+	err  error // of reading; io.EOF is none
 }
 
 // Read reads; a wild body ends early.
@@ -145,20 +148,28 @@ func (t *tameReader) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n, err := t.r.Read(p)
-	for i := 0; i < n && !t.any; i++ {
-		c := p[i]
-		if c == '\r' || c == '\n' || c == ' ' || c == '\t' {
-			t.blank++
-		} else {
-			t.blank = 0
-		}
-		if t.blank > maxBlank {
-			t.wild = true
-			return 0, io.EOF
-		}
+	if !t.any && !t.count(p[:n]) {
+		t.wild = true
+		return 0, io.EOF
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		t.err = err
 	}
 	return n, err
+}
+
+// count follows the runs of line ends, and tells whether they are short enough.
+func (t *tameReader) count(p []byte) bool {
+	for _, c := range p {
+		switch c {
+		case '\r', '\n':
+			if t.run++; t.run > maxBlank {
+				return false
+			}
+		case ' ', '\t':
+		default:
+			t.run = 0
+		}
+	}
+	return true
 }
