@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
-	"mime"
 	"strings"
 	"unicode"
 
@@ -12,6 +11,7 @@ import (
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 	"golang.org/x/net/idna"
 
+	"github.com/siegel-mail/siegel/internal/encword"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -170,11 +170,7 @@ func split(addr string) (local, domain string) {
 // shownAddress finds an address in the name of a mailbox that is not the mailbox's own: programs that show
 // the name alone would show it as the sender.
 func shownAddress(m mailbox) string {
-	names := []string{m.name}
-	if decoded, err := new(mime.WordDecoder).DecodeHeader(m.name); err == nil {
-		names = append(names, decoded)
-	}
-	for _, name := range names {
+	for _, name := range []string{m.name, encword.Parse(m.name).String()} {
 		name = strings.NewReplacer("\uff20", "@", "\ufe6b", "@").Replace(name)
 		words := strings.FieldsFunc(name, func(r rune) bool {
 			return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("<>()[]\"',;:", r)

@@ -30,11 +30,12 @@ func (w *walker) clear(m message, errant bool) (*message, error) {
 	if len(root.Parts) > 2 {
 		l.worsen(Partial, "further parts stand beside the signed one")
 	}
-	if root.Type.Ambiguous {
+	ambiguous := root.Type.Ambiguous || twofold(m.header)
+	if ambiguous {
 		l.worsen(Partial, "programs may see different parts")
 	}
 	w.reportSigned(l, errant)
-	if len(root.Parts) > 2 || root.Type.Ambiguous {
+	if len(root.Parts) > 2 || ambiguous {
 		return nil, nil // going on would drop what stands beside
 	}
 	return &message{

@@ -15,7 +15,7 @@ type Form struct {
 }
 
 // FormOf looks at the outermost layer of src, without any key. The label alone does not make a message
-// encrypted: the content must begin as an envelope does. The error is that of src, or ErrMessage.
+// encrypted: the content must begin as an envelope does, and no second label may say otherwise. The error is that of src, or ErrMessage.
 func FormOf(src Source) (Form, error) {
 	r, err := src.Open()
 	if err != nil {
@@ -32,7 +32,7 @@ func FormOf(src Source) (Form, error) {
 	switch {
 	case m.Is("multipart/signed"):
 		return Form{Signed: true}, nil
-	case !mayBeCMS(h, m):
+	case !mayBeCMS(h, m), twofold(h):
 		return Form{}, nil
 	}
 	none := func([]cms.RecipientID) []cms.Key { return nil }

@@ -347,6 +347,7 @@ func TestFormOf(t *testing.T) {
 		"opaque":    {opaque(t, w.alice, hello), smime.Form{Signed: true}},
 		"enveloped": {enveloped(t, w, hello, ""), smime.Form{Encrypted: true}},
 		"gcm":       {enveloped(t, w, hello, cms.AES256GCM), smime.Form{Encrypted: true}},
+		"two types": {strings.Replace(enveloped(t, w, hello, ""), "\r\n\r\n", "\r\nContent-Type: text/plain\r\n\r\n", 1), smime.Form{}},
 		"a label":   {"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\nhello\r\n", smime.Form{}},
 		"a name":    {"Content-Type: application/octet-stream; name=x.p7m\r\n\r\nhello\r\n", smime.Form{}},
 	} {

@@ -79,6 +79,12 @@ func isClear(t entity.MediaType) bool {
 	return t.Is("multipart/signed") && (p == "" || strings.Contains(p, "pkcs7"))
 }
 
+// twofold tells whether programs may take a body for something else than it is taken for here, since its type
+// or its encoding is said twice.
+func twofold(h entity.Header) bool {
+	return len(h.Values("Content-Type")) > 1 || len(h.Values("Content-Transfer-Encoding")) > 1
+}
+
 // layer opens the outermost layer of m and returns what is in it; nil where m has no layer or it stays
 // closed.
 func (w *walker) layer(m message) (*message, error) {
@@ -110,7 +116,7 @@ func (w *walker) cms(m message, t entity.MediaType, errant bool) (*message, erro
 	}
 	switch layer {
 	case TypeSigned:
-		return w.opaque(body, errant)
+		return w.opaque(m.header, body, errant)
 	case TypeCompressed:
 		w.report(Layer{Type: TypeCompressed})
 		return nil, nil
@@ -119,7 +125,7 @@ func (w *walker) cms(m message, t entity.MediaType, errant bool) (*message, erro
 }
 
 // opaque verifies a SignedData with its content (RFC 8551, 3.5.2), and a certs-only message (3.8).
-func (w *walker) opaque(body io.Reader, errant bool) (*message, error) {
+func (w *walker) opaque(h entity.Header, body io.Reader, errant bool) (*message, error) {
 	var content Buffer
 	if !errant {
 		content = w.buffer()
@@ -135,7 +141,11 @@ func (w *walker) opaque(body io.Reader, errant bool) (*message, error) {
 		w.report(Layer{Type: TypeCertificates})
 		return nil, nil
 	}
-	w.reportSigned(w.signedLayer(FormOpaque, signed), errant)
+	l := w.signedLayer(FormOpaque, signed)
+	if twofold(h) {
+		l.worsen(Partial, "programs may see something else than what is signed")
+	}
+	w.reportSigned(l, errant)
 	if content == nil {
 		return nil, nil
 	}
