@@ -48,6 +48,9 @@ func (o OpenOptions) withDefaults() OpenOptions {
 	if o.Limits.Layers <= 0 {
 		o.Limits.Layers = 10
 	}
+	if o.Limits.Signers <= 0 {
+		o.Limits.Signers = 10
+	}
 	if o.Limits.Size <= 0 {
 		o.Limits.Size = 1 << 30
 	}

@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
+	"crypto/x509"
 	"errors"
 	"io"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
@@ -166,7 +168,7 @@ func TestLimits(t *testing.T) {
 		t.Errorf("11 layers: %s, %d, %q", o.Verdict, len(o.Layers), o.Reasons)
 	}
 	options := w.options()
-	options.Limits.Layers = 11
+	options.Limits.Layers, options.Limits.Signers = 11, 11
 	if o := open(t, outside+nested, options); o.Verdict != smime.Valid || len(o.Layers) != 11 {
 		t.Errorf("11 of 11 layers: %s, %d", o.Verdict, len(o.Layers))
 	}
@@ -193,6 +195,25 @@ func TestLimits(t *testing.T) {
 	}
 	inner := "X: " + strings.Repeat("y", 500) + "\r\n\r\n"
 	expect(t, open(t, outside+enveloped(t, w, inner, ""), options), smime.Unsigned, "enveloped")
+}
+
+// Judging a certificate takes time, which strangers must not have without end.
+func TestSignersAreBounded(t *testing.T) {
+	w := theWorld()
+	nested := hello
+	for range 4 {
+		nested = opaque(t, w.alice, nested)
+	}
+	options, judged := w.options(), 0
+	options.Judge = func(ctx context.Context, leaf *x509.Certificate, more []*x509.Certificate, at time.Time) (smime.Verdict, []string) {
+		judged++
+		return w.judge(ctx, leaf, more, at)
+	}
+	options.Limits.Signers = 3
+	expect(t, open(t, outside+nested, options), smime.Untrusted, "signed:opaque:valid signed:opaque:valid signed:opaque:valid signed:opaque:untrusted")
+	if judged != 3 {
+		t.Errorf("%d certificates were judged", judged)
+	}
 }
 
 var errDisk = errors.New("disk")

@@ -85,10 +85,11 @@ type OpenOptions struct {
 // Limits bounds the work on one message. Zero fields mean the defaults. Over a limit is a verdict (Broken,
 // or a layer that stays closed), not an error.
 type Limits struct {
-	Layers int   // of signatures and envelopes; default 10
-	Depth  int   // of multiparts; default 20
-	Parts  int   // in the whole message; default 1000
-	Header int   // bytes of one header; default 256 KiB
-	Size   int64 // bytes of what one layer may hold; default 1 GiB
-	CMS    cms.Limits
+	Layers  int   // of signatures and envelopes; default 10
+	Signers int   // whose certificates are judged, in the whole message; default 10, the others are Untrusted
+	Depth   int   // of multiparts; default 20
+	Parts   int   // in the whole message; default 1000
+	Header  int   // bytes of one header; default 256 KiB
+	Size    int64 // bytes of what one layer may hold; default 1 GiB
+	CMS     cms.Limits
 }

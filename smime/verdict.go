@@ -86,8 +86,11 @@ func (w *walker) judgeSigner(s *cms.Signed, r cms.SignerResult) SignerVerdict {
 
 // judgeCertificate asks the judge, and matches address and times.
 func (w *walker) judgeCertificate(s *cms.Signed, r cms.SignerResult, worsen func(Verdict, ...string)) {
+	w.judged++
 	if w.o.Judge == nil {
 		worsen(Untrusted, "no trust is configured")
+	} else if w.judged > w.o.Limits.Signers {
+		worsen(Untrusted, "the message has more signers than are judged")
 	} else if verdict, reasons := w.o.Judge(w.ctx, r.Certificate, s.Certificates, w.o.Now); verdict != Valid {
 		worsen(verdict, reasons...)
 	}

@@ -17,6 +17,7 @@ type walker struct {
 	opened *Opened
 	sender sender
 	inner  *message // what the innermost envelope that was opened holds, fit for delivery
+	judged int      // signers whose certificate was judged, which takes time
 	signed bool     // a signature covers all that is within the last opened envelope
 }
 
