@@ -81,7 +81,7 @@ func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
 }
 
 // Validate judges leaf for a purpose at a time. Intermediates come from the message, in any order and
-// any number (the first 100 count, without RSA keys over 16384 bits); they are never trusted. With an address the certificate must bear it;
+// any number (the first 100 count, and RSA keys of usual sizes); they are never trusted. With an address the certificate must bear it;
 // "" asks for no match. The context bounds what looks something up, which nothing does so far.
 func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, p Purpose, address string, at time.Time) Result {
 	if leaf == nil || len(leaf.Raw) == 0 {
@@ -95,10 +95,13 @@ func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, interm
 	return result(chain, found)
 }
 
-// oversized reports whether checking a signature with the key would take too long. No real CA has such a key.
+// oversized reports whether a signature by the key takes so long to check that strangers could keep the
+// machine busy with it: many certificates are tried. A CA with such a key, if there is one, counts where an
+// administrator has added it.
 func oversized(c *x509.Certificate) bool {
+	const bits, exponent = 8192, 65537
 	key, ok := c.PublicKey.(*rsa.PublicKey)
-	return ok && key.N.BitLen() > 16384
+	return ok && (key.N.BitLen() > bits || key.E > exponent)
 }
 
 // finding is one fault, or with StatusValid one remark.

@@ -13,6 +13,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -363,6 +364,31 @@ func TestValidateHostile(t *testing.T) {
 	if d := time.Since(start); d > 5*time.Second {
 		t.Errorf("it took %v", d)
 	}
+}
+
+// largeExponent is an RSA key whose signatures take long to check.
+func largeExponent() *rsa.PrivateKey {
+	e := big.NewInt(1<<31 - 1)
+	for {
+		key := must(rsa.GenerateKey(rand.Reader, 2048))
+		one := big.NewInt(1)
+		phi := new(big.Int).Mul(new(big.Int).Sub(key.Primes[0], one), new(big.Int).Sub(key.Primes[1], one))
+		if d := new(big.Int).ModInverse(e, phi); d != nil {
+			slow := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: key.N, E: int(e.Int64())}, D: d, Primes: key.Primes}
+			slow.Precompute()
+			return slow
+		}
+	}
+}
+
+// Keys of strangers that are slow to check with are not tried; an administrator's are.
+func TestSlowKeys(t *testing.T) {
+	w := newWorld(t)
+	slow := must(w.root.Intermediate("Slow CA", democa.Options{Key: largeExponent()}))
+	leaf, between := w.leaf(slow, nil), []*x509.Certificate{slow.Certificate()}
+	root := []*x509.Certificate{w.root.Certificate()}
+	checkResult(t, certs.NewValidator(root, nil).Validate(t.Context(), leaf, between, certs.Sign, "", epoch), certs.StatusUntrusted, "is not known")
+	checkResult(t, certs.NewValidator(root, between).Validate(t.Context(), leaf, nil, certs.Sign, "", epoch), certs.StatusValid, "")
 }
 
 func BenchmarkValidate(b *testing.B) {
