@@ -2,6 +2,7 @@ package folder
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"sync/atomic"
@@ -53,7 +54,10 @@ func unsupported(c *x509.Certificate, p certs.Purpose) string {
 	if info, err := x509x.Parse(c.Raw); err == nil {
 		kind = info.KeyAlgorithm
 	}
-	return fmt.Sprintf("the certificate of %s (serial %x) has a key of the kind %s, which is not supported here to %s; use a certificate with an RSA key",
+	if key, ok := c.PublicKey.(*rsa.PublicKey); ok {
+		kind = fmt.Sprintf("RSA with %d bits", key.N.BitLen())
+	}
+	return fmt.Sprintf("the certificate of %s (serial %x) has a key of the kind %s, which is not supported here to %s; use a certificate with an RSA key of 2048 to 8192 bits",
 		safetext.Line(c.Subject.String(), 80), c.SerialNumber, kind, p)
 }
 

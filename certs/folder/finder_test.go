@@ -11,7 +11,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -138,6 +140,28 @@ func outcome(err error) string {
 }
 
 // The program that uses the folder says which keys it can serve.
+// publicOnly is a key that nobody has.
+type publicOnly struct{ crypto.Signer }
+
+// Public is an RSA key with more bits than mail is encrypted to.
+func (publicOnly) Public() crypto.PublicKey {
+	n := new(big.Int).Lsh(big.NewInt(1), 9000)
+	return &rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537}
+}
+
+// A certificate that could not be encrypted to is not found, so that its mail is not put off for ever.
+func TestTooLargeAKey(t *testing.T) {
+	p := newPlace(t)
+	p.put("bob.pem", "bob@partner.example", false, democa.Options{Key: publicOnly{}})
+	f, report := p.load(folder.Options{})
+	if _, err := f.Recipient(t.Context(), "bob@partner.example", now); certs.Why(err, "bob@partner.example") == "" {
+		t.Errorf("%v", err)
+	}
+	if !strings.Contains(report.String(), "RSA with 9001 bits") {
+		t.Errorf("the report is %s", report)
+	}
+}
+
 func TestSupports(t *testing.T) {
 	p := newPlace(t)
 	ec := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))

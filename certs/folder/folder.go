@@ -17,15 +17,16 @@ type Options struct {
 	Passwords []secret.String // tried on each PKCS#12 file that has no NAME.password beside it
 	TrustDir  string          // folder of anchors; empty: "trust" inside the folder, which may be missing
 	Now       time.Time       // the time the report speaks of; zero: the present
-	// Supports says whether a certificate's key can serve the purpose in this program. Nil: RSA and
-	// ECDSA sign, RSA is encrypted to.
+	// Supports says whether a certificate's key can serve the purpose in this program. Nil: RSA of up to
+	// 8192 bits and ECDSA sign, such RSA is encrypted to.
 	Supports func(*x509.Certificate, certs.Purpose) bool
 }
 
 func supports(c *x509.Certificate, p certs.Purpose) bool {
-	switch c.PublicKey.(type) {
+	const most = 8192 // bits
+	switch key := c.PublicKey.(type) {
 	case *rsa.PublicKey:
-		return true
+		return key.N.BitLen() <= most
 	case *ecdsa.PublicKey:
 		return p == certs.Sign
 	}

@@ -225,7 +225,7 @@ func TestReport(t *testing.T) {
 			_, ed, _ := ed25519.GenerateKey(rand.Reader)
 			id := p.issue("alice@firma.example", democa.Options{Key: ed})
 			p.write("a.pem", democa.CertificatePEM(id.Certificate), key(id))
-		}, "has a key of the kind Ed25519, which is not supported here to sign; use a certificate with an RSA key"},
+		}, "has a key of the kind Ed25519, which is not supported here to sign; use a certificate with an RSA key of 2048 to 8192 bits"},
 		{"X25519 key", func(p place) { p.openssl("genpkey", "-algorithm", "x25519", "-out", "a.key") }, "a.key: a private key of the kind X25519 is not supported; use RSA"},
 		{"damaged PEM", func(p place) { p.write("a.pem", cert[:200]) }, "a.pem: a PEM block is damaged"},
 		{"second block damaged", func(p place) { p.write("a.pem", cert, cert[:200]) }, "a.pem: a PEM block is damaged"},
