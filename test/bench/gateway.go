@@ -44,33 +44,40 @@ routes:
 admin: {socket: %[1]s/run/control.sock}
 `
 
-// gateway starts the gateway for a row, with an empty queue, and returns its address.
-func (s *setting) gateway(ctx context.Context, r row) (addr string, stop func() error, err error) {
+// server is one that messages are sent through.
+type server struct {
+	addr string
+	pid  int // of the process, or of the head of its group
+	stop func() error
+}
+
+// gateway starts the gateway for a row, with an empty queue.
+func (s *setting) gateway(ctx context.Context, r row) (*server, error) {
 	if err := os.RemoveAll(filepath.Join(s.dir, "state")); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	if s.o.profile != "" {
 		return s.profiled(r)
 	}
 	port, err := stand.FreePort()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	addr = fmt.Sprintf("127.0.0.1:%d", port)
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	_, sinkPort, err := net.SplitHostPort(s.sink.addr)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	text := fmt.Sprintf(configuration, s.dir, addr, level(r.sign), level(r.encrypt), sinkPort, s.o.sessions)
 	file := filepath.Join(s.dir, "siegel.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	g, err := stand.Serve(ctx, s.binary, file)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	return addr, func() error { return g.Stop(context.WithoutCancel(ctx)) }, nil
+	return &server{addr, g.PID(), func() error { return g.Stop(context.WithoutCancel(ctx)) }}, nil
 }
 
 func level(want bool) policy.Level {
@@ -81,20 +88,20 @@ func level(want bool) policy.Level {
 }
 
 // profiled runs the gateway in this process and writes its CPU profile when it is stopped.
-func (s *setting) profiled(r row) (addr string, stop func() error, err error) {
+func (s *setting) profiled(r row) (*server, error) {
 	o, err := s.assemble(r)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	g, err := gateway.New(o)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	if err := g.Listen(); err != nil {
-		return "", nil, errors.Join(err, g.Close())
+		return nil, errors.Join(err, g.Close())
 	}
 	if err := os.MkdirAll(s.o.profile, 0o755); err != nil {
-		return "", nil, errors.Join(err, g.Close())
+		return nil, errors.Join(err, g.Close())
 	}
 	name := strings.NewReplacer(",", "", " ", "-").Replace(r.name) + ".prof"
 	file, err := os.Create(filepath.Join(s.o.profile, name))
@@ -102,16 +109,16 @@ func (s *setting) profiled(r row) (addr string, stop func() error, err error) {
 		err = pprof.StartCPUProfile(file)
 	}
 	if err != nil {
-		return "", nil, errors.Join(err, g.Close())
+		return nil, errors.Join(err, g.Close())
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx) }()
-	return g.Addr("company").String(), func() error {
+	return &server{g.Addr("company").String(), os.Getpid(), func() error {
 		pprof.StopCPUProfile()
 		cancel()
 		return errors.Join(<-done, file.Close())
-	}, nil
+	}}, nil
 }
 
 // assemble gives a gateway the options that `siegel serve` takes from the configuration above.

@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -80,7 +81,8 @@ func run(ctx context.Context, o options, w io.Writer) error {
 	}
 	defer s.close()
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "MESSAGES PER SECOND\tSIEGEL\tPOSTFIX\tRATIO\tSIEGEL'S ROUNDS\tPOSTFIX'S ROUNDS")
+	fmt.Fprintln(t, "\tMESSAGES PER SECOND\t\t\tPROCESSOR, ms A MESSAGE\t\t\tROUNDS")
+	fmt.Fprintln(t, "\tsiegel\tpostfix\tsiegel/postfix\tsiegel\tpostfix\tpostfix/siegel\t")
 	for _, r := range rows() {
 		if err := s.measure(ctx, r, t); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
@@ -89,50 +91,58 @@ func run(ctx context.Context, o options, w io.Writer) error {
 	return t.Flush()
 }
 
-// measure runs the rounds of one row.
+// measure runs the rounds of one row and writes its line.
 func (s *setting) measure(ctx context.Context, r row, w io.Writer) error {
-	gateway, stop, err := s.gateway(ctx, r)
+	gateway, err := s.gateway(ctx, r)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	var ours, theirs []float64
+	defer gateway.stop()
+	peer := &server{addr: s.postfix.Addr(), pid: s.postfix.PID()}
+	var ours, theirs figures
 	for range s.o.rounds {
-		rate, err := s.round(ctx, gateway, r)
-		if err != nil {
+		if err := s.round(ctx, gateway, r, &ours); err != nil {
 			return err
 		}
-		ours = append(ours, rate)
 		if !r.postfix || s.o.profile != "" {
 			continue
 		}
-		if rate, err = s.round(ctx, s.postfix.Addr(), r); err != nil {
+		if err := s.round(ctx, peer, r, &theirs); err != nil {
 			return err
 		}
-		theirs = append(theirs, rate)
 	}
-	if theirs == nil {
-		_, err = fmt.Fprintf(w, "%s\t%.0f\t\t\t%.0f\t\n", r.name, median(ours), ours)
+	if theirs.rates == nil {
+		_, err = fmt.Fprintf(w, "%s\t%.0f\t\t\t%.2f\t\t\t%.0f\n", r.name, median(ours.rates), median(ours.costs), ours.rates)
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.0f\t%.0f\n", r.name, median(ours), median(theirs), median(ours)/median(theirs), ours, theirs)
+	_, err = fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f, %.0f\n", r.name,
+		median(ours.rates), median(theirs.rates), median(ours.rates)/median(theirs.rates),
+		median(ours.costs), median(theirs.costs), median(theirs.costs)/median(ours.costs), ours.rates, theirs.rates)
 	return err
 }
 
-// round sends the messages of a row to addr and returns how many a second came out behind it.
-func (s *setting) round(ctx context.Context, addr string, r row) (float64, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, fmt.Errorf("the sink did not get everything"))
+// figures are those of each round of one server.
+type figures struct {
+	rates []float64 // messages a second
+	costs []float64 // milliseconds of processor a message
+}
+
+// round sends the messages of a row through a server and notes how many a second came out behind it.
+func (s *setting) round(ctx context.Context, through *server, r row, f *figures) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, errors.New("the sink did not get everything"))
 	defer cancel()
 	n := r.messages(s.o)
 	want := s.sink.count() + n
-	start := time.Now()
-	if err := s.source(ctx, addr, n, r.size); err != nil {
-		return 0, err
+	start, before := time.Now(), processor(through.pid)
+	if err := s.source(ctx, through.addr, n, r.size); err != nil {
+		return err
 	}
 	if err := s.sink.wait(ctx, want); err != nil {
-		return 0, err
+		return err
 	}
-	return float64(n) / time.Since(start).Seconds(), nil
+	f.rates = append(f.rates, float64(n)/time.Since(start).Seconds())
+	f.costs = append(f.costs, float64((processor(through.pid)-before).Milliseconds())/float64(n))
+	return nil
 }
 
 // median of an odd number of values.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The program works: a round of a few messages gives every row its figures.
@@ -51,6 +52,23 @@ func TestSinkCounts(t *testing.T) {
 		if s.count() != c.want {
 			t.Errorf("after %q: %d", c.text, s.count())
 		}
+	}
+}
+
+// The time of this process grows with its work; that of a group holds its children.
+func TestProcessor(t *testing.T) {
+	before := processor(os.Getpid())
+	sum := 0
+	for start := time.Now(); time.Since(start) < time.Minute && processor(os.Getpid()) <= before; {
+		for i := range 1_000_000 {
+			sum += i
+		}
+	}
+	if after := processor(os.Getpid()); after <= before {
+		t.Errorf("%s before, %s after; %d", before, after, sum)
+	}
+	if d := processor(-1); d != 0 {
+		t.Errorf("no process has had %s", d)
 	}
 }
 

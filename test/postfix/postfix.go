@@ -133,6 +133,9 @@ func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.o.Port) }
 // Dir is where its configuration, its queue and its mailboxes are.
 func (s *Server) Dir() string { return s.dir }
 
+// PID is the process of the master, which heads the group of all daemons.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Log is everything it wrote into its log.
 func (s *Server) Log() string {
 	text, err := os.ReadFile(filepath.Join(s.dir, "mail.log"))

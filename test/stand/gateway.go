@@ -47,6 +47,9 @@ func Serve(ctx context.Context, binary, config string, env ...string) (*Gateway,
 	return g, nil
 }
 
+// PID is the number of the process.
+func (g *Gateway) PID() int { return g.cmd.Process.Pid }
+
 // Log is what it wrote to its standard error.
 func (g *Gateway) Log() string { return g.log.String() }
 
