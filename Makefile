@@ -23,6 +23,7 @@ test:
 bench:
 	@scripts/install-tools test
 	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+	$(GO) run ./test/bench
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
