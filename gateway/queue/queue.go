@@ -20,7 +20,7 @@ type State string
 // The states of a recipient. Delivered, Failed and Dropped are final.
 const (
 	Queued    State = "queued"    // waits for its next attempt
-	Held      State = "held"      // set aside until an operator retries or drops it; LastReply says why
+	Held      State = "held"      // set aside until an operator acts; LastReply says why
 	Delivered State = "delivered" // the next hop has it
 	Failed    State = "failed"    // refused for good, or out of time; the sender was told
 	Dropped   State = "dropped"   // an operator removed it
@@ -52,7 +52,10 @@ type New struct {
 	// Origin is the id under which the message was accepted, the same for all its variants.
 	Origin mail.ID
 	// Note says in a few words what was done to it, for operators: "signed, encrypted by rule partner".
-	Note    string
+	Note string
+	// Hold, where it is not empty, is why the recipients begin as Held instead of Queued; it is their LastReply.
+	// Nothing is tried until an operator acts.
+	Hold    string
 	Due     time.Time // of the first attempt
 	Expires time.Time // after it, an unsuccessful recipient fails
 }

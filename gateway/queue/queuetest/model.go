@@ -69,11 +69,15 @@ func (m *machine) put(t *rapid.T) {
 	destinations := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c"}), 1, 4).Draw(t, "destinations")
 	n := Entry(m.clock.Now(), Bytes("x"), destinations...)
 	n.Due = m.clock.Now().Add(time.Duration(rapid.IntRange(-60, 60).Draw(t, "due")) * time.Minute)
+	state := queue.Queued
+	if n.Hold = rapid.SampledFrom([]string{"", "", "throttled"}).Draw(t, "hold"); n.Hold != "" {
+		state = queue.Held
+	}
 	if err := m.store.Put(context.Background(), []queue.New{n}); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range destinations {
-		m.rows[n.Envelope.ID] = append(m.rows[n.Envelope.ID], &modelRow{destination: d, state: queue.Queued, next: n.Due})
+		m.rows[n.Envelope.ID] = append(m.rows[n.Envelope.ID], &modelRow{destination: d, state: state, next: n.Due})
 	}
 	m.order = append(m.order, n.Envelope.ID)
 }

@@ -202,3 +202,37 @@ func existingID(b *bench) {
 		b.Error("another message")
 	}
 }
+
+func holdFromTheStart(b *bench) {
+	n := Entry(start, Bytes("x"), "d", "e")
+	n.Hold = "quarantined: " + strings.Repeat("q", 600)
+	beside := Entry(start.Add(time.Second), Bytes("y"), "d")
+	b.put(n, beside)
+	b.wantIDs("claimed", ids(b.claim("d", start.Add(1000*time.Hour), 10)), []mail.ID{beside.Envelope.ID})
+	for i, r := range b.message(n.Envelope.ID).Recipients {
+		b.wantEqual("held", r, queue.Recipient{Recipient: n.Envelope.Recipients[i], Destination: n.Destinations[i],
+			State: queue.Held, LastReply: n.Hold[:512]})
+	}
+	s, err := b.Stats(b.Context())
+	if err != nil || s.Recipients != 3 || s.Held != 2 {
+		b.Errorf("%+v, %v", s, err)
+	}
+	due, err := b.Destinations(b.Context())
+	if err != nil || len(due) != 1 || due[0].Destination != "d" {
+		b.Errorf("destinations with something to do: %v, %v", due, err)
+	}
+	held, err := b.List(b.Context(), queue.Filter{State: queue.Held})
+	if err != nil || len(held) != 1 {
+		b.Errorf("%d messages are held, %v", len(held), err)
+	}
+	if err := b.Retry(b.Context(), n.Envelope.ID, start.Add(time.Hour)); err != nil {
+		b.Fatal(err)
+	}
+	c := b.claimOne("e", start.Add(time.Hour))
+	b.wantEqual("released", c.Due, []int{1})
+	b.settle(c, each(c, queue.Outcome{State: queue.Delivered})...)
+	if err := b.Drop(b.Context(), n.Envelope.ID); err != nil {
+		b.Fatal(err)
+	}
+	b.wantGone(n.Envelope.ID)
+}

@@ -26,7 +26,7 @@ func Run(t *testing.T, open Opener) {
 		"Envelope": envelopeComesBack, "Content": contentComesBack, "BadEntries": badEntries, "BadContent": badContent,
 		"Variants": variantsTogether, "Exists": existingID,
 		"ClaimOrder": claimOrder, "ClaimGroups": claimGroups, "Lease": leasePasses, "Renew": renew, "ForeignToken": foreignToken,
-		"SettleFinal": settleFinal, "SettleRetry": settleRetry, "SettlePart": settlePart, "SettleHeld": settleHeld,
+		"SettleFinal": settleFinal, "SettleRetry": settleRetry, "SettlePart": settlePart, "SettleHeld": settleHeld, "Hold": holdFromTheStart,
 		"SettleReports": settleReports, "SettleBad": settleBad, "SettleTwice": settleTwice,
 		"Destinations": destinations, "RetryAndDrop": retryAndDrop, "OperatorsAndLeases": operatorsAndLeases,
 		"List": list, "ListPages": listPages, "Stats": stats, "Reopen": reopen, "Closed": closed,

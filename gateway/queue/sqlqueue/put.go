@@ -16,6 +16,7 @@ type entry struct {
 	size                  int64
 	file                  string // holds the content; empty where body does
 	body, envelope        []byte
+	hold                  []byte // sealed; the recipients begin as held where there is any
 	destinations          []string
 }
 
@@ -86,6 +87,9 @@ func (s *Store) prepareOne(ctx context.Context, n queue.New) (entry, error) {
 		e.arrived = milli(s.o.Now())
 	}
 	var err error
+	if e.hold, err = s.sealReply(id, n.Hold); err != nil {
+		return entry{}, err
+	}
 	if e.envelope, err = s.key.Seal(record{n.Envelope, n.Note}.encode(), envelopePlace(id)); err != nil {
 		return entry{}, err
 	}
@@ -124,12 +128,17 @@ func (t *txn) insertOne(e *entry) error {
 			return err
 		}
 	}
+	state, ready := stateQueued, any(e.due)
+	if len(e.hold) > 0 {
+		state, ready = stateHeld, nil
+		t.delta.held += int64(len(e.destinations))
+	}
 	for i, name := range e.destinations {
 		destination, err := t.destination(name)
 		if err != nil {
 			return err
 		}
-		if _, err := t.db.w.insertRecipient.Exec(seq, i, destination, e.due, e.due); err != nil {
+		if _, err := t.db.w.insertRecipient.Exec(seq, i, destination, state, e.due, ready, e.hold); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func (s *writeStatements) prepare(db *sql.DB) error {
 
 		{&s.insertMessage, `INSERT INTO message (seq, id, origin, arrived, expires, size, file, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.insertContent, `INSERT INTO content (seq, body) VALUES (?, ?)`},
-		{&s.insertRecipient, `INSERT INTO recipient (seq, idx, destination, state, attempts, due, ready) VALUES (?, ?, ?, 0, 0, ?, ?)`},
+		{&s.insertRecipient, `INSERT INTO recipient (seq, idx, destination, state, attempts, due, ready, reply) VALUES (?, ?, ?, ?, 0, ?, ?, ?)`},
 
 		{&s.ready, sqlReady},
 		{&s.lease, sqlLease},
