@@ -39,6 +39,8 @@ type Options struct {
 	Log      logrus.FieldLogger
 	// Recorders see every event besides the log and the metrics.
 	Recorders []track.Recorder
+	// RecordSubjects has the events of queued messages say the subject that the internet may see.
+	RecordSubjects bool
 	// Load gives the settings anew when an operator asks for a reload; nil: reload is refused.
 	Load func() (Settings, error)
 	Now  func() time.Time // nil: time.Now
@@ -199,17 +201,6 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 		g.scheduler.Wake(e.Destinations...)
 	}
 	return nil
-}
-
-func (g *Gateway) recordQueued(e queue.New) {
-	event := track.Event{
-		Time: g.o.Now(), Kind: track.Queued, ID: e.Envelope.ID, Origin: e.Origin, Size: e.Content.Size(),
-		From: e.Envelope.From.String(), Direction: e.Envelope.Direction(), Destination: e.Destinations[0], Rule: e.Note,
-	}
-	for _, r := range e.Envelope.Recipients {
-		event.To = append(event.To, r.Address.String())
-	}
-	g.recorder.Record(event)
 }
 
 // prepare gives delivery what to send: incoming mail is decrypted and verified here.

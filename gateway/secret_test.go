@@ -44,7 +44,7 @@ func TestNoOracle(t *testing.T) {
 			s.hop.wait(t)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			e, err := s.events.Wait(ctx, func(e track.Event) bool { return e.Kind == track.Failed || e.Kind == track.Deferred })
+			e, err := s.events.Wait(ctx, func(e track.Event) bool { return e.Kind == track.Failed || e.Kind == track.Held })
 			if err != nil {
 				t.Fatal(err)
 			}

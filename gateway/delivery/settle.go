@@ -186,7 +186,7 @@ func (t *settlement) next() (next time.Time) {
 
 // record makes the events: one for all recipients that fared alike, and one for the report.
 func (t *settlement) record() {
-	kinds := map[queue.State]track.Kind{queue.Delivered: track.Delivered, queue.Failed: track.Failed}
+	kinds := map[queue.State]track.Kind{queue.Delivered: track.Delivered, queue.Failed: track.Failed, queue.Held: track.Held}
 	m := &t.h.claim.Message
 	from := m.Envelope.From.String()
 	for i := 0; i < len(t.outcomes); {
@@ -198,7 +198,7 @@ func (t *settlement) record() {
 			Attempt: m.Recipients[o.Index].Attempts + 1, Elapsed: t.now.Sub(t.started),
 		}
 		if e.Kind == "" {
-			e.Kind = track.Deferred // or held, which Reply tells and the missing Next
+			e.Kind = track.Deferred
 		}
 		for ; i < len(t.outcomes) && t.outcomes[i].State == o.State && t.results[i] == r; i++ {
 			e.To = append(e.To, m.Recipients[t.outcomes[i].Index].Address.String())

@@ -109,14 +109,12 @@ func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened) {
 		Time: p.o.Now(), Kind: track.Opened, ID: c.Message.Envelope.ID, Origin: c.Message.Origin,
 		Direction: mail.Incoming, From: c.Message.Envelope.From.String(), Verdict: string(o.Verdict),
 	}
-	var algorithms []string
 	for _, l := range o.Layers {
-		algorithms = append(algorithms, describe(l))
+		e.Layers = append(e.Layers, describe(l))
 		for _, s := range l.Signers {
 			e.SignedBy = fmt.Sprintf("%s (serial %s)", s.Address, s.Serial)
 		}
 	}
-	e.Algorithms = strings.Join(algorithms, ", ")
 	p.o.Recorder.Record(e)
 }
 

@@ -47,15 +47,15 @@ func (p *Protector) outgoing(ctx context.Context, env mail.Envelope, content mai
 		return nil, err
 	}
 	decisions := p.o.Policy.Decide(p.input(d))
+	for i, dec := range decisions {
+		p.recordDecision(d, dec, d.known[i])
+	}
 	if err := p.refusal(decisions); err != nil {
 		return nil, err
 	}
 	variants := group(d, decisions)
 	if err := p.bounded(d, variants); err != nil {
 		return nil, err
-	}
-	for _, dec := range decisions {
-		p.recordDecision(d, dec)
 	}
 	adm := new(Admission)
 	for i, v := range variants {
@@ -220,12 +220,35 @@ func (p *Protector) bounded(d *draft, variants []variant) error {
 	return refused
 }
 
-func (p *Protector) recordDecision(d *draft, dec policy.Decision) {
+// recordDecision records what was decided for a recipient, refusals too, with all that it was decided by.
+func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
 	p.o.Recorder.Record(track.Event{
 		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.env.ID, Direction: dec.Direction,
 		From: d.env.From.String(), To: []string{dec.Recipient.String()},
-		Rule: fmt.Sprintf("sign=%t by %s, encrypt=%t by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule),
+		Rule:  fmt.Sprintf("sign=%t by %s, encrypt=%t by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule),
+		Flags: d.asked(), Known: k.text(), Reply: dec.Refusal,
 	})
+}
+
+// asked is what the sender asked for, and what the sender's own program has done already.
+func (d *draft) asked() string {
+	var words []string
+	for _, w := range []struct {
+		set  bool
+		text string
+	}{{d.flags.Sign, "sign"}, {d.flags.Encrypt, "encrypt"}, {d.form.Signed, "is signed"}, {d.form.Encrypted, "is encrypted"}} {
+		if w.set {
+			words = append(words, w.text)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func (k known) text() string {
+	if k.cert != nil {
+		return certName(k.cert)
+	}
+	return k.why
 }
 
 // variant is a group of recipients who get the same bytes.

@@ -453,7 +453,7 @@ func TestEventsHoldNoContent(t *testing.T) {
 	var kinds []string
 	for _, e := range b.events.Events() {
 		kinds = append(kinds, string(e.Kind))
-		if text := strings.Join([]string{e.Rule, e.Reply, e.Algorithms, e.SignedBy}, " "); strings.Contains(text, "planted") || strings.Contains(text, "secret") {
+		if text := strings.Join([]string{e.Rule, e.Reply, e.Algorithms, e.SignedBy, e.Flags, e.Known, strings.Join(e.Layers, " ")}, " "); strings.Contains(text, "planted") || strings.Contains(text, "secret") {
 			t.Errorf("content in an event: %+v", e)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/status"
@@ -44,6 +45,9 @@ func (s *session) store(w io.Writer, r io.Reader, env mail.Envelope) error {
 		return status.Refuse(552, "5.3.4", fmt.Sprintf("the message header has more than %d fields", limits.Fields))
 	case len(h.Values("Received")) > limits.Hops:
 		return status.Refuse(554, "5.4.6", fmt.Sprintf("the message has passed more than %d servers: this is a mail loop", limits.Hops))
+	}
+	if ids := h.Values("Message-ID"); len(ids) == 1 {
+		s.named = strings.TrimSpace(ids[0])
 	}
 	firewall(&h, s.door.site.Hostname, env.Internal)
 	if err := h.InsertTop("Received", trace(env, s.door.site.Hostname, s.door.extended)); err != nil {

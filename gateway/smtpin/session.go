@@ -21,6 +21,7 @@ type session struct {
 	talk   *smtp.Conn
 	user   string        // who is logged in
 	mayUse mail.Patterns // what the user may send as
+	named  string        // Message-ID of the message that was read last
 	tx     *transaction  // nil before MAIL
 }
 
@@ -159,9 +160,10 @@ func (s *session) Data(io.Reader) error {
 	start := time.Now()
 	f := s.door.newFrame()
 	env := s.envelope()
+	s.named = ""
 	size, err := s.receive(f, &env)
 	e := track.Event{
-		Time: s.door.site.Now(), ID: env.ID, Origin: env.ID, From: env.From.String(), Size: size, Elapsed: time.Since(start),
+		Time: s.door.site.Now(), ID: env.ID, Origin: env.ID, From: env.From.String(), Size: size, MessageID: s.named, Elapsed: time.Since(start),
 	}
 	for _, r := range env.Recipients {
 		e.To = append(e.To, r.Address.String())

@@ -26,7 +26,7 @@ func NewMemory(limit int) *Memory {
 
 // Record keeps a copy of e, and forgets the oldest event where there are too many.
 func (m *Memory) Record(e Event) {
-	e.To, e.EncryptedTo = slices.Clone(e.To), slices.Clone(e.EncryptedTo)
+	e.To, e.EncryptedTo, e.Layers = slices.Clone(e.To), slices.Clone(e.EncryptedTo), slices.Clone(e.Layers)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.events) == m.limit {

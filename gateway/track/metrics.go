@@ -67,6 +67,10 @@ func (m *Metrics) Record(e Event) {
 		m.countTLS("in", e.Client.TLS)
 	case Delivered, Deferred, Failed:
 		m.attempt(e, labels)
+	case Held:
+		if e.Attempt > 0 {
+			m.attempt(e, labels)
+		}
 	}
 }
 
@@ -74,7 +78,7 @@ func (m *Metrics) attempt(e Event, labels prometheus.Labels) {
 	if e.Elapsed > 0 {
 		m.seconds.With(labels).Observe(e.Elapsed.Seconds())
 	}
-	if e.Attempt > 0 && e.Kind != Deferred {
+	if e.Attempt > 0 && e.Kind != Deferred && e.Kind != Held {
 		m.attempts.With(labels).Observe(float64(e.Attempt))
 	}
 	if e.TLS != "" || e.Kind == Delivered { // a failed attempt without TLS may never have connected
@@ -98,8 +102,7 @@ func (m *Metrics) countTLS(side, text string) {
 }
 
 func kindLabel(k Kind) string {
-	switch k {
-	case Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Dropped:
+	if slices.Contains(Kinds(), k) {
 		return string(k)
 	}
 	return "other"

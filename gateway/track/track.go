@@ -22,11 +22,15 @@ const (
 	Deferred  Kind = "deferred"  // an attempt failed for now
 	Failed    Kind = "failed"    // an attempt failed for good
 	Reported  Kind = "reported"  // a delivery status notification was queued
+	Held      Kind = "held"      // it was set aside, at once or after an attempt; Reply says why
+	Released  Kind = "released"  // what was held is to be delivered
+	Rerouted  Kind = "rerouted"  // an operator gave it another destination
+	Returned  Kind = "returned"  // an operator had it returned to its sender
 	Dropped   Kind = "dropped"   // an operator removed it
 )
 
-// Event is one step. It never holds content, subjects, keys or secrets (invariant 11). Empty fields are
-// left out of log lines.
+// Event is one step. It never holds content, keys or secrets, nor what was encrypted (invariant 11). Empty
+// fields are left out of log lines.
 type Event struct {
 	Time        time.Time
 	Kind        Kind
@@ -37,11 +41,16 @@ type Event struct {
 	To          []string
 	Client      mail.Client
 	Size        int64
+	MessageID   string   // Message-ID of the header that the internet may see (RFC 5322, 3.6.4)
+	Subject     string   // of that header, decoded; set only where the record of subjects is switched on, and in no log
+	Flags       string   // what the sender asked for: "sign, encrypt"
+	Known       string   // what was known of the recipient when it was decided: its certificate, or why there is none
 	Rule        string   // policy rule that decided
 	SignedBy    string   // subject and serial of the certificate
 	EncryptedTo []string // subjects of the certificates
 	Algorithms  string   // "aes256-cbc, rsa"
-	Verdict     string   // of an incoming layer
+	Verdict     string   // of an incoming message
+	Layers      []string // of an incoming message, outermost first, each with its verdict
 	Destination string   // route
 	Host        string   // host and port of the next hop
 	TLS         string   // "TLS1.3 TLS_AES_128_GCM_SHA256 verified"
@@ -49,6 +58,12 @@ type Event struct {
 	Attempt     int
 	Next        time.Time // of the next attempt
 	Elapsed     time.Duration
+	By          string // the administrator who did it: name or number of the user
+}
+
+// Kinds lists every kind there is, in the order of the constants.
+func Kinds() []Kind {
+	return []Kind{Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Held, Released, Rerouted, Returned, Dropped}
 }
 
 // Recorder takes events. Record returns at once, may be called at once from many goroutines, and must

@@ -43,12 +43,12 @@ func sentence(e track.Event) string {
 	case track.Protected:
 		return protectedSentence(e)
 	case track.Opened:
-		return fmt.Sprintf("layers: %s; verdict: %s; signed by %s", e.Algorithms, e.Verdict, e.SignedBy)
+		return fmt.Sprintf("layers: %s; verdict: %s; signed by %s", strings.Join(e.Layers, ", "), e.Verdict, e.SignedBy)
 	case track.Queued:
 		return fmt.Sprintf("%s, %d bytes for %s, for destination %q (%s)", e.ID, e.Size, to, e.Destination, e.Rule)
 	case track.Delivered:
 		return fmt.Sprintf("to %s at %s, %s: %s", to, e.Host, over(e.TLS), e.Reply)
-	case track.Deferred, track.Failed:
+	case track.Deferred, track.Failed, track.Held:
 		return fmt.Sprintf("for %s at %s: %s", to, e.Host, e.Reply)
 	}
 	return fmt.Sprintf("%s %s", e.ID, to)

@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"bufio"
+	"slices"
+	"strings"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/encword"
+	"github.com/siegel-mail/siegel/smime/entity"
+)
+
+// recordQueued records what was put into the queue. What it says of the header is what the queue holds: what
+// the internet may see, unless the entry is held, whose subject therefore is never recorded.
+func (g *Gateway) recordQueued(e queue.New) {
+	event := track.Event{
+		Time: g.o.Now(), Kind: track.Queued, ID: e.Envelope.ID, Origin: e.Origin, Size: e.Content.Size(),
+		From: e.Envelope.From.String(), Direction: e.Envelope.Direction(), Rule: e.Note,
+		Destination: strings.Join(distinct(e.Destinations), ", "),
+	}
+	for _, r := range e.Envelope.Recipients {
+		event.To = append(event.To, r.Address.String())
+	}
+	event.MessageID, event.Subject = outerFields(e.Content)
+	if e.Hold != "" {
+		event.Kind, event.Reply, event.Subject = track.Held, e.Hold, ""
+	}
+	if !g.o.RecordSubjects {
+		event.Subject = ""
+	}
+	g.recorder.Record(event)
+}
+
+func distinct(names []string) (out []string) {
+	for _, n := range names {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Limits of what is read of a header for the record.
+const (
+	outerLimit  = 256 << 10
+	outerBuffer = 4 << 10
+)
+
+// outerFields are the Message-ID and the decoded subject of a message; empty where it has none, or more than one.
+func outerFields(c mail.Content) (messageID, subject string) {
+	r, err := c.Open()
+	if err != nil {
+		return "", ""
+	}
+	defer r.Close()
+	h, err := entity.ReadHeader(bufio.NewReaderSize(r, outerBuffer), outerLimit)
+	if err != nil {
+		return "", ""
+	}
+	single := func(name string) string {
+		values := h.Values(name)
+		if len(values) != 1 {
+			return ""
+		}
+		return strings.TrimSpace(values[0])
+	}
+	return single("Message-ID"), encword.Parse(single("Subject")).String()
+}
