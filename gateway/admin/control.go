@@ -32,6 +32,7 @@ type ControlOptions struct {
 	Reload   func(ctx context.Context) error
 	Checks   []Check
 	Recorder track.Recorder // takes the events of drops; nil: nobody
+	Audit    Audit          // nil: acts stand in the log only
 	Log      logrus.FieldLogger
 	Version  string
 	Now      func() time.Time // nil: time.Now
@@ -149,6 +150,10 @@ func (c *Control) reloadConfig(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer c.reload.Unlock()
+	if err := c.audit(r, Act{What: "reload"}); err != nil {
+		c.fail(w, err)
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), reloadTime)
 	defer cancel()
 	if err := c.o.Reload(ctx); err != nil {

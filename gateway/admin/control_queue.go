@@ -217,11 +217,7 @@ func (c *Control) find(ctx context.Context, f queue.Filter) ([]queue.Message, er
 
 // act is the beginning of the log line of an administrative act: what, and who as far as known.
 func (c *Control) act(r *http.Request, name string) *logrus.Entry {
-	user, ok := r.Context().Value(userKey{}).(int)
-	if !ok {
-		user = -1
-	}
-	return c.log.WithFields(logrus.Fields{"act": name, "uid": user})
+	return c.log.WithFields(logrus.Fields{"act": name, "uid": peer(r)})
 }
 
 // fail answers with err. The socket's peers run the gateway: they may read its errors.
