@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -80,6 +81,13 @@ type Recipient struct {
 	Next        time.Time // of the next attempt, where State is Queued
 	LastReply   string    // the last reply or error text, for operators; cut to 512 bytes
 	LastTried   time.Time
+	// Busy: a lease covers it, an attempt is under way. Only List tells.
+	Busy bool
+	// Rerouted: an operator chose Destination, which the attempt goes to whatever the routing says.
+	Rerouted bool
+	// Hidden: what became of an attempt depends on what an encrypted message held, so that no report may
+	// tell the sender of it.
+	Hidden bool
 }
 
 // Claim is a lease on the due recipients of one message for one destination.
@@ -98,18 +106,40 @@ type Outcome struct {
 	Reply string    // for operators
 	Tried time.Time // of the attempt; zero: when it was settled
 	Next  time.Time // of the next one, where State is Queued
+	// Hidden makes Recipient.Hidden true, for good.
+	Hidden bool
 }
 
-// Filter selects messages for operators. Zero fields select everything; Destination and State together mean
-// one recipient.
+// Order is what an operator does to recipients of a message that are queued or held.
+type Order struct {
+	Only  []int     // indexes into Message.Recipients; nil: all
+	From  []State   // only those in one of these states; nil: Queued and Held
+	State State     // the new one; empty: as it is. Any but Delivered
+	Due   time.Time // of the next attempt, where that is Queued; zero: as it is
+	Reply string    // the new LastReply; empty: as it is
+	// Destination is the new one, which makes it Rerouted; empty: as it is.
+	Destination string
+	// Reports are put in the same commit. With them all of Only are changed, or none.
+	Reports []New
+}
+
+// Filter selects messages for operators. Zero fields select everything; Recipient, Destination and State
+// together mean one recipient.
 type Filter struct {
-	ID          mail.ID // or the id of origin
-	After       mail.ID // only messages put after this one, for reading page by page
-	Sender      string  // substring, case-insensitive
-	Recipient   string  // substring, case-insensitive
+	ID          mail.ID   // or the id of origin
+	After       mail.ID   // only messages put after this one, for reading page by page
+	Before      time.Time // only messages that arrived before
+	Sender      string    // substring, case-insensitive
+	Recipient   string    // substring, case-insensitive
 	Destination string
 	State       State
 	Limit       int // 0: 100
+}
+
+// Selects reports whether r passes what f says about recipients.
+func (f Filter) Selects(r Recipient) bool {
+	return (f.Destination == "" || r.Destination == f.Destination) && (f.State == "" || r.State == f.State) &&
+		(f.Recipient == "" || strings.Contains(r.Address.Key(), strings.ToLower(f.Recipient)))
 }
 
 // Due tells when a destination next has work: the earliest due time of its queued recipients, where for
@@ -155,9 +185,14 @@ type Store interface {
 	// List returns messages, oldest first, for operators.
 	List(ctx context.Context, f Filter) ([]Message, error)
 
-	// Retry makes the queued and held recipients of a message due now; Drop ends them as Dropped,
-	// without a report. Both return ErrNotFound where there is no such message, leave recipients under a
-	// lease alone, and return ErrLeased where that left them nothing to do.
+	// Change does what an operator orders and returns the indexes of the recipients it changed, in order.
+	// Recipients under a lease are left alone: ErrLeased where that leaves nothing to do, or keeps an
+	// order with reports from being done whole. ErrNotFound where nothing in the message is meant by o.
+	// When every recipient is in a final state then, the message is deleted as by Settle. Errors as of
+	// Put, where o has reports.
+	Change(ctx context.Context, id mail.ID, o Order) ([]int, error)
+
+	// Retry is Change to Queued, due now, of all queued and held recipients; Drop is Change to Dropped.
 	Retry(ctx context.Context, id mail.ID, now time.Time) error
 	Drop(ctx context.Context, id mail.ID) error
 

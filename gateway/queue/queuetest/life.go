@@ -82,10 +82,11 @@ func closed(b *bench) {
 	_, open := b.Open(ctx, id)
 	_, list := b.List(ctx, queue.Filter{})
 	_, stats := b.Stats(ctx)
+	_, change := b.Change(ctx, id, queue.Order{State: queue.Held})
 	for name, err := range map[string]error{
 		"Put": b.Put(ctx, []queue.New{Entry(start, Bytes("x"), "d")}), "Claim": claim, "Destinations": dests,
 		"Renew": b.Renew(ctx, c, start), "Settle": b.Settle(ctx, c, nil, nil), "Open": open, "List": list,
-		"Retry": b.Retry(ctx, id, start), "Drop": b.Drop(ctx, id), "Stats": stats,
+		"Retry": b.Retry(ctx, id, start), "Drop": b.Drop(ctx, id), "Stats": stats, "Change": change,
 	} {
 		b.wantErr(name, err, queue.ErrClosed)
 	}

@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ type machine struct {
 	store  queue.Store
 	clock  *clock
 	rows   map[mail.ID][]*modelRow
-	order  []mail.ID
+	ids    []mail.ID
 	claims []queue.Claim // all ever made
 }
 
@@ -56,7 +57,7 @@ func model(b *bench) {
 		m := &machine{store: b.Store, clock: b.clock, rows: map[mail.ID][]*modelRow{}}
 		t.Repeat(map[string]func(*rapid.T){
 			"": m.check, "put": m.put, "claim": m.claim, "settle": m.settle, "renew": m.renew,
-			"retry": m.retry, "drop": m.drop, "wait": m.wait,
+			"retry": m.retry, "drop": m.drop, "hold": m.hold, "release": m.release, "reroute": m.reroute, "wait": m.wait,
 		})
 	})
 }
@@ -79,7 +80,7 @@ func (m *machine) put(t *rapid.T) {
 	for _, d := range destinations {
 		m.rows[n.Envelope.ID] = append(m.rows[n.Envelope.ID], &modelRow{destination: d, state: state, next: n.Due})
 	}
-	m.order = append(m.order, n.Envelope.ID)
+	m.ids = append(m.ids, n.Envelope.ID)
 }
 
 func (m *machine) claim(t *rapid.T) {
@@ -224,22 +225,60 @@ func (m *machine) drop(t *rapid.T) {
 	})
 }
 
-// operate does an operator's act on a message and on the rows of the model that it may touch.
+func (m *machine) hold(t *rapid.T) {
+	m.order(t, queue.Order{From: []queue.State{queue.Queued}, State: queue.Held, Reply: "odd"})
+}
+
+func (m *machine) release(t *rapid.T) {
+	m.order(t, queue.Order{From: []queue.State{queue.Held}, State: queue.Queued, Due: m.clock.Now()})
+}
+
+func (m *machine) reroute(t *rapid.T) {
+	m.order(t, queue.Order{Destination: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "destination")})
+}
+
+// order has an order done to some recipients of a message.
+func (m *machine) order(t *rapid.T, o queue.Order) {
+	o.Only = rapid.SliceOfNDistinct(rapid.IntRange(0, 3), 1, 4, rapid.ID).Draw(t, "only")
+	m.operateOn(t, func(i int, r *modelRow) bool {
+		return slices.Contains(o.Only, i) && (o.From == nil || slices.Contains(o.From, r.state))
+	}, func(id mail.ID, _ time.Time) error {
+		_, err := m.store.Change(context.Background(), id, o)
+		return err
+	}, func(r *modelRow, _ time.Time) {
+		r.state = cmp.Or(o.State, r.state)
+		r.destination = cmp.Or(o.Destination, r.destination)
+		if !o.Due.IsZero() {
+			r.next = o.Due
+		}
+	})
+}
+
+// operate does an operator's act on all recipients of a message.
 func (m *machine) operate(t *rapid.T, act func(mail.ID, time.Time) error, apply func(*modelRow, time.Time)) {
-	if len(m.order) == 0 {
+	m.operateOn(t, func(int, *modelRow) bool { return true }, act, apply)
+}
+
+// operateOn does an operator's act on a message and on the rows of the model that it may touch.
+func (m *machine) operateOn(t *rapid.T, meant func(int, *modelRow) bool, act func(mail.ID, time.Time) error, apply func(*modelRow, time.Time)) {
+	if len(m.ids) == 0 {
 		t.Skip("no message")
 	}
-	id, now := rapid.SampledFrom(m.order).Draw(t, "message"), m.clock.Now()
-	rows, there := m.rows[id]
-	free := slices.DeleteFunc(slices.Clone(rows), func(r *modelRow) bool {
-		return r.state.Final() || r.token != "" && r.until.After(now)
-	})
-	var want error
-	switch {
-	case !there:
-		want = queue.ErrNotFound
-	case len(free) == 0:
-		want = queue.ErrLeased
+	id, now := rapid.SampledFrom(m.ids).Draw(t, "message"), m.clock.Now()
+	var free []*modelRow
+	want := queue.ErrNotFound
+	for i, r := range m.rows[id] {
+		if r.state.Final() || !meant(i, r) {
+			continue
+		}
+		if r.token != "" && r.until.After(now) {
+			want = queue.ErrLeased
+			continue
+		}
+		free = append(free, r)
+	}
+	if len(free) > 0 {
+		want = nil
 	}
 	if err := act(id, now); !errors.Is(err, want) {
 		t.Fatalf("%v, want %v", err, want)

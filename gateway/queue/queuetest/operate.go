@@ -90,6 +90,11 @@ func list(b *bench) {
 		"no state":             {queue.Filter{State: "nonsense"}, nil},
 		"sender and recipient": {queue.Filter{Sender: "alice", Recipient: "bob@"}, []mail.ID{second}},
 		"id and sender":        {queue.Filter{ID: second, Sender: "carol"}, nil},
+		"before":               {queue.Filter{Before: start.Add(3 * time.Second)}, []mail.ID{first, second}},
+		"before, by id":        {queue.Filter{ID: second, Before: start.Add(2 * time.Second)}, nil},
+		"before all":           {queue.Filter{Before: start}, nil},
+		"one recipient is all": {queue.Filter{Recipient: "dave@", Destination: "other"}, nil},
+		"recipient and state":  {queue.Filter{Recipient: "BOB@", State: queue.Failed}, []mail.ID{second}},
 	} {
 		messages, err := b.List(b.Context(), f.filter)
 		if err != nil {

@@ -29,6 +29,7 @@ func Run(t *testing.T, open Opener) {
 		"SettleFinal": settleFinal, "SettleRetry": settleRetry, "SettlePart": settlePart, "SettleHeld": settleHeld, "Hold": holdFromTheStart,
 		"SettleReports": settleReports, "SettleBad": settleBad, "SettleTwice": settleTwice,
 		"Destinations": destinations, "RetryAndDrop": retryAndDrop, "OperatorsAndLeases": operatorsAndLeases,
+		"ChangeHolds": changeHolds, "ChangeReroutes": changeReroutes, "ChangeReturns": changeReturns, "ChangeBad": changeBad, "Hidden": hidden,
 		"List": list, "ListPages": listPages, "Stats": stats, "Reopen": reopen, "Closed": closed,
 		"ContextEnded": contextEnded, "ContextEndsUnderLoad": contextEndsUnderLoad, "OnceUnderLoad": onceUnderLoad,
 		"Model": model,

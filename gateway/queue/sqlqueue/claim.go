@@ -127,7 +127,8 @@ func (s *Store) load(l lease, destination string) (c queue.Claim, err error) {
 			return err
 		}
 		c.Message, err = s.assemble(row, recipients)
-		for _, r := range recipients {
+		for i, r := range recipients {
+			c.Message.Recipients[i].Busy = false
 			if r.lease == l.token {
 				c.Due = append(c.Due, r.idx)
 			}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -30,7 +31,9 @@ type recipientRow struct {
 	idx, state, attempts int
 	destination          string
 	due, lease, tried    int64
+	ready                int64 // 0 where it is not queued
 	reply                string
+	rerouted, hidden     bool
 }
 
 // readMessage scans the messageColumns of a *sql.Row or *sql.Rows.
@@ -56,12 +59,12 @@ func (s *Store) readRecipients(ctx context.Context, db *database, m messageRow) 
 	for rows.Next() {
 		var r recipientRow
 		var number int64
-		var lease, tried sql.NullInt64
+		var ready, lease, tried sql.NullInt64
 		var reply []byte
-		if err := rows.Scan(&r.idx, &number, &r.state, &r.attempts, &r.due, &lease, &tried, &reply); err != nil {
+		if err := rows.Scan(&r.idx, &number, &r.state, &r.attempts, &r.due, &ready, &lease, &tried, &reply, &r.rerouted, &r.hidden); err != nil {
 			return nil, fmt.Errorf("sqlqueue: read recipients: %w", err)
 		}
-		r.lease, r.tried, r.reply = lease.Int64, tried.Int64, s.openReply(m.id, reply)
+		r.ready, r.lease, r.tried, r.reply = ready.Int64, lease.Int64, tried.Int64, s.openReply(m.id, reply)
 		list, numbers = append(list, r), append(numbers, number)
 	}
 	if err := rows.Err(); err != nil {
@@ -108,7 +111,8 @@ func (s *Store) assemble(m messageRow, recipients []recipientRow) (queue.Message
 			to.Recipient = rec.envelope.Recipients[i]
 		}
 		to.Destination, to.Attempts, to.LastReply = r.destination, r.attempts, r.reply
-		to.LastTried = fromMilli(r.tried)
+		to.LastTried, to.Rerouted, to.Hidden = fromMilli(r.tried), r.rerouted, r.hidden
+		to.Busy = r.lease != 0 && r.ready > milli(s.o.Now())
 		if r.state < len(states()) {
 			to.State = states()[r.state]
 		}
@@ -238,7 +242,11 @@ func (s *Store) pageRows(ctx context.Context, db *database, f queue.Filter, afte
 				return nil, err
 			}
 		}
-		rows, err = db.r.list.QueryContext(ctx, after, destination, slices.Index(states(), f.State), pageRows)
+		before := int64(math.MaxInt64)
+		if !f.Before.IsZero() {
+			before = milli(f.Before)
+		}
+		rows, err = db.r.list.QueryContext(ctx, after, destination, slices.Index(states(), f.State), pageRows, before)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlqueue: list: %w", err)
@@ -276,7 +284,8 @@ func matches(m queue.Message, f queue.Filter) bool {
 	if f.After != "" && m.Envelope.ID <= f.After {
 		return false
 	}
-	return slices.ContainsFunc(m.Recipients, func(r queue.Recipient) bool {
-		return (f.Destination == "" || r.Destination == f.Destination) && (f.State == "" || r.State == f.State)
-	})
+	if !f.Before.IsZero() && !m.Envelope.Received.Before(f.Before) {
+		return false
+	}
+	return slices.ContainsFunc(m.Recipients, f.Selects)
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -32,6 +31,7 @@ type settled struct {
 	idx, state int
 	due, tried int64
 	reply      []byte // sealed
+	hidden     bool
 }
 
 // Settle is queue.Store's.
@@ -79,7 +79,7 @@ func (s *Store) prepareOutcomes(c queue.Claim, outcomes []queue.Outcome) ([]sett
 		if tried.IsZero() {
 			tried = s.o.Now()
 		}
-		list[i] = settled{idx: o.Index, state: state, due: milli(o.Next), tried: milli(tried), reply: reply}
+		list[i] = settled{idx: o.Index, state: state, due: milli(o.Next), tried: milli(tried), reply: reply, hidden: o.Hidden}
 	}
 	return list, nil
 }
@@ -156,7 +156,7 @@ func (t *txn) record(l lease, outcomes []settled, rest bool) error {
 		if o.state == stateHeld {
 			t.delta.held++
 		}
-		if _, err := t.db.w.outcome.Exec(o.state, o.due, ready, o.tried, o.reply, l.seq, o.idx); err != nil {
+		if _, err := t.db.w.outcome.Exec(o.state, o.due, ready, o.tried, o.reply, o.hidden, l.seq, o.idx); err != nil {
 			return err
 		}
 	}
@@ -185,97 +185,6 @@ func (t *txn) remove(seq int64) (file string, err error) {
 	t.delta.messages--
 	t.delta.bytes -= size
 	return name.String, nil
-}
-
-// Retry is queue.Store's.
-func (s *Store) Retry(ctx context.Context, id mail.ID, now time.Time) error {
-	return s.submit(ctx, &request{do: func(t *txn) error {
-		rows, err := t.free(id, milli(now))
-		if err != nil {
-			return err
-		}
-		t.wrote = true
-		for _, r := range rows.free {
-			if r.state == stateHeld {
-				t.delta.held--
-			}
-			if _, err := t.db.w.retry.Exec(milli(now), milli(now), rows.seq, r.idx); err != nil {
-				return err
-			}
-		}
-		return nil
-	}})
-}
-
-// Drop is queue.Store's.
-func (s *Store) Drop(ctx context.Context, id mail.ID) error {
-	var gone string
-	err := s.submit(ctx, &request{do: func(t *txn) (err error) {
-		gone, err = t.drop(id, milli(s.o.Now()))
-		return err
-	}})
-	if err == nil {
-		s.removeFile(gone)
-	}
-	return err
-}
-
-func (t *txn) drop(id mail.ID, now int64) (gone string, err error) {
-	rows, err := t.free(id, now)
-	if err != nil {
-		return "", err
-	}
-	t.wrote = true
-	for _, r := range rows.free {
-		t.delta.recipients--
-		if r.state == stateHeld {
-			t.delta.held--
-		}
-		if _, err := t.db.w.drop.Exec(rows.seq, r.idx); err != nil {
-			return "", err
-		}
-	}
-	if rows.leased > 0 {
-		return "", nil
-	}
-	return t.remove(rows.seq)
-}
-
-// active are the recipients of a message that are queued or held.
-type active struct {
-	seq    int64
-	free   []struct{ idx, state int } // not under a lease
-	leased int                        // number of those that are
-}
-
-// free finds the recipients an operator may change.
-func (t *txn) free(id mail.ID, now int64) (a active, err error) {
-	rows, err := t.db.w.active.Query(now, string(id))
-	if err != nil {
-		return a, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r struct{ idx, state int }
-		var leased bool
-		if err := rows.Scan(&a.seq, &r.idx, &r.state, &leased); err != nil {
-			return a, err
-		}
-		if leased {
-			a.leased++
-		} else {
-			a.free = append(a.free, r)
-		}
-	}
-	switch {
-	case rows.Err() != nil:
-		return a, rows.Err()
-	case len(a.free) > 0:
-		return a, nil
-	case a.leased > 0:
-		return a, queue.ErrLeased
-	}
-	return a, queue.ErrNotFound
 }
 
 // affected is the number of rows a statement changed.

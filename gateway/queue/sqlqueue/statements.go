@@ -19,7 +19,7 @@ type writeStatements struct {
 	insertMessage, insertContent, insertRecipient     *sql.Stmt
 	ready, lease, renew, leased, othersActive         *sql.Stmt
 	outcome, release, setAside                        *sql.Stmt
-	active, retry, drop                               *sql.Stmt
+	active, change                                    *sql.Stmt
 	deleteRecipients, deleteContent, deleteMessage    *sql.Stmt
 }
 
@@ -42,13 +42,12 @@ func (s *writeStatements) prepare(db *sql.DB) error {
 		{&s.renew, `UPDATE recipient SET ready = ? WHERE seq = ? AND +lease = ?`},
 		{&s.leased, `SELECT idx FROM recipient WHERE seq = ? AND +lease = ?`},
 		{&s.othersActive, `SELECT EXISTS (SELECT 1 FROM recipient WHERE seq = ? AND state <= 1 AND +lease IS NOT ?)`},
-		{&s.outcome, `UPDATE recipient SET state = ?, attempts = attempts + 1, due = ?, ready = ?, tried = ?, reply = ?, lease = NULL WHERE seq = ? AND idx = ?`},
+		{&s.outcome, `UPDATE recipient SET state = ?, attempts = attempts + 1, due = ?, ready = ?, tried = ?, reply = ?, hidden = max(hidden, ?), lease = NULL WHERE seq = ? AND idx = ?`},
 		{&s.release, `UPDATE recipient SET ready = due, lease = NULL WHERE seq = ? AND +lease = ?`},
 		{&s.setAside, `UPDATE recipient SET state = 1, ready = NULL, reply = ?, lease = NULL WHERE seq = ? AND +lease = ?`},
 
-		{&s.active, `SELECT seq, idx, state, lease IS NOT NULL AND ready > ? FROM recipient WHERE seq = (SELECT seq FROM message WHERE id = ?) AND state <= 1`},
-		{&s.retry, `UPDATE recipient SET state = 0, due = ?, ready = ?, lease = NULL WHERE seq = ? AND idx = ?`},
-		{&s.drop, `UPDATE recipient SET state = 4, ready = NULL, lease = NULL WHERE seq = ? AND idx = ?`},
+		{&s.active, `SELECT seq, idx, state, due, destination, rerouted, lease IS NOT NULL AND ready > ? FROM recipient WHERE seq = (SELECT seq FROM message WHERE id = ?) AND state <= 1 ORDER BY idx`},
+		{&s.change, `UPDATE recipient SET state = ?, due = ?, ready = ?, destination = ?, rerouted = ?, reply = coalesce(?, reply), lease = NULL WHERE seq = ? AND idx = ?`},
 
 		{&s.deleteRecipients, `DELETE FROM recipient WHERE seq = ?`},
 		{&s.deleteContent, `DELETE FROM content WHERE seq = ?`},
@@ -85,13 +84,14 @@ FROM d WHERE d.id IS NOT NULL AND at IS NOT NULL`
 	sqlList = `SELECT ` + messageColumns + ` FROM message WHERE id > ?1
 AND (?2 = 0 OR EXISTS (SELECT 1 FROM recipient r WHERE r.seq = message.seq AND +r.destination = ?2))
 AND (?3 < 0 OR EXISTS (SELECT 1 FROM recipient r WHERE r.seq = message.seq AND r.state = ?3))
+AND arrived < ?5
 ORDER BY id LIMIT ?4`
 )
 
 func (s *readStatements) prepare(db *sql.DB) error {
 	return prepare(db, []statement{
 		{&s.message, `SELECT ` + messageColumns + ` FROM message WHERE seq = ?`},
-		{&s.recipients, `SELECT idx, destination, state, attempts, due, lease, tried, reply FROM recipient WHERE seq = ? ORDER BY idx`},
+		{&s.recipients, `SELECT idx, destination, state, attempts, due, ready, lease, tried, reply, rerouted, hidden FROM recipient WHERE seq = ? ORDER BY idx`},
 		{&s.content, `SELECT m.size, m.file, c.body FROM message m LEFT JOIN content c ON c.seq = m.seq WHERE m.id = ?`},
 		{&s.list, sqlList},
 		{&s.listID, `SELECT ` + messageColumns + ` FROM message WHERE id = ?1 OR origin = ?1 ORDER BY id`},
