@@ -34,17 +34,53 @@ type Identity struct {
 // Finder finds certificates and keys by mail address. It is safe for concurrent use.
 type Finder interface {
 	// Signing returns the newest identity of the address that may sign now. The error is ErrNotFound
-	// where there is none, or an *UnusableError that says why the newest one may not.
+	// where there is none, an *UnusableError that says why the newest one may not, or an
+	// *UnavailableError where that cannot be told at present. The key is for use while ctx lasts: one that
+	// may keep its user waiting gives up when ctx ends, and fails with an *UnavailableError where it is away.
 	Signing(ctx context.Context, address string, now time.Time) (Identity, error)
 	// Recipient returns the newest valid certificate to encrypt to, with the errors of Signing.
 	Recipient(ctx context.Context, address string, now time.Time) (*x509.Certificate, error)
 	// Decryption returns every identity whose certificate matches, retired and expired ones too, newest
-	// first. It is empty where none does.
-	Decryption(ctx context.Context, match func(*x509.Certificate) bool) []Identity
+	// first. It is empty where none does. An *UnavailableError, beside what was found, says that there may
+	// be others which cannot be seen at present. The keys are as those of Signing.
+	Decryption(ctx context.Context, match func(*x509.Certificate) bool) ([]Identity, error)
 }
 
 // ErrNotFound says that no certificate of an address is known.
 var ErrNotFound = errors.New("certs: no certificate is known")
+
+// ErrUnavailable says that a source of certificates or keys cannot be asked at present: a card is not in its
+// reader, a vault is sealed, a directory does not answer. Waiting may help; what waits is not sent meanwhile.
+var ErrUnavailable = errors.New("certs: a source of certificates or keys is not available")
+
+// UnavailableError names the source that is away. It is ErrUnavailable.
+type UnavailableError struct {
+	// Source is the source's name in the configuration, for operators; what waits for one source waits in
+	// one line. Empty where it has no name.
+	Source string
+	Err    error // what went wrong, for the log; may be nil
+}
+
+// Error names the source and what went wrong.
+func (e *UnavailableError) Error() string {
+	text := ErrUnavailable.Error()
+	if e.Source != "" {
+		text = "certs: " + clean(e.Source) + " is not available"
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Is makes it ErrUnavailable.
+func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+
+// Unwrap returns Err.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Temporary tells packages that do not know this one that trying again may help.
+func (e *UnavailableError) Temporary() bool { return true }
 
 // UnusableError says that certificates of an address are known but none may be used.
 type UnusableError struct {
@@ -59,7 +95,7 @@ func (e *UnusableError) Error() string {
 
 // Why says in a few plain words why err left an address without a certificate, for a sentence to a mail
 // user: "no certificate of x@y is known", "the certificate of x@y has expired". It is empty for nil, and
-// for an error that is neither ErrNotFound nor an UnusableError, whose cause is none of the user's affair.
+// for any other error, whose cause is none of the user's affair.
 func Why(err error, address string) string {
 	var unusable *UnusableError
 	switch {

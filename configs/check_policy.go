@@ -21,7 +21,7 @@ func (k *checker) policy() {
 			dotted = entryKey(dotted, name, i)
 		}
 		unique(r.Name, dotted)
-		if r.Name == policy.ByFlag || r.Name == policy.ByDefault {
+		if r.Name == policy.ByFlag || r.Name == policy.ByDefault || r.Name == policy.ByEarlier {
 			k.fail(dotted+".name", "%s is what a decision without a rule is called; choose another name", r.Name)
 		}
 		if r.Sign == "" && r.Encrypt == "" && !k.broken[dotted+".sign"] && !k.broken[dotted+".encrypt"] {

@@ -63,18 +63,28 @@ func TestRotation(t *testing.T) {
 			}
 		}
 	}
-	all := f.Decryption(t.Context(), everything)
+	all := identities(t, f, everything)
 	if len(all) != 4 || !all[0].Certificate.Equal(future.Certificate) || !all[3].Certificate.Equal(expired.Certificate) {
 		t.Errorf("%d identities decrypt", len(all))
 	}
-	one := f.Decryption(t.Context(), func(c *x509.Certificate) bool { return c.Equal(expired.Certificate) })
+	one := identities(t, f, func(c *x509.Certificate) bool { return c.Equal(expired.Certificate) })
 	if len(one) != 1 {
 		t.Fatalf("%d identities", len(one))
 	}
 	decrypt(t, one[0])
-	if none := f.Decryption(t.Context(), func(*x509.Certificate) bool { return false }); len(none) != 0 {
+	if none := identities(t, f, func(*x509.Certificate) bool { return false }); len(none) != 0 {
 		t.Errorf("%d identities for nothing", len(none))
 	}
+}
+
+// identities are those that decrypt; a folder is never away.
+func identities(t *testing.T, f *folder.Folder, match func(*x509.Certificate) bool) []certs.Identity {
+	t.Helper()
+	all, err := f.Decryption(t.Context(), match)
+	if err != nil {
+		t.Error(err)
+	}
+	return all
 }
 
 // decrypt proves that an identity's key opens what its certificate closed.
@@ -121,7 +131,7 @@ func TestUnusable(t *testing.T) {
 			t.Errorf("%s: sign %q (%v), encrypt %q (%v)", c.address, outcome(signErr), signErr, outcome(encryptErr), encryptErr)
 		}
 	}
-	if len(f.Decryption(t.Context(), func(c *x509.Certificate) bool { return c.Equal(nobody.Certificate) })) != 1 {
+	if len(identities(t, f, func(c *x509.Certificate) bool { return c.Equal(nobody.Certificate) })) != 1 {
 		t.Error("a key without address does not decrypt")
 	}
 }
@@ -263,7 +273,7 @@ func TestConcurrent(t *testing.T) {
 				at := now.AddDate(0, -(i+j)%20, 0)
 				f.Signing(t.Context(), "alice@firma.example", at)
 				f.Recipient(t.Context(), "alice@firma.example", at)
-				f.Decryption(t.Context(), everything)
+				identities(t, f, everything)
 			}
 		})
 	}

@@ -69,14 +69,14 @@ func (f *Folder) Recipient(ctx context.Context, address string, now time.Time) (
 }
 
 // Decryption implements certs.Finder. It asks match about each certificate that has a key.
-func (f *Folder) Decryption(ctx context.Context, match func(*x509.Certificate) bool) []certs.Identity {
+func (f *Folder) Decryption(ctx context.Context, match func(*x509.Certificate) bool) ([]certs.Identity, error) {
 	var found []certs.Identity
 	for _, id := range f.identities {
 		if match(id.Certificate) {
 			found = append(found, id)
 		}
 	}
-	return found
+	return found, nil
 }
 
 // find returns the newest entry of an address that is valid for the purpose.

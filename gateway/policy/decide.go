@@ -26,7 +26,7 @@ type Policy struct {
 // matching rule that says it decides. The error names every faulty rule at once.
 func New(rules []Rule, defaults Defaults) (*Policy, error) {
 	p := &Policy{rules: map[mail.Direction][]Rule{}}
-	names := map[string]bool{ByFlag: true, ByDefault: true}
+	names := map[string]bool{ByFlag: true, ByDefault: true, ByEarlier: true}
 	var faults []error
 	for i, r := range rules {
 		if r.Name == "" {
@@ -64,7 +64,7 @@ func (r Rule) check(taken bool) error {
 	fault := func(text string) error { return fmt.Errorf("policy: rule %q: %s", r.Name, text) }
 	switch {
 	case taken:
-		return fault("this name is taken; give each rule a name of its own, other than " + ByFlag + " and " + ByDefault)
+		return fault("this name is taken; give each rule a name of its own, other than " + ByFlag + ", " + ByDefault + " and " + ByEarlier)
 	case r.Direction == mail.Incoming:
 		return fault("incoming mail is neither signed nor encrypted; use the direction outgoing or internal")
 	case r.Direction != mail.Outgoing && r.Direction != mail.Internal:
@@ -147,6 +147,9 @@ func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) 
 		sign, d.SignRule = raise(sign, d.SignRule, in.Flags.Sign)
 		encrypt, d.EncRule = raise(encrypt, d.EncRule, in.Flags.Encrypt)
 	}
+	sign, d.SignRule = stronger(sign, d.SignRule, r.AtLeast.Sign)
+	encrypt, d.EncRule = stronger(encrypt, d.EncRule, r.AtLeast.Encrypt)
+	d.Levels = Levels{Sign: sign, Encrypt: encrypt}
 	d.Sign = sign == Require || sign == IfPossible && in.CanSign
 	d.Encrypt = encrypt == Require || encrypt == IfPossible && r.CanEncrypt
 	switch {
@@ -183,6 +186,14 @@ func (p *Policy) levels(dir mail.Direction, rules []*Rule, to mail.Address, d *D
 		encrypt, d.EncRule = p.defaults[dir].Encrypt, ByDefault
 	}
 	return sign, encrypt
+}
+
+// stronger applies a level of before: it can only make a protection stronger.
+func stronger(l Level, by string, earlier Level) (Level, string) {
+	if earlier.rank() > l.rank() {
+		return earlier, ByEarlier
+	}
+	return l, by
 }
 
 // raise applies a user's flag: it can only make a protection stronger.

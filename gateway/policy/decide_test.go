@@ -95,6 +95,35 @@ func TestDecide(t *testing.T) {
 }
 
 // Decisions come in the order of the recipients, each on its own.
+// What was in force when a message was accepted counts where it is stronger than what the policy wants now,
+// also for mail that stays inside.
+func TestDecideAtLeast(t *testing.T) {
+	never := mustNew(t, policy.Defaults{Sign: policy.Never, Encrypt: policy.Never})
+	strict := mustNew(t, policy.Defaults{Sign: policy.Require, Encrypt: policy.Require})
+	require, possible := policy.Levels{Sign: policy.Require, Encrypt: policy.Require}, policy.Levels{Encrypt: policy.IfPossible}
+	for name, c := range map[string]struct {
+		p       *policy.Policy
+		atLeast policy.Levels
+		can     bool
+		want    string
+	}{
+		"the policy demands less":            {never, require, true, "outgoing sign=true(earlier) encrypt=true(earlier)"},
+		"the policy demands less, and can't": {never, require, false, "outgoing sign=true(earlier) encrypt=true(earlier) refused"},
+		"what was possible":                  {never, possible, false, "outgoing sign=false(default) encrypt=false(earlier)"},
+		"the policy demands more":            {strict, possible, true, "outgoing sign=true(default) encrypt=true(default)"},
+		"nothing was in force":               {never, policy.Levels{}, true, "outgoing sign=false(default) encrypt=false(default)"},
+	} {
+		d := c.p.Decide(policy.Input{Internal: true, CanSign: c.can, Recipients: []policy.Recipient{
+			{Address: address(t, "b@x.example"), CanEncrypt: c.can, AtLeast: c.atLeast}}})
+		if got := short(d[0]); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if refused := d[0].Refusal; refused != "" && !strings.Contains(refused, "the rules have changed") {
+			t.Errorf("%s: %s", name, refused)
+		}
+	}
+}
+
 func TestDecideOrder(t *testing.T) {
 	p := mustNew(t, policy.Defaults{Encrypt: policy.Require})
 	in := policy.Input{Internal: true, Recipients: []policy.Recipient{

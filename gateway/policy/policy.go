@@ -65,6 +65,12 @@ type Rule struct {
 	Encrypt   Level          // empty: this rule does not say
 }
 
+// Levels are how much of each protection is wanted for one recipient.
+type Levels struct {
+	Sign    Level `json:"sign"`
+	Encrypt Level `json:"encrypt"`
+}
+
 // Recipient is what is known of one recipient.
 type Recipient struct {
 	Address    mail.Address
@@ -73,6 +79,9 @@ type Recipient struct {
 	// Why says why CanEncrypt is false, in words for the sender: "no certificate of x@y is known". It may
 	// be empty.
 	Why string
+	// AtLeast are levels that were in force when the message was accepted, where that was earlier. What the
+	// policy wants now may be more, and does not count where it is less.
+	AtLeast Levels
 }
 
 // Input is what a decision rests on.
@@ -89,6 +98,7 @@ type Input struct {
 const (
 	ByFlag    = "flag"
 	ByDefault = "default"
+	ByEarlier = "earlier" // the level that was in force when the message was accepted
 )
 
 // Decision is what one recipient's copy gets.
@@ -99,6 +109,7 @@ type Decision struct {
 	Encrypt   bool
 	SignRule  string // names what decided on signing: a rule, ByFlag or ByDefault
 	EncRule   string // names what decided on encryption
+	Levels    Levels // that decided
 	// Refusal says why the message must not be sent to this recipient, in whole sentences of at most
 	// MaxRefusal ASCII characters for its sender; empty where it may be sent. Sign and Encrypt then
 	// tell what was demanded.

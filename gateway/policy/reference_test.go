@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -20,7 +21,7 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 	default:
 		d.Direction = mail.Outgoing
 	}
-	key := func(say func(policy.Rule) policy.Level, otherwise policy.Level, flag bool) (policy.Level, string) {
+	key := func(say func(policy.Rule) policy.Level, otherwise policy.Level, flag bool, earlier policy.Level) (policy.Level, string) {
 		level, by := policy.Never, policy.ByDefault
 		if d.Direction == mail.Outgoing {
 			level = policy.IfPossible
@@ -42,12 +43,19 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 		if flag && d.Direction == mail.Outgoing && level != policy.Require {
 			level, by = policy.Require, policy.ByFlag
 		}
+		order := []policy.Level{"", policy.Never, policy.IfPossible, policy.Require}
+		if d.Direction != mail.Incoming && slices.Index(order, earlier) > slices.Index(order, level) {
+			level, by = earlier, policy.ByEarlier
+		}
 		return level, by
 	}
-	sign, by := key(func(r policy.Rule) policy.Level { return r.Sign }, defaults.Sign, in.Flags.Sign)
+	sign, by := key(func(r policy.Rule) policy.Level { return r.Sign }, defaults.Sign, in.Flags.Sign, r.AtLeast.Sign)
 	d.SignRule, d.Sign = by, sign == policy.Require || (sign == policy.IfPossible && in.CanSign)
-	encrypt, by := key(func(r policy.Rule) policy.Level { return r.Encrypt }, defaults.Encrypt, in.Flags.Encrypt)
+	encrypt, by := key(func(r policy.Rule) policy.Level { return r.Encrypt }, defaults.Encrypt, in.Flags.Encrypt, r.AtLeast.Encrypt)
 	d.EncRule, d.Encrypt = by, encrypt == policy.Require || (encrypt == policy.IfPossible && r.CanEncrypt)
+	if d.Direction != mail.Incoming {
+		d.Levels = policy.Levels{Sign: sign, Encrypt: encrypt}
+	}
 	if d.Direction == mail.Incoming && !r.Local || sign == policy.Require && !in.CanSign || encrypt == policy.Require && !r.CanEncrypt {
 		d.Refusal = "refused"
 	}
@@ -111,7 +119,8 @@ func TestDecideEqualsReference(t *testing.T) {
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "recipients") {
 			in.Recipients = append(in.Recipients, policy.Recipient{
-				Address: drawAddress(t, "recipient"), Local: yes.Draw(t, "local"), CanEncrypt: yes.Draw(t, "can encrypt")})
+				Address: drawAddress(t, "recipient"), Local: yes.Draw(t, "local"), CanEncrypt: yes.Draw(t, "can encrypt"),
+				AtLeast: policy.Levels{Sign: genLevel.Draw(t, "sign at least"), Encrypt: genLevel.Draw(t, "encrypt at least")}})
 		}
 		got := p.Decide(in)
 		if len(got) != len(in.Recipients) {

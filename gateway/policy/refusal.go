@@ -48,6 +48,8 @@ func sentence(to, must, why, ask, by string) string {
 		s += ", or remove the flag."
 	case ByDefault:
 		s += ", or ask your administrator about the default."
+	case ByEarlier:
+		s += ", or send the message again, since the rules have changed."
 	default:
 		s += `, or ask your administrator about the rule "` + ascii(by, maxShownRule) + `".`
 	}

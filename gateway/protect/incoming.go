@@ -89,7 +89,8 @@ func (p *Protector) keys(ctx context.Context) cms.KeyFinder {
 			}
 			return false
 		}
-		for _, id := range p.o.Certs.Decryption(ctx, match) {
+		found, _ := p.o.Certs.Decryption(ctx, match)
+		for _, id := range found {
 			if key, ok := id.Key.(crypto.Decrypter); ok {
 				out = append(out, cms.Key{Certificate: id.Certificate, Decrypter: key})
 			}

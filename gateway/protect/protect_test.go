@@ -47,14 +47,14 @@ func (f finder) Recipient(ctx context.Context, address string, now time.Time) (*
 	return id.Certificate, err
 }
 
-func (f finder) Decryption(_ context.Context, match func(*x509.Certificate) bool) []certs.Identity {
+func (f finder) Decryption(_ context.Context, match func(*x509.Certificate) bool) ([]certs.Identity, error) {
 	var out []certs.Identity
 	for _, id := range f.ids {
 		if match(id.Certificate) {
 			out = append(out, id)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // oneRoute sends everything the same way.

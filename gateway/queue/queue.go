@@ -59,6 +59,10 @@ type New struct {
 	Hold    string
 	Due     time.Time // of the first attempt
 	Expires time.Time // after it, an unsuccessful recipient fails
+	// Pending, where it is not nil, says that the content must not leave: the message waits for its
+	// protection, whatever its destinations are, and what may leave is put in its place by Settle. It holds
+	// what protection has to know of the moment of acceptance, and rests sealed like the envelope.
+	Pending []byte
 }
 
 // Message is a stored variant without its content.
@@ -68,9 +72,13 @@ type Message struct {
 	Note     string
 	Size     int64 // of the content
 	Expires  time.Time
+	Pending  []byte // as it was put
 	// Recipients are in the order of Envelope.Recipients.
 	Recipients []Recipient
 }
+
+// IsPending reports whether the message waits for its protection: its content must not leave as it is.
+func (m Message) IsPending() bool { return m.Pending != nil }
 
 // Recipient is one row: the state of one recipient of one message.
 type Recipient struct {
@@ -172,11 +180,11 @@ type Store interface {
 	// Renew moves the end of a lease; ErrLeaseLost where it has passed to another or was settled.
 	Renew(ctx context.Context, c Claim, until time.Time) error
 
-	// Settle records outcomes, ends the lease and puts reports in the same commit. A recipient of the
-	// claim without an outcome goes back as it was. When every recipient of a message is in a final
+	// Settle records outcomes, ends the lease and puts entries in the same commit: reports, or the protected
+	// variants of a message that waited for its protection. A recipient of the claim without an outcome goes back as it was. When every recipient of a message is in a final
 	// state, the message and its content are deleted. ErrLeaseLost where the lease has passed to another
-	// or was settled: then nothing is recorded, and no report is put.
-	Settle(ctx context.Context, c Claim, outcomes []Outcome, reports []New) error
+	// or was settled: then nothing is recorded, and no entry is put.
+	Settle(ctx context.Context, c Claim, outcomes []Outcome, entries []New) error
 
 	// Open returns the content of a message; ErrNotFound, ErrDamaged. Also the reader may return
 	// ErrDamaged, before any byte that was not stored.
@@ -208,6 +216,7 @@ type Stats struct {
 	Messages   int64     // stored
 	Recipients int64     // in state Queued or Held
 	Held       int64     // in state Held
+	Pending    int64     // messages that wait for their protection
 	Bytes      int64     // of content
 	Oldest     time.Time // arrival of the oldest message; zero where there is none
 }

@@ -28,6 +28,7 @@ func Run(t *testing.T, open Opener) {
 		"ClaimOrder": claimOrder, "ClaimGroups": claimGroups, "Lease": leasePasses, "Renew": renew, "ForeignToken": foreignToken,
 		"SettleFinal": settleFinal, "SettleRetry": settleRetry, "SettlePart": settlePart, "SettleHeld": settleHeld, "Hold": holdFromTheStart,
 		"SettleReports": settleReports, "SettleBad": settleBad, "SettleTwice": settleTwice,
+		"Pending": pendingComesBack, "SettleVariants": settleVariants, "PendingStats": pendingStats,
 		"Destinations": destinations, "RetryAndDrop": retryAndDrop, "OperatorsAndLeases": operatorsAndLeases,
 		"ChangeHolds": changeHolds, "ChangeReroutes": changeReroutes, "ChangeReturns": changeReturns, "ChangeBad": changeBad, "Hidden": hidden,
 		"List": list, "ListPages": listPages, "Stats": stats, "Reopen": reopen, "Closed": closed,

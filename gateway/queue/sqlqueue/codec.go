@@ -9,8 +9,11 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
-// codecVersion is the first byte of an encoded envelope. A change of the fields needs a new one.
-const codecVersion = 1
+// The first byte of an encoded envelope. A change of the fields needs a new one.
+const (
+	codecVersion = 1
+	codecPending = 2 // what a pending message carries follows after the fields of version 1
+)
 
 var errCodec = errors.New("sqlqueue: not an envelope")
 
@@ -18,6 +21,7 @@ var errCodec = errors.New("sqlqueue: not an envelope")
 type record struct {
 	envelope mail.Envelope
 	note     string
+	pending  []byte
 }
 
 // encode writes r byte-exactly: strings may hold any bytes. Not kept are MayUse and ID, which stands in
@@ -25,6 +29,9 @@ type record struct {
 func (r record) encode() []byte {
 	e := r.envelope
 	w := encoder{codecVersion}
+	if r.pending != nil {
+		w = encoder{codecPending}
+	}
 	w.text(r.note)
 	w.address(e.From)
 	w.flags(e.Internal, e.Body8Bit, e.SMTPUTF8)
@@ -46,6 +53,9 @@ func (r record) encode() []byte {
 			w.text(n)
 		}
 	}
+	if r.pending != nil {
+		w.text(string(r.pending))
+	}
 	return w
 }
 
@@ -53,7 +63,8 @@ func (r record) encode() []byte {
 func decodeRecord(data []byte) (record, error) {
 	var r record
 	d := decoder{rest: data}
-	if d.byte() != codecVersion {
+	version := d.byte()
+	if version != codecVersion && version != codecPending {
 		return record{}, errCodec
 	}
 	e := &r.envelope
@@ -71,6 +82,9 @@ func decodeRecord(data []byte) (record, error) {
 	e.Ret = d.text()
 	e.EnvID = d.text()
 	e.Recipients = d.recipients()
+	if version == codecPending {
+		r.pending = []byte(d.text())
+	}
 	if d.bad || len(d.rest) != 0 {
 		return record{}, errCodec
 	}

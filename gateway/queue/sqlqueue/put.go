@@ -18,6 +18,7 @@ type entry struct {
 	body, envelope        []byte
 	hold                  []byte // sealed; the recipients begin as held where there is any
 	destinations          []string
+	pending               bool
 }
 
 // Put is queue.Store's.
@@ -78,7 +79,7 @@ func (s *Store) prepareOne(ctx context.Context, n queue.New) (entry, error) {
 	}
 	e := entry{
 		id: string(id), arrived: milli(n.Envelope.Received), expires: milli(n.Expires), due: milli(n.Due),
-		size: n.Content.Size(), destinations: n.Destinations,
+		size: n.Content.Size(), destinations: n.Destinations, pending: n.Pending != nil,
 	}
 	if n.Origin != id {
 		e.origin = string(n.Origin)
@@ -90,7 +91,7 @@ func (s *Store) prepareOne(ctx context.Context, n queue.New) (entry, error) {
 	if e.hold, err = s.sealReply(id, n.Hold); err != nil {
 		return entry{}, err
 	}
-	if e.envelope, err = s.key.Seal(record{n.Envelope, n.Note}.encode(), envelopePlace(id)); err != nil {
+	if e.envelope, err = s.key.Seal(record{n.Envelope, n.Note, n.Pending}.encode(), envelopePlace(id)); err != nil {
 		return entry{}, err
 	}
 	if e.size <= s.o.Inline {
@@ -120,7 +121,7 @@ func (t *txn) insertOne(e *entry) error {
 	t.wrote = true
 	*t.seq++
 	seq := *t.seq
-	if _, err := t.db.w.insertMessage.Exec(seq, e.id, orNull(e.origin), e.arrived, e.expires, e.size, orNull(e.file), e.envelope); err != nil {
+	if _, err := t.db.w.insertMessage.Exec(seq, e.id, orNull(e.origin), e.arrived, e.expires, e.size, orNull(e.file), e.envelope, e.pending); err != nil {
 		return err
 	}
 	if e.file == "" {
@@ -145,6 +146,9 @@ func (t *txn) insertOne(e *entry) error {
 	t.delta.messages++
 	t.delta.recipients += int64(len(e.destinations))
 	t.delta.bytes += e.size
+	if e.pending {
+		t.delta.pending++
+	}
 	return nil
 }
 

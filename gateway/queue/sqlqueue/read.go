@@ -103,7 +103,7 @@ func (s *Store) assemble(m messageRow, recipients []recipientRow) (queue.Message
 		rec = record{note: "the envelope cannot be read back"}
 		rec.envelope.Received = fromMilli(m.arrived)
 	}
-	message.Envelope, message.Note = rec.envelope, rec.note
+	message.Envelope, message.Note, message.Pending = rec.envelope, rec.note, rec.pending
 	message.Envelope.ID = mail.ID(m.id)
 	for i, r := range recipients {
 		to := &message.Recipients[i]
@@ -165,7 +165,7 @@ func (s *Store) Destinations(ctx context.Context) (list []queue.Due, err error) 
 func (s *Store) Stats(ctx context.Context) (stats queue.Stats, err error) {
 	err = s.reading(func(db *database) error {
 		var oldest sql.NullInt64
-		if err := db.r.stats.QueryRowContext(ctx).Scan(&stats.Messages, &stats.Recipients, &stats.Held, &stats.Bytes, &oldest); err != nil {
+		if err := db.r.stats.QueryRowContext(ctx).Scan(&stats.Messages, &stats.Recipients, &stats.Held, &stats.Bytes, &stats.Pending, &oldest); err != nil {
 			return fmt.Errorf("sqlqueue: stats: %w", err)
 		}
 		stats.Oldest = fromMilli(oldest.Int64)

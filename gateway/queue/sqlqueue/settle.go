@@ -35,7 +35,7 @@ type settled struct {
 }
 
 // Settle is queue.Store's.
-func (s *Store) Settle(ctx context.Context, c queue.Claim, outcomes []queue.Outcome, reports []queue.New) error {
+func (s *Store) Settle(ctx context.Context, c queue.Claim, outcomes []queue.Outcome, entries []queue.New) error {
 	id := c.Message.Envelope.ID
 	l, err := parseLease(c.Token)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Store) Settle(ctx context.Context, c queue.Claim, outcomes []queue.Outc
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", id, err)
 	}
-	ready, err := s.prepare(ctx, reports)
+	ready, err := s.prepare(ctx, entries)
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", id, err)
 	}
@@ -93,7 +93,7 @@ func (s *Store) sealReply(id mail.ID, reply string) ([]byte, error) {
 }
 
 // settle records outcomes in the transaction. gone is the file of a message that was deleted with it.
-func (t *txn) settle(l lease, outcomes []settled, reports []entry) (gone string, err error) {
+func (t *txn) settle(l lease, outcomes []settled, entries []entry) (gone string, err error) {
 	leased, err := t.leased(l)
 	if err != nil {
 		return "", err
@@ -126,7 +126,7 @@ func (t *txn) settle(l lease, outcomes []settled, reports []entry) (gone string,
 		return "", err
 	}
 	t.delta.recipients -= int64(final)
-	return gone, t.insert(reports)
+	return gone, t.insert(entries)
 }
 
 // leased lists the recipients under a lease.
@@ -171,7 +171,8 @@ func (t *txn) record(l lease, outcomes []settled, rest bool) error {
 func (t *txn) remove(seq int64) (file string, err error) {
 	var size int64
 	var name sql.NullString
-	if err := t.db.w.deleteMessage.QueryRow(seq).Scan(&size, &name); err != nil {
+	var pending int64
+	if err := t.db.w.deleteMessage.QueryRow(seq).Scan(&size, &name, &pending); err != nil {
 		return "", err
 	}
 	if _, err := t.db.w.deleteRecipients.Exec(seq); err != nil {
@@ -184,6 +185,7 @@ func (t *txn) remove(seq int64) (file string, err error) {
 	}
 	t.delta.messages--
 	t.delta.bytes -= size
+	t.delta.pending -= pending
 	return name.String, nil
 }
 

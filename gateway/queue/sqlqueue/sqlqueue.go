@@ -6,7 +6,7 @@
 //
 // The envelope, the names of destinations, replies and content rest encrypted and bound to their message
 // under the at-rest key. In clear are message ids, times, sizes, states, counts of attempts and recipients,
-// and which recipients share a destination.
+// which recipients share a destination, and whether a message waits for its protection.
 package sqlqueue
 
 import (

@@ -29,11 +29,11 @@ func (s *writeStatements) prepare(db *sql.DB) error {
 		{&s.commit, `COMMIT`},
 		{&s.rollback, `ROLLBACK`},
 		{&s.maxSeq, `SELECT coalesce(max(seq), 0) FROM message`},
-		{&s.count, `UPDATE counter SET messages = messages + ?, recipients = recipients + ?, held = held + ?, bytes = bytes + ?`},
+		{&s.count, `UPDATE counter SET messages = messages + ?, recipients = recipients + ?, held = held + ?, bytes = bytes + ?, pending = pending + ?`},
 		{&s.findDestination, sqlFindDestination},
 		{&s.insertDestination, `INSERT INTO destination (mac, name) VALUES (?, ?)`},
 
-		{&s.insertMessage, `INSERT INTO message (seq, id, origin, arrived, expires, size, file, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&s.insertMessage, `INSERT INTO message (seq, id, origin, arrived, expires, size, file, envelope, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.insertContent, `INSERT INTO content (seq, body) VALUES (?, ?)`},
 		{&s.insertRecipient, `INSERT INTO recipient (seq, idx, destination, state, attempts, due, ready, reply) VALUES (?, ?, ?, ?, 0, ?, ?, ?)`},
 
@@ -51,7 +51,7 @@ func (s *writeStatements) prepare(db *sql.DB) error {
 
 		{&s.deleteRecipients, `DELETE FROM recipient WHERE seq = ?`},
 		{&s.deleteContent, `DELETE FROM content WHERE seq = ?`},
-		{&s.deleteMessage, `DELETE FROM message WHERE seq = ? RETURNING size, file`},
+		{&s.deleteMessage, `DELETE FROM message WHERE seq = ? RETURNING size, file, pending`},
 	})
 }
 
@@ -98,7 +98,7 @@ func (s *readStatements) prepare(db *sql.DB) error {
 		{&s.destinations, sqlDestinations},
 		{&s.name, `SELECT name FROM destination WHERE id = ?`},
 		{&s.number, sqlFindDestination},
-		{&s.stats, `SELECT messages, recipients, held, bytes, (SELECT arrived FROM message ORDER BY seq LIMIT 1) FROM counter`},
+		{&s.stats, `SELECT messages, recipients, held, bytes, pending, (SELECT arrived FROM message ORDER BY seq LIMIT 1) FROM counter`},
 		{&s.file, `SELECT EXISTS (SELECT 1 FROM message WHERE file = ?)`},
 	})
 }

@@ -35,7 +35,7 @@ type unknownError struct{ error }
 func (e unknownError) Unwrap() error { return e.error }
 
 // counters are what a transaction changes of the row counter.
-type counters struct{ messages, recipients, held, bytes int64 }
+type counters struct{ messages, recipients, held, bytes, pending int64 }
 
 // txn is the transaction of one batch, while it is open.
 type txn struct {
@@ -219,7 +219,7 @@ func (w *writer) attempt(batch []*request) (bad int, err error) {
 // finish commits t, after the names of new content files are on stable storage.
 func (w *writer) finish(t *txn, files bool) error {
 	if t.delta != (counters{}) {
-		if _, err := w.db.w.count.Exec(t.delta.messages, t.delta.recipients, t.delta.held, t.delta.bytes); err != nil {
+		if _, err := w.db.w.count.Exec(t.delta.messages, t.delta.recipients, t.delta.held, t.delta.bytes, t.delta.pending); err != nil {
 			return err
 		}
 	}

@@ -278,10 +278,12 @@ SELECT 1000 + i / 100, i % 100, (SELECT min(id) FROM destination) + i % ?2, 0, 0
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add([]byte{codecVersion})
 	f.Add(record{}.encode())
+	f.Add(record{pending: []byte("may use")}.encode())
+	f.Add(record{pending: []byte{}}.encode())
 	n := queuetest.Entry(time.UnixMilli(1), queuetest.Bytes("x"), "a", "b")
 	n.Envelope.Recipients[1].Notify = []string{"SUCCESS", "DELAY"}
 	n.Envelope.Client.TLS = "TLS1.3"
-	f.Add(record{n.Envelope, "note"}.encode())
+	f.Add(record{n.Envelope, "note", nil}.encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := decodeRecord(data)
 		if err != nil {
