@@ -26,6 +26,7 @@ func (k *checker) listeners() {
 		unique(l.Name, dotted)
 		k.address(l, dotted, bound)
 		k.listenerTLS(l, dotted+".tls")
+		k.clients(l, dotted+".tls")
 		switch l.Role {
 		case RoleInternal:
 			k.internal(l, dotted)
@@ -100,7 +101,7 @@ func splitAddress(s string) (netip.Addr, int, bool) {
 }
 
 func (k *checker) internal(l *Listener, dotted string) {
-	if len(l.Networks) == 0 {
+	if len(l.Networks) == 0 && len(l.TLS.ClientNames) == 0 {
 		k.fail(dotted+".networks", "an internal listener must say who may use it; list the networks or addresses of the company's mail servers")
 	}
 	for i, p := range l.Networks {

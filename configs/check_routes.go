@@ -126,16 +126,21 @@ func (k *checker) routeTLS(r *Route, dotted string) {
 	if r.TLS.Mode != RouteTLSVerified {
 		k.warn(dotted+".ca", "the authorities are looked at with tls mode verified only")
 	}
-	text := k.file(dotted+".ca", r.TLS.CA)
+	r.TLS.roots = k.roots(dotted+".ca", r.TLS.CA)
+}
+
+// roots reads certification authorities; nil where they cannot be read.
+func (k *checker) roots(dotted string, p Path) *x509.CertPool {
+	text := k.file(dotted, p)
 	if text == nil {
-		return
+		return nil
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(text) {
-		k.fail(dotted+".ca", "there is no PEM certificate in this file")
-		return
+		k.fail(dotted, "there is no PEM certificate in this file")
+		return nil
 	}
-	r.TLS.roots = roots
+	return roots
 }
 
 func (k *checker) routeAuth(r *Route, dotted string) {

@@ -87,8 +87,9 @@ type Listener struct {
 	// `internal`: the company's servers hand over what is to be signed, encrypted and sent. `external`: the
 	// internet hands over what is for the company's domains. `submission`: users log in with a password.
 	Role Role `yaml:"role" required:"yes" oneof:"internal external submission"`
-	// Who may connect, as networks or single addresses. An internal listener needs them: they are its proof
-	// that a message is from inside. Where they are absent everybody may connect.
+	// Who may connect, as networks or single addresses. An internal listener needs them, or
+	// `tls.client_names`: they are its proof that a message is from inside. Where they are absent everybody
+	// may connect.
 	Networks []netip.Prefix `yaml:"networks" example:"[10.0.0.0/24, 2001:db8::25]"`
 	// The From addresses that may be used, and so signed, over this listener. Where they are absent: those
 	// of `domains`. On a submission listener `may_use` of the user narrows them further. An external
@@ -127,9 +128,21 @@ type ListenerTLS struct {
 	Key Path `yaml:"key" example:"/etc/siegel/tls/mail.key"`
 	// Whether mail without TLS is refused. A submission listener always refuses it.
 	Required bool `yaml:"required" default:"false"`
+	// The names of which a client's certificate must bear one, as a DNS name among its subject alternative
+	// names, before mail is taken: one condition more, besides `networks` and passwords. `"*.partner.example"`
+	// is met by that very text in the certificate and by nothing else. An internal listener that has them may
+	// do without `networks`.
+	ClientNames []string `yaml:"client_names" example:"[exchange.firma.example]"`
+	// The certification authorities believed for `client_names`, PEM. Where it is absent: those of the machine.
+	ClientCA Path `yaml:"client_ca" example:"/etc/siegel/tls/clients-ca.pem"`
 
-	pair *tls.Certificate
+	pair        *tls.Certificate
+	clientRoots *x509.CertPool
 }
+
+// ClientRoots returns the authorities of client_ca as they were when the configuration was read; nil stands
+// for those of the machine.
+func (t ListenerTLS) ClientRoots() *x509.CertPool { return t.clientRoots }
 
 // Pair returns the certificate with its key as they were when the configuration was read, and false where
 // the listener has none.

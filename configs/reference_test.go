@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -122,14 +123,25 @@ func (r *reference) row(st reflect.Type, f field, path string) {
 	fmt.Fprintf(&r.out, "| `%s` | %s | %s | %s |\n", f.name, strings.ReplaceAll(meaning, "|", `\|`), fallback, example)
 }
 
-// fieldComments returns the comments of the fields of all structs in config.go, each as one line.
+// fieldComments returns the comments of the fields of all structs in this package, each as one line.
 func fieldComments(t *testing.T) map[string]string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
+	names, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]string{}
+	for _, name := range names {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commentsOf(file, out)
+	}
+	return out
+}
+
+func commentsOf(file *ast.File, out map[string]string) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
@@ -144,7 +156,6 @@ func fieldComments(t *testing.T) map[string]string {
 		}
 		return true
 	})
-	return out
 }
 
 // TestPageExamples holds that the YAML on the page can be read.

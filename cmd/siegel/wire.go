@@ -123,6 +123,9 @@ func listener(l configs.Listener) (smtpin.Listener, error) {
 	if pair, ok := l.TLS.Pair(); ok && l.TLS.Mode != configs.TLSNone {
 		out.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
+	if len(l.TLS.ClientNames) > 0 {
+		out.Clients = &smtpin.Certificates{Roots: l.TLS.ClientRoots(), Names: l.TLS.ClientNames}
+	}
 	if len(l.Users) == 0 {
 		return out, nil
 	}

@@ -67,6 +67,9 @@ type Client struct {
 	Helo     string     // argument of HELO or EHLO, as given
 	User     string     // SASL identity; empty where there was no authentication
 	TLS      string     // "TLS1.3 TLS_AES_128_GCM_SHA256", empty where the connection was plain
+	// Certificate is the name, one of those the listener allows, that a verified client certificate bears.
+	// Empty where there was none. The queue does not keep it.
+	Certificate string
 }
 
 // Envelope is the SMTP envelope of a message (RFC 5321, 2.3.1) and where it came from. It is immutable

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	smtp "github.com/emersion/go-smtp"
+	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
 // door stands between one connection and go-smtp. It works in lock-step: go-smtp reads only when it has
@@ -24,6 +26,7 @@ type door struct {
 	client client
 	raw    net.Conn // the TCP connection
 	link   net.Conn // raw, or TLS over it
+	proof  proof    // by certificate
 
 	in     *bufio.Reader // from link, through fill
 	frame  frame         // of the message that is read now; nil between messages
@@ -48,7 +51,10 @@ type door struct {
 	messages int  // taken
 }
 
-const bufferSize = 4096
+const (
+	bufferSize    = 4096
+	safetextLimit = 300 // octets of a text in the log
+)
 
 func newDoor(s *Server, l *site, c net.Conn, from client) *door {
 	d := &door{server: s, site: l, client: from, raw: c, link: c}
@@ -184,13 +190,17 @@ func (d *door) secure() error {
 	}
 	d.raw.SetDeadline(time.Time{})
 	d.link = conn
+	if d.proof = d.site.Clients.verify(conn.ConnectionState(), d.site.Now()); d.proof.err != nil {
+		d.site.Log.WithFields(logrus.Fields{"listener": d.site.Name, "client": d.client.addr}).
+			Info("smtpin: client certificate: " + safetext.Line(d.proof.err.Error(), safetextLimit))
+	}
 	d.in.Reset(filler{d})
 	return nil
 }
 
 // describe is the client as an envelope has it.
 func (d *door) describe(helo string) mail.Client {
-	c := mail.Client{Listener: d.site.Name, Addr: d.client.addr, Helo: helo}
+	c := mail.Client{Listener: d.site.Name, Addr: d.client.addr, Helo: helo, Certificate: d.proof.name}
 	if conn, ok := d.link.(*tls.Conn); ok {
 		state := conn.ConnectionState()
 		version := strings.ReplaceAll(tls.VersionName(state.Version), " ", "")

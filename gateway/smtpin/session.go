@@ -58,6 +58,8 @@ func (s *session) mail(opts *smtp.MailOptions) (mail.Address, error) {
 		return mail.Address{}, status.Refuse(503, "5.5.1", "a message was begun already")
 	case site.RequireTLS && !s.door.secured():
 		return mail.Address{}, status.Refuse(530, "5.7.0", "use STARTTLS first")
+	case site.Clients != nil && s.door.proof.name == "":
+		return mail.Address{}, s.door.proof.refusal(s.door.secured())
 	case site.Role == Submission && s.user == "":
 		return mail.Address{}, status.Refuse(530, "5.7.0", "authenticate first")
 	}

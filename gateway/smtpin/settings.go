@@ -98,11 +98,18 @@ func (l *site) check(others []*site) (errs []error) {
 	if l.TLSConfig == nil && (l.Implicit || l.RequireTLS) {
 		fault("it demands TLS: give it a certificate")
 	}
+	if l.Clients != nil {
+		if l.TLSConfig == nil || len(l.Clients.Names) == 0 {
+			fault("client certificates need a certificate of the listener's own and the names that are allowed")
+		} else {
+			l.TLSConfig = askCertificate(l.TLSConfig)
+		}
+	}
 	switch l.Role {
 	case External:
 	case Internal:
-		if len(l.Networks) == 0 || len(l.Senders) == 0 {
-			fault("role internal needs the networks that may connect and the senders they may use")
+		if len(l.Networks) == 0 && l.Clients == nil || len(l.Senders) == 0 {
+			fault("role internal needs the networks that may connect, or client certificates, and the senders they may use")
 		}
 	case Submission:
 		if l.Auth == nil || l.TLSConfig == nil {
@@ -121,5 +128,5 @@ func (l *site) permits(c client) bool {
 			return true
 		}
 	}
-	return len(l.Networks) == 0 && l.Role != Internal
+	return len(l.Networks) == 0 && (l.Role != Internal || l.Clients != nil)
 }

@@ -9,6 +9,7 @@ package smtpin
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net/netip"
 	"time"
 
@@ -63,11 +64,23 @@ type Listener struct {
 	TLSConfig  *tls.Config
 	Implicit   bool // TLS from the first byte (RFC 8314, 3)
 	RequireTLS bool // MAIL is refused before STARTTLS
+	// Clients is whose certificate a client must show before MAIL, besides being in Networks; nil: nobody's.
+	Clients *Certificates
 	// Auth offers SASL PLAIN and LOGIN, under TLS only. A submission listener must have one, and then
 	// takes mail from authenticated users only.
 	Auth          Authenticator
 	MaxSize       int64 // bytes of a message; 0: 50 MiB
 	MaxRecipients int   // of a message; 0: 1000
+}
+
+// Certificates are the client certificates that a listener believes. They are one condition more, never in
+// place of the others.
+type Certificates struct {
+	// Roots are the authorities; nil: those of the machine.
+	Roots *x509.CertPool
+	// Names are the DNS names of which the certificate must bear one in its subject alternative name, letter
+	// for letter but for case: "*.partner.example" is met by that very text alone.
+	Names []string
 }
 
 // Options is all a Server needs. Hostname, Handler and Spool are required.

@@ -25,8 +25,8 @@ type Log struct {
 // NewLog returns a Log that writes to logger, whose formatter decides between text and JSON. Refused,
 // deferred, failed and held events are warnings, the others information. The field names are stable:
 //
-//	id origin direction from to size listener client helo user client_tls message_id flags known rule signed_by
-//	encrypted_to algorithms verdict layers destination host tls reply attempt next elapsed by
+//	id origin direction from to size listener client helo user client_tls client_certificate message_id flags known
+//	rule signed_by encrypted_to algorithms verdict layers destination host tls reply attempt next elapsed by
 //
 // A field without a value is left out. Text from strangers is escaped and cut to 512 bytes, a list to
 // 20 entries.
@@ -58,6 +58,7 @@ func fields(e Event) logrus.Fields {
 		{"id", string(e.ID)}, {"origin", string(e.Origin)}, {"direction", string(e.Direction)},
 		{"to", list(e.To)},
 		{"listener", e.Client.Listener}, {"helo", e.Client.Helo}, {"user", e.Client.User}, {"client_tls", e.Client.TLS},
+		{"client_certificate", e.Client.Certificate},
 		{"message_id", e.MessageID}, {"flags", e.Flags}, {"known", e.Known}, {"rule", e.Rule}, {"signed_by", e.SignedBy}, {"encrypted_to", list(e.EncryptedTo)},
 		{"algorithms", e.Algorithms}, {"verdict", e.Verdict}, {"layers", list(e.Layers)},
 		{"destination", e.Destination}, {"host", e.Host}, {"tls", e.TLS}, {"reply", e.Reply}, {"by", e.By},
