@@ -37,6 +37,7 @@ func (s *Store) Change(ctx context.Context, id mail.ID, o queue.Order) ([]int, e
 	if err := s.putOrDiscard(ready.reports, s.submit(ctx, r)); err != nil {
 		return nil, err
 	}
+	s.recent.forget(id)
 	s.removeFile(gone)
 	return changed, nil
 }

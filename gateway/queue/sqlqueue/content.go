@@ -23,21 +23,23 @@ import (
 var errContentSize = errors.New("sqlqueue: the content is not as long as it says")
 
 // sealContent reads content and seals it for the database.
-func (s *Store) sealContent(c mail.Content, id mail.ID) ([]byte, error) {
+func (s *Store) sealContent(c mail.Content, id mail.ID) (plain, sealed []byte, err error) {
 	r, err := c.Open()
 	if err != nil {
-		return nil, fmt.Errorf("sqlqueue: content: %w", err)
+		return nil, nil, fmt.Errorf("sqlqueue: content: %w", err)
 	}
 	defer r.Close()
-	plain := make([]byte, c.Size()+1)
+	plain = make([]byte, c.Size()+1)
 	n, err := io.ReadFull(r, plain)
 	if err == nil || int64(n) != c.Size() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
-		return nil, errContentSize
+		return nil, nil, errContentSize
 	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("sqlqueue: content: %w", err)
+		return nil, nil, fmt.Errorf("sqlqueue: content: %w", err)
 	}
-	return s.key.Seal(plain[:n], contentPlace(id))
+	plain = plain[:n]
+	sealed, err = s.key.Seal(plain, contentPlace(id))
+	return plain, sealed, err
 }
 
 // writeContent encrypts content into a new file, synced, and returns its name. Where it fails there is no
@@ -122,6 +124,9 @@ func (s *Store) removeFile(name string) {
 
 // Open is queue.Store's.
 func (s *Store) Open(ctx context.Context, id mail.ID) (io.ReadCloser, error) {
+	if plain, known := s.recent.content(id); known && !s.writer.closed() {
+		return io.NopCloser(bytes.NewReader(plain)), nil
+	}
 	var r io.ReadCloser
 	err := s.reading(func(db *database) (err error) {
 		r, err = s.openIn(ctx, db, id)

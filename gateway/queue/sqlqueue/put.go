@@ -17,6 +17,7 @@ type entry struct {
 	file                  string // holds the content; empty where body does
 	body, envelope        []byte
 	hold                  []byte // sealed; the recipients begin as held where there is any
+	plain                 []byte // what body is the seal of; not changed
 	destinations          []string
 	pending               bool
 }
@@ -32,6 +33,7 @@ func (s *Store) Put(ctx context.Context, entries []queue.New) error {
 	}
 	r := &request{do: func(t *txn) error { return t.insert(ready) }, grows: true}
 	r.weigh(ready)
+	s.recent.learn(ready)
 	return s.putOrDiscard(ready, s.submit(ctx, r))
 }
 
@@ -46,6 +48,11 @@ func (r *request) weigh(entries []entry) {
 // putOrDiscard removes the files of entries that are not in the queue. Where that is not known they stay,
 // for the sweep of the next start to decide.
 func (s *Store) putOrDiscard(entries []entry, err error) error {
+	if err != nil {
+		for _, e := range entries {
+			s.recent.forget(mail.ID(e.id))
+		}
+	}
 	if err != nil && !errors.As(err, new(unknownError)) {
 		s.discard(entries)
 	}
@@ -95,7 +102,7 @@ func (s *Store) prepareOne(ctx context.Context, n queue.New) (entry, error) {
 		return entry{}, err
 	}
 	if e.size <= s.o.Inline {
-		e.body, err = s.sealContent(n.Content, id)
+		e.plain, e.body, err = s.sealContent(n.Content, id)
 	} else {
 		e.file, err = s.writeContent(ctx, n.Content, id)
 	}

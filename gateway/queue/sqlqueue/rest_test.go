@@ -150,6 +150,10 @@ func TestDamagedContent(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
 	small, other, large := put(t, s, make(queuetest.Bytes, 1000)), put(t, s, make(queuetest.Bytes, 1000)), put(t, s, make(queuetest.Bytes, 300<<10))
+	if err := s.Close(); err != nil { // what was just put is read from memory
+		t.Fatal(err)
+	}
+	s = openStore(t, dir)
 	body := `(SELECT body FROM content WHERE seq = (SELECT seq FROM message WHERE id = ?))`
 	for name, c := range map[string]struct {
 		text string

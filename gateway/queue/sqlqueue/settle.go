@@ -55,9 +55,11 @@ func (s *Store) Settle(ctx context.Context, c queue.Claim, outcomes []queue.Outc
 		return err
 	}}
 	r.weigh(ready)
+	s.recent.learn(ready)
 	if err := s.putOrDiscard(ready, s.submit(ctx, r)); err != nil {
 		return fmt.Errorf("settle %s: %w", id, err)
 	}
+	s.recent.forget(id)
 	s.removeFile(gone)
 	return nil
 }

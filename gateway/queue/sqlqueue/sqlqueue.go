@@ -2,7 +2,8 @@
 //
 // One goroutine writes: it takes all requests that wait, runs them in one transaction, syncs once, and
 // answers each. Reads have connections of their own. Content of up to 128 KiB rests in the database,
-// larger content in files beside it that are synced, with their directory, before the row commits.
+// larger content in files beside it that are synced, with their directory, before the row commits. What was
+// just put is also remembered in memory, up to a bound, for the attempt that follows at once.
 //
 // The envelope, the names of destinations, replies and content rest encrypted and bound to their message
 // under the at-rest key. In clear are message ids, times, sizes, states, counts of attempts and recipients,
@@ -54,6 +55,7 @@ type Store struct {
 	lock    *os.File
 	writer  *writer
 	names   *names
+	recent  *recent
 
 	mu sync.RWMutex // readers hold it for reading while they use db
 	db *database    // nil while the storage is being checked, and after Close
@@ -83,7 +85,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	key := o.Key.Derive("queue")
-	s := &Store{o: o, key: key, content: content, run: randomName(4), lock: lock, names: newNames(key)}
+	s := &Store{o: o, key: key, content: content, run: randomName(4), lock: lock, names: newNames(key), recent: newRecent(recentBytes)}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.swap(nil), lock.Close())
 	}
