@@ -74,7 +74,7 @@ func (r *Result) hide() {
 	r.hidden = r.Content || r.Status == Delivered
 	if r.hidden && r.Status == Refused {
 		r.Status = Held
-		r.Text = "held, since the sender of an encrypted message must not learn that what it holds was refused; retry or drop it. The refusal: " + r.Text
+		r.Text = "held, since the sender of an encrypted message must not learn that what it holds was refused; release or drop it. The refusal: " + r.Text
 	}
 }
 
@@ -119,13 +119,11 @@ func repeat(r Result, n int) []Result {
 }
 
 // tryRoute delivers to the recipient at c.Due[first] and to all others without a result on the same
-// route. The routing of this moment counts, not the one under which the message was queued.
+// route. The routing of this moment counts, not the one under which the message was queued, unless an
+// operator chose the way.
 func (s *Scheduler) tryRoute(ctx context.Context, c queue.Claim, content mail.Content, results []Result, first int) {
 	rows := c.Message.Recipients
-	route, err := s.o.Router.Route(rows[c.Due[first]].Address)
-	if err == nil && route.Transport == nil {
-		err = ErrNoRoute
-	}
+	route, err := s.routeOf(&c.Message, c.Due[first])
 	if err != nil {
 		results[first] = Result{Status: Deferred, Enhanced: "4.4.4", Text: err.Error()}
 		return
@@ -133,7 +131,7 @@ func (s *Scheduler) tryRoute(ctx context.Context, c queue.Claim, content mail.Co
 	group := []int{first}
 	to := []mail.Recipient{rows[c.Due[first]].Recipient}
 	for i := first + 1; i < len(c.Due); i++ {
-		other, err := s.o.Router.Route(rows[c.Due[i]].Address)
+		other, err := s.routeOf(&c.Message, c.Due[i])
 		if err == nil && other.Name == route.Name && results[i].Status == "" {
 			group, to = append(group, i), append(to, rows[c.Due[i]].Recipient)
 		}

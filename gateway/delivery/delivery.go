@@ -135,8 +135,11 @@ type Prepare func(ctx context.Context, c queue.Claim) (content mail.Content, rel
 
 // Options are a Scheduler's parts and limits. Zero limits take the values given.
 type Options struct {
-	Store    queue.Store
-	Router   Router
+	Store  queue.Store
+	Router Router
+	// Chosen gives the way that an operator chose by name for a recipient, and refuses what policy forbids at
+	// this moment; nil: there is none.
+	Chosen   func(name string, env mail.Envelope, to mail.Address) (Route, error)
 	Prepare  Prepare // nil: the content as it is stored
 	Recorder track.Recorder
 	Log      logrus.FieldLogger

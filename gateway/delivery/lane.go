@@ -162,7 +162,7 @@ func (l *lane) take(claims []queue.Claim) {
 	if len(claims) == 0 || len(claims[0].Due) == 0 {
 		return
 	}
-	route, err := l.s.o.Router.Route(claims[0].Message.Recipients[claims[0].Due[0]].Address)
+	route, err := l.s.routeOf(&claims[0].Message, claims[0].Due[0])
 	l.limit, l.retry = l.s.o.PerDestination, l.s.o.Retry
 	if err == nil && route.Concurrency > 0 {
 		l.limit = route.Concurrency

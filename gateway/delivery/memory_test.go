@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,7 +179,7 @@ func (s *memory) Settle(_ context.Context, c queue.Claim, outcomes []queue.Outco
 	}
 	for _, o := range outcomes {
 		r := &m.Recipients[o.Index]
-		r.State, r.LastReply, r.Next, r.LastTried = o.State, o.Reply, o.Next, o.Tried
+		r.State, r.LastReply, r.Next, r.LastTried, r.Hidden = o.State, o.Reply, o.Next, o.Tried, r.Hidden || o.Hidden
 		r.Attempts++
 	}
 	for i, token := range m.token {
@@ -220,6 +221,23 @@ func (s *memory) List(context.Context, queue.Filter) ([]queue.Message, error) {
 	return list, nil
 }
 
+// Change is queue.Store's, for what these tests order.
+func (s *memory) Change(_ context.Context, id mail.ID, o queue.Order) ([]int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.messages {
+		if m.Envelope.ID != id {
+			continue
+		}
+		for _, i := range o.Only {
+			r := &m.Recipients[i]
+			r.State, r.Next = cmp.Or(o.State, r.State), o.Due
+			r.Destination, r.Rerouted = cmp.Or(o.Destination, r.Destination), r.Rerouted || o.Destination != ""
+		}
+		return o.Only, s.put(o.Reports)
+	}
+	return nil, queue.ErrNotFound
+}
 func (s *memory) Retry(context.Context, mail.ID, time.Time) error { return errors.ErrUnsupported }
 func (s *memory) Drop(context.Context, mail.ID) error             { return errors.ErrUnsupported }
 func (s *memory) Stats(context.Context) (queue.Stats, error) {

@@ -66,7 +66,7 @@ func (s *Scheduler) postpone(h *hold, last Result, retry Retry) time.Time {
 func (t *settlement) add(row int, r Result) {
 	m := &t.h.claim.Message
 	rcpt := &m.Recipients[row]
-	o := queue.Outcome{Index: row, Reply: r.Reply(), Tried: t.started}
+	o := queue.Outcome{Index: row, Reply: r.Reply(), Tried: t.started, Hidden: r.hidden && r.Status != Delivered}
 	line := report.Recipient{Recipient: rcpt.Recipient, Status: r.Enhanced, LastTried: t.started}
 	if r.Remote || r.Status == Refused { // other words are for operators: they name hosts and causes inside
 		line.Diagnostic, line.Remote, line.Host = o.Reply, r.Remote, r.Host
@@ -79,7 +79,7 @@ func (t *settlement) add(row int, r Result) {
 		}
 	case r.Status == Refused:
 		o.State, line.Action = queue.Failed, report.Failed
-	case r.Status == Held, expired && r.hidden:
+	case r.Status == Held, expired && (r.hidden || rcpt.Hidden):
 		o.State = queue.Held
 	case expired:
 		o.State, line.Action, line.Status = queue.Failed, report.Failed, "4.4.7"
@@ -88,7 +88,7 @@ func (t *settlement) add(row int, r Result) {
 		if !m.Expires.IsZero() && o.Next.After(m.Expires) {
 			o.Next = m.Expires
 		}
-		if t.delayed(m.Envelope.Received, rcpt.LastTried) {
+		if !r.hidden && !rcpt.Hidden && t.delayed(m.Envelope.Received, rcpt.LastTried) {
 			line.Action, line.RetryUntil = report.Delayed, m.Expires
 		}
 	}
@@ -114,21 +114,30 @@ func (t *settlement) report() {
 		return
 	}
 	m := &t.h.claim.Message
-	log := t.s.o.Log.WithField("id", m.Envelope.ID)
-	destination, err := t.s.o.Router.Destination(m.Envelope.From)
+	r, err := t.s.notify(*m, t.told)
 	if err != nil {
-		log.WithError(err).Error("The sender cannot be told what became of the message.")
+		t.s.o.Log.WithField("id", m.Envelope.ID).WithError(err).Error("The sender cannot be told what became of the message.")
 		return
 	}
-	header, err := t.s.headerOf(m.Envelope.ID)
+	t.reports = []queue.New{r}
+}
+
+// notify writes a notification to the sender of m, ready for the queue.
+func (s *Scheduler) notify(m queue.Message, told []report.Recipient) (queue.New, error) {
+	destination, err := s.o.Router.Destination(m.Envelope.From)
 	if err != nil {
-		log.WithError(err).Warn("The header of the message cannot be read for the report to its sender.")
+		return queue.New{}, err
 	}
-	env, content := report.New(t.now, t.s.o.Hostname, report.Original{Envelope: m.Envelope, Header: header}, t.told)
-	t.reports = []queue.New{{
+	header, err := s.headerOf(m.Envelope.ID)
+	if err != nil {
+		s.o.Log.WithField("id", m.Envelope.ID).WithError(err).Warn("The header of the message cannot be read for the report to its sender.")
+	}
+	now := s.o.Now()
+	env, content := report.New(now, s.o.Hostname, report.Original{Envelope: m.Envelope, Header: header}, told)
+	return queue.New{
 		Envelope: env, Destinations: []string{destination}, Content: content, Origin: m.Origin,
-		Note: "report: " + string(t.told[0].Action), Due: t.now, Expires: t.now.Add(t.s.o.Lifetime),
-	}}
+		Note: "report: " + string(told[0].Action), Due: now, Expires: now.Add(s.o.Lifetime),
+	}, nil
 }
 
 // headerOf reads the header of a stored message: the one the outside sees.
