@@ -90,7 +90,7 @@ func (c *Checker) Check(ctx context.Context, env mail.Envelope, content mail.Con
 	if err != nil {
 		return Result{}, err
 	}
-	r.DMARC = found.judge(r.SPF, r.DKIM, c.o.Percent)
+	r.DMARC, r.Unconfirmed = found.judge(r.SPF, r.DKIM, c.o.Percent)
 	return r, nil
 }
 

@@ -99,18 +99,22 @@ func aligned(domain, author string, strict bool) bool {
 	return strings.EqualFold(organisational(domain), organisational(author))
 }
 
-// judge is the verdict on a message. Where From names several domains it is the worst of theirs.
-func (d discovery) judge(s SPF, signatures []DKIM, percent func() int) DMARC {
+// judge is the verdict on a message, the worst where From names several domains, and the domains that nothing
+// confirms.
+func (d discovery) judge(s SPF, signatures []DKIM, percent func() int) (worst DMARC, unconfirmed []string) {
 	if d.err != nil {
-		return DMARC{Status: PermError, BadFrom: true, Reason: d.err.Error()}
+		return DMARC{Status: PermError, BadFrom: true, Reason: d.err.Error()}, nil
 	}
-	var worst DMARC
 	for i, p := range d.authors {
-		if verdict := p.judge(s, signatures, percent); i == 0 || verdict.rank() > worst.rank() {
+		verdict := p.judge(s, signatures, percent)
+		if i == 0 || verdict.rank() > worst.rank() {
 			worst = verdict
 		}
+		if !verdict.AlignedSPF && !verdict.AlignedDKIM {
+			unconfirmed = append(unconfirmed, p.domain)
+		}
 	}
-	return worst
+	return worst, unconfirmed
 }
 
 // rank orders verdicts by how little the author is to be trusted.

@@ -196,3 +196,22 @@ func TestFrom(t *testing.T) {
 		}
 	}
 }
+
+// Each domain in From that nothing confirms is named, whether it publishes a policy or not.
+func TestUnconfirmed(t *testing.T) {
+	server := dnstest.Start(t, `pass.example. TXT "v=spf1 ip4:192.0.2.1 -all"`+"\n"+`_dmarc.strict.example. TXT "v=DMARC1; p=reject"`+"\n")
+	c := checker(t, server, mailauth.Options{})
+	for from, want := range map[string]string{
+		"a@pass.example":                  "",
+		"a@sub.pass.example":              "",
+		"a@firma.example":                 "firma.example",
+		"a@strict.example":                "strict.example",
+		"a@pass.example, b@firma.example": "firma.example",
+		"x@other.example, b@firma.example, c@firma.example": "other.example firma.example",
+	} {
+		r := check(t, c, envelope(t, "bounces@pass.example", "192.0.2.1"), "From: "+from+"\r\n\r\n")
+		if got := strings.Join(r.Unconfirmed, " "); got != want {
+			t.Errorf("%s: %q, want %q", from, got, want)
+		}
+	}
+}

@@ -31,6 +31,9 @@ type Result struct {
 	// Unseen is how many more signatures there are: see [Options.MaxSignatures].
 	Unseen int   `json:"unseen,omitempty"`
 	DMARC  DMARC `json:"dmarc"`
+	// Unconfirmed are those domains in From for which neither SPF nor DKIM has passed, whether or not they
+	// publish a policy.
+	Unconfirmed []string `json:"unconfirmed,omitempty"`
 }
 
 // SPF says whether a client may send mail for a domain.

@@ -116,6 +116,9 @@ func checkHeaders(names []string) error {
 // Domain is the domain that signs, as [dns.Name] gives it.
 func (s *Signer) Domain() string { return s.o.Domain }
 
+// Selector tells the keys of a domain apart.
+func (s *Signer) Selector() string { return s.o.Selector }
+
 // Record is where the public key is to be published, and the TXT record to publish there.
 func (s *Signer) Record() (name, text string, err error) {
 	kind, raw := "ed25519", []byte(nil)
@@ -138,14 +141,12 @@ func (s *Signer) Record() (name, text string, err error) {
 // The errors are [ErrNoAuthor], [ErrBlankBody], those of reading, of writing and of the keys, and that of ctx.
 // Nothing is written before all signatures are made.
 func Sign(ctx context.Context, w io.Writer, content mail.Content, signers ...*Signer) error {
-	fields, err := signatures(ctx, content, signers)
+	fields, err := Fields(ctx, content, signers...)
 	if err != nil {
 		return err
 	}
-	for _, f := range fields {
-		if _, err := io.WriteString(w, f); err != nil {
-			return err
-		}
+	if _, err := w.Write(fields); err != nil {
+		return err
 	}
 	r, err := content.Open()
 	if err != nil {
@@ -154,6 +155,13 @@ func Sign(ctx context.Context, w io.Writer, content mail.Content, signers ...*Si
 	defer r.Close()
 	_, err = io.Copy(w, &tameReader{ctx: ctx, r: r, any: true})
 	return err
+}
+
+// Fields makes the signatures that [Sign] writes, for a caller who puts them on top of the message without a copy
+// of it. It reads the content once; its errors are those of Sign.
+func Fields(ctx context.Context, content mail.Content, signers ...*Signer) ([]byte, error) {
+	fields, err := signatures(ctx, content, signers)
+	return []byte(strings.Join(fields, "")), err
 }
 
 // signatures makes the fields in one pass over the content.
