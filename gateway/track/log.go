@@ -26,7 +26,8 @@ type Log struct {
 // deferred, failed and held events are warnings, the others information. The field names are stable:
 //
 //	id origin direction from to size listener client helo user client_tls client_certificate message_id flags known
-//	rule signed_by encrypted_to algorithms verdict layers destination host tls reply attempt next elapsed by
+//	rule signed_by dkim encrypted_to algorithms verdict authentication layers destination host tls reply attempt
+//	next elapsed by
 //
 // A field without a value is left out. Text from strangers is escaped and cut to 512 bytes, a list to
 // 20 entries.
@@ -59,8 +60,8 @@ func fields(e Event) logrus.Fields {
 		{"to", list(e.To)},
 		{"listener", e.Client.Listener}, {"helo", e.Client.Helo}, {"user", e.Client.User}, {"client_tls", e.Client.TLS},
 		{"client_certificate", e.Client.Certificate},
-		{"message_id", e.MessageID}, {"flags", e.Flags}, {"known", e.Known}, {"rule", e.Rule}, {"signed_by", e.SignedBy}, {"encrypted_to", list(e.EncryptedTo)},
-		{"algorithms", e.Algorithms}, {"verdict", e.Verdict}, {"layers", list(e.Layers)},
+		{"message_id", e.MessageID}, {"flags", e.Flags}, {"known", e.Known}, {"rule", e.Rule}, {"signed_by", e.SignedBy}, {"dkim", e.DKIM}, {"encrypted_to", list(e.EncryptedTo)},
+		{"algorithms", e.Algorithms}, {"verdict", e.Verdict}, {"authentication", e.Authentication.String()}, {"layers", list(e.Layers)},
 		{"destination", e.Destination}, {"host", e.Host}, {"tls", e.TLS}, {"reply", e.Reply}, {"by", e.By},
 	} {
 		if t.value != "" {
@@ -77,7 +78,7 @@ func addSender(f logrus.Fields, e Event) {
 	switch {
 	case e.From != "":
 		f["from"] = safetext.Line(e.From, fieldLimit)
-	case e.Kind == Accepted, e.Kind == Queued, e.Kind == Reported:
+	case e.Kind == Accepted, e.Kind == Judged, e.Kind == Queued, e.Kind == Reported:
 		f["from"] = "<>"
 	}
 	if e.Client.Addr.IsValid() {

@@ -23,7 +23,9 @@ func everything() track.Event {
 		Direction: mail.Outgoing, From: "alice@firma.example", To: []string{"bob@partner.example", "carol@partner.example"},
 		Client: mail.Client{Listener: "internal", Addr: netip.MustParseAddr("192.0.2.7"), Helo: "mail.firma.example", User: "alice", TLS: "TLS1.3 X"},
 		Size:   4711, MessageID: "<1@firma.example>", Subject: "planted subject", Flags: "encrypt", Known: "Bob 02", Rule: "partner", SignedBy: "CN=Alice 01", EncryptedTo: []string{"CN=Bob", "CN=Carol"},
-		Algorithms: "aes256-cbc, rsa", Verdict: "valid", Layers: []string{"enveloped", "signed; valid"}, Destination: "partner", Host: "mx.partner.example:25",
+		DKIM:           "s1._domainkey.firma.example",
+		Authentication: track.Authentication{SPF: "fail", DKIM: "none", DMARC: "fail", Action: "mark", By: "dmarc"},
+		Algorithms:     "aes256-cbc, rsa", Verdict: "valid", Layers: []string{"enveloped", "signed; valid"}, Destination: "partner", Host: "mx.partner.example:25",
 		TLS: "TLS1.2 Y verified", Reply: "250 2.0.0 Ok", Attempt: 2,
 		Next: time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC), Elapsed: 1500 * time.Millisecond, By: "root",
 	}
@@ -49,7 +51,8 @@ func TestLogFields(t *testing.T) {
 		"time": "2026-03-01T12:00:00Z", "level": "info", "msg": "delivered", "id": "0abc", "origin": "0abd",
 		"direction": "outgoing", "from": "alice@firma.example", "to": "bob@partner.example, carol@partner.example",
 		"listener": "internal", "client": "192.0.2.7", "helo": "mail.firma.example", "user": "alice", "client_tls": "TLS1.3 X",
-		"size": 4711.0, "message_id": "<1@firma.example>", "flags": "encrypt", "known": "Bob 02", "layers": "enveloped, signed; valid", "by": "root", "rule": "partner", "signed_by": "CN=Alice 01", "encrypted_to": "CN=Bob, CN=Carol",
+		"size": 4711.0, "message_id": "<1@firma.example>", "flags": "encrypt", "known": "Bob 02", "layers": "enveloped, signed; valid", "by": "root", "rule": "partner", "signed_by": "CN=Alice 01", "dkim": "s1._domainkey.firma.example",
+		"authentication": "spf=fail dkim=none dmarc=fail action=mark by=dmarc", "encrypted_to": "CN=Bob, CN=Carol",
 		"algorithms": "aes256-cbc, rsa", "verdict": "valid", "destination": "partner", "host": "mx.partner.example:25",
 		"tls": "TLS1.2 Y verified", "reply": "250 2.0.0 Ok", "attempt": 2.0, "next": "2026-03-01T13:00:00Z", "elapsed": "1.5s",
 	}
@@ -66,7 +69,7 @@ func TestLogFields(t *testing.T) {
 
 func TestLogLevels(t *testing.T) {
 	for kind, level := range map[track.Kind]string{
-		track.Accepted: "info", track.Decided: "info", track.Protected: "info", track.Opened: "info", track.Queued: "info",
+		track.Accepted: "info", track.Judged: "info", track.Decided: "info", track.Protected: "info", track.Opened: "info", track.Queued: "info",
 		track.Delivered: "info", track.Reported: "info", track.Dropped: "info", track.Released: "info", track.Rerouted: "info", track.Returned: "info",
 		track.Refused: "warning", track.Deferred: "warning", track.Failed: "warning", track.Held: "warning",
 	} {

@@ -19,6 +19,8 @@ type Metrics struct {
 	tls      *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	attempts *prometheus.HistogramVec
+
+	authentication *prometheus.CounterVec
 }
 
 // NewMetrics returns Metrics whose registry also holds the figures of the process and the Go runtime.
@@ -26,6 +28,7 @@ type Metrics struct {
 //	siegel_messages_total{kind,direction}             events, one per step of a message
 //	siegel_message_bytes_total{kind,direction}        bytes of accepted, queued and delivered messages
 //	siegel_tls_connections_total{side,version,verified}  transfers by TLS version: side "in" at acceptance, "out" at attempts
+//	siegel_authentication_total{method,result}        incoming messages by the result of spf, dkim and dmarc, and by action
 //	siegel_delivery_seconds{kind,direction}           duration of an attempt, by how it ended
 //	siegel_delivery_attempts{kind,direction}          attempts made when a message was delivered or failed for good
 func NewMetrics() *Metrics {
@@ -46,7 +49,10 @@ func NewMetrics() *Metrics {
 			Name: "siegel_delivery_attempts", Help: "Attempts made when a message was delivered or failed for good.",
 			Buckets: []float64{1, 2, 3, 5, 8, 13, 21, 34, 55}}, labels),
 	}
-	m.registry.MustRegister(m.messages, m.bytes, m.tls, m.seconds, m.attempts,
+	m.authentication = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "siegel_authentication_total", Help: "Incoming messages by result of SPF, DKIM and DMARC, and by what was done."},
+		[]string{"method", "result"})
+	m.registry.MustRegister(m.messages, m.bytes, m.tls, m.authentication, m.seconds, m.attempts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -63,6 +69,8 @@ func (m *Metrics) Record(e Event) {
 		m.bytes.With(labels).Add(float64(max(e.Size, 0)))
 	}
 	switch e.Kind {
+	case Judged:
+		m.countAuthentication(e.Authentication)
 	case Accepted:
 		m.countTLS("in", e.Client.TLS)
 	case Delivered, Deferred, Failed:

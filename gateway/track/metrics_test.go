@@ -22,10 +22,21 @@ func TestMetrics(t *testing.T) {
 		{Kind: track.Delivered, Direction: mail.Outgoing, Size: 3000, Host: "mx:25", TLS: "TLS1.2 X verified", Attempt: 2, Elapsed: time.Second},
 		{Kind: track.Delivered, Direction: mail.Incoming, Size: 500, Host: "exchange:25", Attempt: 1, Elapsed: 20 * time.Millisecond},
 		{Kind: track.Failed, Direction: mail.Outgoing, Host: "mx:25", TLS: "TLS1.3 Y", Attempt: 6, Elapsed: time.Second},
+		{Kind: track.Judged, Authentication: track.Authentication{SPF: "softfail", DKIM: "pass", DMARC: "pass", Action: "none"}},
+		{Kind: track.Judged, Authentication: track.Authentication{SPF: "softfail", DKIM: "none", DMARC: "stranger", Action: "mark", By: "spf"}},
 	} {
 		m.Record(e)
 	}
 	want := `
+# HELP siegel_authentication_total Incoming messages by result of SPF, DKIM and DMARC, and by what was done.
+# TYPE siegel_authentication_total counter
+siegel_authentication_total{method="action",result="mark"} 1
+siegel_authentication_total{method="action",result="none"} 1
+siegel_authentication_total{method="dkim",result="none"} 1
+siegel_authentication_total{method="dkim",result="pass"} 1
+siegel_authentication_total{method="dmarc",result="other"} 1
+siegel_authentication_total{method="dmarc",result="pass"} 1
+siegel_authentication_total{method="spf",result="softfail"} 2
 # HELP siegel_message_bytes_total Bytes of accepted, queued and delivered messages.
 # TYPE siegel_message_bytes_total counter
 siegel_message_bytes_total{direction="incoming",kind="accepted"} 500
@@ -36,6 +47,7 @@ siegel_message_bytes_total{direction="outgoing",kind="delivered"} 3000
 # TYPE siegel_messages_total counter
 siegel_messages_total{direction="incoming",kind="accepted"} 1
 siegel_messages_total{direction="incoming",kind="delivered"} 1
+siegel_messages_total{direction="none",kind="judged"} 2
 siegel_messages_total{direction="none",kind="refused"} 1
 siegel_messages_total{direction="outgoing",kind="accepted"} 1
 siegel_messages_total{direction="outgoing",kind="deferred"} 1
@@ -50,7 +62,7 @@ siegel_tls_connections_total{side="out",verified="no",version="none"} 1
 siegel_tls_connections_total{side="out",verified="yes",version="TLS1.2"} 1
 `
 	if err := testutil.GatherAndCompare(m.Registry(), strings.NewReader(want),
-		"siegel_messages_total", "siegel_message_bytes_total", "siegel_tls_connections_total"); err != nil {
+		"siegel_messages_total", "siegel_message_bytes_total", "siegel_tls_connections_total", "siegel_authentication_total"); err != nil {
 		t.Error(err)
 	}
 	for name, series := range map[string]int{"siegel_delivery_seconds": 4, "siegel_delivery_attempts": 3} {
@@ -69,9 +81,9 @@ func TestMetricsBounded(t *testing.T) {
 	m := track.NewMetrics()
 	for i := range 2000 {
 		word := fmt.Sprintf("stranger%d", i)
-		for _, kind := range []track.Kind{track.Accepted, track.Refused, track.Delivered, track.Failed, track.Kind(word)} {
+		for _, kind := range []track.Kind{track.Accepted, track.Refused, track.Delivered, track.Failed, track.Judged, track.Kind(word)} {
 			m.Record(track.Event{Kind: kind, Direction: mail.Direction(word), From: word, To: []string{word}, Host: word, TLS: word + " " + word,
-				Client: mail.Client{TLS: word, Helo: word}, Rule: word, Reply: word, Attempt: i, Elapsed: time.Duration(i), Size: int64(i - 5)})
+				Client: mail.Client{TLS: word, Helo: word}, Rule: word, Reply: word, Authentication: track.Authentication{SPF: word, DKIM: word, DMARC: word, Action: word}, Attempt: i, Elapsed: time.Duration(i), Size: int64(i - 5)})
 		}
 	}
 	families, err := m.Registry().Gather()

@@ -12,6 +12,7 @@ type Kind string
 
 // The steps, in the order a message takes them.
 const (
+	Judged    Kind = "judged"    // SPF, DKIM and DMARC of an incoming message were judged: Authentication
 	Accepted  Kind = "accepted"  // 250 was said, the message is durable
 	Refused   Kind = "refused"   // the message was refused at the door or by policy; Reply says why
 	Decided   Kind = "decided"   // policy decided for a recipient; Rule says by which rule
@@ -47,23 +48,26 @@ type Event struct {
 	Known       string   // what was known of the recipient when it was decided: its certificate, or why there is none
 	Rule        string   // policy rule that decided
 	SignedBy    string   // subject and serial of the certificate
+	DKIM        string   // the keys that signed what leaves: "s1._domainkey.firma.example"
 	EncryptedTo []string // subjects of the certificates
 	Algorithms  string   // "aes256-cbc, rsa"
 	Verdict     string   // of an incoming message
-	Layers      []string // of an incoming message, outermost first, each with its verdict
-	Destination string   // route
-	Host        string   // host and port of the next hop
-	TLS         string   // "TLS1.3 TLS_AES_128_GCM_SHA256 verified"
-	Reply       string   // SMTP reply as said or heard, or error text for the operator
-	Attempt     int
-	Next        time.Time // of the next attempt
-	Elapsed     time.Duration
-	By          string // the administrator who did it: name or number of the user
+	// Authentication is what was found about the origin of an incoming message, on Judged.
+	Authentication Authentication
+	Layers         []string // of an incoming message, outermost first, each with its verdict
+	Destination    string   // route
+	Host           string   // host and port of the next hop
+	TLS            string   // "TLS1.3 TLS_AES_128_GCM_SHA256 verified"
+	Reply          string   // SMTP reply as said or heard, or error text for the operator
+	Attempt        int
+	Next           time.Time // of the next attempt
+	Elapsed        time.Duration
+	By             string // the administrator who did it: name or number of the user
 }
 
 // Kinds lists every kind there is, in the order of the constants.
 func Kinds() []Kind {
-	return []Kind{Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Held, Released, Rerouted, Returned, Dropped}
+	return []Kind{Judged, Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Held, Released, Rerouted, Returned, Dropped}
 }
 
 // Recorder takes events. Record returns at once, may be called at once from many goroutines, and must
