@@ -25,6 +25,8 @@ func check(c *Config, o Options, d *decoder) {
 	k.listeners()
 	k.certificates()
 	k.policy()
+	k.authentication()
+	k.dkim()
 	k.routes()
 	k.admin()
 }

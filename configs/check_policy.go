@@ -83,6 +83,7 @@ func (k *checker) tags() {
 	}
 	for _, m := range []struct{ key, text string }{
 		{"encrypted", k.Policy.MarkSubject.Encrypted}, {"signed", k.Policy.MarkSubject.Signed}, {"invalid", k.Policy.MarkSubject.Invalid},
+		{"doubtful", k.Policy.MarkSubject.Doubtful},
 	} {
 		if by := asked[strings.ToLower(m.text)]; by != "" && m.text != "" {
 			k.warn("policy.mark_subject."+m.key, "this mark is also one of %s, so who answers or forwards such a message may ask for it without knowing; choose another", by)

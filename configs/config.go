@@ -48,6 +48,10 @@ type Config struct {
 	Certificates Certificates `yaml:"certificates"`
 	// What is signed and encrypted.
 	Policy Policy `yaml:"policy"`
+	// What becomes of mail from outside whose origin SPF, DKIM and DMARC leave in doubt.
+	Authentication Authentication `yaml:"authentication"`
+	// The DKIM keys that sign what leaves. Several keys of one domain sign all at once.
+	DKIM []DKIM `yaml:"dkim"`
 	// Where mail goes. The first route that has the recipient's domain is taken.
 	Routes []Route `yaml:"routes"`
 	// How long delivery is tried.
@@ -101,6 +105,9 @@ type Listener struct {
 	Users []User `yaml:"users"`
 	// A file with more users: a list as under `users`.
 	UsersFile Path `yaml:"users_file" example:"/etc/siegel/users.yaml"`
+	// Whether SPF, DKIM and DMARC of what arrives are judged, as the section `authentication` says. This is for
+	// an external listener; on others nothing is judged.
+	Authentication bool `yaml:"authentication" default:"true"`
 	// The largest message that is accepted.
 	MaxSize Size `yaml:"max_size" default:"50 MB" min:"64 kB" max:"1 GB"`
 	// The most recipients one message may have.
@@ -239,6 +246,9 @@ type MarkSubject struct {
 	Signed string `yaml:"signed" example:"\"[signed]\""`
 	// There is a signature and it is not valid.
 	Invalid string `yaml:"invalid" example:"\"[signature not valid]\""`
+	// The origin of the message is in doubt: `authentication` says `mark`, or an operator released what was in
+	// quarantine.
+	Doubtful string `yaml:"doubtful" example:"\"[sender not confirmed]\""`
 }
 
 // RouteTLSMode is how a route does TLS.

@@ -34,6 +34,7 @@ func options(environ ...string) Options {
 //	both.pem      certificate and key in one file
 //	ended.pem soon.pem later.pem  certificates of good.key that ended, end in ten days, begin tomorrow
 //	wrong.pem     a certificate of good.key for another name
+//	dkim.key dkim-1024.key  keys for DKIM, Ed25519 and short RSA
 //	relay.password, open.password  a password; the latter can be read by every user
 //	certificates/ trust/ state/    folders
 func makeFiles(t testing.TB, dir string) {
@@ -51,6 +52,8 @@ func makeFiles(t testing.TB, dir string) {
 	write("at-rest.key", 0o600, "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
 	write("relay.password", 0o600, "planted-secret\n")
 	write("open.password", 0o644, "planted-secret\n")
+	write("dkim.key", 0o600, dkimEd25519())
+	write("dkim-1024.key", 0o600, dkimRSA1024())
 	key, other := newKey(t), newKey(t)
 	write("good.key", 0o600, keyPEM(t, key))
 	write("other.key", 0o600, keyPEM(t, other))

@@ -29,6 +29,10 @@ func TestExample(t *testing.T) {
 		}
 	}
 	write("siegel.yaml", inDir)
+	if err := os.Mkdir(filepath.Join(dir, "dkim"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("dkim/gw2027.key", dkimEd25519())
 	write("certificates.passwords", "one\ntwo\n")
 	write("users.yaml", "- {name: scanner, hash: \"$2y$12$zzzzzzzzzzzzzzzzzzzzzueDYGa0TbD0qK3S3pJXMWvPDOwHhcCXG\", may_use: [scanner@firma.example]}\n")
 	c, problems := Load(filepath.Join(dir, "siegel.yaml"), options())

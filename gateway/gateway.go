@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/origin"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -56,6 +57,7 @@ type Settings struct {
 	Policy     *policy.Policy
 	Vocabulary policy.Vocabulary
 	Marks      protect.Marks
+	Origin     origin.Options // of mail from outside; its names and its clock are the gateway's
 	Algorithm  cms.Algorithm
 	Certs      certs.Finder
 	Validator  *certs.Validator
@@ -77,6 +79,7 @@ type Gateway struct {
 	control   *admin.Control // nil: none
 	reloading sync.Mutex     // one reload at a time
 	protector atomic.Pointer[protect.Protector]
+	judge     atomic.Pointer[origin.Judge]
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -117,6 +120,12 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	})
 }
 
+func (g *Gateway) newJudge(s Settings) (*origin.Judge, error) {
+	o := s.Origin
+	o.Hostname, o.Local, o.Recorder, o.Now = g.o.Hostname, s.Local, g.recorder, g.o.Now
+	return origin.New(o)
+}
+
 func (g *Gateway) smtpinOptions(s Settings) smtpin.Options {
 	return smtpin.Options{
 		Hostname: g.o.Hostname, Local: s.Local, Listeners: s.Listeners, Handler: g,
@@ -139,6 +148,11 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.protector.Store(p)
+	judge, err := g.newJudge(g.o.Settings)
+	if err != nil {
+		return err
+	}
+	g.judge.Store(judge)
 	g.listeners, err = smtpin.New(g.smtpinOptions(g.o.Settings))
 	return err
 }
@@ -185,14 +199,23 @@ func (g *Gateway) Run(ctx context.Context) error {
 // Close releases a gateway that is not run.
 func (g *Gateway) Close() error { return g.store.Close() }
 
-// Accept admits a message that a listener took: decided, protected and committed. It returns nil only when
+// Accept admits a message that a listener took: its origin judged, decided, protected and committed. It returns nil only when
 // every variant is on stable storage (invariant 1).
 func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Content) error {
-	adm, err := g.protector.Load().Admit(ctx, env, content)
+	judged, err := g.judge.Load().Admit(ctx, env, content)
+	if err != nil {
+		return err
+	}
+	adm, err := g.protector.Load().Admit(ctx, env, judged.Content)
 	if err != nil {
 		return err
 	}
 	defer adm.Release()
+	if judged.Hold != "" {
+		for i := range adm.Entries {
+			adm.Entries[i].Hold = judged.Hold
+		}
+	}
 	if err := g.store.Put(ctx, adm.Entries); err != nil {
 		return err
 	}
@@ -220,10 +243,15 @@ func (g *Gateway) Reload(s Settings) error {
 		table.close()
 		return err
 	}
-	if err := g.listeners.Reload(g.smtpinOptions(s)); err != nil {
+	judge, err := g.newJudge(s)
+	if err == nil {
+		err = g.listeners.Reload(g.smtpinOptions(s))
+	}
+	if err != nil {
 		table.close()
 		return err
 	}
+	g.judge.Store(judge)
 	g.routes.replace(table)
 	g.protector.Store(p)
 	return nil

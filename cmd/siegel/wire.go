@@ -86,9 +86,13 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 		Vocabulary: policy.Vocabulary{Sign: c.Policy.Tags.Sign, Encrypt: c.Policy.Tags.Encrypt},
 		Marks: protect.Marks{
 			Encrypted: c.Policy.MarkSubject.Encrypted, Valid: c.Policy.MarkSubject.Signed, Invalid: c.Policy.MarkSubject.Invalid,
+			Doubtful: c.Policy.MarkSubject.Doubtful,
 		},
 		Algorithm: cms.Algorithm(c.Policy.Algorithm), Certs: certificates, Validator: certificates.Validator(),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire,
+	}
+	if s.Origin, err = originOptions(c); err != nil {
+		return gateway.Settings{}, err
 	}
 	for _, l := range c.Listeners {
 		listener, err := listener(l)

@@ -53,6 +53,9 @@ func (p Policy) Validate() error {
 // Valid reports whether d is something that can be done with a message.
 func (d Disposition) Valid() bool { return d.severity() >= 0 }
 
+// Exceeds reports whether d is harder on a message than other.
+func (d Disposition) Exceeds(other Disposition) bool { return d.severity() > other.severity() }
+
 // severity orders dispositions; what is none is -1.
 func (d Disposition) severity() int {
 	return slices.Index([]Disposition{Nothing, Mark, Quarantine, Defer, Reject}, d)

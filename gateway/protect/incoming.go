@@ -122,8 +122,9 @@ func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened) {
 // annotate writes what was found into the header: fields first, then the marks of the subject.
 func (p *Protector) annotate(o *smime.Opened) (mail.Content, error) {
 	header := o.Header()
+	origin, doubtful, judged := takeOrigin(header)
 	header.DelPrefix("X-Siegel-") // what came from outside or out of a layer (invariant 5)
-	if err := p.o.Marks.mark(&header, o); err != nil {
+	if err := p.o.Marks.mark(&header, o, doubtful); err != nil {
 		return nil, err
 	}
 	for i := len(o.Layers) - 1; i >= 0; i-- {
@@ -131,6 +132,11 @@ func (p *Protector) annotate(o *smime.Opened) (mail.Content, error) {
 			if err := header.InsertTop(f[0], f[1]); err != nil {
 				return nil, err
 			}
+		}
+	}
+	if judged {
+		if err := header.InsertTop(OriginField, origin); err != nil {
+			return nil, err
 		}
 	}
 	if err := header.InsertTop("X-Siegel-Verdict", string(o.Verdict)); err != nil {

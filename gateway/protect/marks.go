@@ -19,16 +19,17 @@ type Marks struct {
 	Encrypted string // it was encrypted, and a key of ours opened it
 	Valid     string // its signature is valid
 	Invalid   string // it has a signature that is not valid
+	Doubtful  string // its origin is in doubt, as the door found
 }
 
 // mark puts the marks that a message has earned in front of its subject, after what looks like one of them
 // is removed from every field that programs show as the subject (invariant 5).
-func (m Marks) mark(h *entity.Header, o *smime.Opened) error {
+func (m Marks) mark(h *entity.Header, o *smime.Opened, doubtful bool) error {
 	if m == (Marks{}) {
 		return nil
 	}
 	fields := slices.Clone(h.Fields())
-	earned := strings.Join(m.of(o), " ")
+	earned := strings.Join(m.of(o, doubtful), " ")
 	first := true
 	for i, f := range fields {
 		prefix := ""
@@ -111,7 +112,7 @@ func validUTF8(s string) string {
 // mark must not make another: what is left of the text is looked at as it comes together.
 func (m Marks) strip(subject string) (clean string, found bool) {
 	var marks [][]glyph
-	for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid} {
+	for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid, m.Doubtful} {
 		if g := glyphs(mark)[1:]; len(g) > 0 {
 			marks = append(marks, g)
 		}
@@ -198,8 +199,11 @@ func isASCII(s string) bool {
 }
 
 // of returns the marks that a message has earned.
-func (m Marks) of(o *smime.Opened) []string {
+func (m Marks) of(o *smime.Opened, doubtful bool) []string {
 	var out []string
+	if doubtful && m.Doubtful != "" {
+		out = append(out, m.Doubtful)
+	}
 	decrypted := slices.ContainsFunc(o.Layers, func(l smime.Layer) bool { return l.Decrypted })
 	if decrypted && m.Encrypted != "" {
 		out = append(out, m.Encrypted)

@@ -77,7 +77,7 @@ at_rest: {key: {file: at-rest.key}}
 certificates: {folder: certificates, trust: trust}
 listeners:
   - {name: company, address: "$INTERNAL", role: internal, networks: [127.0.0.0/8], tls: {certificate: tls.pem, key: tls.key}}
-  - {name: internet, address: "$EXTERNAL", role: external, tls: {certificate: tls.pem, key: tls.key}}
+  - {name: internet, address: "$EXTERNAL", role: external, authentication: false, tls: {certificate: tls.pem, key: tls.key}}
   - {name: applications, address: "$SUBMISSION", role: submission, users_file: users.yaml, tls: {certificate: tls.pem, key: tls.key}}
 policy:
   rules:
