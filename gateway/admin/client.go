@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,6 +83,9 @@ func (c *Client) Queue(ctx context.Context, f queue.Filter) (List, error) {
 			query.Set(key, value)
 		}
 	}
+	if !f.Before.IsZero() {
+		query.Set("before", f.Before.UTC().Format(time.RFC3339Nano))
+	}
 	if f.Limit > 0 {
 		query.Set("limit", strconv.Itoa(f.Limit))
 	}
@@ -101,23 +105,20 @@ func (c *Client) Show(ctx context.Context, id mail.ID) ([]Message, error) {
 	return out.Messages, err
 }
 
-// Retry makes the waiting recipients of the messages that Show(id) returns due now.
-func (c *Client) Retry(ctx context.Context, id mail.ID) ([]Change, error) {
-	return c.change(ctx, id, "retry")
-}
-
-// Drop ends the waiting recipients of the messages that Show(id) returns, without a report to the sender.
-func (c *Client) Drop(ctx context.Context, id mail.ID) ([]Change, error) {
-	return c.change(ctx, id, "drop")
-}
-
-func (c *Client) change(ctx context.Context, id mail.ID, act string) ([]Change, error) {
-	if !plausibleID(string(id)) {
-		return nil, noSuchMessage()
+// Act has an order done: act is one of [Acts].
+func (c *Client) Act(ctx context.Context, act string, o Order) (Changes, error) {
+	var out Changes
+	for _, id := range o.IDs {
+		if !plausibleID(string(id)) {
+			return out, noSuchMessage()
+		}
 	}
-	var out changes
-	err := c.do(ctx, http.MethodPost, "/v1/queue/"+string(id)+"/"+act, &out)
-	return out.Changed, err
+	body, err := json.Marshal(o)
+	if err != nil {
+		return out, fmt.Errorf("admin: %w", err)
+	}
+	err = c.send(ctx, http.MethodPost, "/v1/queue/"+url.PathEscape(act), bytes.NewReader(body), &out)
+	return out, err
 }
 
 func noSuchMessage() error {
@@ -138,7 +139,11 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 }
 
 func (c *Client) do(ctx context.Context, method, target string, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://siegel"+target, nil)
+	return c.send(ctx, method, target, nil, out)
+}
+
+func (c *Client) send(ctx context.Context, method, target string, order io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://siegel"+target, order)
 	if err != nil {
 		return fmt.Errorf("admin: %w", err)
 	}

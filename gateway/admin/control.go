@@ -25,13 +25,15 @@ const (
 type ControlOptions struct {
 	Path  string // of the socket; empty: DefaultSocket
 	Store queue.Store
-	// Wake is told the destinations that a retry made due; nil where nobody listens.
+	// Wake is told the destinations that an order made due; nil where nobody listens.
 	Wake func(destinations ...string)
+	// Ways knows where messages may go; nil: none is rerouted or returned.
+	Ways Ways
 	// Reload reads the configuration again. It returns nil where the new one is in force; otherwise the
 	// old one is, and each line of the error's text is one thing to mend. It is never called twice at once.
 	Reload   func(ctx context.Context) error
 	Checks   []Check
-	Recorder track.Recorder // takes the events of drops; nil: nobody
+	Recorder track.Recorder // takes the events of orders; nil: nobody
 	Audit    Audit          // nil: acts stand in the log only
 	Log      logrus.FieldLogger
 	Version  string
@@ -41,10 +43,9 @@ type ControlOptions struct {
 // Control answers the commands of operators on a unix socket of mode 0600 in a directory of mode 0700.
 // It talks HTTP with JSON:
 //
-//	GET  /v1/queue?id=&after=&sender=&recipient=&destination=&state=&limit=   List
+//	GET  /v1/queue?id=&after=&sender=&recipient=&destination=&state=&before=&limit=   List
 //	GET  /v1/queue/{id}          List: one message, or all variants of one that was accepted
-//	POST /v1/queue/{id}/retry    due now
-//	POST /v1/queue/{id}/drop     removed without a report
+//	POST /v1/queue/{act}         an Order to retry, hold, release, drop, return or reroute; Changes
 //	POST /v1/reload              the configuration, read again
 //	GET  /v1/status              Status
 //
@@ -92,8 +93,7 @@ func (c *Control) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/queue", c.listQueue)
 	mux.HandleFunc("GET /v1/queue/{id}", c.showQueue)
-	mux.HandleFunc("POST /v1/queue/{id}/retry", c.retry)
-	mux.HandleFunc("POST /v1/queue/{id}/drop", c.drop)
+	mux.HandleFunc("POST /v1/queue/{act}", c.order)
 	mux.HandleFunc("POST /v1/reload", c.reloadConfig)
 	mux.HandleFunc("GET /v1/status", c.status)
 	return mux

@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
-	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -69,6 +69,12 @@ func setFilter(f *queue.Filter, key, value string) error {
 		f.Sender = value
 	case "recipient":
 		f.Recipient = value
+	case "before":
+		t, err := time.Parse(time.RFC3339, value)
+		if err != nil {
+			return fmt.Errorf("%w: before is a time as in 2006-01-02T15:04:05Z", errQuestion)
+		}
+		f.Before = t
 	case "destination":
 		f.Destination = value
 	case "state":
@@ -97,96 +103,6 @@ func (c *Control) showQueue(w http.ResponseWriter, r *http.Request) {
 	out := List{Messages: []Message{}}
 	for _, m := range messages {
 		out.Messages = append(out.Messages, newMessage(m))
-	}
-	writeJSON(w, http.StatusOK, out)
-}
-
-func (c *Control) retry(w http.ResponseWriter, r *http.Request) {
-	var destinations []string
-	c.change(w, r, "retry", func(ctx context.Context, m queue.Message) (Change, error) {
-		for _, rcpt := range m.Recipients {
-			if !rcpt.State.Final() && !slices.Contains(destinations, rcpt.Destination) {
-				destinations = append(destinations, rcpt.Destination)
-			}
-		}
-		return Change{ID: m.Envelope.ID}, c.o.Store.Retry(ctx, m.Envelope.ID, c.o.Now())
-	})
-	if c.o.Wake != nil && len(destinations) > 0 {
-		c.o.Wake(destinations...)
-	}
-}
-
-func (c *Control) drop(w http.ResponseWriter, r *http.Request) {
-	c.change(w, r, "drop", func(ctx context.Context, m queue.Message) (Change, error) {
-		id := m.Envelope.ID
-		if err := c.o.Store.Drop(ctx, id); err != nil {
-			return Change{}, err
-		}
-		left, err := c.o.Store.List(ctx, queue.Filter{ID: id, Limit: 1})
-		if err != nil {
-			return Change{}, err
-		}
-		done := Change{ID: id}
-		if len(left) > 0 {
-			done.Busy = waiting(left[0])
-		}
-		c.recordDrop(m, done.Busy)
-		return done, nil
-	})
-}
-
-// recordDrop tells the recorder whom the message will not reach.
-func (c *Control) recordDrop(m queue.Message, busy []string) {
-	gone := slices.DeleteFunc(waiting(m), func(a string) bool { return slices.Contains(busy, a) })
-	if len(gone) == 0 {
-		return
-	}
-	c.o.Recorder.Record(track.Event{
-		Time: c.o.Now(), Kind: track.Dropped, ID: m.Envelope.ID, Origin: m.Origin,
-		From: m.Envelope.From.String(), To: gone, Size: m.Size, Reply: "dropped by an operator",
-	})
-}
-
-func waiting(m queue.Message) []string {
-	var out []string
-	for _, r := range m.Recipients {
-		if !r.State.Final() {
-			out = append(out, r.Address.String())
-		}
-	}
-	return out
-}
-
-// change does one thing to every message that the request's id names. A message that goes away
-// meanwhile is not an error where another was changed.
-func (c *Control) change(w http.ResponseWriter, r *http.Request, name string, do func(context.Context, queue.Message) (Change, error)) {
-	messages, err := c.byID(r)
-	if err != nil {
-		c.fail(w, err)
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTime)
-	defer cancel()
-	var out changes
-	for _, m := range messages {
-		done, err := do(ctx, m)
-		if errors.Is(err, queue.ErrNotFound) {
-			continue
-		}
-		if errors.Is(err, queue.ErrLeased) {
-			out.Changed = append(out.Changed, Change{ID: m.Envelope.ID, Busy: waiting(m)})
-			continue
-		}
-		if err != nil {
-			c.fail(w, err)
-			return
-		}
-		c.act(r, name).WithField("id", string(done.ID)).Info("queue changed by an operator")
-		out.Changed = append(out.Changed, done)
-	}
-	if len(out.Changed) == 0 {
-		c.fail(w, queue.ErrNotFound)
-		return
 	}
 	writeJSON(w, http.StatusOK, out)
 }
@@ -227,6 +143,9 @@ func (c *Control) fail(w http.ResponseWriter, err error) {
 		writeJSON(w, http.StatusNotFound, problem{Error: textNotFound})
 	case errors.Is(err, errQuestion):
 		writeJSON(w, http.StatusBadRequest, problem{Error: err.Error()})
+	case errors.Is(err, errAudit):
+		c.log.WithField("reason", oneLine(err)).Error("an act was refused, since the audit log could not be written")
+		writeJSON(w, http.StatusInternalServerError, problem{Error: errAudit.Error()})
 	default:
 		c.log.WithField("reason", oneLine(err)).Error("a command on the control socket failed")
 		writeJSON(w, http.StatusInternalServerError, problem{Error: "the gateway could not do it", Details: lines(err)})

@@ -31,7 +31,14 @@ type stand struct {
 	path   string
 	client *admin.Client
 	woken  []string
+	waking sync.Mutex
 	stop   func()
+}
+
+func (s *stand) wake(destinations ...string) {
+	s.waking.Lock()
+	defer s.waking.Unlock()
+	s.woken = append(s.woken, destinations...)
 }
 
 func start(t *testing.T, change func(*admin.ControlOptions)) *stand {
@@ -41,7 +48,7 @@ func start(t *testing.T, change func(*admin.ControlOptions)) *stand {
 	log.SetOutput(s.log)
 	o := admin.ControlOptions{
 		Path: s.path, Store: s.store, Recorder: s.events, Log: log, Version: "1.2.3", Now: func() time.Time { return noon },
-		Wake: func(d ...string) { s.woken = append(s.woken, d...) },
+		Wake: s.wake, Ways: fakeWays{},
 	}
 	if change != nil {
 		change(&o)
@@ -113,7 +120,7 @@ func TestQueueList(t *testing.T) {
 			t.Errorf("%+v: %s, more %v, %v", c.filter, ids(got.Messages), got.More, err)
 		}
 	}
-	full := queue.Filter{ID: "0a0", After: "0a1", Sender: "s", Recipient: "r", Destination: "d", State: queue.Queued, Limit: 7}
+	full := queue.Filter{ID: "0a0", After: "0a1", Before: noon, Sender: "s", Recipient: "r", Destination: "d", State: queue.Queued, Limit: 7}
 	if _, err := s.client.Queue(t.Context(), full); err != nil {
 		t.Fatal(err)
 	}
@@ -169,50 +176,12 @@ func TestQueueShow(t *testing.T) {
 	}
 }
 
-func TestRetry(t *testing.T) {
-	s := start(t, nil)
-	changed, err := s.client.Retry(t.Context(), "0a0")
-	if err != nil || len(changed) != 2 || changed[0].ID != "0a1" || changed[1].ID != "0a2" {
-		t.Fatalf("%v, %v", changed, err)
-	}
-	s.stop()
-	if !slices.Equal(s.woken, []string{"mx:partner.example", "mx:other.example"}) {
-		t.Errorf("woken: %v", s.woken)
-	}
-	if got := s.store.messages[1].Recipients[0]; got.State != queue.Queued || !got.Next.Equal(noon) {
-		t.Errorf("%+v", got)
-	}
-	if _, err := s.client.Retry(t.Context(), "0a0"); err == nil || !strings.Contains(err.Error(), "no gateway listens") {
-		t.Errorf("after the stop: %v", err)
-	}
-}
-
-func TestDrop(t *testing.T) {
-	s := start(t, nil)
-	s.store.leased["bob@partner.example"] = true
-	if _, err := s.client.Drop(t.Context(), "0zz"); !errors.Is(err, queue.ErrNotFound) {
-		t.Errorf("%v", err)
-	}
-	changed, err := s.client.Drop(t.Context(), "0a0")
-	if err != nil || len(changed) != 2 || !slices.Equal(changed[0].Busy, []string{"bob@partner.example"}) || changed[1].Busy != nil {
-		t.Fatalf("%+v, %v", changed, err)
-	}
-	events := s.events.Events()
-	if len(events) != 1 || events[0].Kind != track.Dropped || events[0].ID != "0a2" || events[0].Origin != "0a0" || events[0].To[0] != "dave@other.example" {
-		t.Errorf("%+v", events)
-	}
-	s.stop()
-	if log := s.log.String(); !strings.Contains(log, "act=drop id=0a2 uid=0") && !strings.Contains(log, "act=drop") {
-		t.Errorf("no line about who dropped: %s", log)
-	}
-}
-
 func TestStoreFault(t *testing.T) {
 	s := start(t, nil)
 	s.store.fault = errDisk
 	for name, do := range map[string]func() error{
 		"list":   func() error { _, err := s.client.Queue(t.Context(), queue.Filter{}); return err },
-		"drop":   func() error { _, err := s.client.Drop(t.Context(), "0a1"); return err },
+		"drop":   func() error { _, err := s.client.Act(t.Context(), "drop", order("0a1")); return err },
 		"status": func() error { _, err := s.client.Status(t.Context()); return err },
 	} {
 		var refused *admin.Error
@@ -317,9 +286,9 @@ func TestControlWithCurl(t *testing.T) {
 		method, target, want string
 	}{
 		{"POST", "/v1/reload", "200"},
-		{"POST", "/v1/queue/0a1/retry", "200"},
-		{"POST", "/v1/queue/0zz/retry", "404"},
-		{"GET", "/v1/queue/0a1/retry", "405"},
+		{"POST", "/v1/queue/retry", "400"},
+		{"POST", "/v1/queue/explode", "400"},
+		{"POST", "/v1/queue/0a1/retry", "404"},
 		{"GET", "/v1/reload", "405"},
 		{"DELETE", "/v1/queue/0a1", "405"},
 		{"GET", "/v2", "404"},

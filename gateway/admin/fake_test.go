@@ -1,8 +1,10 @@
 package admin_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/report"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -19,8 +22,8 @@ type fakeStore struct {
 	queue.Store
 	mu       sync.Mutex
 	messages []queue.Message
-	leased   map[string]bool // addresses
-	retried  []mail.ID
+	taken    map[string]bool // addresses that are leased between the list and the change
+	reports  []queue.New
 	fault    error
 	filters  []queue.Filter
 }
@@ -48,54 +51,65 @@ func (s *fakeStore) selects(f queue.Filter, m queue.Message) bool {
 	return recipient && state && (f.ID == "" || f.ID == m.Envelope.ID || f.ID == m.Origin) && strings.Contains(m.Envelope.From.String(), f.Sender)
 }
 
-func (s *fakeStore) Retry(_ context.Context, id mail.ID, now time.Time) error {
-	return s.each(id, func(r *queue.Recipient) {
-		r.State, r.Next = queue.Queued, now
-		s.retried = append(s.retried, id)
-	})
-}
-
-func (s *fakeStore) Drop(_ context.Context, id mail.ID) error {
-	err := s.each(id, func(r *queue.Recipient) { r.State = queue.Dropped })
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, m := range s.messages {
-		final := true
-		for _, r := range m.Recipients {
-			final = final && r.State.Final()
-		}
-		if final {
-			s.messages = append(s.messages[:i], s.messages[i+1:]...)
-			break
-		}
-	}
-	return err
-}
-
-func (s *fakeStore) each(id mail.ID, do func(*queue.Recipient)) error {
+// Change does an order; a recipient that is leased is left alone.
+func (s *fakeStore) Change(_ context.Context, id mail.ID, o queue.Order) ([]int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fault != nil {
-		return s.fault
+		return nil, s.fault
 	}
-	for i := range s.messages {
-		if s.messages[i].Envelope.ID != id {
+	for n := range s.messages {
+		if s.messages[n].Envelope.ID != id {
 			continue
 		}
-		done := false
-		for j := range s.messages[i].Recipients {
-			r := &s.messages[i].Recipients[j]
-			if !r.State.Final() && !s.leased[r.Address.String()] {
-				do(r)
-				done = true
+		var done []int
+		for _, i := range o.Only {
+			r := &s.messages[n].Recipients[i]
+			if s.taken[r.Address.String()] {
+				continue
+			}
+			done = append(done, i)
+			r.State, r.LastReply = cmp.Or(o.State, r.State), cmp.Or(o.Reply, r.LastReply)
+			r.Destination, r.Rerouted = cmp.Or(o.Destination, r.Destination), r.Rerouted || o.Destination != ""
+			if !o.Due.IsZero() {
+				r.Next = o.Due
 			}
 		}
-		if !done {
-			return queue.ErrLeased
+		if len(done) == 0 || len(o.Reports) > 0 && len(done) < len(o.Only) {
+			return nil, queue.ErrLeased
 		}
-		return nil
+		s.reports = append(s.reports, o.Reports...)
+		return done, nil
 	}
-	return queue.ErrNotFound
+	return nil, queue.ErrNotFound
+}
+
+// fakeWays lets everything go everywhere but to nowhere, and nothing back to who sent nothing.
+type fakeWays struct{}
+
+var errNowhere = errors.New("there is no route nowhere")
+
+// MayReroute implements admin.Ways.
+func (fakeWays) MayReroute(_ queue.Message, _ int, destination string) error {
+	if destination == "nowhere" {
+		return errNowhere
+	}
+	return nil
+}
+
+// MayReturn implements admin.Ways.
+func (fakeWays) MayReturn(m queue.Message, _ int) error {
+	if m.Envelope.From.IsNull() {
+		return errors.New("nobody sent it")
+	}
+	return nil
+}
+
+// Returned implements admin.Ways.
+func (fakeWays) Returned(_ context.Context, m queue.Message, recipients []int) (queue.New, error) {
+	r := queue.New{Destinations: []string{"back"}, Content: report.Content(fmt.Sprint(recipients)), Origin: m.Origin}
+	r.Envelope.ID = "r" + m.Envelope.ID
+	return r, nil
 }
 
 func (s *fakeStore) Stats(context.Context) (queue.Stats, error) {
@@ -122,7 +136,7 @@ func newStore(t testing.TB) *fakeStore {
 		}
 		return m
 	}
-	return &fakeStore{leased: map[string]bool{}, messages: []queue.Message{
+	return &fakeStore{taken: map[string]bool{}, messages: []queue.Message{
 		message("0a1", "0a0", "alice@firma.example", rcpt("bob@partner.example", queue.Queued, "451 4.7.1 grey\r\n\x1b[2J"), rcpt("carol@partner.example", queue.Delivered, "250 Ok")),
 		message("0a2", "0a0", "alice@firma.example", rcpt("dave@other.example", queue.Held, "")),
 		message("0b1", "0b1", "", rcpt("alice@firma.example", queue.Queued, "")),

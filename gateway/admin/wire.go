@@ -47,17 +47,51 @@ type Recipient struct {
 	Address     string      `json:"address"`
 	Destination string      `json:"destination"`
 	State       queue.State `json:"state"`
+	Busy        bool        `json:"busy,omitempty"`     // an attempt is under way
+	Rerouted    bool        `json:"rerouted,omitempty"` // an operator chose Destination
 	Attempts    int         `json:"attempts"`
 	Next        time.Time   `json:"next,omitzero"` // of the next attempt, where State is queued
 	LastTried   time.Time   `json:"last_tried,omitzero"`
 	LastReply   string      `json:"last_reply,omitempty"`
 }
 
-// Change is what a retry or a drop did to one message.
+// MaxOrder is the largest number of ids in one [Order].
+const MaxOrder = 500
+
+// Order is what an operator wants done to recipients that wait or are held. What is done is said beside it.
+type Order struct {
+	IDs []mail.ID `json:"ids"` // of messages, or those under which they were accepted; at most MaxOrder
+	// Only recipients that pass these, as in a filter of the list.
+	Recipient   string      `json:"recipient,omitempty"`
+	Destination string      `json:"destination,omitempty"`
+	State       queue.State `json:"state,omitempty"`
+	Reason      string      `json:"reason,omitempty"` // of a hold
+	To          string      `json:"to,omitempty"`     // the destination of a reroute
+	DryRun      bool        `json:"dry_run,omitempty"`
+}
+
+// Changes is what came of an Order, or would come of it.
+type Changes struct {
+	Act     string    `json:"act"`
+	DryRun  bool      `json:"dry_run"`
+	Changed []Change  `json:"changed"`
+	Missing []mail.ID `json:"missing,omitempty"` // ids of the order that the queue does not know
+}
+
+// Change is what came of an order for one message. It holds addresses.
 type Change struct {
-	ID mail.ID `json:"id"`
-	// Busy holds recipients that were left as they are since an attempt for them is under way.
+	ID   mail.ID  `json:"id"`
+	Done []string `json:"done,omitempty"`
+	// Busy recipients were left as they are, since an attempt for them is under way.
 	Busy []string `json:"busy,omitempty"`
+	// Refused recipients were left as they are for a reason.
+	Refused []Refusal `json:"refused,omitempty"`
+}
+
+// Refusal says why an order was not done for a recipient.
+type Refusal struct {
+	Recipient string `json:"recipient"`
+	Reason    string `json:"reason"`
 }
 
 // Status is what the running gateway says of itself.
@@ -91,11 +125,6 @@ type problem struct {
 	Details []string `json:"details,omitempty"`
 }
 
-// changes is the body of the answer to a retry or drop.
-type changes struct {
-	Changed []Change `json:"changed"`
-}
-
 func newMessage(m queue.Message) Message {
 	c := m.Envelope.Client
 	out := Message{
@@ -106,7 +135,7 @@ func newMessage(m queue.Message) Message {
 	}
 	for i, r := range m.Recipients {
 		out.Recipients[i] = Recipient{
-			Address: r.Address.String(), Destination: r.Destination, State: r.State,
+			Address: r.Address.String(), Destination: r.Destination, State: r.State, Busy: r.Busy, Rerouted: r.Rerouted,
 			Attempts: r.Attempts, LastTried: r.LastTried, LastReply: r.LastReply,
 		}
 		if r.State == queue.Queued {
