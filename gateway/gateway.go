@@ -80,6 +80,7 @@ type Gateway struct {
 	reloading sync.Mutex     // one reload at a time
 	protector atomic.Pointer[protect.Protector]
 	judge     atomic.Pointer[origin.Judge]
+	ways      atomic.Pointer[ways]
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -99,7 +100,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, fmt.Errorf("opening the queue: %w", err)
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
-		Store: g.store, Router: g.routes, Prepare: g.prepare, Recorder: g.recorder, Log: o.Log,
+		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Recorder: g.recorder, Log: o.Log,
 		Hostname: o.Hostname, Retry: o.Settings.Retry, Lifetime: o.Settings.Expire, Now: o.Now,
 	})
 	if err == nil {
@@ -143,6 +144,7 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.routes.replace(table)
+	g.ways.Store(newWays(g.o.Settings))
 	p, err := g.newProtector(g.o.Settings)
 	if err != nil {
 		return err
@@ -252,6 +254,7 @@ func (g *Gateway) Reload(s Settings) error {
 		return err
 	}
 	g.judge.Store(judge)
+	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)
 	return nil
@@ -292,7 +295,7 @@ func (g *Gateway) setAdmin() (err error) {
 		return nil
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
-		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.TryAgain, Reload: g.ReloadFromSource, Checks: checks,
+		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.TryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks,
 		Recorder: g.recorder, Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/origin"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -78,7 +79,7 @@ func TestOriginQuarantined(t *testing.T) {
 	if len(s.hop.got) > 0 {
 		t.Error("it was delivered")
 	}
-	if _, err := client.Retry(t.Context(), held[0].ID); err != nil {
+	if _, err := client.Act(t.Context(), "release", admin.Order{IDs: []mail.ID{held[0].ID}}); err != nil {
 		t.Fatal(err)
 	}
 	got := s.hop.wait(t)

@@ -77,4 +77,16 @@ func (r *router) Destination(to mail.Address) (string, error) {
 	return r.current.table.Destination(to)
 }
 
+// named gives the route of a name.
+func (r *router) named(name string) (delivery.Route, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, e := range r.current.table {
+		if e.Route.Name == name {
+			return e.Route, nil
+		}
+	}
+	return delivery.Route{}, delivery.ErrNoRoute
+}
+
 func (r *router) close() { r.replace(routes{}) }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/report"
 )
 
 // listStore is the part of a queue that operators use: three messages, of which 0busy is under delivery.
@@ -26,20 +28,41 @@ type listStore struct {
 func (s listStore) List(_ context.Context, f queue.Filter) ([]queue.Message, error) {
 	var out []queue.Message
 	for _, m := range s.messages {
-		if (f.ID == "" || f.ID == m.Envelope.ID || f.ID == m.Origin) && strings.Contains(m.Envelope.From.String(), f.Sender) && len(out) < f.Limit {
+		if (f.ID == "" || f.ID == m.Envelope.ID || f.ID == m.Origin) && strings.Contains(m.Envelope.From.String(), f.Sender) && len(out) < f.Limit &&
+			(f.Before.IsZero() || m.Envelope.Received.Before(f.Before)) && slices.ContainsFunc(m.Recipients, f.Selects) {
 			out = append(out, m)
 		}
 	}
 	return out, nil
 }
 
-func (s listStore) Retry(context.Context, mail.ID, time.Time) error { return nil }
+// Change changes nothing but says what it would.
+func (s listStore) Change(_ context.Context, _ mail.ID, o queue.Order) ([]int, error) {
+	return o.Only, nil
+}
 
-func (s listStore) Drop(_ context.Context, id mail.ID) error {
-	if id == "0busy" {
-		return queue.ErrLeased
+// openWays are ways to two routes; what is hostile is not returned.
+type openWays struct{}
+
+// MayReroute implements admin.Ways.
+func (openWays) MayReroute(_ queue.Message, _ int, destination string) error {
+	if destination != "exchange" && destination != "internet" {
+		return errors.New("there is no such route: the routes are exchange, internet")
 	}
 	return nil
+}
+
+// MayReturn implements admin.Ways.
+func (openWays) MayReturn(m queue.Message, i int) error {
+	if m.Recipients[i].LastReply == hostile {
+		return errors.New(hostile)
+	}
+	return nil
+}
+
+// Returned implements admin.Ways.
+func (openWays) Returned(context.Context, queue.Message, []int) (queue.New, error) {
+	return queue.New{Destinations: []string{"back"}, Content: report.Content("x")}, nil
 }
 
 func (s listStore) Stats(context.Context) (queue.Stats, error) { return queue.Stats{}, nil }
@@ -61,17 +84,19 @@ func messages(now time.Time) []queue.Message {
 		}
 		return m
 	}
+	busy := rcpt("erin", queue.Queued, "")
+	busy.Busy = true
 	return []queue.Message{
 		message("0one", "0first", "alice", rcpt("bob", queue.Queued, "451 4.7.1 grey"), rcpt("carol", queue.Delivered, "250 2.0.0 Ok")),
 		message("0two", "0first", "alice", rcpt("dave", queue.Held, hostile)),
-		message("0busy", "0busy", "", rcpt("erin", queue.Queued, "")),
+		message("0busy", "0busy", "", busy),
 	}
 }
 
 // serveControl runs a control socket for one script.
 func serveControl(t *testing.T, path string, reload func(context.Context) error) {
 	t.Helper()
-	c, err := admin.NewControl(admin.ControlOptions{Path: path, Store: listStore{messages: messages(time.Now())}, Reload: reload})
+	c, err := admin.NewControl(admin.ControlOptions{Path: path, Store: listStore{messages: messages(time.Now())}, Ways: openWays{}, Reload: reload})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +164,7 @@ func TestDefaultSocket(t *testing.T) {
 func TestQueueOutputSafe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r", "c.sock")
 	serveControl(t, path, func(context.Context) error { return errors.New(hostile) })
-	for _, line := range []string{"queue list", "queue list --json", "queue show 0two", "queue show 0two --json", "queue show \x1b[2J", "queue drop 0busy", "reload"} {
+	for _, line := range []string{"queue list", "queue list --json", "queue show 0two", "queue show 0two --json", "queue show \x1b[2J", "queue drop 0busy", "queue return 0two", "queue hold 0one --reason \x1b[2J", "queue reroute 0one --to \u202e", "queue drop \x1b[2J", "reload"} {
 		var out strings.Builder
 		run(append(strings.Split(line, " "), "--socket", path), &out, &out)
 		if strings.ContainsFunc(out.String(), func(r rune) bool { return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || r == '\u202e' }) {

@@ -26,27 +26,45 @@ func (f controlFlags) client() *admin.Client { return admin.NewClient(f.Socket) 
 
 // queueCmd looks into the queue of the running gateway and changes it.
 type queueCmd struct {
-	List  queueListCmd  `cmd:"" help:"List the messages in the queue, oldest first."`
-	Show  queueShowCmd  `cmd:"" help:"Show all that is known of a message."`
-	Retry queueRetryCmd `cmd:"" help:"Try to deliver a message now."`
-	Drop  queueDropCmd  `cmd:"" help:"Remove a message from the queue. Its sender is not told."`
+	List    queueListCmd    `cmd:"" help:"List the messages in the queue, oldest first."`
+	Show    queueShowCmd    `cmd:"" help:"Show all that is known of a message."`
+	Retry   queueRetryCmd   `cmd:"" help:"Try to deliver now what waits for its next attempt."`
+	Hold    queueHoldCmd    `cmd:"" help:"Set messages aside, so that nothing is tried until they are released."`
+	Release queueReleaseCmd `cmd:"" help:"Deliver what is held, now."`
+	Drop    queueDropCmd    `cmd:"" help:"Remove messages from the queue. Their senders are not told."`
+	Return  queueReturnCmd  `cmd:"" help:"Give messages up, with a report to their senders."`
+	Reroute queueRerouteCmd `cmd:"" help:"Deliver messages by another configured route."`
 }
 
 // queueListCmd lists messages.
 type queueListCmd struct {
 	controlFlags
-	Sender      string `placeholder:"TEXT" help:"Only messages whose sender contains TEXT."`
-	Recipient   string `placeholder:"TEXT" help:"Only messages with a recipient that contains TEXT."`
-	Destination string `placeholder:"ROUTE" help:"Only messages for this route or mx:domain."`
-	State       string `placeholder:"STATE" help:"Only messages with a recipient that is queued, held, delivered, failed or dropped."`
-	Limit       int    `default:"100" help:"Messages to show at most."`
-	JSON        bool   `name:"json" help:"Print JSON."`
+	queueFilter
+	State string `placeholder:"STATE" help:"Only messages with a recipient that is queued, held, delivered, failed or dropped."`
+	Limit int    `default:"100" help:"Messages to show at most."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+// queueFilter selects messages.
+type queueFilter struct {
+	Sender      string        `placeholder:"TEXT" help:"Only messages whose sender contains TEXT."`
+	Recipient   string        `placeholder:"TEXT" help:"Only messages with a recipient that contains TEXT."`
+	Destination string        `placeholder:"ROUTE" help:"Only messages for this route or mx:domain."`
+	OlderThan   time.Duration `placeholder:"TIME" help:"Only messages that arrived longer ago than TIME, as in 90m or 48h."`
+}
+
+// filter is the filter for the gateway.
+func (f queueFilter) filter(state string, limit int) queue.Filter {
+	out := queue.Filter{Sender: f.Sender, Recipient: f.Recipient, Destination: f.Destination, State: queue.State(state), Limit: limit}
+	if f.OlderThan > 0 {
+		out.Before = time.Now().Add(-f.OlderThan)
+	}
+	return out
 }
 
 // Run prints the list.
 func (c *queueListCmd) Run(w io.Writer) error {
-	list, err := c.client().Queue(context.Background(), queue.Filter{
-		Sender: c.Sender, Recipient: c.Recipient, Destination: c.Destination, State: queue.State(c.State), Limit: c.Limit})
+	list, err := c.client().Queue(context.Background(), c.filter(c.State, c.Limit))
 	if err != nil {
 		return printable(err)
 	}
@@ -76,53 +94,6 @@ func (c *queueShowCmd) Run(w io.Writer) error {
 	}
 	for _, m := range found {
 		if werr := printMessage(w, m, time.Now()); werr != nil {
-			return werr
-		}
-	}
-	return err
-}
-
-// queueRetryCmd makes messages due now.
-type queueRetryCmd struct {
-	controlFlags
-	ID   []mail.ID `arg:"" name:"id" help:"Id of a message, as the list and the log show it."`
-	JSON bool      `name:"json" help:"Print JSON."`
-}
-
-// Run asks for the retry and prints what came of it.
-func (c *queueRetryCmd) Run(w io.Writer) error {
-	return change(w, c.ID, c.client().Retry, c.JSON, "due now")
-}
-
-// queueDropCmd removes messages.
-type queueDropCmd struct {
-	controlFlags
-	ID   []mail.ID `arg:"" name:"id" help:"Id of a message, as the list and the log show it."`
-	JSON bool      `name:"json" help:"Print JSON."`
-}
-
-// Run asks for the removal and prints what came of it.
-func (c *queueDropCmd) Run(w io.Writer) error {
-	return change(w, c.ID, c.client().Drop, c.JSON, "dropped")
-}
-
-// change does one thing to each id; what could not be done is the error, the rest is done.
-func change(w io.Writer, ids []mail.ID, do func(context.Context, mail.ID) ([]admin.Change, error), asJSON bool, done string) error {
-	all := []admin.Change{}
-	err := forEach(ids, func(id mail.ID) error {
-		changed, err := do(context.Background(), id)
-		all = append(all, changed...)
-		return err
-	})
-	if asJSON {
-		return errors.Join(printJSON(w, all), err)
-	}
-	for _, c := range all {
-		line := done
-		if len(c.Busy) > 0 {
-			line = "being delivered right now to " + strings.Join(c.Busy, ", ") + ", which was left alone; look again when the attempt has ended"
-		}
-		if _, werr := fmt.Fprintf(w, "%s  %s\n", c.ID, safetext.Line(line, 2048)); werr != nil {
 			return werr
 		}
 	}

@@ -61,9 +61,16 @@ func printMessage(w io.Writer, m admin.Message, now time.Time) error {
 	row("given up", moment(m.Expires, now))
 	for _, r := range m.Recipients {
 		row("to", r.Address)
-		row("  destination", r.Destination)
+		destination := r.Destination
+		if r.Rerouted {
+			destination += ", chosen by an operator"
+		}
+		row("  destination", destination)
 		row("  state", fmt.Sprintf("%s, attempts: %d", r.State, r.Attempts))
-		if r.State == queue.Queued {
+		switch {
+		case r.Busy:
+			row("  next attempt", "under way")
+		case r.State == queue.Queued:
 			row("  next attempt", moment(r.Next, now))
 		}
 		if !r.LastTried.IsZero() {
@@ -95,6 +102,8 @@ func next(r admin.Recipient, now time.Time) string {
 	switch {
 	case r.State != queue.Queued:
 		return "-"
+	case r.Busy:
+		return "under way"
 	case !r.Next.After(now):
 		return "now"
 	}

@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/internal/smtpclient"
+)
+
+// Why a recipient is not delivered by the route that an operator chose.
+var (
+	errDeMail   = errors.New("a De-Mail address is never served by SMTP to the internet (TR-01201, 6.1)")
+	errOutward  = errors.New("mail from outside, which is decrypted on its way, and mail for the company's own addresses go by routes to the company's mail servers only")
+	errInward   = errors.New("mail for others does not go by a route to the company's mail servers")
+	errWeaker   = errors.New("the route that the configuration names for this recipient protects the connection better")
+	errUnready  = errors.New("the message waits for its protection; reroute what becomes of it then")
+	errNoChoice = errors.New("there is no such route")
+)
+
+// ways are the routes of a configuration, as what an operator may choose from. They are not changed once made.
+type ways struct {
+	local mail.Patterns
+	list  []Route
+}
+
+func newWays(s Settings) *ways { return &ways{local: s.Local, list: s.Routes} }
+
+// permit returns nil where a recipient of a message may be delivered by the route called name against the
+// routing, else why not. The queue holds outgoing mail as the internet may see it; what is decided here is
+// what else must not leave: mail from outside, which delivery decrypts (invariant 2), De-Mail (invariant 3).
+func (w *ways) permit(name string, env mail.Envelope, to mail.Address) error {
+	i := slices.IndexFunc(w.list, func(r Route) bool { return r.Name == name })
+	if i < 0 {
+		return fmt.Errorf("%w: %q; the routes are %s", errNoChoice, name, w.names())
+	}
+	chosen, home := w.list[i], w.local.Match(to)
+	switch {
+	case isDeMail(to.Domain):
+		return errDeMail
+	case (home || !env.Internal) && !w.leadsHome(chosen):
+		return errOutward
+	case !home && env.Internal && !w.leadsOut(chosen):
+		return errInward
+	}
+	own := slices.IndexFunc(w.list, func(r Route) bool { return r.Domains.Match(to) })
+	if own >= 0 && strength(chosen) < strength(w.list[own]) {
+		return fmt.Errorf("%w: %s has tls %s, %s has %s", errWeaker, w.list[own].Name, w.list[own].SMTP.TLS, name, chosen.SMTP.TLS)
+	}
+	return nil
+}
+
+func (w *ways) names() string {
+	var names []string
+	for _, r := range w.list {
+		names = append(names, r.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// leadsHome reports whether mail for one of the company's domains goes by r, or would if it stood first.
+func (w *ways) leadsHome(r Route) bool {
+	for _, p := range w.local {
+		sample := mail.Address{Local: "postmaster", Domain: p.Domain()}
+		first := slices.IndexFunc(w.list, func(r Route) bool { return r.Domains.Match(sample) })
+		if p.Domain() != "" && first >= 0 && w.list[first].Name == r.Name {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Domains, w.isHome)
+}
+
+// leadsOut reports whether r takes mail for others than the company.
+func (w *ways) leadsOut(r Route) bool {
+	return slices.ContainsFunc(r.Domains, func(p mail.Pattern) bool { return !w.isHome(p) })
+}
+
+// isHome reports whether p stands for addresses of the company alone.
+func (w *ways) isHome(p mail.Pattern) bool {
+	if slices.Contains(w.local, p) && p != (mail.Pattern{}) {
+		return true
+	}
+	return p.Domain() != "" && w.local.Match(mail.Address{Local: "postmaster", Domain: p.Domain()})
+}
+
+// isDeMail reports whether a domain is one of De-Mail by its name.
+func isDeMail(domain string) bool {
+	return domain == "de-mail.de" || strings.HasSuffix(domain, ".de-mail.de")
+}
+
+// strength orders routes by how well they protect the connection.
+func strength(r Route) int {
+	return slices.Index([]smtpclient.TLSMode{smtpclient.TLSNone, smtpclient.TLSOpportunistic, smtpclient.TLSRequired, smtpclient.TLSVerified}, r.SMTP.TLS)
+}
+
+// chosen gives the route that an operator chose for a recipient, at the moment of an attempt.
+func (g *Gateway) chosen(name string, env mail.Envelope, to mail.Address) (delivery.Route, error) {
+	if err := g.ways.Load().permit(name, env, to); err != nil {
+		return delivery.Route{}, fmt.Errorf("rerouted to %s by an operator: %w; reroute it again", name, err)
+	}
+	return g.routes.named(name)
+}
+
+// MayReroute implements admin.Ways.
+func (g *Gateway) MayReroute(m queue.Message, i int, destination string) error {
+	if m.IsPending() {
+		return errUnready
+	}
+	return g.ways.Load().permit(destination, m.Envelope, m.Recipients[i].Address)
+}
+
+// MayReturn implements admin.Ways.
+func (g *Gateway) MayReturn(m queue.Message, i int) error { return g.scheduler.MayReturn(m, i) }
+
+// Returned implements admin.Ways.
+func (g *Gateway) Returned(ctx context.Context, m queue.Message, recipients []int) (queue.New, error) {
+	return g.scheduler.Returned(ctx, m, recipients)
+}

@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/internal/smtpclient"
+)
+
+func patterns(t *testing.T, texts ...string) mail.Patterns {
+	t.Helper()
+	p, err := mail.ParsePatterns(texts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Where an operator may send what: mail from outside is decrypted on its way and stays inside (invariant 2),
+// De-Mail does not go by SMTP (invariant 3), and no connection is protected less than the configuration wants.
+func TestPermit(t *testing.T) {
+	route := func(name string, tls smtpclient.TLSMode, domains ...string) Route {
+		return Route{Name: name, Domains: patterns(t, domains...), SMTP: smtpout.Options{TLS: tls}}
+	}
+	w := newWays(Settings{
+		Local: patterns(t, "@firma.example", "@*.firma.example"),
+		Routes: []Route{
+			route("exchange", smtpclient.TLSRequired, "@firma.example", "@*.firma.example"),
+			route("standby", smtpclient.TLSRequired, "@firma.example"),
+			route("bank", smtpclient.TLSVerified, "@bank.example"),
+			route("both", smtpclient.TLSVerified, "@sub.firma.example", "@partner.example"),
+			route("plain", smtpclient.TLSNone, "@legacy.example"),
+			route("internet", smtpclient.TLSOpportunistic, "*"),
+		},
+	})
+	for name, c := range map[string]struct {
+		to, route string
+		inside    bool // it came from the company
+		want      error
+	}{
+		"out by another way":              {"bob@x.example", "bank", true, nil},
+		"out by less protection":          {"bob@bank.example", "internet", true, errWeaker},
+		"out in plain":                    {"bob@x.example", "plain", true, errWeaker},
+		"out by more protection":          {"bob@legacy.example", "internet", true, nil},
+		"out by way of the company":       {"bob@x.example", "exchange", true, errInward},
+		"out by a route that is for both": {"bob@x.example", "both", true, nil},
+		"in by the standby":               {"alice@firma.example", "standby", false, nil},
+		"in by its own":                   {"alice@firma.example", "exchange", false, nil},
+		"in by a route that is for both":  {"alice@firma.example", "both", false, nil},
+		"in, but to the internet":         {"alice@firma.example", "internet", false, errOutward},
+		"in, but to a bank":               {"alice@firma.example", "bank", false, errOutward},
+		"internal to the internet":        {"alice@sub.firma.example", "internet", true, errOutward},
+		"internal to the standby":         {"alice@firma.example", "standby", true, nil},
+		"from outside to others":          {"bob@bank.example", "bank", false, errOutward},
+		"De-Mail":                         {"bob@x.de-mail.de", "internet", true, errDeMail},
+		"De-Mail in":                      {"bob@de-mail.de", "exchange", false, errDeMail},
+		"no such route":                   {"bob@x.example", "nowhere", true, errNoChoice},
+		"not even a name":                 {"bob@x.example", "", true, errNoChoice},
+	} {
+		to, err := mail.ParseAddress(c.to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.permit(c.route, mail.Envelope{Internal: c.inside}, to); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// One route for everything leads home too, since mail for the company goes by it.
+func TestPermitOneRoute(t *testing.T) {
+	w := newWays(Settings{Local: patterns(t, "@firma.example"), Routes: []Route{{Name: "all", Domains: patterns(t, "*")}, {Name: "never", Domains: patterns(t, "*")}}})
+	to := mail.Address{Local: "alice", Domain: "firma.example"}
+	if err := w.permit("all", mail.Envelope{}, to); err != nil {
+		t.Error(err)
+	}
+	if err := w.permit("never", mail.Envelope{}, to); !errors.Is(err, errOutward) {
+		t.Error(err)
+	}
+}
+
+func TestPendingIsNotRerouted(t *testing.T) {
+	g := &Gateway{}
+	g.ways.Store(newWays(Settings{Routes: []Route{{Name: "all", Domains: patterns(t, "*")}}}))
+	m := queue.Message{Recipients: []queue.Recipient{{Recipient: mail.Recipient{Address: mail.Address{Local: "a", Domain: "b.example"}}}}}
+	m.Envelope.Internal = true
+	if err := g.MayReroute(m, 0, "all"); err != nil {
+		t.Error(err)
+	}
+	m.Pending = []byte{}
+	if err := g.MayReroute(m, 0, "all"); !errors.Is(err, errUnready) {
+		t.Error(err)
+	}
+}
