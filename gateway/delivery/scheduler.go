@@ -19,6 +19,8 @@ const (
 	storeTimeout = 30 * time.Second
 	// storePause is how long the store is left alone after it failed.
 	storePause = 5 * time.Second
+	// lookPause is the least time between two looks at what the store has.
+	lookPause = time.Second
 	// healthMemory is how long the trouble of a destination is remembered after it was to be tried again.
 	healthMemory = 6 * time.Hour
 )
@@ -38,6 +40,8 @@ type Scheduler struct {
 	due    due
 	lanes  map[string]*lane
 	health map[string]health // destinations in trouble
+	listed map[string]bool   // by the store at the last look, which tells the earliest work of each alone
+	look   bool              // such a destination has done its work: the store knows what is next
 }
 
 // New makes a Scheduler; Store, Router and Hostname must be given.
@@ -48,7 +52,7 @@ func New(o Options) (*Scheduler, error) {
 	o = o.withDefaults()
 	s := &Scheduler{
 		o: o, slots: semaphore.NewWeighted(int64(o.Concurrency)), kick: make(chan struct{}, 1),
-		lanes: map[string]*lane{}, health: map[string]health{},
+		lanes: map[string]*lane{}, health: map[string]health{}, listed: map[string]bool{},
 	}
 	s.leases = leases{o: &s.o, held: map[*hold]struct{}{}}
 	return s, nil
@@ -111,14 +115,14 @@ func (s *Scheduler) schedule(ctx, work context.Context) {
 	defer timer.Stop()
 	var refreshed time.Time
 	for ctx.Err() == nil {
-		if now := s.o.Now(); now.Sub(refreshed) >= s.o.Refresh || now.Before(refreshed) {
+		if now := s.o.Now(); now.Sub(refreshed) >= s.pause() || now.Before(refreshed) {
 			refreshed = now
 			if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
 				s.o.Log.WithError(err).Error("The queue cannot be read; trying again soon.")
 				refreshed = now.Add(storePause - s.o.Refresh)
 			}
 		}
-		wake := s.startDue(ctx, work, refreshed.Add(s.o.Refresh))
+		wake := s.startDue(ctx, work, refreshed.Add(s.pause()))
 		timer.Reset(wake)
 		select {
 		case <-ctx.Done():
@@ -128,18 +132,33 @@ func (s *Scheduler) schedule(ctx, work context.Context) {
 	}
 }
 
+// pause is how long the store is not looked at again.
+func (s *Scheduler) pause() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.look {
+		return min(lookPause, s.o.Refresh)
+	}
+	return s.o.Refresh
+}
+
 // refresh takes over what the store knows, and forgets old troubles.
 func (s *Scheduler) refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	s.mu.Lock()
+	s.look = false
+	s.mu.Unlock()
 	list, err := s.o.Store.Destinations(ctx)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	clear(s.listed)
 	for _, d := range list {
 		s.due.set(d.Destination, d.At)
+		s.listed[d.Destination] = true
 	}
 	for name, h := range s.health {
 		if s.o.Now().Sub(h.until) > healthMemory {
@@ -229,6 +248,10 @@ func (s *Scheduler) retire(l *lane) bool {
 		return false
 	}
 	delete(s.lanes, l.name)
+	if s.listed[l.name] && !s.look {
+		s.look = true
+		s.signal()
+	}
 	return true
 }
 
