@@ -17,8 +17,14 @@ type serveCmd struct {
 	Config string `short:"c" default:"/etc/siegel/siegel.yaml" type:"path" env:"SIEGEL_CONFIG" help:"Configuration file."`
 }
 
-// Run serves until SIGTERM or SIGINT; SIGHUP reloads the configuration.
+// Run serves until SIGTERM or SIGINT; SIGHUP reloads the configuration. A signal that comes while it starts
+// waits until it has.
 func (s *serveCmd) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	c, err := loadConfig(s.Config, func(text string) { fmt.Fprintln(os.Stderr, text) })
 	if err != nil {
 		return err
@@ -49,9 +55,7 @@ func (s *serveCmd) Run() error {
 	for _, l := range o.Settings.Listeners {
 		log.WithFields(logrus.Fields{"listener": l.Name, "address": g.Addr(l.Name).String(), "role": string(l.Role)}).Info("listening")
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	defer reloadOnHangup(ctx, g, log)()
+	defer reloadOnHangup(ctx, hangup, g, log)()
 	err = g.Run(ctx)
 	log.Info("stopped")
 	return err
@@ -59,9 +63,7 @@ func (s *serveCmd) Run() error {
 
 // reloadOnHangup reloads at each SIGHUP; a configuration that cannot be used leaves the old one in force.
 // The function it returns ends that.
-func reloadOnHangup(ctx context.Context, g *gateway.Gateway, log logrus.FieldLogger) func() {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+func reloadOnHangup(ctx context.Context, hangup chan os.Signal, g *gateway.Gateway, log logrus.FieldLogger) func() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
