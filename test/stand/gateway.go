@@ -28,6 +28,19 @@ var (
 
 // Serve starts the gateway of a configuration file and returns when it listens. env is added to the environment.
 func Serve(ctx context.Context, binary, config string, env ...string) (*Gateway, error) {
+	g, err := Launch(binary, config, env...)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Listening(ctx); err != nil {
+		g.Kill()
+		return nil, err
+	}
+	return g, nil
+}
+
+// Launch is Serve without the waiting: what it returns may not listen yet, or end because it cannot.
+func Launch(binary, config string, env ...string) (*Gateway, error) {
 	g := &Gateway{ended: make(chan struct{})}
 	g.cmd = exec.Command(binary, "serve", "--config", config)
 	g.cmd.Env = append(os.Environ(), env...)
@@ -40,11 +53,15 @@ func Serve(ctx context.Context, binary, config string, env ...string) (*Gateway,
 		g.err = g.cmd.Wait()
 		close(g.ended)
 	}()
-	if err := g.log.Wait(ctx, 0, listening, g.ended); err != nil {
-		g.Kill()
-		return nil, fmt.Errorf("stand: siegel does not listen: %w", err)
-	}
 	return g, nil
+}
+
+// Listening waits until the gateway listens.
+func (g *Gateway) Listening(ctx context.Context) error {
+	if err := g.log.Wait(ctx, 0, listening, g.ended); err != nil {
+		return fmt.Errorf("stand: siegel does not listen: %w", err)
+	}
+	return nil
 }
 
 // PID is the number of the process.
