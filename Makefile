@@ -10,7 +10,13 @@ FUZZTIME    ?= 60s
 # What `make demo` hands to the command; `make demo ARGS=` keeps the gateway up.
 ARGS        ?= --once
 
-.PHONY: demo test bench lint build fuzz clean
+# How often `torture` ends the gateway in each of its tests, and what its dice begin with (empty: something new).
+ROUNDS      ?= 200
+SEED        ?=
+# How long `chaos` lasts.
+CHAOS       ?= 10m
+
+.PHONY: demo test bench lint build fuzz torture chaos clean
 
 demo:
 	@scripts/install-tools demo
@@ -36,6 +42,14 @@ build:
 
 fuzz:
 	@scripts/fuzz $(FUZZTIME) $(PKG)
+
+torture:
+	@scripts/install-tools test
+	ROUNDS=$(ROUNDS) SEED=$(SEED) $(GO) test -count=1 -v -timeout 0 -run '^(TestKilled|TestStopped)$$' ./test/torture
+
+chaos:
+	@scripts/install-tools test
+	CHAOS=$(CHAOS) SEED=$(SEED) $(GO) test -count=1 -v -timeout 0 -run '^TestChaos$$' ./test/torture
 
 clean:
 	rm -rf bin

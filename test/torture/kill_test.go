@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -50,7 +51,9 @@ func TestStopped(t *testing.T) {
 		if err := g.Listening(within(t, patience, "listening")); err != nil {
 			t.Fatal(err)
 		}
-		pause(t.Context(), w.dice.upTo(w.dice.upTo(time.Second)+time.Millisecond))
+		if w.dice.percent(75) {
+			w.accept(t.Context(), w.dice.below(150))
+		}
 		begun := time.Now()
 		if err := g.Stop(within(t, patience, "the stop")); err != nil {
 			t.Fatal(err)
@@ -83,7 +86,8 @@ func (w *world) end(stop func(), mayArrive ...fate) doubles {
 	return d
 }
 
-// letLive waits for a random time: one life in four does not get to listen.
+// letLive waits until a random number of messages was accepted in this life, and a little more: one life in
+// four does not get to listen.
 func (w *world) letLive(g *stand.Gateway) {
 	w.t.Helper()
 	ctx := within(w.t, patience, "listening")
@@ -94,5 +98,14 @@ func (w *world) letLive(g *stand.Gateway) {
 	if err := g.Listening(ctx); err != nil {
 		w.t.Fatal(err)
 	}
-	pause(ctx, w.dice.upTo(time.Second))
+	w.accept(ctx, w.dice.below(150))
+	pause(ctx, w.dice.upTo(50*time.Millisecond))
+}
+
+// accept waits until so many more messages were accepted, for a few seconds at most: clients may be waiting
+// for the next hop.
+func (w *world) accept(ctx context.Context, n int) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	w.book.until(ctx, func() bool { return w.book.accepted >= n }, func() { n += w.book.accepted })
 }

@@ -35,12 +35,13 @@ type entry struct {
 
 // ledger holds both sides: what was sent and what came. Its methods may be called at once.
 type ledger struct {
-	mu      sync.Mutex
-	entries map[string]*entry
-	serial  int
-	open    int // recipients of accepted letters that nothing came to yet
-	faults  []string
-	changed chan struct{} // closed at the next change
+	mu       sync.Mutex
+	entries  map[string]*entry
+	serial   int
+	accepted int
+	open     int // recipients of accepted letters that nothing came to yet
+	faults   []string
+	changed  chan struct{} // closed at the next change
 }
 
 func newLedger() *ledger {
@@ -64,6 +65,7 @@ func (b *ledger) told(l *letter, f fate) {
 	e := b.entries[l.id]
 	e.fate = f
 	if f == accepted {
+		b.accepted++
 		for _, to := range l.to {
 			if len(e.came[to]) == 0 {
 				b.open++
@@ -111,19 +113,34 @@ func (b *ledger) change() {
 
 // wait waits until at most so many recipients of accepted letters have nothing.
 func (b *ledger) wait(ctx context.Context, open int) error {
-	for {
+	err := b.until(ctx, func() bool { return b.open <= open }, nil)
+	if err != nil {
 		b.mu.Lock()
-		now, changed := b.open, b.changed
+		now := b.open
 		b.mu.Unlock()
-		if now <= open {
-			return nil
-		}
+		err = fmt.Errorf("%w: %d accepted messages have not come: %s", err, now, strings.Join(b.missing(10), ", "))
+	}
+	return err
+}
+
+// until waits until something is so; first is done at the beginning. Both may read the ledger.
+func (b *ledger) until(ctx context.Context, so func() bool, first func()) error {
+	b.mu.Lock()
+	if first != nil {
+		first()
+	}
+	for !so() {
+		changed := b.changed
+		b.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %d accepted messages have not come: %s", context.Cause(ctx), now, strings.Join(b.missing(10), ", "))
+			return context.Cause(ctx)
 		}
+		b.mu.Lock()
 	}
+	b.mu.Unlock()
+	return nil
 }
 
 // missing names some of the accepted letters that did not come.

@@ -50,7 +50,7 @@ at_rest: {key: {file: at-rest.key}}
 certificates: {folder: certificates, trust: trust}
 listeners:
   - {name: internal, address: "$INTERNAL", role: internal, networks: [127.0.0.0/8]}
-  - {name: external, address: "$EXTERNAL", role: external}
+  - {name: external, address: "$EXTERNAL", role: external, authentication: false}
 policy:
   rules:
     - {name: partner, to: [partner.example], sign: require, encrypt: require}
