@@ -65,6 +65,13 @@ type Settings struct {
 	Expire     time.Duration
 }
 
+// How much of a message that is received or worked on stays in memory, and of all of them together; the rest
+// is in encrypted files.
+const (
+	spoolMost  = 4 << 20
+	spoolTotal = 64 << 20
+)
+
 // Gateway is a gateway whose parts are assembled. Its methods may be called at once.
 type Gateway struct {
 	o         Options
@@ -139,6 +146,7 @@ func (g *Gateway) prepareParts() (err error) {
 	if g.spool, err = atrest.NewSpool(filepath.Join(g.o.State, "spool"), g.o.Key, 0); err != nil {
 		return err
 	}
+	g.spool.Share(spoolMost, spoolTotal)
 	table, err := newRoutes(g.o.Hostname, g.o.Settings.Routes)
 	if err != nil {
 		return err

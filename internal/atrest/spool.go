@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 const (
 	defaultMemory = 128 << 10
+	chunkSize     = 64 << 10
 	spoolPrefix   = "spool-"
 )
 
@@ -29,6 +31,9 @@ type Spool struct {
 	dir    string
 	key    Key
 	memory int
+	most   int          // bytes of one buffer in memory, as long as total has room
+	total  int64        // bytes beyond memory, of all buffers together
+	shared atomic.Int64 // bytes of total in use
 }
 
 // NewSpool makes a spool in dir, which it creates (mode 0700) where it is missing, and removes what a
@@ -58,6 +63,10 @@ func NewSpool(dir string, key Key, memory int) (*Spool, error) {
 	return &Spool{dir: dir, key: key.Derive("spool"), memory: memory}, nil
 }
 
+// Share lets a buffer keep up to most bytes in memory instead, as long as what the buffers keep beyond their
+// own memory is no more than total bytes together. It is called before the first Create.
+func (s *Spool) Share(most int, total int64) { s.most, s.total = most, total }
+
 // Create returns an empty buffer, which the caller closes.
 func (s *Spool) Create() *Buffer { return &Buffer{spool: s} }
 
@@ -69,6 +78,7 @@ type Buffer struct {
 
 	mu     sync.Mutex
 	memory bytes.Buffer
+	chunks [][]byte // what follows on memory, all full but the last
 	size   int64
 	file   *os.File       // nil while all is in memory
 	name   string         // of the file, where it could not be unlinked at once
@@ -98,9 +108,8 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	case b.sealed:
 		return 0, errBufferSealed
 	}
-	if b.file == nil && b.memory.Len()+len(p) <= b.spool.memory {
-		b.size += int64(len(p))
-		return b.memory.Write(p)
+	if b.keep(p) {
+		return len(p), nil
 	}
 	if b.file == nil {
 		if err := b.spill(); err != nil {
@@ -110,6 +119,70 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	n, err := b.enc.Write(p)
 	b.size += int64(n)
 	return n, b.failed(err)
+}
+
+// keep takes p into memory where there is room for it.
+func (b *Buffer) keep(p []byte) bool {
+	size := int(b.size) + len(p)
+	switch {
+	case b.file != nil:
+		return false
+	case size <= b.spool.memory:
+		b.memory.Write(p)
+	case size > b.spool.most || !b.grow(p):
+		return false
+	}
+	b.size = int64(size)
+	return true
+}
+
+// grow appends p to the chunks, as far as the memory that all buffers share allows for.
+func (b *Buffer) grow(p []byte) bool {
+	room := 0
+	if n := len(b.chunks); n > 0 {
+		room = chunkSize - len(b.chunks[n-1])
+	}
+	more := (len(p) - room + chunkSize - 1) / chunkSize
+	if more > 0 && !b.spool.reserve(more*chunkSize) {
+		return false
+	}
+	for len(p) > 0 {
+		if room == 0 {
+			b.chunks, room = append(b.chunks, make([]byte, 0, chunkSize)), chunkSize
+		}
+		last := &b.chunks[len(b.chunks)-1]
+		n := min(len(p), room)
+		*last = append(*last, p[:n]...)
+		p, room = p[n:], room-n
+	}
+	return true
+}
+
+// reserve takes bytes of the memory that all buffers share, where there are as many.
+func (s *Spool) reserve(bytes int) bool {
+	if s.shared.Add(int64(bytes)) <= s.total {
+		return true
+	}
+	s.shared.Add(-int64(bytes))
+	return false
+}
+
+// forget gives up what is in memory. The chunks are not used again: readers may still have them.
+func (b *Buffer) forget() {
+	b.spool.shared.Add(-int64(len(b.chunks) * chunkSize))
+	b.memory, b.chunks = bytes.Buffer{}, nil
+}
+
+// inMemory reads what is in memory.
+func (b *Buffer) inMemory() io.Reader {
+	if len(b.chunks) == 0 {
+		return bytes.NewReader(b.memory.Bytes())
+	}
+	parts := []io.Reader{bytes.NewReader(b.memory.Bytes())}
+	for _, c := range b.chunks {
+		parts = append(parts, bytes.NewReader(c))
+	}
+	return io.MultiReader(parts...)
 }
 
 func (b *Buffer) failed(err error) error {
@@ -134,8 +207,8 @@ func (b *Buffer) spill() error {
 	if b.enc, err = b.spool.key.Writer(file, b.assoc); err != nil {
 		return err
 	}
-	_, err = b.memory.WriteTo(b.enc)
-	b.memory = bytes.Buffer{}
+	_, err = io.Copy(b.enc, b.inMemory())
+	b.forget()
 	return err
 }
 
@@ -156,7 +229,7 @@ func (b *Buffer) Open() (io.ReadCloser, error) {
 	}
 	b.sealed = true
 	if b.file == nil {
-		return io.NopCloser(bytes.NewReader(b.memory.Bytes())), nil
+		return io.NopCloser(b.inMemory()), nil
 	}
 	info, err := b.file.Stat()
 	if err != nil {
@@ -176,7 +249,8 @@ func (b *Buffer) Close() error {
 	if b.closed {
 		return nil
 	}
-	b.closed, b.enc, b.memory = true, nil, bytes.Buffer{}
+	b.closed, b.enc = true, nil
+	b.forget()
 	if b.file == nil {
 		return nil
 	}

@@ -118,6 +118,59 @@ func TestBufferOverflowIsEncryptedAndNameless(t *testing.T) {
 	}
 }
 
+// Beyond what each buffer keeps in memory, all of them share some more, and give it back.
+func TestBufferShared(t *testing.T) {
+	const each, most, shared = 1000, 300 << 10, 512 << 10
+	dir := filepath.Join(t.TempDir(), "spool")
+	s, err := atrest.NewSpool(dir, atrest.NewKey(), each)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Share(most, shared)
+	fill := func(size int) (*atrest.Buffer, []byte) {
+		plain, b := random(size), s.Create()
+		for chunk := plain; len(chunk) > 0; {
+			n, err := b.Write(chunk[:min(30_000, len(chunk))])
+			if err != nil {
+				t.Fatal(err)
+			}
+			chunk = chunk[n:]
+		}
+		return b, plain
+	}
+	inFiles := func(want int, what string) {
+		t.Helper()
+		if open := openFiles(t, dir); len(open) != want {
+			t.Errorf("%s: %d files, want %d", what, len(open), want)
+		}
+	}
+	first, plain := fill(250 << 10)
+	inFiles(0, "room for one")
+	second, other := fill(200 << 10)
+	inFiles(0, "room for two")
+	third, more := fill(100 << 10)
+	inFiles(1, "no room for a third")
+	readBack(t, first, plain)
+	readBack(t, second, other)
+	readBack(t, third, more)
+	first.Close()
+	first.Close()
+	fourth, fresh := fill(200 << 10)
+	inFiles(1, "the room of the first")
+	readBack(t, fourth, fresh)
+	readBack(t, second, other)
+	fifth, large := fill(400 << 10)
+	inFiles(2, "more than one may have")
+	readBack(t, fifth, large)
+	for _, b := range []*atrest.Buffer{second, third, fourth, fifth} {
+		b.Close()
+	}
+	last, all := fill(290 << 10)
+	defer last.Close()
+	inFiles(0, "all given back")
+	readBack(t, last, all)
+}
+
 func TestBufferOrder(t *testing.T) {
 	s, _ := spool(t, 100)
 	for _, size := range []int{10, 1000} {
