@@ -27,7 +27,7 @@ func TestNoOracle(t *testing.T) {
 		told      bool
 	}{"plain": {false, true}, "encrypted": {true, false}} {
 		t.Run(name, func(t *testing.T) {
-			s := newSetting(t)
+			s, m := newSetting(t), m
 			if c.encrypted {
 				var out bytes.Buffer
 				if err := smime.Protect(&out, text(m), smime.ProtectOptions{
