@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/origin"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/protect"
@@ -57,7 +58,8 @@ type Settings struct {
 	Policy     *policy.Policy
 	Vocabulary policy.Vocabulary
 	Marks      protect.Marks
-	Origin     origin.Options // of mail from outside; its names and its clock are the gateway's
+	Origin     origin.Options   // of mail from outside; its names and its clock are the gateway's
+	DKIM       mailauth.Signers // sign what leaves
 	Algorithm  cms.Algorithm
 	Certs      certs.Finder
 	Validator  *certs.Validator
@@ -107,7 +109,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, fmt.Errorf("opening the queue: %w", err)
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
-		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Recorder: g.recorder, Log: o.Log,
+		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, SignReport: g.signReport, Recorder: g.recorder, Log: o.Log,
 		Hostname: o.Hostname, Retry: o.Settings.Retry, Lifetime: o.Settings.Expire, Now: o.Now,
 	})
 	if err == nil {
@@ -123,15 +125,9 @@ func New(o Options) (*Gateway, error) {
 func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	return protect.New(protect.Options{
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
-		Router: g.routes, Algorithm: s.Algorithm, Marks: s.Marks, Expire: s.Expire,
+		Router: g.routes, Algorithm: s.Algorithm, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
-}
-
-func (g *Gateway) newJudge(s Settings) (*origin.Judge, error) {
-	o := s.Origin
-	o.Hostname, o.Local, o.Recorder, o.Now = g.o.Hostname, s.Local, g.recorder, g.o.Now
-	return origin.New(o)
 }
 
 func (g *Gateway) smtpinOptions(s Settings) smtpin.Options {

@@ -91,6 +91,7 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 		Algorithm: cms.Algorithm(c.Policy.Algorithm), Certs: certificates, Validator: certificates.Validator(),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire,
 	}
+	s.DKIM = signers(c)
 	if s.Origin, err = originOptions(c); err != nil {
 		return gateway.Settings{}, err
 	}

@@ -139,10 +139,12 @@ type Options struct {
 	Router Router
 	// Chosen gives the way that an operator chose by name for a recipient, and refuses what policy forbids at
 	// this moment; nil: there is none.
-	Chosen   func(name string, env mail.Envelope, to mail.Address) (Route, error)
-	Prepare  Prepare // nil: the content as it is stored
-	Recorder track.Recorder
-	Log      logrus.FieldLogger
+	Chosen  func(name string, env mail.Envelope, to mail.Address) (Route, error)
+	Prepare Prepare // nil: the content as it is stored
+	// SignReport signs the reports that are written; nil: they go unsigned. It may be called at once.
+	SignReport SignReport
+	Recorder   track.Recorder
+	Log        logrus.FieldLogger
 	// Hostname is this machine's name, in reports to senders.
 	Hostname string
 	Retry    Retry // no steps: DefaultRetry

@@ -135,7 +135,7 @@ func (s *Scheduler) notify(m queue.Message, told []report.Recipient) (queue.New,
 	now := s.o.Now()
 	env, content := report.New(now, s.o.Hostname, report.Original{Envelope: m.Envelope, Header: header}, told)
 	return queue.New{
-		Envelope: env, Destinations: []string{destination}, Content: content, Origin: m.Origin,
+		Envelope: env, Destinations: []string{destination}, Content: s.signedReport(m.Envelope.ID, content), Origin: m.Origin,
 		Note: "report: " + string(told[0].Action), Due: now, Expires: now.Add(s.o.Lifetime),
 	}, nil
 }

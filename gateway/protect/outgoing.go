@@ -24,6 +24,7 @@ const headerLimit = 256 << 10
 // draft is an outgoing message on its way to its variants.
 type draft struct {
 	env     mail.Envelope
+	before  entity.Header // as it was taken
 	source  source
 	form    smime.Form // how it is protected already, by its sender's own program
 	from    mail.Address
@@ -73,7 +74,8 @@ func (p *Protector) draft(ctx context.Context, env mail.Envelope, content mail.C
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{env: env, flags: policy.ReadFlags(&header, p.o.Vocabulary)}
+	d := &draft{env: env, before: header}
+	d.flags = policy.ReadFlags(&header, p.o.Vocabulary)
 	d.visible = visible(header)
 	d.from = singleFrom(header)
 	header.Del("Bcc") // RFC 5322, 3.6.3 and 3.6.6: they name the recipients the others must not see
@@ -300,7 +302,11 @@ func (p *Protector) addVariant(ctx context.Context, adm *Admission, d *draft, v 
 	if err != nil {
 		return fmt.Errorf("protecting a message of %s: %w", d.env.From, err)
 	}
-	entry, err := p.entry(d.env, v.recipients, content, v.note())
+	content, keys, err := p.finish(ctx, d, v, content)
+	if err != nil {
+		return fmt.Errorf("protecting a message of %s: %w", d.env.From, err)
+	}
+	entry, err := p.entry(d.env, v.recipients, content, v.note(keys))
 	if err != nil {
 		return err
 	}
@@ -309,7 +315,7 @@ func (p *Protector) addVariant(ctx context.Context, adm *Admission, d *draft, v 
 		entry.Envelope.ID = mail.NewID(p.o.Now())
 	}
 	adm.Entries = append(adm.Entries, entry)
-	p.recordProtected(d, v, entry.Envelope.ID, content.Size())
+	p.recordProtected(d, v, keys, entry.Envelope.ID, content.Size())
 	return nil
 }
 
@@ -334,7 +340,10 @@ func (p *Protector) protected(adm *Admission, d *draft, v variant) (mail.Content
 	return buffer, err
 }
 
-func (v variant) note() string {
+func (v variant) note(keys string) string {
+	if keys != "" {
+		return v.note("") + ", DKIM by " + keys
+	}
 	switch {
 	case v.sign && v.encrypt:
 		return "signed and encrypted"
@@ -346,9 +355,9 @@ func (v variant) note() string {
 	return "unchanged"
 }
 
-func (p *Protector) recordProtected(d *draft, v variant, id mail.ID, size int64) {
+func (p *Protector) recordProtected(d *draft, v variant, keys string, id mail.ID, size int64) {
 	e := track.Event{
-		Time: p.o.Now(), Kind: track.Protected, ID: id, Origin: d.env.ID, Direction: v.direction, Size: size,
+		Time: p.o.Now(), Kind: track.Protected, ID: id, Origin: d.env.ID, Direction: v.direction, Size: size, DKIM: keys,
 	}
 	if v.sign {
 		e.SignedBy = certName(d.signer.Certificate)
@@ -359,7 +368,7 @@ func (p *Protector) recordProtected(d *draft, v variant, id mail.ID, size int64)
 			e.EncryptedTo = append(e.EncryptedTo, certName(c))
 		}
 	}
-	if !v.sign && !v.encrypt {
+	if !v.sign && !v.encrypt && keys == "" {
 		return
 	}
 	p.o.Recorder.Record(e)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/track"
@@ -34,8 +35,9 @@ type Options struct {
 	Router     Router
 	Algorithm  cms.Algorithm // content encryption of what leaves
 	Marks      Marks
-	Expire     time.Duration // how long a message may stay in the queue
-	MaxTotal   int64         // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
+	DKIM       mailauth.Signers // sign what leaves; nil: none
+	Expire     time.Duration    // how long a message may stay in the queue
+	MaxTotal   int64            // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
 	Spool      *atrest.Spool
 	Recorder   track.Recorder
 	Now        func() time.Time

@@ -1,0 +1,43 @@
+package delivery
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+)
+
+// plain is content in memory.
+type plain string
+
+func (p plain) Open() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(p))), nil }
+func (p plain) Size() int64                  { return int64(len(p)) }
+
+// A report goes into the queue signed, or as it is where there is no key or the key fails: then the log says so.
+func TestSignedReport(t *testing.T) {
+	for name, c := range map[string]struct {
+		sign SignReport
+		want mail.Content
+		log  string
+	}{
+		"no key":       {nil, plain("report"), ""},
+		"signed":       {func(c mail.Content) (mail.Content, error) { return "signed " + c.(plain), nil }, plain("signed report"), ""},
+		"the key away": {func(mail.Content) (mail.Content, error) { return nil, errors.New("away") }, plain("report"), "could not be signed"},
+	} {
+		log := logrus.New()
+		var out bytes.Buffer
+		log.SetOutput(&out)
+		s := &Scheduler{o: Options{SignReport: c.sign, Log: log}}
+		if got := s.signedReport("0abc", plain("report")); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+		if !strings.Contains(out.String(), c.log) || (c.log == "") != (out.Len() == 0) {
+			t.Errorf("%s: log %s", name, &out)
+		}
+	}
+}
