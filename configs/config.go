@@ -112,6 +112,8 @@ type Listener struct {
 	MaxSize Size `yaml:"max_size" default:"50 MB" min:"64 kB" max:"1 GB"`
 	// The most recipients one message may have.
 	MaxRecipients int `yaml:"max_recipients" default:"1000" min:"1" max:"50000"`
+	// What its clients may take up.
+	Limits Limits `yaml:"limits"`
 }
 
 // TLSMode is how a listener does TLS.

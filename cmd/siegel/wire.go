@@ -124,6 +124,7 @@ func listener(l configs.Listener) (smtpin.Listener, error) {
 		Name: l.Name, Address: l.Address, Role: smtpin.Role(l.Role), Networks: l.Networks, Senders: l.Senders,
 		Implicit: l.TLS.Mode == configs.TLSImplicit, RequireTLS: l.TLS.Required,
 		MaxSize: int64(l.MaxSize), MaxRecipients: l.MaxRecipients,
+		Limits: limits(l.Limits),
 	}
 	if pair, ok := l.TLS.Pair(); ok && l.TLS.Mode != configs.TLSNone {
 		out.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}

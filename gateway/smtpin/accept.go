@@ -17,6 +17,7 @@ import (
 type client struct {
 	addr    netip.Addr
 	network netip.Prefix
+	wide    netip.Prefix // around network, of IPv6
 }
 
 func clientOf(a net.Addr) client {
@@ -24,13 +25,18 @@ func clientOf(a net.Addr) client {
 	if err != nil {
 		return client{}
 	}
-	addr := ap.Addr().Unmap().WithZone("")
-	bits := 32
-	if addr.Is6() {
-		bits = 64 // what one customer commonly has
+	return clientAt(ap.Addr().Unmap().WithZone(""))
+}
+
+func clientAt(addr netip.Addr) client {
+	c := client{addr: addr}
+	if addr.Is4() {
+		c.network, _ = addr.Prefix(32)
+		return c
 	}
-	network, _ := addr.Prefix(bits)
-	return client{addr: addr, network: network}
+	c.network, _ = addr.Prefix(64) // what one customer commonly has
+	c.wide, _ = addr.Prefix(48)    // what one commonly gets who asks for more
+	return c
 }
 
 // acceptAll takes connections until the listener is closed.
@@ -71,18 +77,30 @@ func (s *Server) admit(c net.Conn, from client, l *site) {
 func (s *Server) register(d *door) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch limits := d.site.Limits; {
-	case s.stopping.Load():
+	if s.stopping.Load() {
 		return errStopping()
+	}
+	switch {
 	case !d.site.permits(d.client):
 		return status.Refuse(554, "5.7.1", "your address may not use this listener")
-	case len(s.doors) >= limits.Connections:
-		return status.Refuse(421, "4.7.0", "too many connections, please try again later")
-	case s.clients[d.client.network] >= limits.PerClient:
-		return status.Refuse(421, "4.7.0", "too many connections from your network, please try again later")
+	case !s.spend(d.site, d.client, connecting, 1):
+		return errTooOften
+	case s.spent(d.site, d.client, failing):
+		return errTooManyErrors
+	}
+	crowd := s.crowds[d.site.Name]
+	if crowd == nil {
+		crowd = newCrowd()
+		s.crowds[d.site.Name] = crowd
+	}
+	err := crowd.enter(d.client, &d.site.limits)
+	if errors.Is(err, errFull) && s.makeRoom(d.site) {
+		err = crowd.enter(d.client, &d.site.limits)
+	}
+	if err != nil {
+		return err
 	}
 	s.doors[d] = struct{}{}
-	s.clients[d.client.network]++
 	s.running.Add(1)
 	return nil
 }
@@ -91,8 +109,10 @@ func (s *Server) unregister(d *door) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.doors, d)
-	if s.clients[d.client.network]--; s.clients[d.client.network] <= 0 {
-		delete(s.clients, d.client.network)
+	if crowd := s.crowds[d.site.Name]; !d.pace.evicted.Load() {
+		if crowd.count(d.client, -1); crowd.open == 0 {
+			delete(s.crowds, d.site.Name)
+		}
 	}
 	s.running.Done()
 }
@@ -102,9 +122,11 @@ func (s *Server) unregister(d *door) {
 func (d *door) turnAway(refusal error) {
 	defer d.raw.Close()
 	reply := status.For(refusal)
-	d.site.Recorder.Record(track.Event{
-		Time: d.site.Now(), Kind: track.Refused, Direction: d.direction(), Client: d.describe(""), Reply: reply.String(),
-	})
+	if d.server.spend(d.site, d.client, recording, 1) { // a flood of connections is none of log lines
+		d.site.Recorder.Record(track.Event{
+			Time: d.site.Now(), Kind: track.Refused, Direction: d.direction(), Client: d.describe(""), Reply: reply.String(),
+		})
+	}
 	d.site.Log.WithFields(logrus.Fields{"listener": d.site.Name, "client": d.client.addr}).Debug("smtpin: connection refused")
 	if !d.site.Implicit {
 		d.raw.SetWriteDeadline(time.Now().Add(time.Second))

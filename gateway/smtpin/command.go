@@ -75,7 +75,7 @@ func (d *door) command() (string, error) {
 	if d.ended != nil {
 		return "", d.ended
 	}
-	switch limits := d.site.Limits; {
+	switch limits := d.site.limits; {
 	case d.server.stopping.Load():
 		return "", d.farewell(errStopping())
 	case d.errors > limits.Errors || d.logins >= maxLogins:
@@ -83,7 +83,9 @@ func (d *door) command() (string, error) {
 	case d.idle > limits.Commands:
 		return "", d.farewell(status.Refuse(421, "4.7.0", "too many commands and no message"))
 	}
+	d.waits()
 	line, err := d.readLine()
+	d.pace.silent.Store(0)
 	if err != nil {
 		return "", d.farewell(lineFault(err))
 	}
@@ -121,11 +123,14 @@ func (d *door) farewell(refusal error) error {
 
 // readLine reads up to CRLF (RFC 5321, 2.3.8) and leaves the CRLF out.
 func (d *door) readLine() (string, error) {
+	if err := d.await(); err != nil {
+		return "", err
+	}
 	var line []byte
 	for {
 		part, err := d.in.ReadSlice('\n')
 		line = append(line, part...)
-		if len(line) > d.site.Limits.Line {
+		if len(line) > d.site.limits.Line {
 			return "", errLongLine
 		}
 		if err == nil {
@@ -167,7 +172,7 @@ func (d *door) admitCommand(line string) bool {
 		}
 		d.extended = strings.EqualFold(verb, "EHLO")
 	case "MAIL":
-		if d.messages >= d.site.Limits.Messages {
+		if d.messages >= d.site.limits.Messages || d.bytes >= d.site.limits.Bytes {
 			d.farewell(status.Refuse(421, "4.7.0", "enough messages on one connection, please open another"))
 			return false
 		}
@@ -233,7 +238,8 @@ func (d *door) startTLS(arg string) {
 // message comes by BDAT or DATA is a matter of frames, and go-smtp's own BDAT takes a chunk that was cut
 // short for whole.
 func (d *door) startChunks(arg string) bool {
-	c := &chunks{tally: tally{door: d, until: time.Now().Add(d.site.Limits.Message)}}
+	now := time.Now()
+	c := &chunks{tally: tally{door: d, start: now, until: now.Add(d.site.limits.Message)}}
 	if !c.announce(arg) {
 		return false
 	}
@@ -293,6 +299,7 @@ func (d *door) replyLine(line []byte) {
 		return
 	case last && code >= 500:
 		d.errors++
+		d.server.note(d.site, d.client, failing, 1)
 	}
 	for _, c := range line {
 		if c < ' ' || c > '~' {

@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -28,7 +28,7 @@ type door struct {
 	link   net.Conn // raw, or TLS over it
 	proof  proof    // by certificate
 
-	in     *bufio.Reader // from link, through fill
+	in     *bufio.Reader // from link, through filler
 	frame  frame         // of the message that is read now; nil between messages
 	inData bool          // go-smtp waits for the end of a message
 	chunk  *chunks       // a BDAT that go-smtp has not answered yet
@@ -49,6 +49,14 @@ type door struct {
 	idle     int  // commands since the last message that brought none nearer
 	logins   int  // refused logins
 	messages int  // taken
+	bytes    int64
+
+	began time.Time // of the wait for a command
+	fresh time.Time // the last message was taken, or the connection made
+	brief time.Time // where it is not zero, a wait ends then
+	first [1]byte   // read without a buffer
+	early bool      // first is to be read
+	pace  pace
 }
 
 const (
@@ -57,19 +65,26 @@ const (
 )
 
 func newDoor(s *Server, l *site, c net.Conn, from client) *door {
-	d := &door{server: s, site: l, client: from, raw: c, link: c}
-	d.in = bufio.NewReaderSize(filler{d}, bufferSize)
-	return d
+	return &door{server: s, site: l, client: from, raw: c, link: c, fresh: time.Now()}
 }
 
-// open shakes hands where TLS is implicit and begins to converse.
+// open shakes hands where TLS is implicit, greets, and begins to converse once something is said.
 func (d *door) open() {
+	d.takeReader()
 	if d.site.Implicit {
 		if err := d.secure(); err != nil {
 			d.shut()
 			return
 		}
 	}
+	d.reply([]byte("220 " + d.site.Hostname + " ESMTP\r\n"))
+	d.waits()
+	if err := d.await(); err != nil {
+		d.farewell(lineFault(err))
+		d.shut()
+		return
+	}
+	d.mute = 1 // go-smtp's greeting
 	d.converse()
 }
 
@@ -182,7 +197,7 @@ func (d *door) secured() bool { return d.link != d.raw }
 
 // secure shakes hands.
 func (d *door) secure() error {
-	d.raw.SetDeadline(time.Now().Add(d.site.Limits.Handshake))
+	d.raw.SetDeadline(time.Now().Add(d.site.limits.Handshake))
 	conn := tls.Server(d.raw, d.site.TLSConfig)
 	if err := conn.Handshake(); err != nil {
 		d.site.Log.WithError(err).WithField("listener", d.site.Name).Debug("smtpin: TLS handshake failed")
@@ -209,59 +224,21 @@ func (d *door) describe(helo string) mail.Client {
 	return c
 }
 
-// filler reads the network for d.in. Replies go out before the door waits, all that have gathered in one write.
-type filler struct{ *door }
-
-// Read implements io.Reader.
-func (f filler) Read(p []byte) (int, error) {
-	d := f.door
-	if err := d.flush(); err != nil {
-		return 0, err
-	}
-	for {
-		until := d.deadline()
-		d.link.SetReadDeadline(until)
-		if d.server.stopping.Load() && !d.transferring() {
-			return 0, errStopping()
-		}
-		n, err := d.link.Read(p)
-		interrupted := errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(until)
-		if n > 0 || !interrupted {
-			return n, err
-		}
-	}
-}
-
-// interrupt wakes a door that waits for a command. It may be called from anywhere, once the server is
-// marked as stopping.
-func (d *door) interrupt() { d.raw.SetReadDeadline(time.Unix(1, 0)) }
-
-func (d *door) transferring() bool { return d.frame != nil && d.frame.transferring() }
-
-func (d *door) deadline() time.Time {
-	wait := d.site.Limits.Idle
-	if d.transferring() {
-		wait = d.site.Limits.Read
-	}
-	until := time.Now().Add(wait)
-	if d.frame != nil && d.frame.limit().Before(until) {
-		return d.frame.limit()
-	}
-	return until
-}
+var errUnread = errors.New("smtpin: replies cannot be sent")
 
 // flush sends the replies that wait.
 func (d *door) flush() error {
 	if len(d.out) == 0 {
 		return nil
 	}
-	d.link.SetWriteDeadline(time.Now().Add(d.site.Limits.Write))
+	d.link.SetWriteDeadline(time.Now().Add(d.site.limits.Write))
 	_, err := d.link.Write(d.out)
 	d.out = d.out[:0]
 	if err != nil {
 		d.ended = io.EOF
+		return fmt.Errorf("%w: %v", errUnread, err) // a deadline of writing is none of reading
 	}
-	return err
+	return nil
 }
 
 // shut ends the connection. What the far end still sends is read for a moment, since TCP would otherwise
@@ -269,6 +246,7 @@ func (d *door) flush() error {
 func (d *door) shut() {
 	defer d.server.unregister(d)
 	defer d.raw.Close()
+	defer d.giveReader()
 	d.flush()
 	if !d.linger && d.in.Buffered() == 0 {
 		d.link.Close()

@@ -12,8 +12,7 @@ func (s *Server) Admit(c net.Conn, from netip.Addr, name string) {
 	s.mu.Unlock()
 	for _, l := range set.sites {
 		if l.Name == name {
-			network, _ := from.Prefix(from.BitLen())
-			s.admit(c, client{addr: from, network: network}, l)
+			s.admit(c, clientAt(from), l)
 			return
 		}
 	}

@@ -34,6 +34,7 @@ var (
 // tally is what both frames keep.
 type tally struct {
 	*door
+	start time.Time
 	until time.Time
 	max   int64 // octets of a message that is taken
 	size  int64 // octets seen
@@ -42,13 +43,21 @@ type tally struct {
 	high  bool
 }
 
-func (t *tally) limit() time.Time { return t.until }
-func (t *tally) eightBit() bool   { return t.high }
+// limit is the end of the time for the whole message, or the moment when what has come is too little for the time
+// it took.
+func (t *tally) limit() time.Time {
+	limits := &t.site.limits
+	due := t.start.Add(limits.Read + time.Duration(float64(t.size)/float64(limits.Rate)*float64(time.Second)))
+	return earlier(t.until, due)
+}
+
+func (t *tally) eightBit() bool { return t.high }
 
 // count notes n more octets. Of a message that is refused anyway as much again is read, so that the client
 // reads why; then the connection ends.
 func (t *tally) count(n int) {
 	t.size += int64(n)
+	t.pace.size.Store(t.size)
 	if t.size > t.max && t.fault == nil {
 		t.fault = errTooLarge
 	}
@@ -85,7 +94,10 @@ func isHigh(b []byte) bool {
 // broke ends frame and connection for an error of the network.
 func (t *tally) broke(err error) error {
 	t.ended, t.linger = errBroken, true
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, errCrowded):
+		t.fault = errCrowded
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		t.fault = status.Refuse(421, "4.4.2", "the message took too long to arrive")
 	}
 	t.door.farewell(nil)
@@ -105,8 +117,11 @@ func (t *tally) result() error {
 
 // newFrame is the frame of the message that go-smtp has just said 354 to.
 func (d *door) newFrame() frame {
-	t := tally{door: d, max: d.site.MaxSize, until: time.Now().Add(d.site.Limits.Message)}
+	now := time.Now()
+	t := tally{door: d, max: d.site.MaxSize, start: now, until: now.Add(d.site.limits.Message)}
 	d.inData = true
+	d.pace.size.Store(0)
+	d.pace.moving.Store(now.UnixNano())
 	if c := d.chunk; c != nil {
 		d.chunk = nil
 		c.tally = t
@@ -124,6 +139,7 @@ func (d *door) closeFrame() error {
 	}
 	err := d.frame.finish()
 	d.frame = nil
+	d.pace.moving.Store(0)
 	return err
 }
 
@@ -240,6 +256,13 @@ type chunks struct {
 
 func (f *chunks) transferring() bool { return !f.wait }
 
+func (f *chunks) limit() time.Time {
+	if f.wait {
+		return f.until
+	}
+	return f.tally.limit()
+}
+
 // Read implements io.Reader.
 func (f *chunks) Read(p []byte) (int, error) {
 	for f.left == 0 && f.ended == nil && f.fault == nil {
@@ -298,7 +321,13 @@ func (f *chunks) lineEnd(b []byte) {
 func (f *chunks) nextChunk() {
 	f.say(status.Reply{Code: 250, Enhanced: [3]int{2, 0, 0}, Text: "go on"})
 	f.wait = true
-	defer func() { f.wait = false }()
+	f.pace.moving.Store(0)
+	start := time.Now()
+	defer func() {
+		f.wait = false
+		f.start = f.start.Add(time.Since(start)) // the rate is that of the chunks
+		f.pace.moving.Store(f.start.UnixNano())
+	}()
 	for {
 		line, err := f.command()
 		if err != nil {

@@ -34,7 +34,7 @@ func (s *session) receive(f frame, env *mail.Envelope) (int64, error) {
 // store writes the message with the header it gets at the door.
 func (s *session) store(w io.Writer, r io.Reader, env mail.Envelope) error {
 	const buffer = 16 << 10
-	limits := s.door.site.Limits
+	limits := s.door.site.limits
 	h, body, err := entity.Read(bufio.NewReaderSize(r, buffer), limits.Header)
 	switch {
 	case errors.Is(err, entity.ErrLimit):

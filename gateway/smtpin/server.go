@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/siegel-mail/siegel/internal/meter"
 )
 
 // Errors of Serve and Listen.
@@ -30,8 +31,11 @@ type Server struct {
 	listening bool
 	serving   bool
 	doors     map[*door]struct{}
-	clients   map[netip.Prefix]int // open connections of each client network
-	running   sync.WaitGroup       // accept loops and doors
+	crowds    map[string]*crowd // by name of listener
+	running   sync.WaitGroup    // accept loops and doors
+
+	used    *meter.Meter[usageKey]
+	buffers *buffers
 }
 
 // bound is one open listener. A connection takes the settings that stand when it is accepted.
@@ -47,7 +51,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{set: set, doors: map[*door]struct{}{}, clients: map[netip.Prefix]int{}}
+	s := &Server{set: set, doors: map[*door]struct{}{}, crowds: map[string]*crowd{}, used: meter.New[usageKey](maxRemembered), buffers: newBuffers()}
 	s.handling, s.giveUp = context.WithCancel(context.Background())
 	return s, nil
 }

@@ -70,6 +70,9 @@ func (s *session) mail(opts *smtp.MailOptions) (mail.Address, error) {
 	if from.utf8 && !opts.UTF8 {
 		return from.Address, status.Refuse(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8")
 	}
+	if server, c := s.door.server, s.door.client; server.spent(site, c, sending) || server.spent(site, c, octets) {
+		return from.Address, errTooMuch
+	}
 	if !s.maySend(from.Address) {
 		return from.Address, status.Refuse(550, "5.7.1", "you may not send from <"+from.String()+">")
 	}
@@ -144,6 +147,9 @@ func (s *session) rcpt(opts *smtp.RcptOptions) (mail.Recipient, error) {
 	if strings.ContainsFunc(r.ORcpt, unicode.IsControl) {
 		return r, status.Refuse(501, "5.5.4", "the ORCPT parameter holds a control character")
 	}
+	if !s.door.server.spend(s.door.site, s.door.client, addressing, 1) {
+		return r, errTooManyOver
+	}
 	return r, nil
 }
 
@@ -164,6 +170,8 @@ func (s *session) Data(io.Reader) error {
 	env := s.envelope()
 	s.named = ""
 	size, err := s.receive(f, &env)
+	s.door.server.note(s.door.site, s.door.client, sending, 1)
+	s.door.server.note(s.door.site, s.door.client, octets, size)
 	e := track.Event{
 		Time: s.door.site.Now(), ID: env.ID, Origin: env.ID, From: env.From.String(), Size: size, MessageID: s.named, Elapsed: time.Since(start),
 	}
@@ -174,7 +182,8 @@ func (s *session) Data(io.Reader) error {
 		return s.refused(err, e)
 	}
 	s.door.messages++
-	s.door.idle = 0
+	s.door.bytes += size
+	s.door.idle, s.door.fresh = 0, time.Now()
 	reply := status.Reply{Code: 250, Enhanced: [3]int{2, 0, 0}, Text: "queued as " + string(env.ID)}
 	e.Kind, e.Direction, e.Client, e.Reply = track.Accepted, s.door.direction(), env.Client, reply.String()
 	s.door.site.Recorder.Record(e)

@@ -32,6 +32,7 @@ type settings struct {
 type site struct {
 	*settings
 	Listener
+	limits Limits
 }
 
 func newSettings(o Options) (*settings, error) {
@@ -50,7 +51,10 @@ func newSettings(o Options) (*settings, error) {
 	set := &settings{Options: o}
 	errs := set.check()
 	for _, l := range o.Listeners {
-		site := &site{settings: set, Listener: l}
+		site := &site{settings: set, Listener: l, limits: o.Limits}
+		if l.Limits != nil {
+			site.limits = l.Limits.withDefaults()
+		}
 		errs = append(errs, site.check(set.sites)...)
 		set.sites = append(set.sites, site)
 	}

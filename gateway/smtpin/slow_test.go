@@ -62,7 +62,7 @@ func TestLongTransferArrives(t *testing.T) {
 		p.say("DATA", "354 ")
 		for range 25 {
 			time.Sleep(2 * time.Minute) // of the bubble
-			p.send("and so on\r\n")
+			p.send(strings.Repeat("and so on\r\n", 6000))
 		}
 		p.say(".", "250 2.0.0 queued as ")
 	})
@@ -71,7 +71,7 @@ func TestLongTransferArrives(t *testing.T) {
 // The whole message has a deadline too, so that a trickle does not hold a connection for ever.
 func TestTrickleEnds(t *testing.T) {
 	for _, how := range []string{"DATA\r\n", "BDAT 1000\r\n"} {
-		slow(t, smtpin.Limits{Message: 10 * time.Minute}, func(p *peer, h *sink) {
+		slow(t, smtpin.Limits{Message: 10 * time.Minute, Read: 11 * time.Minute}, func(p *peer, h *sink) {
 			p.begin()
 			start := time.Now()
 			p.send(how)
@@ -106,6 +106,76 @@ func TestIdleEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A command that comes octet by octet has the time of one command, not of one octet.
+func TestDrippingCommandEnds(t *testing.T) {
+	slow(t, smtpin.Limits{}, func(p *peer, h *sink) {
+		p.say("", "220 ")
+		start := time.Now()
+		for range 5 {
+			p.send("N")
+			time.Sleep(59 * time.Second)
+		}
+		p.say("", "421 4.4.2 ", "", "")
+		if waited := time.Since(start); waited < 5*time.Minute || waited > 5*time.Minute+3*time.Second {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+// Commands alone do not keep a connection open for ever.
+func TestQuietEnds(t *testing.T) {
+	slow(t, smtpin.Limits{}, func(p *peer, h *sink) {
+		p.begin()
+		start := time.Now()
+		for time.Since(start) < 28*time.Minute {
+			time.Sleep(4 * time.Minute)
+			p.say("RCPT TO:<alice@firma.example>", "250 ")
+		}
+		p.say("", "421 4.4.2 ", "", "")
+		if waited := time.Since(start); waited < 30*time.Minute || waited > 30*time.Minute+3*time.Second {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+// A message that comes drop by drop holds no place for longer than a moment of silence would.
+func TestDripEnds(t *testing.T) {
+	for _, how := range []string{"DATA\r\n", "BDAT 1000000\r\n"} {
+		slow(t, smtpin.Limits{}, func(p *peer, h *sink) {
+			p.begin()
+			start := time.Now()
+			p.send(how)
+			if how[0] == 'D' {
+				p.say("", "354 ")
+			}
+			for range 6 { // in all 6000 octets, for which 12 seconds are given beyond the three minutes
+				p.send(strings.Repeat("0123456789abcdef0123456789abcdef01234567890123456\r\n", 20)[:1000])
+				time.Sleep(30 * time.Second)
+			}
+			p.say("", "421 4.4.2 ", "", "")
+			if waited := time.Since(start); waited < 3*time.Minute+12*time.Second || waited > 3*time.Minute+16*time.Second {
+				t.Errorf("waited %v", waited)
+			}
+			if len(h.messages()) != 0 {
+				t.Error("accepted")
+			}
+		})
+	}
+}
+
+// What comes at the slowest pace that is enough arrives.
+func TestSlowButSteadyArrives(t *testing.T) {
+	slow(t, smtpin.Limits{}, func(p *peer, h *sink) {
+		p.begin()
+		p.say("DATA", "354 ")
+		for range 50 {
+			time.Sleep(time.Minute)
+			p.send(strings.Repeat("0123456789abcdef0123456789abc\r\n", 1000))
+		}
+		p.say(".", "250 2.0.0 queued as ")
+	})
 }
 
 // Between two chunks a client is as idle as between two commands.

@@ -69,8 +69,9 @@ type Listener struct {
 	// Auth offers SASL PLAIN and LOGIN, under TLS only. A submission listener must have one, and then
 	// takes mail from authenticated users only.
 	Auth          Authenticator
-	MaxSize       int64 // bytes of a message; 0: 50 MiB
-	MaxRecipients int   // of a message; 0: 1000
+	MaxSize       int64   // bytes of a message; 0: 50 MiB
+	MaxRecipients int     // of a message; 0: 1000
+	Limits        *Limits // nil: those of the server
 }
 
 // Certificates are the client certificates that a listener believes. They are one condition more, never in
@@ -93,53 +94,5 @@ type Options struct {
 	Recorder  track.Recorder     // of accepted and refused messages; nil: none
 	Log       logrus.FieldLogger // for developers; nil: none
 	Now       func() time.Time   // nil: time.Now
-	Limits    Limits
-}
-
-// Limits bound what clients may take up. Zero fields take the default that stands with them.
-type Limits struct {
-	Connections int           // open at once over all listeners; 1000
-	PerClient   int           // open at once from one IPv4 address or IPv6 /64; 100
-	Errors      int           // commands refused for good, on one connection; 20
-	Commands    int           // without a message, beside RCPT and BDAT, on one connection; 100
-	Messages    int           // taken on one connection before it is closed; 1000
-	Idle        time.Duration // wait for a command; 5 minutes (RFC 5321, 4.5.3.2.7)
-	Read        time.Duration // wait for the next bytes of a message; 3 minutes (RFC 5321, 4.5.3.2.5)
-	Write       time.Duration // for one reply to go out; 1 minute
-	Message     time.Duration // from DATA to the end of the message; 1 hour
-	Handshake   time.Duration // for TLS; 30 seconds
-	Grace       time.Duration // for messages in transfer at a stop; 30 seconds
-	Line        int           // octets of a command; 12288 (RFC 4954, 4.: AUTH)
-	Header      int           // octets of a message header; 256 KiB
-	Fields      int           // of a message header; 1000
-	Hops        int           // Received fields before a loop is suspected; 100 (RFC 5321, 6.3)
-}
-
-func (l Limits) withDefaults() Limits {
-	orInt := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	orTime := func(v *time.Duration, d time.Duration) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	orInt(&l.Connections, 1000)
-	orInt(&l.PerClient, 100)
-	orInt(&l.Errors, 20)
-	orInt(&l.Commands, 100)
-	orInt(&l.Messages, 1000)
-	orInt(&l.Line, 12<<10)
-	orInt(&l.Header, 256<<10)
-	orInt(&l.Fields, 1000)
-	orInt(&l.Hops, 100)
-	orTime(&l.Idle, 5*time.Minute)
-	orTime(&l.Read, 3*time.Minute)
-	orTime(&l.Write, time.Minute)
-	orTime(&l.Message, time.Hour)
-	orTime(&l.Handshake, 30*time.Second)
-	orTime(&l.Grace, 30*time.Second)
-	return l
+	Limits    Limits             // of listeners that have none of their own; Grace is for all
 }
