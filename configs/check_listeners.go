@@ -27,6 +27,7 @@ func (k *checker) listeners() {
 		k.address(l, dotted, bound)
 		k.listenerTLS(l, dotted+".tls")
 		k.clients(l, dotted+".tls")
+		k.limits(l, dotted+".limits")
 		switch l.Role {
 		case RoleInternal:
 			k.internal(l, dotted)

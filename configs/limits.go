@@ -44,3 +44,14 @@ type Limits struct {
 	// The most fields in the header of a message.
 	HeaderFields int `yaml:"header_fields" default:"1000" min:"10" max:"100000"`
 }
+
+func (k *checker) limits(l *Listener, dotted string) {
+	for i, p := range l.Limits.Exempt {
+		if p.Bits() < 8 {
+			k.warnMember(dotted+".exempt", i, "%s is the internet: no client would be bound by the limits; list your own servers", p)
+		}
+	}
+	if most := l.Limits.Connections; most > 0 && l.Limits.ConnectionsPerClient > most {
+		k.warn(dotted+".connections_per_client", "one client could take all %d connections of the listener; choose a smaller number", most)
+	}
+}

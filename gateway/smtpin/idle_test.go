@@ -154,13 +154,12 @@ func TestIdleClients(t *testing.T) {
 	if len(h.messages()) != 1 {
 		t.Error("no message")
 	}
-	const most = 24 << 10
-	each := uint64(most + 1)
-	for start := time.Now(); each > most && time.Since(start) < patience; {
+	each := uint64(idleBytes + 1)
+	for start := time.Now(); each > idleBytes && time.Since(start) < patience; {
 		each = (memory() - before) / uint64(n) // which collects garbage
 	}
 	t.Logf("%d connections take up %d bytes each", n, each)
-	if each > most {
-		t.Errorf("more than %d", most)
+	if each > idleBytes {
+		t.Errorf("more than %d", idleBytes)
 	}
 }
