@@ -26,6 +26,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/gateway/track/audit"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime/cms"
 )
@@ -81,6 +82,7 @@ type Gateway struct {
 	spool     *atrest.Spool
 	recorder  track.Recorder
 	metrics   *track.Metrics
+	audit     *audit.Log
 	listeners *smtpin.Server
 	scheduler *delivery.Scheduler
 	routes    *router
@@ -108,6 +110,9 @@ func New(o Options) (*Gateway, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("opening the queue: %w", err)
 	}
+	if err := g.openAudit(); err != nil {
+		return nil, errors.Join(err, g.store.Close())
+	}
 	g.scheduler, err = delivery.New(delivery.Options{
 		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, SignReport: g.signReport, Recorder: g.recorder, Log: o.Log,
 		Hostname: o.Hostname, Retry: o.Settings.Retry, Lifetime: o.Settings.Expire, Now: o.Now,
@@ -116,7 +121,7 @@ func New(o Options) (*Gateway, error) {
 		err = g.setAdmin()
 	}
 	if err != nil {
-		g.store.Close()
+		g.Close()
 		return nil, err
 	}
 	return g, nil
@@ -195,15 +200,17 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if g.control != nil {
 		group.Go(func() error { return g.control.Serve(ctx) })
 	}
+	g.note("start")
 	err := group.Wait()
+	g.note("stop")
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	return errors.Join(err, g.store.Close())
+	return errors.Join(err, g.Close())
 }
 
 // Close releases a gateway that is not run.
-func (g *Gateway) Close() error { return g.store.Close() }
+func (g *Gateway) Close() error { return errors.Join(g.store.Close(), g.audit.Close()) }
 
 // Accept admits a message that a listener took: its origin judged, decided, protected and committed. It returns nil only when
 // every variant is on stable storage (invariant 1).
@@ -286,7 +293,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}}
+	}, g.auditCheck()}
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{
 			Address: g.o.HTTP, Gatherer: g.metrics.Registry(), Checks: checks, Log: g.o.Log,
@@ -300,7 +307,7 @@ func (g *Gateway) setAdmin() (err error) {
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
 		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.TryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks,
-		Recorder: g.recorder, Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
+		Recorder: g.recorder, Audit: g.audit, Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err
 }

@@ -68,6 +68,10 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, g *gateway.Gatew
 	go func() {
 		defer close(done)
 		for range hangup {
+			if err := g.Act(ctx, "reload", "by the signal SIGHUP"); err != nil {
+				log.WithError(err).Error("reload refused, the old configuration stays in force")
+				continue
+			}
 			if err := g.ReloadFromSource(ctx); err != nil {
 				log.WithError(err).Error("reload failed, the old configuration stays in force")
 				continue

@@ -17,7 +17,7 @@ func (c *Control) audit(r *http.Request, a Act) error {
 	if c.o.Audit == nil {
 		return nil
 	}
-	a.Time, a.Who = c.o.Now(), who(peer(r))
+	a.Time, a.Who = c.o.Now(), caller(r)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTime)
 	defer cancel()
 	if err := c.o.Audit.Record(ctx, a); err != nil {

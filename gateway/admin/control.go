@@ -79,7 +79,7 @@ func NewControl(o ControlOptions) (*Control, error) {
 	c.server = newServer(c.quit, reloadTime+10*time.Second, c.log)
 	c.server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		if g, ok := conn.(*guest); ok {
-			return context.WithValue(ctx, userKey{}, g.user)
+			return context.WithValue(context.WithValue(ctx, userKey{}, g.user), loginKey{}, loginOf(g.Conn))
 		}
 		return ctx
 	}

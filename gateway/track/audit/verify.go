@@ -8,25 +8,26 @@ import (
 
 // Result is what a log is found to be.
 type Result struct {
-	Files   int
-	Entries int    // that are genuine
-	First   uint64 // number of the first genuine entry
-	Last    uint64 // and of the last
-	MAC     string // of the last: whoever keeps it elsewhere can tell later that nothing was cut off since
-	Torn    int64  // bytes of an entry at the end that was begun and never confirmed, as a crash leaves them
+	Files   int    `json:"files"`
+	Entries int    `json:"entries"` // that are genuine
+	First   uint64 `json:"first"`   // number of the first genuine entry
+	Last    uint64 `json:"last"`    // and of the last
+	// MAC is that of the last entry: whoever keeps it elsewhere can tell later that nothing was cut off since.
+	MAC  string `json:"mac"`
+	Torn int64  `json:"torn"` // bytes of an entry at the end that was begun and never confirmed, as a crash leaves them
 	// Problems are the first hundred faults in the order of the log; Faults counts all of them. After counts
 	// the genuine entries after the first one.
-	Problems []Problem
-	Faults   int
-	After    int
+	Problems []Problem `json:"problems"`
+	Faults   int       `json:"faults"`
+	After    int       `json:"after"`
 }
 
 // Problem is one fault of a log.
 type Problem struct {
-	File string
-	Line int    // 0: the file as a whole
-	Seq  uint64 // of the entry; 0 where it cannot be read
-	Text string
+	File string `json:"file"`
+	Line int    `json:"line,omitempty"` // 0: the file as a whole
+	Seq  uint64 `json:"seq,omitempty"`  // of the entry; 0 where it cannot be read
+	Text string `json:"text"`
 }
 
 // Anchor is an entry that is known from elsewhere. The zero Anchor knows nothing.
