@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/siegel-mail/siegel/internal/atrest"
 )
@@ -28,6 +29,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.authentication()
 	k.dkim()
 	k.routes()
+	k.dns()
 	k.admin()
 }
 
@@ -77,8 +79,13 @@ func (k *checker) general() {
 			k.failMember("domains", i, "* would make the whole internet the company's own; name the company's domains")
 		}
 	}
-	if q := k.Queue; len(q.Retry) > 0 && q.Expire < q.Retry[0] {
-		k.fail("queue.expire", "nothing is tried twice within this time; it must be longer than the first wait under retry")
+	k.tries("queue.expire", k.Queue.Retry, k.Queue.Expire)
+}
+
+// tries holds that there is time for a second attempt.
+func (k *checker) tries(dotted string, retry []time.Duration, expire time.Duration) {
+	if len(retry) > 0 && expire < retry[0] {
+		k.fail(dotted, "nothing is tried twice within this time; it must be longer than the first wait under retry")
 	}
 }
 

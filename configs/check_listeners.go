@@ -3,6 +3,7 @@ package configs
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/netip"
 	"strconv"
@@ -201,19 +202,19 @@ func (k *checker) listenerTLS(l *Listener, dotted string) {
 		}
 		return
 	}
-	t.pair = k.pair(t, dotted)
+	t.pair = k.pair(t.Certificate, t.Key, dotted+".")
 	if t.pair != nil {
 		k.leaf(l, dotted+".certificate")
 	}
 }
 
-// pair loads a certificate and its key.
-func (k *checker) pair(t *ListenerTLS, dotted string) *tls.Certificate {
-	certificate, keyText := k.file(dotted+".certificate", t.Certificate), []byte(nil)
-	if t.Key == t.Certificate {
+// pair loads a certificate and its key, whose keys in the configuration begin with prefix.
+func (k *checker) pair(certificateFile, keyFile Path, prefix string) *tls.Certificate {
+	certificate, keyText := k.file(prefix+"certificate", certificateFile), []byte(nil)
+	if keyFile == certificateFile {
 		keyText = certificate
 	} else {
-		keyText = k.file(dotted+".key", t.Key)
+		keyText = k.file(prefix+"key", keyFile)
 	}
 	if certificate == nil || keyText == nil {
 		return nil
@@ -221,10 +222,10 @@ func (k *checker) pair(t *ListenerTLS, dotted string) *tls.Certificate {
 	pair, err := tls.X509KeyPair(certificate, keyText)
 	if err != nil {
 		at, why := pairTrouble(err, keyText)
-		k.fail(dotted+at, "%s", why)
+		k.fail(prefix+at, "%s", why)
 		return nil
 	}
-	k.private(dotted+".key", t.Key)
+	k.private(prefix+"key", keyFile)
 	return &pair
 }
 
@@ -233,26 +234,35 @@ func pairTrouble(err error, keyText []byte) (at, why string) {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "rather than a key"):
-		return ".key", "there is a certificate and no key in this file; give the key as well"
+		return "key", "there is a certificate and no key in this file; give the key as well"
 	case strings.Contains(text, "does not match"):
-		return ".key", "this key does not belong to the certificate; give the key the certificate was made for"
+		return "key", "this key does not belong to the certificate; give the key the certificate was made for"
 	case bytes.Contains(keyText, []byte("ENCRYPTED")):
-		return ".key", "this key is encrypted; remove its password with: openssl pkey -in OLD -out NEW"
+		return "key", "this key is encrypted; remove its password with: openssl pkey -in OLD -out NEW"
 	case strings.Contains(text, "certificate input"):
-		return ".certificate", "there is no PEM certificate in this file"
+		return "certificate", "there is no PEM certificate in this file"
 	case strings.Contains(text, "key input"), strings.Contains(text, "PEM block with type"):
-		return ".key", "there is no PEM private key in this file"
+		return "key", "there is no PEM private key in this file"
 	case strings.Contains(text, "private key"):
-		return ".key", "this private key cannot be used; RSA, ECDSA and Ed25519 keys can"
+		return "key", "this private key cannot be used; RSA, ECDSA and Ed25519 keys can"
 	}
-	return ".certificate", "this certificate cannot be read; it must be PEM, first the server's, then those above it"
+	return "certificate", "this certificate cannot be read; it must be PEM, first the server's, then those above it"
 }
 
 // soon is how long before its end a certificate is warned of.
 const soon = 14 * 24 * time.Hour
 
 func (k *checker) leaf(l *Listener, dotted string) {
-	leaf, now := l.TLS.pair.Leaf, k.options.Now()
+	leaf := l.TLS.pair.Leaf
+	k.validity(leaf, dotted)
+	if l.Role == RoleExternal && k.Hostname != "" && leaf.VerifyHostname(k.Hostname) != nil {
+		k.warn(dotted, "this certificate does not name %s; servers that look will not believe it", shorten(k.Hostname))
+	}
+}
+
+// validity warns of a certificate that is not valid, or not for long.
+func (k *checker) validity(leaf *x509.Certificate, dotted string) {
+	now := k.options.Now()
 	day := func(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 	switch {
 	case now.After(leaf.NotAfter):
@@ -261,8 +271,5 @@ func (k *checker) leaf(l *Listener, dotted string) {
 		k.warn(dotted, "this certificate begins on %s; other servers may refuse it until then", day(leaf.NotBefore))
 	case leaf.NotAfter.Sub(now) < soon:
 		k.warn(dotted, "this certificate ends on %s; renew it", day(leaf.NotAfter))
-	}
-	if l.Role == RoleExternal && k.Hostname != "" && leaf.VerifyHostname(k.Hostname) != nil {
-		k.warn(dotted, "this certificate does not name %s; servers that look will not believe it", shorten(k.Hostname))
 	}
 }

@@ -89,8 +89,32 @@ func (k *checker) route(r *Route, dotted string) {
 	if r.Domains != nil && len(r.Domains) == 0 {
 		k.fail(dotted+".domains", "this route takes no mail; list domains, or remove it")
 	}
-	if r.Hosts != nil && len(r.Hosts) == 0 {
+	k.next(r, dotted)
+	retry, expire := r.Retry, r.Expire
+	if len(retry) == 0 {
+		retry = k.Queue.Retry
+	}
+	if expire > 0 {
+		k.tries(dotted+".expire", retry, expire)
+	}
+	k.routeTLS(r, dotted+".tls")
+	k.routeAuth(r, dotted+".auth")
+}
+
+// next holds that a route leads to hosts or by MX, not to neither nor back.
+func (k *checker) next(r *Route, dotted string) {
+	switch {
+	case r.MX && len(r.Hosts) > 0:
+		k.fail(dotted+".hosts", "a route leads to hosts, or with mx to those of the recipient's domain; remove one of the two")
+	case r.MX:
+		k.byMX(r, dotted)
+		return
+	case r.Hosts != nil && len(r.Hosts) == 0:
 		k.fail(dotted+".hosts", "this route leads nowhere; list a host")
+	case r.Hosts == nil:
+		k.fail(dotted+".hosts", "this route leads nowhere; list a host, as in hosts: [ex1.firma.example], or write mx: true")
+	case r.AllowPrivate != nil:
+		k.warn(dotted+".allow_private", "hosts may have any address; this is for routes with mx")
 	}
 	for i, host := range r.Hosts {
 		if why := badHost(host); why != "" {
@@ -99,8 +123,21 @@ func (k *checker) route(r *Route, dotted string) {
 			k.failMember(dotted+".hosts", i, "this is the gateway's own listener %s: mail would go round for ever; name the next server", shorten(name))
 		}
 	}
-	k.routeTLS(r, dotted+".tls")
-	k.routeAuth(r, dotted+".auth")
+}
+
+// byMX judges a route whose hosts come from DNS, which anybody writes.
+func (k *checker) byMX(r *Route, dotted string) {
+	if r.Auth.User != "" {
+		k.fail(dotted+".auth", "the hosts of an MX record are strangers: the password would go to whoever stands there; name the host under hosts")
+	}
+	if r.TLS.Mode == RouteTLSVerified {
+		k.warn(dotted+".tls", "the names that are verified come from DNS, which can be forged, and many hosts on the internet have no certificate that is believed: mail to them waits until it expires")
+	}
+	for i, p := range r.AllowPrivate {
+		if p.Bits() == 0 {
+			k.failMember(dotted+".allow_private", i, "%s permits every address, also this machine's own services; list the networks that mail may go to", p)
+		}
+	}
 }
 
 // self reports whether a host and port are a listener of this gateway.
@@ -120,6 +157,13 @@ func (k *checker) self(host string, port int) (string, bool) {
 }
 
 func (k *checker) routeTLS(r *Route, dotted string) {
+	if r.TLS.Implicit && r.TLS.Mode == RouteTLSNone {
+		k.fail(dotted+".implicit", "TLS cannot be both from the first byte and never; remove one of the two")
+	}
+	if r.TLS.Implicit && r.Port == smtpPort {
+		k.warn(dotted+".implicit", "hosts on port 25 await STARTTLS; TLS from the first byte is on port 465: set port")
+	}
+	k.clientCertificate(&r.TLS, dotted)
 	if r.TLS.CA == "" {
 		return
 	}
@@ -143,6 +187,27 @@ func (k *checker) roots(dotted string, p Path) *x509.CertPool {
 	return roots
 }
 
+// smtpPort is the port of mail servers, where TLS begins with STARTTLS.
+const smtpPort = 25
+
+// clientCertificate loads what the route shows to its hosts.
+func (k *checker) clientCertificate(t *RouteTLS, dotted string) {
+	switch {
+	case t.ClientCertificate == "" && t.ClientKey == "":
+		return
+	case t.ClientCertificate == "":
+		k.fail(dotted+".client_certificate", "there is a key but no certificate; give both")
+		return
+	case t.Mode == RouteTLSNone:
+		k.warn(dotted+".client_certificate", "the certificate is not used with mode none")
+	case t.Mode == RouteTLSOpportunistic && !t.Implicit:
+		k.warn(dotted+".client_certificate", "mail goes without the certificate where TLS fails; set mode to required, or better verified")
+	}
+	if t.pair = k.pair(t.ClientCertificate, t.ClientKey, dotted+".client_"); t.pair != nil {
+		k.validity(t.pair.Leaf, dotted+".client_certificate")
+	}
+}
+
 func (k *checker) routeAuth(r *Route, dotted string) {
 	hasPassword := !r.Auth.Password.IsZero()
 	switch {
@@ -151,9 +216,9 @@ func (k *checker) routeAuth(r *Route, dotted string) {
 		k.fail(dotted+".user", "there is a password but no user; give both")
 	case !hasPassword:
 		k.fail(dotted+".password", "there is a user but no password; give both")
-	case r.TLS.Mode == RouteTLSNone || r.TLS.Mode == RouteTLSOpportunistic:
+	case !r.TLS.Implicit && (r.TLS.Mode == RouteTLSNone || r.TLS.Mode == RouteTLSOpportunistic):
 		k.fail(dotted, "the password could be sent without TLS; set tls to required, or better verified")
-	case r.TLS.Mode == RouteTLSRequired:
-		k.warn(dotted, "the password goes to whoever answers, since required does not check the certificate; set tls to verified")
+	case r.TLS.Mode != RouteTLSVerified:
+		k.warn(dotted, "the password goes to whoever answers, since %s does not check the certificate; set tls to verified", r.TLS.Mode)
 	}
 }

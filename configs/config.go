@@ -54,6 +54,8 @@ type Config struct {
 	DKIM []DKIM `yaml:"dkim"`
 	// Where mail goes. The first route that has the recipient's domain is taken.
 	Routes []Route `yaml:"routes"`
+	// How names are looked up, for routes by MX.
+	DNS DNS `yaml:"dns"`
 	// How long delivery is tried.
 	Queue Queue `yaml:"queue"`
 	// What the gateway writes to its standard error.
@@ -253,64 +255,15 @@ type MarkSubject struct {
 	Doubtful string `yaml:"doubtful" example:"\"[sender not confirmed]\""`
 }
 
-// RouteTLSMode is how a route does TLS.
-type RouteTLSMode string
-
-// The modes of a route.
-const (
-	RouteTLSNone          RouteTLSMode = "none"
-	RouteTLSOpportunistic RouteTLSMode = "opportunistic" // RFC 7435
-	RouteTLSRequired      RouteTLSMode = "required"
-	RouteTLSVerified      RouteTLSMode = "verified"
-)
-
-// Route is one way out.
-type Route struct {
-	// Names the route in logs and metrics: letters, digits, `.`, `_` and `-`.
-	Name string `yaml:"name" required:"yes" example:"exchange"`
-	// The recipients' domains, as under the top-level `domains`; `"*"` is every domain.
-	Domains mail.Patterns `yaml:"domains" required:"yes" example:"[firma.example]"`
-	// The host, or the hosts in the order they are tried: names or addresses, without port.
-	Hosts []string `yaml:"hosts" alias:"host" required:"yes" example:"[ex1.firma.example, ex2.firma.example]"`
-	// The port of the hosts.
-	Port int `yaml:"port" default:"25" min:"1" max:"65535"`
-	// Encryption of the connection.
-	TLS RouteTLS `yaml:"tls" short:"mode"`
-	// Log in at the host.
-	Auth RouteAuth `yaml:"auth"`
-	// The most connections at once to one host.
-	Concurrency int `yaml:"concurrency" default:"10" min:"1" max:"1000"`
-}
-
-// RouteTLS is the TLS of one route.
-type RouteTLS struct {
-	// `none`; `opportunistic`: TLS where the host offers it; `required`: TLS or no delivery, with any
-	// certificate; `verified`: TLS with a certificate that is believed and names the host.
-	Mode RouteTLSMode `yaml:"mode" default:"opportunistic" oneof:"none opportunistic required verified"`
-	// The certification authorities believed for `verified`, PEM. Where it is absent: those of the machine.
-	CA Path `yaml:"ca" example:"/etc/siegel/tls/partner-ca.pem"`
-
-	roots *x509.CertPool
-}
-
-// Roots returns the authorities of ca as they were when the configuration was read; nil stands for those
-// of the machine.
-func (t RouteTLS) Roots() *x509.CertPool { return t.roots }
-
-// RouteAuth is the login at a host.
-type RouteAuth struct {
-	// The user's name. Where it is absent there is no login.
-	User string `yaml:"user" example:"gateway@firma.example"`
-	// The user's password.
-	Password secret.String `yaml:"password" example:"{file: /etc/siegel/relay.password}"`
-}
-
 // Queue is how long and how often delivery is tried.
 type Queue struct {
-	// The waits between attempts; the last one repeats.
+	// The waits between attempts; the last one repeats. Each is spread by a tenth, so that what failed together
+	// is not tried together. A route may have its own.
 	Retry []time.Duration `yaml:"retry" default:"1m, 5m, 15m, 30m, 1h, 2h, 4h" min:"1s" max:"1d"`
-	// After this time the message is returned to its sender.
+	// After this time the message is returned to its sender. A route may have its own.
 	Expire time.Duration `yaml:"expire" default:"5d" min:"1m" max:"30d"`
+	// After this time the sender is told, once, that the message is still on its way; `0s` is never.
+	DelayNotice time.Duration `yaml:"delay_notice" default:"4h" min:"0s" max:"30d"`
 }
 
 // Log is what the gateway writes to its standard error.

@@ -31,6 +31,11 @@ func finish(c *Config, d *decoder) {
 			l.Users = append(l.Users, d.users(l.UsersFile, at)...)
 		}
 	}
+	for i := range c.Routes {
+		if t := &c.Routes[i].TLS; t.ClientKey == "" {
+			t.ClientKey = t.ClientCertificate
+		}
+	}
 	for i := range c.Policy.Rules {
 		if c.Policy.Rules[i].Name == "" {
 			c.Policy.Rules[i].Name = "rule " + strconv.Itoa(i+1)

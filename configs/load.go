@@ -25,6 +25,8 @@ type Options struct {
 	Now func() time.Time
 	// CanBind says whether a port may be opened by the user the gateway runs as; nil: whether this process may.
 	CanBind func(port int) bool
+	// ResolvConf is where the resolvers stand where the file names none; empty: /etc/resolv.conf.
+	ResolvConf string
 }
 
 func (o Options) withDefaults() Options {

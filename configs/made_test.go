@@ -23,6 +23,8 @@ func options(environ ...string) Options {
 		Environ: append([]string{}, environ...),
 		Now:     func() time.Time { return now },
 		CanBind: func(int) bool { return true },
+		// What the machine has is of no concern here.
+		ResolvConf: filepath.Join("testdata", "resolv.conf"),
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/gateway/track/audit"
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/dns"
 	"github.com/siegel-mail/siegel/smime/cms"
 )
 
@@ -53,9 +54,13 @@ type Options struct {
 
 // Settings are what a reload may change.
 type Settings struct {
-	Local      mail.Patterns // the company's own domains
-	Listeners  []smtpin.Listener
-	Routes     []Route // the first that matches a recipient serves it
+	Local     mail.Patterns // the company's own domains
+	Listeners []smtpin.Listener
+	Routes    []Route // the first that matches a recipient serves it
+	// DNS looks names up, for routes by MX; they need it. The gateway closes the one in force when it ends.
+	DNS *dns.Resolver
+	// Self are the names and addresses of this gateway in MX records beside Hostname and those of Listeners.
+	Self       []string
 	Policy     *policy.Policy
 	Vocabulary policy.Vocabulary
 	Marks      protect.Marks
@@ -64,8 +69,9 @@ type Settings struct {
 	Algorithm  cms.Algorithm
 	Certs      certs.Finder
 	Validator  *certs.Validator
-	Retry      delivery.Retry // of the start; a reload does not change it
-	Expire     time.Duration
+	Retry      delivery.Retry // of routes without their own
+	Expire     time.Duration  // how long delivery is tried, on routes without their own
+	DelayAfter time.Duration  // when senders are told that a message is delayed; 0: never
 }
 
 // How much of a message that is received or worked on stays in memory, and of all of them together; the rest
@@ -92,6 +98,7 @@ type Gateway struct {
 	protector atomic.Pointer[protect.Protector]
 	judge     atomic.Pointer[origin.Judge]
 	ways      atomic.Pointer[ways]
+	resolver  atomic.Pointer[dns.Resolver] // may hold nil
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -130,7 +137,7 @@ func New(o Options) (*Gateway, error) {
 func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	return protect.New(protect.Options{
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
-		Router: g.routes, Algorithm: s.Algorithm, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
+		Router: g.routes, Lifetime: g.routes.Lifetime, Algorithm: s.Algorithm, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
 }
@@ -148,12 +155,13 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.spool.Share(spoolMost, spoolTotal)
-	table, err := newRoutes(g.o.Hostname, g.o.Settings.Routes)
+	table, err := newRoutes(g.o.Hostname, g.o.Settings)
 	if err != nil {
 		return err
 	}
 	g.routes.replace(table)
 	g.ways.Store(newWays(g.o.Settings))
+	g.resolver.Store(g.o.Settings.DNS)
 	p, err := g.newProtector(g.o.Settings)
 	if err != nil {
 		return err
@@ -190,6 +198,7 @@ func (g *Gateway) Addr(listener string) net.Addr { return g.listeners.Addr(liste
 // Run serves until ctx ends, then lets what is in flight finish and closes the store. It returns after the
 // last goroutine has. Listen comes before it.
 func (g *Gateway) Run(ctx context.Context) error {
+	defer g.closeDNS()
 	defer g.routes.close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.listeners.Serve(ctx) })
@@ -247,7 +256,7 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, fun
 // Reload puts new settings into force. Connections that are open keep going, under the old limits of their
 // listener; a listener that is not in the settings any more stops accepting. On an error nothing changes.
 func (g *Gateway) Reload(s Settings) error {
-	table, err := newRoutes(g.o.Hostname, s.Routes)
+	table, err := newRoutes(g.o.Hostname, s)
 	if err != nil {
 		return err
 	}
@@ -268,7 +277,15 @@ func (g *Gateway) Reload(s Settings) error {
 	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)
+	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
 	return nil
+}
+
+// closeDNS ends the look-ups that are under way.
+func (g *Gateway) closeDNS() {
+	if r := g.resolver.Load(); r != nil {
+		r.Close()
+	}
 }
 
 // ReloadFromSource loads the settings anew by Options.Load and puts them into force.

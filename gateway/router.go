@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
@@ -13,8 +14,12 @@ import (
 type Route struct {
 	Name        string
 	Domains     mail.Patterns
-	Concurrency int             // attempts at once; 0: the default of delivery
-	SMTP        smtpout.Options // Hello: the gateway's own name where empty
+	Concurrency int // attempts at once, by MX for each domain; 0: the default of delivery
+	// SMTP says where to and how. Hello: the gateway's own name where empty. With MX it needs no resolver nor
+	// what tells the gateway itself: those are filled in from the settings.
+	SMTP   smtpout.Options
+	Retry  delivery.Retry // no steps: that of the settings
+	Expire time.Duration  // 0: that of the settings
 }
 
 // router holds the table of routes in force, which a reload replaces. It implements delivery.Router.
@@ -29,24 +34,42 @@ type routes struct {
 	transports []*smtpout.Transport
 }
 
-func newRoutes(hostname string, list []Route) (routes, error) {
+// perMX begins the names of the destinations of routes by MX; the domain follows.
+const perMX = "mx:"
+
+func newRoutes(hostname string, s Settings) (routes, error) {
 	var r routes
-	for _, rt := range list {
-		if rt.SMTP.Hello == "" {
-			rt.SMTP.Hello = hostname
+	self := newSelf(hostname, s)
+	for _, rt := range s.Routes {
+		entry := delivery.Entry{Match: rt.Domains, Route: delivery.Route{
+			Name: rt.Name, Concurrency: rt.Concurrency, Retry: rt.Retry, Lifetime: rt.Expire, DelayAfter: s.DelayAfter,
+		}}
+		if len(rt.Retry.Steps) == 0 {
+			entry.Route.Retry = s.Retry
 		}
-		t, err := smtpout.New(rt.SMTP)
+		if rt.Expire == 0 {
+			entry.Route.Lifetime = s.Expire
+		}
+		if s.DelayAfter == 0 {
+			entry.Route.DelayAfter = never
+		}
+		if rt.SMTP.MX != nil {
+			entry.PerDomain = perMX
+		}
+		t, err := smtpout.New(self.complete(rt.SMTP, s))
 		if err != nil {
 			r.close()
 			return routes{}, fmt.Errorf("route %s: %w", rt.Name, err)
 		}
 		r.transports = append(r.transports, t)
-		r.table = append(r.table, delivery.Entry{Match: rt.Domains, Route: delivery.Route{
-			Name: rt.Name, Transport: t, Concurrency: rt.Concurrency,
-		}})
+		entry.Route.Transport = t
+		r.table = append(r.table, entry)
 	}
 	return r, nil
 }
+
+// never is a delivery.Route.DelayAfter.
+const never = -1
 
 func (r routes) close() {
 	for _, t := range r.transports {
@@ -90,3 +113,12 @@ func (r *router) named(name string) (delivery.Route, error) {
 }
 
 func (r *router) close() { r.replace(routes{}) }
+
+// Lifetime is how long a recipient is tried; 0 where no route leads there.
+func (r *router) Lifetime(to mail.Address) time.Duration {
+	route, err := r.Route(to)
+	if err != nil {
+		return 0
+	}
+	return route.Lifetime
+}

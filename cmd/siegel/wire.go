@@ -4,9 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/sirupsen/logrus"
@@ -15,13 +13,11 @@ import (
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/gateway/delivery"
-	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/secret"
-	"github.com/siegel-mail/siegel/internal/smtpclient"
 	"github.com/siegel-mail/siegel/smime/cms"
 )
 
@@ -90,9 +86,13 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 		},
 		Algorithm: cms.Algorithm(c.Policy.Algorithm), Certs: certificates, Validator: certificates.Validator(),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire,
+		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
 	}
 	s.DKIM = signers(c)
-	if s.Origin, err = originOptions(c); err != nil {
+	if s.DNS, err = resolver(c.DNS); err != nil {
+		return gateway.Settings{}, fmt.Errorf("dns: %w", err)
+	}
+	if s.Origin, err = originOptions(c, s.DNS); err != nil {
 		return gateway.Settings{}, err
 	}
 	for _, l := range c.Listeners {
@@ -107,9 +107,6 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 	}
 	return s, nil
 }
-
-// retryJitter spreads attempts by a tenth.
-const retryJitter = 0.1
 
 func rules(in []configs.Rule) []policy.Rule {
 	out := make([]policy.Rule, 0, len(in))
@@ -142,19 +139,6 @@ func listener(l configs.Listener) (smtpin.Listener, error) {
 	auth, err := gateway.NewUsers(users)
 	out.Auth = auth
 	return out, err
-}
-
-func route(r configs.Route) gateway.Route {
-	out := gateway.Route{Name: r.Name, Domains: r.Domains, Concurrency: r.Concurrency, SMTP: smtpout.Options{
-		TLS: smtpclient.TLSMode(r.TLS.Mode), TLSConfig: &tls.Config{RootCAs: r.TLS.Roots(), MinVersion: tls.VersionTLS12},
-	}}
-	for _, host := range r.Hosts {
-		out.SMTP.Hosts = append(out.SMTP.Hosts, net.JoinHostPort(host, strconv.Itoa(r.Port)))
-	}
-	if r.Auth.User != "" {
-		out.SMTP.Auth = &smtpclient.Auth{User: r.Auth.User, Password: r.Auth.Password.Reveal}
-	}
-	return out
 }
 
 // loadCertificates reads the folder and logs what is wrong with its files; no folder is an empty one.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
@@ -10,7 +10,7 @@ import (
 )
 
 // originOptions says how the origin of mail from outside is judged; the zero Options where no listener wants that.
-func originOptions(c *configs.Config) (origin.Options, error) {
+func originOptions(c *configs.Config, r *dns.Resolver) (origin.Options, error) {
 	a := c.Authentication
 	o := origin.Options{Policy: a.Policy(), OwnDomains: a.OwnDomains, Trusted: a.Trusted, Timeout: a.Timeout}
 	judged := false
@@ -26,17 +26,12 @@ func originOptions(c *configs.Config) (origin.Options, error) {
 	if !judged {
 		return origin.Options{}, nil
 	}
-	r, err := resolver(c)
-	if err != nil {
-		return origin.Options{}, fmt.Errorf("authentication: %w", err)
+	if r == nil {
+		return origin.Options{}, errors.New("authentication: nobody says whom to ask for SPF, DKIM and DMARC; set dns.servers")
 	}
 	o.Resolver = r.Net()
 	return o, nil
 }
-
-// resolver asks the servers of the machine. It has no goroutines while nothing is asked, so that the one of a
-// configuration that a reload replaced needs no end.
-func resolver(*configs.Config) (*dns.Resolver, error) { return dns.New(dns.Options{}) }
 
 // signers are the DKIM keys of a configuration.
 func signers(c *configs.Config) mailauth.Signers {

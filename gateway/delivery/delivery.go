@@ -115,6 +115,47 @@ type Route struct {
 	Concurrency int
 	// Retry, where it has steps, takes the place of Options.Retry.
 	Retry Retry
+	// Lifetime, where it is not 0, is how long a recipient is tried from the arrival of the message, and a report
+	// in place of Options.Lifetime. It does not reach beyond the message's own end.
+	Lifetime time.Duration
+	// DelayAfter takes the place of Options.DelayAfter; 0: it does not, negative: the sender is never told.
+	DelayAfter time.Duration
+}
+
+// terms are the limits of a destination, as its route has them.
+type terms struct {
+	concurrency int
+	retry       Retry
+	lifetime    time.Duration // 0: as long as the message has
+	delayAfter  time.Duration // 0: never
+}
+
+// terms are those of a route, or of none.
+func (o *Options) terms(r Route) terms {
+	t := terms{concurrency: r.Concurrency, retry: r.Retry, lifetime: r.Lifetime, delayAfter: r.DelayAfter}
+	if t.concurrency <= 0 {
+		t.concurrency = o.PerDestination
+	}
+	if len(t.retry.Steps) == 0 {
+		t.retry = o.Retry
+	}
+	if t.delayAfter == 0 {
+		t.delayAfter = o.DelayAfter
+	}
+	t.delayAfter = max(t.delayAfter, 0)
+	return t
+}
+
+// ends is when a message is given up for the recipients of a route; zero: never.
+func (t terms) ends(m *queue.Message) time.Time {
+	if t.lifetime <= 0 {
+		return m.Expires
+	}
+	own := m.Envelope.Received.Add(t.lifetime)
+	if m.Expires.IsZero() || own.Before(m.Expires) {
+		return own
+	}
+	return m.Expires
 }
 
 // ErrNoRoute means that no route leads to an address.

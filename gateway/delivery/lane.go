@@ -48,8 +48,7 @@ type lane struct {
 	inflight int // being delivered
 	settling int
 	window   int // attempts at once, for the time being
-	limit    int // attempts at once, at most
-	retry    Retry
+	terms    terms
 	health   health
 	stopping bool
 }
@@ -65,7 +64,7 @@ func newLane(s *Scheduler, name string, work context.Context) *lane {
 	return &lane{
 		s: s, name: name, work: work, wake: make(chan struct{}, 1),
 		claimed: make(chan []queue.Claim), delivered: make(chan contact, 1), settled: make(chan time.Time, 1),
-		more: true, window: firstWindow, limit: s.o.PerDestination, retry: s.o.Retry,
+		more: true, window: firstWindow, terms: s.o.terms(Route{}),
 		health: s.health[name],
 	}
 }
@@ -125,11 +124,11 @@ func (l *lane) begin(ctx context.Context) {
 			go func() { l.settled <- l.s.settleNothing(h) }()
 		case down:
 			l.settling++
-			last, retry := l.health.last, l.retry
-			go func() { l.settled <- l.s.postpone(h, last, retry) }()
-		case l.inflight < min(l.window, l.limit):
+			last, terms := l.health.last, l.terms
+			go func() { l.settled <- l.s.postpone(h, last, terms) }()
+		case l.inflight < min(l.window, l.terms.concurrency):
 			l.inflight++
-			go l.attempt(ctx, h, l.retry)
+			go l.attempt(ctx, h, l.terms)
 		default:
 			return
 		}
@@ -163,17 +162,14 @@ func (l *lane) take(claims []queue.Claim) {
 		return
 	}
 	route, err := l.s.routeOf(&claims[0].Message, claims[0].Due[0])
-	l.limit, l.retry = l.s.o.PerDestination, l.s.o.Retry
-	if err == nil && route.Concurrency > 0 {
-		l.limit = route.Concurrency
+	if err != nil {
+		route = Route{}
 	}
-	if err == nil && len(route.Retry.Steps) > 0 {
-		l.retry = route.Retry
-	}
+	l.terms = l.s.o.terms(route)
 }
 
 // attempt tries one claim and settles it. The next attempt may begin when this one is delivered.
-func (l *lane) attempt(ctx context.Context, h *hold, retry Retry) {
+func (l *lane) attempt(ctx context.Context, h *hold, terms terms) {
 	if l.s.slots.Acquire(ctx, 1) != nil {
 		l.delivered <- contact{}
 		l.settled <- l.s.settleNothing(h)
@@ -183,7 +179,7 @@ func (l *lane) attempt(ctx context.Context, h *hold, retry Retry) {
 	results := l.s.try(h.ctx, h.claim)
 	l.s.slots.Release(1)
 	l.delivered <- contactOf(h.ctx, results)
-	l.settled <- l.s.settle(h, results, retry, start)
+	l.settled <- l.s.settle(h, results, terms, start)
 }
 
 // contactOf is what results say about the destination.
@@ -204,7 +200,7 @@ func contactOf(ctx context.Context, results []Result) contact {
 func (l *lane) learn(c contact) {
 	switch {
 	case c.reached:
-		l.window = min(l.window+1, max(l.limit, 1))
+		l.window = min(l.window+1, max(l.terms.concurrency, 1))
 		if l.health != (health{}) {
 			l.health = health{}
 			l.s.remember(l.name, health{})
@@ -216,7 +212,7 @@ func (l *lane) learn(c contact) {
 		now := l.s.o.Now()
 		if l.health.failures >= downAfter && !l.health.until.After(now) {
 			l.health.downs++
-			l.health.until = now.Add(min(l.retry.Wait(l.health.downs), longestDown))
+			l.health.until = now.Add(min(l.terms.retry.Wait(l.health.downs), longestDown))
 			l.s.o.Log.WithField("destination", l.name).WithField("until", l.health.until).
 				Warn("The destination cannot be reached; its messages wait: " + l.health.last.Reply())
 		}

@@ -17,7 +17,8 @@ type settlement struct {
 	h        *hold
 	now      time.Time
 	started  time.Time
-	retry    Retry
+	terms    terms
+	ends     time.Time // when the recipients are given up
 	outcomes []queue.Outcome
 	results  []Result // of the outcomes
 	told     []report.Recipient
@@ -26,9 +27,9 @@ type settlement struct {
 
 // settle records the results of a claim's due recipients and returns when the earliest of them is to be
 // tried again; zero where none is. An attempt that was cut leaves no trace where it came to nothing.
-func (s *Scheduler) settle(h *hold, results []Result, retry Retry, started time.Time) time.Time {
+func (s *Scheduler) settle(h *hold, results []Result, terms terms, started time.Time) time.Time {
 	defer s.leases.release(h)
-	t := settlement{s: s, h: h, now: s.o.Now(), started: started, retry: retry}
+	t := settlement{s: s, h: h, now: s.o.Now(), started: started, terms: terms, ends: terms.ends(&h.claim.Message)}
 	cut := h.ctx.Err() != nil
 	for k, r := range results {
 		if !cut || r.Status != Deferred {
@@ -58,8 +59,8 @@ func (s *Scheduler) settleNothing(h *hold) time.Time {
 }
 
 // postpone settles a claim that is not tried since its destination is down.
-func (s *Scheduler) postpone(h *hold, last Result, retry Retry) time.Time {
-	return s.settle(h, repeat(last, len(h.claim.Due)), retry, s.o.Now())
+func (s *Scheduler) postpone(h *hold, last Result, terms terms) time.Time {
+	return s.settle(h, repeat(last, len(h.claim.Due)), terms, s.o.Now())
 }
 
 // add turns the result for a row into its outcome, and into a line of a report where its sender wants one.
@@ -71,7 +72,7 @@ func (t *settlement) add(row int, r Result) {
 	if r.Remote || r.Status == Refused { // other words are for operators: they name hosts and causes inside
 		line.Diagnostic, line.Remote, line.Host = o.Reply, r.Remote, r.Host
 	}
-	switch expired := !m.Expires.IsZero() && !t.now.Before(m.Expires); {
+	switch expired := !t.ends.IsZero() && !t.now.Before(t.ends); {
 	case r.Status == Delivered:
 		o.State = queue.Delivered
 		if line.Action = report.Relayed; r.Reports || r.hidden {
@@ -84,12 +85,12 @@ func (t *settlement) add(row int, r Result) {
 	case expired:
 		o.State, line.Action, line.Status = queue.Failed, report.Failed, "4.4.7"
 	default:
-		o.State, o.Next = queue.Queued, t.now.Add(t.retry.Wait(rcpt.Attempts+1))
-		if !m.Expires.IsZero() && o.Next.After(m.Expires) {
-			o.Next = m.Expires
+		o.State, o.Next = queue.Queued, t.now.Add(t.terms.retry.Wait(rcpt.Attempts+1))
+		if !t.ends.IsZero() && o.Next.After(t.ends) {
+			o.Next = t.ends
 		}
 		if !r.hidden && !rcpt.Hidden && t.delayed(m.Envelope.Received, rcpt.LastTried) {
-			line.Action, line.RetryUntil = report.Delayed, m.Expires
+			line.Action, line.RetryUntil = report.Delayed, t.ends
 		}
 	}
 	t.outcomes, t.results = append(t.outcomes, o), append(t.results, r)
@@ -101,10 +102,10 @@ func (t *settlement) add(row int, r Result) {
 // delayed reports whether this attempt is the first one after the time at which a sender is told of a
 // delay, so that it is told once.
 func (t *settlement) delayed(received, lastTried time.Time) bool {
-	if t.s.o.DelayAfter <= 0 {
+	if t.terms.delayAfter <= 0 {
 		return false
 	}
-	limit := received.Add(t.s.o.DelayAfter)
+	limit := received.Add(t.terms.delayAfter)
 	return !t.started.Before(limit) && lastTried.Before(limit)
 }
 
@@ -132,11 +133,14 @@ func (s *Scheduler) notify(m queue.Message, told []report.Recipient) (queue.New,
 	if err != nil {
 		s.o.Log.WithField("id", m.Envelope.ID).WithError(err).Warn("The header of the message cannot be read for the report to its sender.")
 	}
-	now := s.o.Now()
+	now, lifetime := s.o.Now(), s.o.Lifetime
+	if route, err := s.o.Router.Route(m.Envelope.From); err == nil && route.Lifetime > 0 {
+		lifetime = route.Lifetime
+	}
 	env, content := report.New(now, s.o.Hostname, report.Original{Envelope: m.Envelope, Header: header}, told)
 	return queue.New{
 		Envelope: env, Destinations: []string{destination}, Content: s.signedReport(m.Envelope.ID, content), Origin: m.Origin,
-		Note: "report: " + string(told[0].Action), Due: now, Expires: now.Add(s.o.Lifetime),
+		Note: "report: " + string(told[0].Action), Due: now, Expires: now.Add(lifetime),
 	}, nil
 }
 

@@ -10,6 +10,9 @@ type Table []Entry
 type Entry struct {
 	Match mail.Patterns
 	Route Route
+	// PerDomain, where it is set, makes each domain of a recipient a destination of its own, whose name is this
+	// and the domain: "mx:" gives "mx:partner.example".
+	PerDomain string
 }
 
 // Route gives the way to an address.
@@ -21,7 +24,11 @@ func (t Table) Route(a mail.Address) (Route, error) {
 		if t[i].Route.Transport == nil {
 			break
 		}
-		return t[i].Route, nil
+		r := t[i].Route
+		if t[i].PerDomain != "" {
+			r.Name = t[i].PerDomain + a.Domain
+		}
+		return r, nil
 	}
 	return Route{}, ErrNoRoute
 }

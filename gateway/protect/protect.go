@@ -37,10 +37,12 @@ type Options struct {
 	Marks      Marks
 	DKIM       mailauth.Signers // sign what leaves; nil: none
 	Expire     time.Duration    // how long a message may stay in the queue
-	MaxTotal   int64            // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
-	Spool      *atrest.Spool
-	Recorder   track.Recorder
-	Now        func() time.Time
+	// Lifetime is that for one recipient; the longest counts for a message. nil, or 0 as its result: Expire.
+	Lifetime func(to mail.Address) time.Duration
+	MaxTotal int64 // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
+	Spool    *atrest.Spool
+	Recorder track.Recorder
+	Now      func() time.Time
 }
 
 // Protector judges and transforms messages. It is immutable and may be used at once by many goroutines.
@@ -151,17 +153,30 @@ func (p *Protector) entry(env mail.Envelope, to []mail.Recipient, content mail.C
 	now := p.o.Now()
 	entry := queue.New{
 		Envelope: env, Content: content, Origin: env.ID, Note: note,
-		Due: now, Expires: now.Add(p.o.Expire),
+		Due: now,
 	}
 	entry.Envelope.Recipients = to
+	longest := time.Duration(0)
 	for _, r := range to {
+		longest = max(longest, p.lifetime(r.Address))
 		dest, err := p.o.Router.Destination(r.Address)
 		if err != nil {
 			return queue.New{}, fmt.Errorf("protect: no way to %s: %w", r.Address, err)
 		}
 		entry.Destinations = append(entry.Destinations, dest)
 	}
+	entry.Expires = now.Add(longest)
 	return entry, nil
+}
+
+// lifetime is how long a recipient may wait.
+func (p *Protector) lifetime(to mail.Address) time.Duration {
+	if p.o.Lifetime != nil {
+		if d := p.o.Lifetime(to); d > 0 {
+			return d
+		}
+	}
+	return p.o.Expire
 }
 
 // scratch is a place for plaintext that may not be released yet.

@@ -67,7 +67,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("GNUPGHOME", filepath.Join(env.WorkDir, "gnupg"))
 	env.Setenv("SWAKS_OPT_helo", "client.example")
 	env.Setenv("PASSWORD", scannerPassword)
-	for _, name := range []string{"COMPANY", "PARTNER", "INTERNAL", "EXTERNAL", "SUBMISSION", "HTTP"} {
+	for _, name := range []string{"COMPANY", "PARTNER", "INTERNAL", "EXTERNAL", "SUBMISSION", "HTTP", "DNS"} {
 		port, err := stand.FreePort()
 		if err != nil {
 			return err

@@ -19,12 +19,13 @@ type worldKey struct{}
 
 // world is what runs in one scenario.
 type world struct {
-	dir     string
-	binary  string
-	servers map[string]*site
-	gateway *stand.Gateway
-	talk    *conversation
-	acked   []string // the messages of a flood that were answered with 250
+	dir      string
+	binary   string
+	servers  map[string]*site
+	gateway  *stand.Gateway
+	talk     *conversation
+	resolver *resolver // nil: none
+	acked    []string  // the messages of a flood that were answered with 250
 }
 
 // site is one of the two mail servers; nil where it does not run.
@@ -116,6 +117,7 @@ func (w *world) close() {
 	for _, s := range w.servers {
 		s.stop()
 	}
+	w.resolver.stop()
 	if w.gateway != nil {
 		w.gateway.Kill()
 	}

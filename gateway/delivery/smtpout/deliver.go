@@ -3,44 +3,131 @@ package smtpout
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
 )
 
 var _ delivery.Transport = (*Transport)(nil)
 
+// trail is the hops of one attempt, in the order in which to try them.
+type trail interface {
+	// next is the next hop; false where there is none any more.
+	next(context.Context) (hop, bool)
+	// nobody is the result where there was none at all.
+	nobody() delivery.Result
+}
+
+// fixed is the trail to hosts that the administrator named.
+type fixed []hop
+
+// next implements trail.
+func (f *fixed) next(context.Context) (hop, bool) {
+	if len(*f) == 0 {
+		return hop{}, false
+	}
+	h := (*f)[0]
+	*f = (*f)[1:]
+	return h, true
+}
+
+// nobody implements trail; there is always a host.
+func (f *fixed) nobody() delivery.Result {
+	return delivery.Result{Status: delivery.Deferred, Enhanced: "4.4.4", Text: ErrHosts.Error()}
+}
+
+// trail begins an attempt. Where the hosts are fixed, those that could not be reached a moment ago come last.
+func (t *Transport) trail(a delivery.Attempt) trail {
+	if t.o.MX != nil {
+		domain := ""
+		if len(a.Envelope.Recipients) > 0 {
+			domain = a.Envelope.Recipients[0].Address.Domain
+		}
+		return &search{mx: t.o.MX, pool: &t.pool, domain: domain}
+	}
+	hops := make([]hop, 0, len(t.o.Hosts))
+	for _, addr := range t.o.Hosts {
+		hops = append(hops, hop{addr: addr, label: addr})
+	}
+	good, bad := t.pool.sort(hops)
+	all := fixed(append(good, bad...))
+	return &all
+}
+
 // Deliver sends the message to the first host that can be talked to. Another host is asked only while none
-// can have taken the message: once it was being sent, the recipients are deferred.
+// can have taken the message: once it was being sent, the recipients are deferred. By MX each domain among the
+// recipients has hosts of its own.
 func (t *Transport) Deliver(ctx context.Context, a delivery.Attempt) []delivery.Result {
+	all := a.Envelope.Recipients
+	if t.o.MX == nil || !slices.ContainsFunc(all, func(r mail.Recipient) bool { return r.Address.Domain != all[0].Address.Domain }) {
+		return t.deliver(ctx, a)
+	}
+	results := make([]delivery.Result, len(all))
+	for i, r := range all {
+		if results[i].Status != "" {
+			continue
+		}
+		var rows []int
+		var to []mail.Recipient
+		for k := i; k < len(all); k++ {
+			if all[k].Address.Domain == r.Address.Domain {
+				rows, to = append(rows, k), append(to, all[k])
+			}
+		}
+		part := a
+		part.Envelope = a.Envelope.WithRecipients(a.Envelope.ID, to)
+		for k, result := range t.deliver(ctx, part) {
+			results[rows[k]] = result
+		}
+	}
+	return results
+}
+
+func (t *Transport) deliver(ctx context.Context, a delivery.Attempt) []delivery.Result {
 	results := make([]delivery.Result, len(a.Envelope.Recipients))
+	trail := t.trail(a)
+	var last hop
 	var err error
-	var addr string
-	for _, addr = range t.pool.hosts() {
-		if err = context.Cause(ctx); err != nil {
+	for sessions := 0; t.o.MX == nil || sessions < mxSessions; {
+		if ended := context.Cause(ctx); ended != nil {
+			err = ended
 			break
 		}
-		if err = t.try(ctx, addr, a, results); err == nil {
+		h, ok := trail.next(ctx)
+		if !ok {
+			break
+		}
+		last = h
+		if err = t.try(ctx, h, a, results); err == nil {
 			return results
 		}
 		if !harmless(err) {
 			break
 		}
+		if stage(err) != smtpclient.StageConnect {
+			sessions++
+		}
 	}
-	undecided(results, addr, err)
+	if err == nil {
+		settle(results, trail.nobody())
+		return results
+	}
+	undecided(results, last.label, err)
 	return results
 }
 
 // try sends over a kept connection, and over a new one where that turns out to be closed.
-func (t *Transport) try(ctx context.Context, addr string, a delivery.Attempt, results []delivery.Result) error {
-	if c := t.pool.take(addr); c != nil {
+func (t *Transport) try(ctx context.Context, h hop, a delivery.Attempt, results []delivery.Result) error {
+	if c := t.pool.take(h); c != nil {
 		if err := t.send(ctx, c, a, results); err == nil || !harmless(err) || ctx.Err() != nil {
 			return err
 		}
 	}
-	c, err := t.pool.dial(ctx, addr)
+	c, err := t.pool.dial(ctx, h)
 	if err != nil {
 		return err
 	}
@@ -87,15 +174,24 @@ func shutting(res smtpclient.Result) bool {
 
 // harmless reports whether an error came before the message was sent.
 func harmless(err error) bool {
+	at := stage(err)
+	return at != "" && at != smtpclient.StageBody && at != smtpclient.StageEnd
+}
+
+// stage is where an error came; empty where it is none of the client's.
+func stage(err error) smtpclient.Stage {
 	var failure *smtpclient.Error
-	return errors.As(err, &failure) && failure.Stage != smtpclient.StageBody && failure.Stage != smtpclient.StageEnd
+	if errors.As(err, &failure) {
+		return failure.Stage
+	}
+	return ""
 }
 
 // result is a reply as a delivery.Result.
 func result(r smtpclient.Reply, c *conn, reports bool) delivery.Result {
 	out := delivery.Result{
 		Status: delivery.Deferred, Code: r.Code, Enhanced: r.Enhanced, Text: r.Text, Remote: !r.Local,
-		Host: c.addr, TLS: c.protection, Reports: reports,
+		Host: c.hop.label, TLS: c.protection, Reports: reports,
 	}
 	switch {
 	case r.Positive():
@@ -110,7 +206,6 @@ func result(r smtpclient.Reply, c *conn, reports bool) delivery.Result {
 // it is temporary whatever its code (RFC 5321, 3.1 and 4.2.4.2 leave other hosts and later times open).
 func undecided(results []delivery.Result, addr string, err error) {
 	r := delivery.Result{Status: delivery.Deferred, Enhanced: "4.4.2", Text: err.Error(), Unreachable: harmless(err), Content: !harmless(err)}
-	var failure *smtpclient.Error
 	var reply *smtpclient.Reply
 	switch {
 	case errors.As(err, &reply):
@@ -123,11 +218,16 @@ func undecided(results []delivery.Result, addr string, err error) {
 		if errors.Is(err, queue.ErrDamaged) {
 			r.Status = delivery.Held
 		}
-	case errors.As(err, &failure) && failure.Stage == smtpclient.StageTLS:
+	case stage(err) == smtpclient.StageTLS:
 		r.Enhanced = "4.7.5"
-	case errors.As(err, &failure) && failure.Stage == smtpclient.StageConnect:
+	case stage(err) == smtpclient.StageConnect:
 		r.Enhanced = "4.4.1"
 	}
+	settle(results, r)
+}
+
+// settle gives r to the recipients without a result.
+func settle(results []delivery.Result, r delivery.Result) {
 	for i := range results {
 		if results[i].Status == "" {
 			results[i] = r

@@ -2,6 +2,7 @@ package smtpout
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,47 +13,68 @@ import (
 // conn is a connection with what the pool knows about it.
 type conn struct {
 	*smtpclient.Client
-	addr       string
+	hop        hop
 	protection string // "TLS1.3 …", for the record
 	used       int    // messages sent
 	timer      *time.Timer
 }
 
-// pool keeps unused connections, the last used first, and remembers hosts that could not be reached.
+// hop is one place to deliver to.
+type hop struct {
+	name  string // of the host, without port
+	addr  string // that is dialled
+	label string // name and port, for the record
+}
+
+// pool keeps unused connections, the last used first, and remembers hops that could not be reached.
 type pool struct {
 	o      Options
 	mu     sync.Mutex
-	idle   map[string][]*conn
-	bad    map[string]time.Time // until when a host is tried last
+	idle   map[hop][]*conn
+	kept   int               // connections in idle
+	bad    map[hop]time.Time // until when a hop is tried last
 	closed bool
 }
 
-// hosts are the hosts in the order in which to try them.
-func (p *pool) hosts() []string {
+// sort parts hops into those to try and those that could not be reached a moment ago.
+func (p *pool) sort(hops []hop) (good, bad []hop) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.bad) == 0 || len(p.o.Hosts) == 1 {
-		return p.o.Hosts
+	if len(p.bad) == 0 {
+		return hops, nil
 	}
 	now := p.o.Now()
-	var good, bad []string
-	for _, h := range p.o.Hosts {
+	for _, h := range hops {
 		if p.bad[h].After(now) {
 			bad = append(bad, h)
 		} else {
 			good = append(good, h)
 		}
 	}
-	return append(good, bad...)
+	return good, bad
 }
 
-// take takes an unused connection to addr; nil where there is none.
-func (p *pool) take(addr string) *conn {
+// note remembers whether a hop could be reached, and forgets what is long past. p.mu is held.
+func (p *pool) note(h hop, reached bool) {
+	const many = 1000
+	if reached {
+		delete(p.bad, h)
+		return
+	}
+	now := p.o.Now()
+	if len(p.bad) >= many {
+		maps.DeleteFunc(p.bad, func(_ hop, until time.Time) bool { return !until.After(now) })
+	}
+	p.bad[h] = now.Add(p.o.Penalty)
+}
+
+// take takes an unused connection to a hop; nil where there is none.
+func (p *pool) take(h hop) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for list := p.idle[addr]; len(list) > 0; list = p.idle[addr] {
+	for list := p.idle[h]; len(list) > 0; list = p.idle[h] {
 		c := list[len(list)-1]
-		p.idle[addr] = list[:len(list)-1]
+		p.set(h, list[:len(list)-1])
 		if c.timer.Stop() {
 			return c
 		}
@@ -60,19 +82,29 @@ func (p *pool) take(addr string) *conn {
 	return nil
 }
 
+// set replaces the unused connections to a hop. p.mu is held.
+func (p *pool) set(h hop, list []*conn) {
+	p.kept += len(list) - len(p.idle[h])
+	if len(list) == 0 {
+		delete(p.idle, h)
+		return
+	}
+	p.idle[h] = list
+}
+
 // dial makes a connection.
-func (p *pool) dial(ctx context.Context, addr string) (*conn, error) {
-	client, err := smtpclient.Dial(ctx, addr, p.o.client())
+func (p *pool) dial(ctx context.Context, h hop) (*conn, error) {
+	client, err := smtpclient.Dial(ctx, h.addr, p.o.client(h))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
 		if ctx.Err() == nil {
-			p.bad[addr] = p.o.Now().Add(p.o.Penalty)
+			p.note(h, false)
 		}
 		return nil, err
 	}
-	delete(p.bad, addr)
-	return &conn{Client: client, addr: addr, protection: describe(client.TLS(), p.o.TLS)}, nil
+	p.note(h, true)
+	return &conn{Client: client, hop: h, protection: describe(client.TLS(), p.o.TLS)}, nil
 }
 
 // put keeps a connection for the next message, or closes it.
@@ -81,11 +113,11 @@ func (p *pool) put(c *conn) {
 		return
 	}
 	p.mu.Lock()
-	list := p.idle[c.addr]
-	keep := !p.closed && p.o.Idle > 0 && c.used < p.o.PerConn && len(list) < p.o.MaxIdle
+	list := p.idle[c.hop]
+	keep := !p.closed && p.o.Idle > 0 && c.used < p.o.PerConn && len(list) < p.o.MaxIdle && p.kept < p.o.AllIdle
 	if keep {
 		c.timer = time.AfterFunc(p.o.Idle, func() { p.expire(c) })
-		p.idle[c.addr] = append(list, c)
+		p.set(c.hop, append(list, c))
 	}
 	p.mu.Unlock()
 	if !keep {
@@ -96,9 +128,9 @@ func (p *pool) put(c *conn) {
 // expire closes a connection that nobody wanted.
 func (p *pool) expire(c *conn) {
 	p.mu.Lock()
-	list := p.idle[c.addr]
+	list := p.idle[c.hop]
 	if i := slices.Index(list, c); i >= 0 {
-		p.idle[c.addr] = slices.Delete(list, i, i+1)
+		p.set(c.hop, slices.Delete(slices.Clone(list), i, i+1))
 	}
 	p.mu.Unlock()
 	c.Close()
@@ -108,14 +140,14 @@ func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
 	var all []*conn
-	for _, list := range p.idle {
+	for h, list := range p.idle {
 		for _, c := range list {
 			if c.timer.Stop() {
 				all = append(all, c)
 			}
 		}
+		p.set(h, nil)
 	}
-	clear(p.idle)
 	p.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, c := range all {

@@ -1,4 +1,4 @@
-// Package smtpout delivers by SMTP to fixed hosts and keeps their connections for the next message. It decides no retry.
+// Package smtpout delivers by SMTP, to fixed hosts or by MX records, and keeps their connections for the next message. It decides no retry.
 package smtpout
 
 import (
@@ -15,6 +15,8 @@ import (
 type Options struct {
 	// Hosts are tried in order, "host:port"; a later one only where an earlier one cannot be talked to.
 	Hosts []string
+	// MX, in place of Hosts, delivers to the hosts of the recipients' domains.
+	MX *MX
 	// Hello is the name given with EHLO: the fully qualified name of this machine.
 	Hello     string
 	TLS       smtpclient.TLSMode // empty: opportunistic
@@ -26,6 +28,7 @@ type Options struct {
 	Dial      func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
 	Idle      time.Duration                                                     // an unused connection is kept so long (30 seconds); negative: none is kept
 	MaxIdle   int                                                               // unused connections kept for each host (20)
+	AllIdle   int                                                               // and for all hosts together (200)
 	PerConn   int                                                               // messages over one connection (1000)
 	Penalty   time.Duration                                                     // a host that could not be reached is tried last so long (30 seconds)
 	Now       func() time.Time
@@ -34,13 +37,17 @@ type Options struct {
 // Errors of New.
 var (
 	ErrHosts = errors.New(`smtpout: no host, or one without a port; write it as "mail.example.org:25"`)
+	ErrMX    = errors.New("smtpout: delivery by MX needs a resolver, and has neither hosts nor a login")
 	ErrTLS   = errors.New("smtpout: unknown TLS mode; write none, opportunistic, required or verified")
 	ErrAuth  = errors.New("smtpout: a user name needs TLS; set the mode to required or verified")
 	ErrHello = errors.New("smtpout: the name for EHLO is missing")
 )
 
 func (o Options) check() error {
-	if len(o.Hosts) == 0 {
+	if o.MX != nil && (o.MX.Resolver == nil || len(o.Hosts) > 0 || o.Auth != nil) {
+		return ErrMX
+	}
+	if len(o.Hosts) == 0 && o.MX == nil {
 		return ErrHosts
 	}
 	for _, h := range o.Hosts {
@@ -67,6 +74,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxIdle <= 0 {
 		o.MaxIdle = 20
 	}
+	if o.AllIdle <= 0 {
+		o.AllIdle = 200
+	}
 	if o.PerConn <= 0 {
 		o.PerConn = 1000
 	}
@@ -82,9 +92,18 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (o Options) client() smtpclient.Options {
+// client is how the connection to a hop is made. Its name, not the address that is dialled, is what the
+// certificate must bear.
+func (o Options) client(h hop) smtpclient.Options {
+	config := o.TLSConfig
+	if o.MX != nil {
+		if config = config.Clone(); config == nil {
+			config = new(tls.Config)
+		}
+		config.ServerName = h.name
+	}
 	return smtpclient.Options{
-		Hello: o.Hello, TLS: o.TLS, TLSConfig: o.TLSConfig, Implicit: o.Implicit, Timeouts: o.Timeouts,
+		Hello: o.Hello, TLS: o.TLS, TLSConfig: config, Implicit: o.Implicit, Timeouts: o.Timeouts,
 		Dial: o.Dial, Auth: o.Auth, Chunking: o.Chunking,
 	}
 }
@@ -101,7 +120,7 @@ func New(o Options) (*Transport, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	return &Transport{o: o, pool: pool{o: o, idle: map[string][]*conn{}, bad: map[string]time.Time{}}}, nil
+	return &Transport{o: o, pool: pool{o: o, idle: map[hop][]*conn{}, bad: map[hop]time.Time{}}}, nil
 }
 
 // Close closes the connections that are not in use; those in use are closed when their message is done.

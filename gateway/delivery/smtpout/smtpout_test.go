@@ -251,7 +251,7 @@ func TestIdle(t *testing.T) {
 				tr.Close()
 				tr.Close()
 				tr.Deliver(t.Context(), attempt(t, sample, "b@x.example")) // still works, and keeps nothing
-				if len(tr.pool.idle["a:25"]) > 0 {
+				if len(tr.pool.idle[hop{addr: "a:25", label: "a:25"}]) > 0 {
 					t.Error("a closed transport keeps connections")
 				}
 				h.running.Wait()
