@@ -20,6 +20,7 @@ type cli struct {
 	Config  configCmd        `cmd:"" help:"Check and show the configuration."`
 	Queue   queueCmd         `cmd:"" help:"Look into the queue of the running gateway, and change it."`
 	Audit   auditCmd         `cmd:"" help:"Read the log of what administrators did, and prove that it is whole."`
+	DKIM    dkimCmd          `cmd:"" name:"dkim" help:"Keys and DNS records for signing mail by DKIM."`
 	Reload  reloadCmd        `cmd:"" help:"Make the running gateway read its configuration again."`
 	Version kong.VersionFlag `help:"Show the version."`
 }
