@@ -17,7 +17,7 @@ import (
 func (s *session) receive(f frame, env *mail.Envelope) (int64, error) {
 	buffer := s.door.site.Spool.Create()
 	defer buffer.Close()
-	err := s.store(buffer, f, *env)
+	err := s.store(buffer, f, env)
 	if fault := s.door.closeFrame(); err == nil {
 		err = fault
 	}
@@ -31,8 +31,9 @@ func (s *session) receive(f frame, env *mail.Envelope) (int64, error) {
 	return buffer.Size(), s.door.site.Handler.Accept(s.door.server.handling, *env, buffer)
 }
 
-// store writes the message with the header it gets at the door.
-func (s *session) store(w io.Writer, r io.Reader, env mail.Envelope) error {
+// store writes the message with the header it gets at the door. What the header says of where the message comes
+// from goes into the envelope.
+func (s *session) store(w io.Writer, r io.Reader, env *mail.Envelope) error {
 	const buffer = 16 << 10
 	limits := s.door.site.limits
 	h, body, err := entity.Read(bufio.NewReaderSize(r, buffer), limits.Header)
@@ -49,8 +50,11 @@ func (s *session) store(w io.Writer, r io.Reader, env mail.Envelope) error {
 	if ids := h.Values("Message-ID"); len(ids) == 1 {
 		s.named = strings.TrimSpace(ids[0])
 	}
+	if err := s.door.site.attribute(env, h); err != nil {
+		return err
+	}
 	firewall(&h, s.door.site.Hostname, env.Internal)
-	if err := h.InsertTop("Received", trace(env, s.door.site.Hostname, s.door.extended)); err != nil {
+	if err := h.InsertTop("Received", trace(*env, s.door.site.Hostname, s.door.extended)); err != nil {
 		return err
 	}
 	if _, err := h.WriteTo(w); err != nil {

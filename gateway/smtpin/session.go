@@ -84,7 +84,7 @@ func (s *session) permitted() mail.Patterns {
 	switch {
 	case s.user != "":
 		return s.mayUse
-	case s.door.site.Role == Internal:
+	case s.door.site.Role == Internal, s.door.site.Role == RoundTrip:
 		return s.door.site.Senders
 	}
 	return nil
@@ -92,7 +92,7 @@ func (s *session) permitted() mail.Patterns {
 
 func (s *session) maySend(from mail.Address) bool {
 	switch s.door.site.Role {
-	case External:
+	case External, RoundTrip: // there the header decides
 		return true
 	case Internal:
 		return from.IsNull() || s.permitted().Match(from) || s.door.site.Senders.Match(from)

@@ -119,8 +119,15 @@ func (l *site) check(others []*site) (errs []error) {
 		if l.Auth == nil || l.TLSConfig == nil {
 			fault("role submission needs users and, since passwords travel under TLS only, a certificate")
 		}
+	case RoundTrip:
+		if len(l.Networks) == 0 && l.Clients == nil || len(l.Senders) == 0 || l.Tenant.IsZero() || l.Marks == nil {
+			fault("role roundtrip needs the networks that may connect or the names of client certificates, the senders inside, a tenant, and marks")
+		}
 	default:
-		fault("role %q is none of internal, external, submission", l.Role)
+		fault("role %q is none of internal, external, submission, roundtrip", l.Role)
+	}
+	if !l.Tenant.IsZero() && l.Role != Internal && l.Role != RoundTrip {
+		fault("role %s has no tenant", l.Role)
 	}
 	return errs
 }
@@ -132,5 +139,5 @@ func (l *site) permits(c client) bool {
 			return true
 		}
 	}
-	return len(l.Networks) == 0 && (l.Role != Internal || l.Clients != nil)
+	return len(l.Networks) == 0 && (l.Role != Internal && l.Role != RoundTrip || l.Clients != nil)
 }

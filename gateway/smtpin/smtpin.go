@@ -15,9 +15,11 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/siegel-mail/siegel/gateway/exchange"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/smime/entity"
 )
 
 // Role says who speaks on a listener, and so what is accepted there.
@@ -32,6 +34,9 @@ const (
 	External Role = "external"
 	// Submission is for users: they authenticate, and send only from the addresses they may use.
 	Submission Role = "submission"
+	// RoundTrip is for a tenant of Exchange Online that hands over mail of both directions and gets it back.
+	// What the header says decides which of them a message has (docs/topologies.md).
+	RoundTrip Role = "roundtrip"
 )
 
 // Handler takes messages.
@@ -59,6 +64,9 @@ type Listener struct {
 	Networks []netip.Prefix
 	// Senders are who may be MAIL FROM on an internal listener, and whose mail may be signed.
 	Senders mail.Patterns
+	// Tenant is the only tenant of Exchange Online whose mail is taken, on an internal listener; the zero
+	// Tenant asks for none. A round-trip listener must have one.
+	Tenant exchange.Tenant
 	// TLSConfig offers STARTTLS, or serves Implicit TLS; nil: neither. Use GetCertificate in it so that a
 	// renewed certificate is taken up.
 	TLSConfig  *tls.Config
@@ -94,5 +102,13 @@ type Options struct {
 	Recorder  track.Recorder     // of accepted and refused messages; nil: none
 	Log       logrus.FieldLogger // for developers; nil: none
 	Now       func() time.Time   // nil: time.Now
+	Marks     Marks              // needed by round-trip listeners
 	Limits    Limits             // of listeners that have none of their own; Grace is for all
+}
+
+// Marks recognises the mail that the gateway gave back to where it came from.
+type Marks interface {
+	// Handled reports whether a message with this header was handled in this direction. It is called at
+	// once from many goroutines.
+	Handled(h entity.Header, d mail.Direction, now time.Time) bool
 }
