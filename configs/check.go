@@ -29,6 +29,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.authentication()
 	k.dkim()
 	k.routes()
+	k.roundTrips()
 	k.dns()
 	k.admin()
 }

@@ -23,8 +23,8 @@ func (k *checker) clients(l *Listener, dotted string) {
 		if why := badHost(strings.TrimPrefix(name, "*.")); why != "" {
 			k.failMember(dotted+".client_names", i, "write a name as it stands in the certificate, as in mail.partner.example or \"*.partner.example\"")
 		}
-		if l.Role == RoleInternal && sharedName(name) {
-			k.failMember(dotted+".client_names", i, "every customer of Exchange Online sends with the certificate %s: it proves nothing on its own; use certificates and addresses of your own servers", shorten(name))
+		if l.Role == RoleInternal && l.ExchangeOnline.Tenant == "" && sharedName(name) {
+			k.failMember(dotted+".client_names", i, "every customer of Exchange Online sends with the certificate %s: it proves nothing on its own; set exchange_online.tenant to your tenant ID", shorten(name))
 		}
 	}
 }

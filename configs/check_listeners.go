@@ -30,13 +30,14 @@ func (k *checker) listeners() {
 		k.clients(l, dotted+".tls")
 		k.limits(l, dotted+".limits")
 		switch l.Role {
-		case RoleInternal:
+		case RoleInternal, RoleRoundTrip:
 			k.internal(l, dotted)
 		case RoleExternal:
 			k.external(l, dotted)
 		case RoleSubmission:
 			k.submission(l, dotted)
 		}
+		k.exchangeOnline(l, dotted)
 	}
 }
 

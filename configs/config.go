@@ -82,6 +82,7 @@ const (
 	RoleInternal   Role = "internal"   // mail from the company's own servers
 	RoleExternal   Role = "external"   // mail from the internet to the company
 	RoleSubmission Role = "submission" // mail from users and programs that log in
+	RoleRoundTrip  Role = "roundtrip"  // mail of both directions from Exchange Online, which gets it back
 )
 
 // Listener is one door for mail.
@@ -92,7 +93,9 @@ type Listener struct {
 	Address string `yaml:"address" required:"yes" example:"10.0.0.5:25"`
 	// `internal`: the company's servers hand over what is to be signed, encrypted and sent. `external`: the
 	// internet hands over what is for the company's domains. `submission`: users log in with a password.
-	Role Role `yaml:"role" required:"yes" oneof:"internal external submission"`
+	// `roundtrip`: Exchange Online, where the MX record points to, hands over mail of both directions and gets
+	// it back; see topologies.md.
+	Role Role `yaml:"role" required:"yes" oneof:"internal external submission roundtrip"`
 	// Who may connect, as networks or single addresses. An internal listener needs them, or
 	// `tls.client_names`: they are its proof that a message is from inside. Where they are absent everybody
 	// may connect.
@@ -101,6 +104,8 @@ type Listener struct {
 	// of `domains`. On a submission listener `may_use` of the user narrows them further. An external
 	// listener has none.
 	Senders mail.Patterns `yaml:"senders" example:"[firma.example]"`
+	// The tenant of Exchange Online that an internal or roundtrip listener serves.
+	ExchangeOnline ExchangeOnline `yaml:"exchange_online" short:"tenant"`
 	// Encryption of the connection.
 	TLS ListenerTLS `yaml:"tls" short:"mode"`
 	// Users of a submission listener.

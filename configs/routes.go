@@ -37,6 +37,9 @@ type Route struct {
 	AllowPrivate []netip.Prefix `yaml:"allow_private" example:"[10.20.0.0/16]"`
 	// The port of the hosts.
 	Port int `yaml:"port" default:"25" min:"1" max:"65535"`
+	// Whether mail goes back this way to the server it came from, over a `roundtrip` listener: then it gets a
+	// mark, so that the server does not send it here again.
+	RoundTrip bool `yaml:"round_trip" default:"false"`
 	// Encryption of the connection.
 	TLS RouteTLS `yaml:"tls" short:"mode"`
 	// Log in at the host.

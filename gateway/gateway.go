@@ -24,6 +24,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
+	"github.com/siegel-mail/siegel/gateway/roundtrip"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/gateway/track/audit"
@@ -92,6 +93,7 @@ type Gateway struct {
 	listeners *smtpin.Server
 	scheduler *delivery.Scheduler
 	routes    *router
+	marks     roundtrip.Marker
 	http      *admin.HTTP    // nil: none
 	control   *admin.Control // nil: none
 	reloading sync.Mutex     // one reload at a time
@@ -106,7 +108,7 @@ func New(o Options) (*Gateway, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router)}
+	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key)}
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics}, o.Recorders...)
 	if err := g.prepareParts(); err != nil {
 		return nil, err
@@ -146,6 +148,7 @@ func (g *Gateway) smtpinOptions(s Settings) smtpin.Options {
 	return smtpin.Options{
 		Hostname: g.o.Hostname, Local: s.Local, Listeners: s.Listeners, Handler: g,
 		Spool: g.spool, Recorder: g.recorder, Log: g.o.Log, Now: g.o.Now,
+		Marks: g.marks,
 	}
 }
 
@@ -248,9 +251,18 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 	return nil
 }
 
-// prepare gives delivery what to send: incoming mail is decrypted and verified here.
+// prepare gives delivery what to send: incoming mail is decrypted and verified here, and what goes back to
+// where it came from is marked.
 func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
-	return g.protector.Load().Prepare(ctx, g.store, c)
+	content, release, err := g.protector.Load().Prepare(ctx, g.store, c)
+	if err != nil || !g.routes.isRoundTrip(c.Destination) {
+		return content, release, err
+	}
+	marked, err := g.mark(content, c.Message.Envelope.Direction())
+	if err != nil && release != nil {
+		release()
+	}
+	return marked, release, err
 }
 
 // Reload puts new settings into force. Connections that are open keep going, under the old limits of their

@@ -20,6 +20,8 @@ type Route struct {
 	SMTP   smtpout.Options
 	Retry  delivery.Retry // no steps: that of the settings
 	Expire time.Duration  // 0: that of the settings
+	// RoundTrip leads back to where round-trip listeners have mail from: what goes there is marked. Not with MX.
+	RoundTrip bool
 }
 
 // router holds the table of routes in force, which a reload replaces. It implements delivery.Router.
@@ -32,13 +34,14 @@ type router struct {
 type routes struct {
 	table      delivery.Table
 	transports []*smtpout.Transport
+	roundTrip  map[string]bool // by name of the route
 }
 
 // perMX begins the names of the destinations of routes by MX; the domain follows.
 const perMX = "mx:"
 
 func newRoutes(hostname string, s Settings) (routes, error) {
-	var r routes
+	r := routes{roundTrip: map[string]bool{}}
 	self := newSelf(hostname, s)
 	for _, rt := range s.Routes {
 		entry := delivery.Entry{Match: rt.Domains, Route: delivery.Route{
@@ -62,6 +65,7 @@ func newRoutes(hostname string, s Settings) (routes, error) {
 			return routes{}, fmt.Errorf("route %s: %w", rt.Name, err)
 		}
 		r.transports = append(r.transports, t)
+		r.roundTrip[rt.Name] = rt.RoundTrip
 		entry.Route.Transport = t
 		r.table = append(r.table, entry)
 	}
@@ -110,6 +114,13 @@ func (r *router) named(name string) (delivery.Route, error) {
 		}
 	}
 	return delivery.Route{}, delivery.ErrNoRoute
+}
+
+// isRoundTrip reports whether what goes to a destination is marked.
+func (r *router) isRoundTrip(destination string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.current.roundTrip[destination]
 }
 
 func (r *router) close() { r.replace(routes{}) }

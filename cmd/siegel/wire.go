@@ -119,6 +119,7 @@ func rules(in []configs.Rule) []policy.Rule {
 func listener(l configs.Listener) (smtpin.Listener, error) {
 	out := smtpin.Listener{
 		Name: l.Name, Address: l.Address, Role: smtpin.Role(l.Role), Networks: l.Networks, Senders: l.Senders,
+		Tenant:   l.ExchangeOnline.ID(),
 		Implicit: l.TLS.Mode == configs.TLSImplicit, RequireTLS: l.TLS.Required,
 		MaxSize: int64(l.MaxSize), MaxRecipients: l.MaxRecipients,
 		Limits: limits(l.Limits),

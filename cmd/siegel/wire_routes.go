@@ -31,7 +31,7 @@ func resolver(c configs.DNS) (*dns.Resolver, error) {
 
 func route(r configs.Route) gateway.Route {
 	out := gateway.Route{
-		Name: r.Name, Domains: r.Domains, Concurrency: r.Concurrency, Expire: r.Expire,
+		Name: r.Name, Domains: r.Domains, Concurrency: r.Concurrency, Expire: r.Expire, RoundTrip: r.RoundTrip,
 		SMTP: smtpout.Options{
 			TLS: smtpclient.TLSMode(r.TLS.Mode), Implicit: r.TLS.Implicit,
 			TLSConfig: &tls.Config{RootCAs: r.TLS.Roots(), MinVersion: tls.VersionTLS12},
