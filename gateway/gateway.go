@@ -73,6 +73,12 @@ type Settings struct {
 	Retry      delivery.Retry // of routes without their own
 	Expire     time.Duration  // how long delivery is tried, on routes without their own
 	DelayAfter time.Duration  // when senders are told that a message is delayed; 0: never
+	// ProtectWithin is how long a message waits for a key or certificate that is away; 0: 4 hours.
+	ProtectWithin time.Duration
+	// ProtectRetry is when protection is tried again; of the start, as Retry is. No steps: 5 seconds first.
+	ProtectRetry delivery.Retry
+	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
+	Patience time.Duration
 }
 
 // How much of a message that is received or worked on stays in memory, and of all of them together; the rest
@@ -123,8 +129,9 @@ func New(o Options) (*Gateway, error) {
 		return nil, errors.Join(err, g.store.Close())
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
-		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, SignReport: g.signReport, Recorder: g.recorder, Log: o.Log,
-		Hostname: o.Hostname, Retry: o.Settings.Retry, Lifetime: o.Settings.Expire, Now: o.Now,
+		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.recordQueued,
+		SignReport: g.signReport, Recorder: g.recorder, Log: o.Log, Hostname: o.Hostname, Retry: o.Settings.Retry, ProtectRetry: o.Settings.ProtectRetry,
+		Lifetime: o.Settings.Expire, Now: o.Now,
 	})
 	if err == nil {
 		err = g.setAdmin()
@@ -140,6 +147,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	return protect.New(protect.Options{
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
 		Router: g.routes, Lifetime: g.routes.Lifetime, Algorithm: s.Algorithm, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
+		Patience: s.Patience, Within: s.ProtectWithin,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
 }
@@ -224,23 +232,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 // Close releases a gateway that is not run.
 func (g *Gateway) Close() error { return errors.Join(g.store.Close(), g.audit.Close()) }
 
-// Accept admits a message that a listener took: its origin judged, decided, protected and committed. It returns nil only when
-// every variant is on stable storage (invariant 1).
+// Accept admits a message that a listener took: its origin judged, decided, protected and committed; or committed
+// to wait for its protection, where something that this needs is away. It returns nil only when every variant is
+// on stable storage (invariant 1).
 func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Content) error {
-	judged, err := g.judge.Load().Admit(ctx, env, content)
-	if err != nil {
-		return err
-	}
-	adm, err := g.protector.Load().Admit(ctx, env, judged.Content)
+	adm, err := g.admit(ctx, env, content)
 	if err != nil {
 		return err
 	}
 	defer adm.Release()
-	if judged.Hold != "" {
-		for i := range adm.Entries {
-			adm.Entries[i].Hold = judged.Hold
-		}
-	}
 	if err := g.store.Put(ctx, adm.Entries); err != nil {
 		return err
 	}
@@ -255,6 +255,10 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 // where it came from is marked.
 func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
 	content, release, err := g.protector.Load().Prepare(ctx, g.store, c)
+	var away *protect.Away
+	if errors.As(err, &away) {
+		err = &delivery.Wait{Line: away.Line, Until: away.Until, Err: err}
+	}
 	if err != nil || !g.routes.isRoundTrip(c.Destination) {
 		return content, release, err
 	}

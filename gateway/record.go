@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -26,6 +27,9 @@ func (g *Gateway) recordQueued(e queue.New) {
 	event.MessageID, event.Subject = outerFields(e.Content)
 	if e.Hold != "" {
 		event.Kind, event.Reply, event.Subject = track.Held, e.Hold, ""
+	}
+	if e.Pending != nil { // what the header says is not what the internet may see
+		event.Kind, event.Reply, event.Subject = track.Held, cmp.Or(e.Hold, e.Note), ""
 	}
 	if !g.o.RecordSubjects {
 		event.Subject = ""

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -35,14 +36,38 @@ func storedContent(store queue.Store) Prepare {
 	}
 }
 
-// try attempts a claim once and returns a Result for each of its due recipients; none where ctx ended
-// before anything was done.
-func (s *Scheduler) try(ctx context.Context, c queue.Claim) []Result {
+// tried is what an attempt came to: a Result for each due recipient of the claim, none where the attempt was
+// cut before anything was done. Variants take the place of a message that was protected; release comes after
+// they were put.
+type tried struct {
+	results  []Result
+	variants []queue.New
+	release  func()
+}
+
+// try attempts a claim once. A fault in what it calls does not end the process: the message stays.
+func (s *Scheduler) try(ctx context.Context, c queue.Claim) (done tried) {
 	if ctx.Err() != nil {
-		return nil
+		return tried{}
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			s.o.Log.WithField("id", c.Message.Envelope.ID).WithField("stack", string(debug.Stack())).
+				Errorf("A fault in the gateway (%T) interrupted an attempt; please report it. The message is tried again later.", v)
+			done.results = repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: "a fault in the gateway, see its log", hidden: true}, len(c.Due))
+			done.variants = nil
+		}
+	}()
+	if c.Message.IsPending() {
+		return s.protect(ctx, c)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.o.Longest, errLongest)
 	defer cancel()
+	return tried{results: s.deliver(ctx, c)}
+}
+
+// deliver attempts a message that may leave.
+func (s *Scheduler) deliver(ctx context.Context, c queue.Claim) []Result {
 	content, release, err := s.o.Prepare(ctx, c)
 	if release != nil {
 		defer release()
@@ -92,6 +117,7 @@ func quiet(r mail.Recipient) mail.Recipient {
 func (s *Scheduler) unprepared(ctx context.Context, c queue.Claim, err error) []Result {
 	log := s.o.Log.WithField("id", c.Message.Envelope.ID).WithError(err)
 	var refusal *Refusal
+	var wait *Wait
 	switch {
 	case errors.As(err, &refusal):
 		log.Error("The message cannot be prepared for delivery; its sender is told.")
@@ -102,6 +128,11 @@ func (s *Scheduler) unprepared(ctx context.Context, c queue.Claim, err error) []
 		return repeat(Result{Status: Refused, Code: code, Enhanced: refusal.Enhanced, Text: refusal.Text}, len(c.Due))
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLongest):
 		return nil
+	case errors.As(err, &wait):
+		log.Info("The message waits for something that is away.")
+		r := Result{Status: Deferred, Enhanced: "4.7.5", Text: err.Error(), before: wait.Until, hidden: !c.Message.IsPending()}
+		r.Unreachable = c.Message.IsPending()
+		return repeat(r, len(c.Due))
 	case errors.Is(err, queue.ErrDamaged):
 		log.Error("The stored message is damaged; it is held.")
 		return repeat(Result{Status: Held, Enhanced: "4.3.0", Text: err.Error()}, len(c.Due))

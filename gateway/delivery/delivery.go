@@ -51,7 +51,8 @@ const (
 	Delivered Status = "delivered"
 	Deferred  Status = "deferred"
 	Refused   Status = "refused"
-	Held      Status = "held" // set aside for an operator: trying again by itself would do no good, or harm
+	protected Status = "protected" // variants take its place in the queue
+	Held      Status = "held"      // set aside for an operator: trying again by itself would do no good, or harm
 )
 
 // Result is what became of one recipient.
@@ -71,7 +72,8 @@ type Result struct {
 	// Reports means that the next hop answers for notifications to the sender from here on (RFC 3461, 5.2.2).
 	Reports bool
 
-	hidden bool // the sender must not learn of it
+	hidden bool      // the sender must not learn of it
+	before time.Time // of the next attempt, at the latest; zero: as the schedule has it
 }
 
 // Reply is the result on one line, for operators.
@@ -105,6 +107,21 @@ func (r *Refusal) Error() string {
 
 // Unwrap gives the cause.
 func (r *Refusal) Unwrap() error { return r.Err }
+
+// Wait is an error of Prepare or Protect for a message that needs something which is away for a while: a key,
+// a certificate, a directory. It is temporary, and the sender is not told of it before the message expires; of
+// mail from outside not even then.
+type Wait struct {
+	Line  string    // what is away, for operators
+	Until time.Time // it is tried again by then at the latest; zero: as the schedule has it
+	Err   error
+}
+
+// Error is the text of the cause.
+func (w *Wait) Error() string { return w.Err.Error() }
+
+// Unwrap gives the cause.
+func (w *Wait) Unwrap() error { return w.Err }
 
 // Route is the way to a recipient.
 type Route struct {
@@ -174,6 +191,11 @@ type Router interface {
 // returns when ctx ends. An error that wraps a *Refusal is permanent.
 type Prepare func(ctx context.Context, c queue.Claim) (content mail.Content, release func(), err error)
 
+// Protect gives the variants that take the place of a message which waits for its protection
+// (queue.Message.IsPending). release is called once, after they are in the queue or not, and may be nil. It
+// returns when ctx ends. An error that wraps a *Refusal is permanent, as one of Prepare.
+type Protect func(ctx context.Context, c queue.Claim) (variants []queue.New, release func(), err error)
+
 // Options are a Scheduler's parts and limits. Zero limits take the values given.
 type Options struct {
 	Store  queue.Store
@@ -182,6 +204,11 @@ type Options struct {
 	// this moment; nil: there is none.
 	Chosen  func(name string, env mail.Envelope, to mail.Address) (Route, error)
 	Prepare Prepare // nil: the content as it is stored
+	// Protect protects what waits for it; nil: such messages are held. They are never given to a Transport,
+	// whatever their destination is.
+	Protect Protect
+	// Entered is told each variant of Protect once it is in the queue; nil: nobody is.
+	Entered func(queue.New)
 	// SignReport signs the reports that are written; nil: they go unsigned. It may be called at once.
 	SignReport SignReport
 	Recorder   track.Recorder
@@ -192,7 +219,11 @@ type Options struct {
 	// Lifetime is how long a report is tried (5 days).
 	Lifetime time.Duration
 	// DelayAfter is when a sender is told of a delay, once; 0: never.
-	DelayAfter     time.Duration
+	DelayAfter time.Duration
+	// ProtectRetry is when protection is tried again; no steps: 5 seconds first, 5 minutes at last.
+	ProtectRetry   Retry
+	Protecting     int           // messages being protected at once, beside the attempts of Concurrency (16)
+	PerProtection  int           // of them for one destination (4)
 	PerDestination int           // attempts at once for one destination (20)
 	Concurrency    int           // attempts at once (200)
 	Lease          time.Duration // of a claim, renewed while an attempt lasts (5 minutes)

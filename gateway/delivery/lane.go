@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -124,11 +125,11 @@ func (l *lane) begin(ctx context.Context) {
 			go func() { l.settled <- l.s.settleNothing(h) }()
 		case down:
 			l.settling++
-			last, terms := l.health.last, l.terms
+			last, terms := l.health.last, l.termsOf(h)
 			go func() { l.settled <- l.s.postpone(h, last, terms) }()
 		case l.inflight < min(l.window, l.terms.concurrency):
 			l.inflight++
-			go l.attempt(ctx, h, l.terms)
+			go l.attempt(ctx, h, l.termsOf(h))
 		default:
 			return
 		}
@@ -161,6 +162,10 @@ func (l *lane) take(claims []queue.Claim) {
 	if len(claims) == 0 || len(claims[0].Due) == 0 {
 		return
 	}
+	if l.protects() {
+		l.terms = l.s.o.protectTerms()
+		return
+	}
 	route, err := l.s.routeOf(&claims[0].Message, claims[0].Due[0])
 	if err != nil {
 		route = Route{}
@@ -168,18 +173,37 @@ func (l *lane) take(claims []queue.Claim) {
 	l.terms = l.s.o.terms(route)
 }
 
+// protects reports whether the lane is one of messages that wait for their protection.
+func (l *lane) protects() bool { return strings.HasPrefix(l.name, queue.ProtectPrefix) }
+
+// termsOf are the terms of a claim: one that waits for its protection keeps those of its kind in every lane.
+func (l *lane) termsOf(h *hold) terms {
+	if h.claim.Message.IsPending() {
+		return l.s.o.protectTerms()
+	}
+	return l.terms
+}
+
 // attempt tries one claim and settles it. The next attempt may begin when this one is delivered.
 func (l *lane) attempt(ctx context.Context, h *hold, terms terms) {
-	if l.s.slots.Acquire(ctx, 1) != nil {
+	slots := l.s.slots
+	if h.claim.Message.IsPending() {
+		slots = l.s.workers
+	}
+	if slots.Acquire(ctx, 1) != nil {
 		l.delivered <- contact{}
 		l.settled <- l.s.settleNothing(h)
 		return
 	}
 	start := l.s.o.Now()
-	results := l.s.try(h.ctx, h.claim)
-	l.s.slots.Release(1)
-	l.delivered <- contactOf(h.ctx, results)
-	l.settled <- l.s.settle(h, results, terms, start)
+	done := l.s.try(h.ctx, h.claim)
+	slots.Release(1)
+	if l.protects() || !h.claim.Message.IsPending() {
+		l.delivered <- contactOf(h.ctx, done.results)
+	} else {
+		l.delivered <- contact{} // an operator rerouted it: what it waits for says nothing about this destination
+	}
+	l.settled <- l.s.settle(h, done, terms, start)
 }
 
 // contactOf is what results say about the destination.
@@ -189,7 +213,7 @@ func contactOf(ctx context.Context, results []Result) contact {
 		switch r := &results[i]; {
 		case r.Unreachable && ctx.Err() == nil:
 			c.failed = r
-		case r.Host != "" && !r.Unreachable:
+		case r.Host != "" && !r.Unreachable, r.Status == protected:
 			return contact{reached: true}
 		}
 	}

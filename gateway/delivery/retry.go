@@ -25,6 +25,16 @@ func DefaultRetry() Retry {
 	}
 }
 
+// protectRetry is quick at first, since a card is soon back in its reader.
+func protectRetry() Retry {
+	return Retry{
+		Steps: []time.Duration{
+			5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
+		},
+		Jitter: 0.1,
+	}
+}
+
 // Wait is the time until the next attempt after the given number of them.
 func (r Retry) Wait(attempts int) time.Duration {
 	if len(r.Steps) == 0 {

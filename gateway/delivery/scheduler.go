@@ -30,11 +30,12 @@ var errStopping = errors.New("delivery: stopping")
 
 // Scheduler moves messages from the queue to the next hops: a lane for each destination with work.
 type Scheduler struct {
-	o      Options
-	slots  *semaphore.Weighted // attempts at once
-	leases leases
-	kick   chan struct{} // the due list changed
-	wg     sync.WaitGroup
+	o       Options
+	slots   *semaphore.Weighted // attempts at once
+	workers *semaphore.Weighted // messages being protected at once
+	leases  leases
+	kick    chan struct{} // the due list changed
+	wg      sync.WaitGroup
 
 	mu     sync.Mutex
 	due    due
@@ -51,8 +52,8 @@ func New(o Options) (*Scheduler, error) {
 	}
 	o = o.withDefaults()
 	s := &Scheduler{
-		o: o, slots: semaphore.NewWeighted(int64(o.Concurrency)), kick: make(chan struct{}, 1),
-		lanes: map[string]*lane{}, health: map[string]health{}, listed: map[string]bool{},
+		o: o, slots: semaphore.NewWeighted(int64(o.Concurrency)), workers: semaphore.NewWeighted(int64(o.Protecting)),
+		kick: make(chan struct{}, 1), lanes: map[string]*lane{}, health: map[string]health{}, listed: map[string]bool{},
 	}
 	s.leases = leases{o: &s.o, held: map[*hold]struct{}{}}
 	return s, nil
@@ -74,6 +75,15 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 200
+	}
+	if o.Protecting <= 0 {
+		o.Protecting = 16
+	}
+	if o.PerProtection <= 0 {
+		o.PerProtection = 4
+	}
+	if len(o.ProtectRetry.Steps) == 0 {
+		o.ProtectRetry = protectRetry()
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -257,7 +267,11 @@ func (s *Scheduler) retire(l *lane) bool {
 
 // store calls the store under a deadline that a stop does not shorten.
 func (s *Scheduler) store(call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	return s.storeWithin(storeTimeout, call)
+}
+
+func (s *Scheduler) storeWithin(limit time.Duration, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	return call(ctx)
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -23,25 +24,35 @@ type settlement struct {
 	results  []Result // of the outcomes
 	told     []report.Recipient
 	reports  []queue.New
+	variants []queue.New // that take the place of the message
 }
 
 // settle records the results of a claim's due recipients and returns when the earliest of them is to be
 // tried again; zero where none is. An attempt that was cut leaves no trace where it came to nothing.
-func (s *Scheduler) settle(h *hold, results []Result, terms terms, started time.Time) time.Time {
+func (s *Scheduler) settle(h *hold, done tried, terms terms, started time.Time) time.Time {
 	defer s.leases.release(h)
-	t := settlement{s: s, h: h, now: s.o.Now(), started: started, terms: terms, ends: terms.ends(&h.claim.Message)}
+	if done.release != nil {
+		defer done.release()
+	}
+	t := settlement{s: s, h: h, now: s.o.Now(), started: started, terms: terms, ends: terms.ends(&h.claim.Message), variants: done.variants}
 	cut := h.ctx.Err() != nil
-	for k, r := range results {
+	for k, r := range done.results {
 		if !cut || r.Status != Deferred {
 			t.add(h.claim.Due[k], r)
 		}
 	}
 	t.report()
-	if err := t.commit(); err != nil {
+	err := t.commit()
+	if t.variants != nil && errors.Is(err, queue.ErrDamaged) {
+		t.setAside(err)
+		err = t.commit()
+	}
+	if err != nil {
 		t.unsettled(err)
 		return time.Time{}
 	}
 	t.record()
+	t.entered(t.variants)
 	for _, r := range t.reports {
 		s.Wake(r.Destinations...)
 	}
@@ -60,7 +71,7 @@ func (s *Scheduler) settleNothing(h *hold) time.Time {
 
 // postpone settles a claim that is not tried since its destination is down.
 func (s *Scheduler) postpone(h *hold, last Result, terms terms) time.Time {
-	return s.settle(h, repeat(last, len(h.claim.Due)), terms, s.o.Now())
+	return s.settle(h, tried{results: repeat(last, len(h.claim.Due))}, terms, s.o.Now())
 }
 
 // add turns the result for a row into its outcome, and into a line of a report where its sender wants one.
@@ -78,16 +89,24 @@ func (t *settlement) add(row int, r Result) {
 		if line.Action = report.Relayed; r.Reports || r.hidden {
 			line.Action = "" // the next hop tells, or nobody may
 		}
+	case r.Status == protected:
+		o.State = queue.Delivered // it is gone with this commit; the variants are delivered from here on
 	case r.Status == Refused:
 		o.State, line.Action = queue.Failed, report.Failed
 	case r.Status == Held, expired && (r.hidden || rcpt.Hidden):
 		o.State = queue.Held
+	case expired && m.IsPending():
+		o.State = queue.Failed
+		t.returned(&line)
 	case expired:
 		o.State, line.Action, line.Status = queue.Failed, report.Failed, "4.4.7"
 	default:
 		o.State, o.Next = queue.Queued, t.now.Add(t.terms.retry.Wait(rcpt.Attempts+1))
 		if !t.ends.IsZero() && o.Next.After(t.ends) {
 			o.Next = t.ends
+		}
+		if !r.before.IsZero() && o.Next.After(r.before) {
+			o.Next = r.before
 		}
 		if !r.hidden && !rcpt.Hidden && t.delayed(m.Envelope.Received, rcpt.LastTried) {
 			line.Action, line.RetryUntil = report.Delayed, t.ends
@@ -133,6 +152,9 @@ func (s *Scheduler) notify(m queue.Message, told []report.Recipient) (queue.New,
 	if err != nil {
 		s.o.Log.WithField("id", m.Envelope.ID).WithError(err).Warn("The header of the message cannot be read for the report to its sender.")
 	}
+	if m.IsPending() {
+		header = report.Identify(header)
+	}
 	now, lifetime := s.o.Now(), s.o.Lifetime
 	if route, err := s.o.Router.Route(m.Envelope.From); err == nil && route.Lifetime > 0 {
 		lifetime = route.Lifetime
@@ -161,11 +183,15 @@ func (s *Scheduler) headerOf(id mail.ID) (header []byte, err error) {
 // commit settles with the store. While the store is in trouble it is asked again, as long as the lease
 // lasts: what was delivered and is not recorded is delivered again.
 func (t *settlement) commit() error {
+	within := storeTimeout
+	if t.variants != nil {
+		within = t.s.o.Longest // they are written with it, however large they are
+	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, storePause) {
-		err := t.s.store(func(ctx context.Context) error {
-			return t.s.o.Store.Settle(ctx, t.h.claim, t.outcomes, t.reports)
+		err := t.s.storeWithin(within, func(ctx context.Context) error {
+			return t.s.o.Store.Settle(ctx, t.h.claim, t.outcomes, slices.Concat(t.reports, t.variants))
 		})
-		if err == nil || errors.Is(err, queue.ErrLeaseLost) || errors.Is(err, queue.ErrNotFound) {
+		if err == nil || errors.Is(err, queue.ErrLeaseLost) || errors.Is(err, queue.ErrNotFound) || errors.Is(err, queue.ErrDamaged) {
 			return err
 		}
 		stopped := errors.Is(context.Cause(t.h.ctx), errStopping)
@@ -199,24 +225,22 @@ func (t *settlement) next() (next time.Time) {
 
 // record makes the events: one for all recipients that fared alike, and one for the report.
 func (t *settlement) record() {
-	kinds := map[queue.State]track.Kind{queue.Delivered: track.Delivered, queue.Failed: track.Failed, queue.Held: track.Held}
 	m := &t.h.claim.Message
 	from := m.Envelope.From.String()
 	for i := 0; i < len(t.outcomes); {
 		o, r := t.outcomes[i], t.results[i]
 		e := track.Event{
-			Time: t.now, Kind: kinds[o.State], ID: m.Envelope.ID, Origin: m.Origin, From: from, Size: m.Size,
+			Time: t.now, Kind: kindOf(o, r), ID: m.Envelope.ID, Origin: m.Origin, From: from, Size: m.Size,
 			Direction:   m.Envelope.Direction(),
 			Destination: t.h.claim.Destination, Host: r.Host, TLS: r.TLS, Reply: o.Reply, Next: o.Next,
 			Attempt: m.Recipients[o.Index].Attempts + 1, Elapsed: t.now.Sub(t.started),
 		}
-		if e.Kind == "" {
-			e.Kind = track.Deferred
-		}
 		for ; i < len(t.outcomes) && t.outcomes[i].State == o.State && t.results[i] == r; i++ {
 			e.To = append(e.To, m.Recipients[t.outcomes[i].Index].Address.String())
 		}
-		t.s.o.Recorder.Record(e)
+		if e.Kind != "" {
+			t.s.o.Recorder.Record(e)
+		}
 	}
 	for _, r := range t.reports {
 		t.s.o.Recorder.Record(track.Event{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -25,26 +26,57 @@ const incomingHeader = 2 * headerLimit
 // Prepare gives the content to deliver for a claim. Mail from inside, already protected, and reports pass as
 // they are in the store; mail from outside is decrypted, verified and annotated. The caller calls release
 // when it is done with the content. Faults of storage are errors; mail that cannot be opened is not: it
-// passes as it came, with what was found written above it.
+// passes as it came, with what was found written above it. Where a key is away that may open it, it is an *Away
+// until Options.Within is over since it came; then it passes as it came, too. A message that waits for its
+// protection is never given.
 func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Claim) (mail.Content, func(), error) {
+	if c.Message.IsPending() {
+		return nil, nil, errPending
+	}
 	stored := storedContent{ctx, store, c.Message.Envelope.ID, c.Message.Size}
 	if c.Message.Envelope.Internal {
 		return stored, func() {}, nil
 	}
-	opened, err := smime.Open(ctx, stored, smime.OpenOptions{
-		Keys: p.keys(ctx), Judge: p.judge, Scratch: p.scratch, Now: p.o.Now(),
-		Limits: smime.Limits{Header: incomingHeader},
-	})
+	opened, late, err := p.open(ctx, c, stored)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening message %s: %w", c.Message.Envelope.ID, err)
 	}
-	p.recordOpened(c, opened)
+	p.recordOpened(c, opened, late)
 	content, err := p.annotate(opened)
 	if err != nil {
 		opened.Close()
 		return nil, nil, err
 	}
 	return secret{content, encrypted(opened)}, func() { opened.Close() }, nil
+}
+
+// open opens a message from outside with the keys that are at hand. late is why it was not decrypted, where a
+// key was waited for in vain.
+func (p *Protector) open(ctx context.Context, c queue.Claim, stored smime.Source) (opened *smime.Opened, late *Away, err error) {
+	k := &layerKeys{p: p, ctx: ctx}
+	defer k.release()
+	o := smime.OpenOptions{
+		Keys: k.find, Judge: p.judge, Scratch: p.scratch, Now: p.o.Now(),
+		Limits: smime.Limits{Header: incomingHeader},
+	}
+	opened, err = smime.Open(ctx, stored, o)
+	away := k.awayOf(opened, err)
+	if away == nil || ctx.Err() != nil {
+		return opened, nil, err
+	}
+	if opened != nil {
+		opened.Close()
+	}
+	away.Until = c.Message.Envelope.Received.Add(p.o.Within)
+	if e := c.Message.Expires; !e.IsZero() && e.Before(away.Until) {
+		away.Until = e
+	}
+	if p.o.Now().Before(away.Until) {
+		return nil, nil, away
+	}
+	o.Keys = nil
+	opened, err = smime.Open(ctx, stored, o)
+	return opened, away, err
 }
 
 // secret is content that tells whether it was encrypted on its way here (delivery.Secret): whoever sent it
@@ -58,9 +90,11 @@ type secret struct {
 func (s secret) Secret() bool { return s.secret }
 
 func encrypted(o *smime.Opened) bool {
-	return slices.ContainsFunc(o.Layers, func(l smime.Layer) bool {
-		return l.Type == smime.TypeEnveloped || l.Type == smime.TypeAuthEnveloped
-	})
+	return slices.ContainsFunc(o.Layers, isEnvelope)
+}
+
+func isEnvelope(l smime.Layer) bool {
+	return l.Type == smime.TypeEnveloped || l.Type == smime.TypeAuthEnveloped
 }
 
 // storedContent is a message of the store as content.
@@ -77,25 +111,53 @@ func (s storedContent) Size() int64 { return s.size }
 // Open implements mail.Content.
 func (s storedContent) Open() (io.ReadCloser, error) { return s.store.Open(s.ctx, s.id) }
 
-// keys finds decryption keys for recipient identifiers, retired ones too.
-func (p *Protector) keys(ctx context.Context) cms.KeyFinder {
-	return func(ids []cms.RecipientID) []cms.Key {
-		var out []cms.Key
-		match := func(c *x509.Certificate) bool {
-			for _, id := range ids {
-				if id.Matches(c) {
-					return true
-				}
-			}
-			return false
+// layerKeys finds the decryption keys for one message, retired ones too, and remembers what is away. Each layer's
+// keys are waited for as long as Options.Patience.
+type layerKeys struct {
+	p       *Protector
+	ctx     context.Context
+	away    error // of a source whose keys could not be seen
+	cancels []context.CancelFunc
+}
+
+// find is a cms.KeyFinder.
+func (k *layerKeys) find(ids []cms.RecipientID) []cms.Key {
+	ctx, cancel := context.WithTimeoutCause(k.ctx, k.p.o.Patience, errSlow)
+	k.cancels = append(k.cancels, cancel)
+	match := func(c *x509.Certificate) bool {
+		return slices.ContainsFunc(ids, func(id cms.RecipientID) bool { return id.Matches(c) })
+	}
+	found, err := k.p.o.Certs.Decryption(ctx, match)
+	if err != nil {
+		k.away = err
+	}
+	var out []cms.Key
+	for _, id := range found {
+		if _, decrypts := id.Key.(crypto.Decrypter); decrypts {
+			out = append(out, cms.Key{Certificate: id.Certificate, Decrypter: k.p.patient(ctx, id).(crypto.Decrypter)})
 		}
-		found, _ := p.o.Certs.Decryption(ctx, match)
-		for _, id := range found {
-			if key, ok := id.Key.(crypto.Decrypter); ok {
-				out = append(out, cms.Key{Certificate: id.Certificate, Decrypter: key})
-			}
-		}
-		return out
+	}
+	return out
+}
+
+// awayOf is what kept a layer closed that may be opened later; nil where nothing did.
+func (k *layerKeys) awayOf(opened *smime.Opened, err error) *Away {
+	closed := opened != nil && slices.ContainsFunc(opened.Layers, func(l smime.Layer) bool {
+		return isEnvelope(l) && !l.Decrypted && !l.Errant
+	})
+	switch {
+	case errors.Is(err, certs.ErrUnavailable):
+	case err == nil && k.away != nil && closed:
+		err = k.away
+	default:
+		return nil
+	}
+	return step{"decryption", "a key to decrypt with"}.away(err)
+}
+
+func (k *layerKeys) release() {
+	for _, cancel := range k.cancels {
+		cancel()
 	}
 }
 
@@ -105,7 +167,7 @@ func (p *Protector) judge(ctx context.Context, leaf *x509.Certificate, chain []*
 	return smime.Verdict(r.Status), r.Reasons
 }
 
-func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened) {
+func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened, late *Away) {
 	e := track.Event{
 		Time: p.o.Now(), Kind: track.Opened, ID: c.Message.Envelope.ID, Origin: c.Message.Origin,
 		Direction: mail.Incoming, From: c.Message.Envelope.From.String(), Verdict: string(o.Verdict),
@@ -115,6 +177,9 @@ func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened) {
 		for _, s := range l.Signers {
 			e.SignedBy = fmt.Sprintf("%s (serial %s)", s.Address, s.Serial)
 		}
+	}
+	if late != nil {
+		e.Reply = "not decrypted, since the key did not come back in time: " + late.Error()
 	}
 	p.o.Recorder.Record(e)
 }

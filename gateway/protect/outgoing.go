@@ -24,38 +24,65 @@ const headerLimit = 256 << 10
 // draft is an outgoing message on its way to its variants.
 type draft struct {
 	env     mail.Envelope
-	before  entity.Header // as it was taken
-	source  source
-	form    smime.Form // how it is protected already, by its sender's own program
-	from    mail.Address
-	signer  *smime.Signer
-	noSign  string // why signer is nil, for the sender
-	flags   policy.Flags
-	visible map[string]bool // Key of each address that To and Cc name
-	known   []known         // as env.Recipients
+	origin  mail.ID         // under which it was accepted
+	again   bool            // it waited for its protection
+	atLeast []policy.Levels // that were in force when it began to wait; as env.Recipients, or nil
+	step    step            // what is under way
+	read    bool            // the header was read: all from here to known is set, or says that it was not asked
+
+	before     entity.Header // as it was taken
+	source     source
+	form       smime.Form // how it is protected already, by its sender's own program
+	from       mail.Address
+	signer     *smime.Signer
+	noSign     string // why signer is nil, for the sender
+	signerAway *Away  // where it is not known whether there is a signer
+	flags      policy.Flags
+	visible    map[string]bool // Key of each address that To and Cc name
+	known      []known         // as env.Recipients
+	events     []track.Event   // of what was done, for the record of a message that gets through
 }
 
 // known is what the certificate source said of one recipient.
 type known struct {
 	cert *x509.Certificate
 	why  string // why cert is nil, for the sender
+	away *Away  // where it is not known whether there is one
 }
 
-// outgoing admits a message from inside.
-func (p *Protector) outgoing(ctx context.Context, env mail.Envelope, content mail.Content) (*Admission, error) {
-	d, err := p.draft(ctx, env, content)
-	if err != nil {
+// admitOutgoing admits a message from inside. What cannot be protected now, but may be later, is held.
+func (p *Protector) admitOutgoing(ctx context.Context, env mail.Envelope, content mail.Content) (*Admission, error) {
+	d := &draft{env: env, origin: env.ID}
+	limit, cancel := context.WithTimeoutCause(ctx, p.o.Patience, errSlow)
+	defer cancel()
+	adm, err := p.outgoing(limit, d, content)
+	if away := d.awayOf(limit, err); away != nil && ctx.Err() == nil {
+		return p.hold(d, content, away)
+	}
+	return adm, err
+}
+
+// outgoing protects a message from inside. It returns soon after ctx has ended. The content of the entries does
+// not depend on ctx.
+func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content) (*Admission, error) {
+	if err := p.prepare(ctx, d, content); err != nil {
 		return nil, err
 	}
 	decisions := p.o.Policy.Decide(p.input(d))
+	refusal := p.refusal(decisions)
+	if away := d.needs(decisions); away != nil && refusal == nil {
+		return nil, away
+	}
 	for i, dec := range decisions {
 		p.recordDecision(d, dec, d.known[i])
 	}
-	if err := p.refusal(decisions); err != nil {
-		return nil, err
+	if refusal != nil {
+		p.flush(d)
+		return nil, refusal
 	}
 	variants := group(d, decisions)
 	if err := p.bounded(d, variants); err != nil {
+		p.flush(d)
 		return nil, err
 	}
 	adm := new(Admission)
@@ -65,42 +92,50 @@ func (p *Protector) outgoing(ctx context.Context, env mail.Envelope, content mai
 			return nil, err
 		}
 	}
+	p.flush(d)
 	return adm, nil
 }
 
-// draft reads the header, takes the flags out of it and looks up what policy wants to know.
-func (p *Protector) draft(ctx context.Context, env mail.Envelope, content mail.Content) (*draft, error) {
-	header, bodyAt, err := readHeader(content)
+// prepare reads the header, takes the flags out of it and looks up what policy wants to know.
+func (p *Protector) prepare(ctx context.Context, d *draft, content mail.Content) error {
+	header, bodyAt, err := readHeader(during{ctx, content})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	d := &draft{env: env, before: header}
+	d.before = header
 	d.flags = policy.ReadFlags(&header, p.o.Vocabulary)
 	d.visible = visible(header)
 	d.from = singleFrom(header)
 	header.Del("Bcc") // RFC 5322, 3.6.3 and 3.6.6: they name the recipients the others must not see
 	header.Del("Resent-Bcc")
 	d.source = newSource(header, content, bodyAt)
+	d.signerAway = keyStep(d.from).away(errNotAsked)
+	d.known = make([]known, len(d.env.Recipients))
+	for i, r := range d.env.Recipients {
+		d.known[i].away = certStep(r.Address).away(errNotAsked)
+	}
+	d.read, d.step = true, workStep()
 	if err := p.look(ctx, d); err != nil {
-		return nil, err
+		return err
 	}
-	if err := p.lookUp(ctx, d); err != nil {
-		return nil, err
+	if err := p.lookUpSigner(ctx, d); err != nil {
+		return err
 	}
-	return d, nil
+	return p.lookUp(ctx, d)
 }
 
 // look finds out how the message is protected already. A signature of the sender's own program counts where
 // it is valid; another one is signed around.
 func (p *Protector) look(ctx context.Context, d *draft) (err error) {
-	d.form, err = smime.FormOf(d.source)
+	src := during{ctx, d.source}
+	d.form, err = smime.FormOf(src)
 	if errors.Is(err, smime.ErrMessage) {
 		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	if err != nil || !d.form.Signed {
 		return err
 	}
-	opened, err := smime.Open(ctx, d.source, smime.OpenOptions{Judge: p.judge, Scratch: p.scratch, Now: p.o.Now()})
+	opened, err := smime.Open(ctx, src, smime.OpenOptions{Judge: p.judge, Scratch: p.scratch, Now: p.o.Now()})
 	if err != nil {
 		return err
 	}
@@ -132,24 +167,27 @@ func readHeader(content mail.Content) (entity.Header, int64, error) {
 	return header, min(size, content.Size()), nil
 }
 
-// lookUp asks for the sender's key and the recipients' certificates. Only faults that may pass are errors.
+// lookUp asks for the recipients' certificates. A source that is away is noted, and the others are asked
+// nevertheless; other faults are errors.
 func (p *Protector) lookUp(ctx context.Context, d *draft) error {
 	now := p.o.Now()
-	if err := p.lookUpSigner(ctx, d); err != nil {
-		return err
-	}
-	d.known = make([]known, len(d.env.Recipients))
 	for i, r := range d.env.Recipients {
+		k := &d.known[i]
 		if p.o.Local.Match(r.Address) {
-			d.known[i].why = "it is an address of this company"
+			k.why, k.away = "it is an address of this company", nil
 			continue
 		}
+		d.step = certStep(r.Address)
 		cert, err := p.o.Certs.Recipient(ctx, r.Address.String(), now)
 		if err == nil {
-			d.known[i].cert = cert
+			k.cert, k.away = cert, nil
 			continue
 		}
-		if d.known[i].why = certs.Why(err, r.Address.String()); d.known[i].why == "" {
+		if k.why = certs.Why(err, r.Address.String()); k.why != "" {
+			k.away = nil
+			continue
+		}
+		if k.away = d.awayOf(ctx, err); k.away == nil || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -158,35 +196,47 @@ func (p *Protector) lookUp(ctx context.Context, d *draft) error {
 
 // lookUpSigner finds the key for the single From address that the submitter may use (invariant 4).
 func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
-	switch {
-	case d.from.IsNull():
-		d.noSign = "the message does not have exactly one From address"
-		return nil
-	case !d.env.MayUse.Match(d.from):
-		d.noSign = "the sending system may not use the From address " + d.from.String()
+	if d.from.IsNull() {
+		d.noSign, d.signerAway = "the message does not have exactly one From address", nil
 		return nil
 	}
+	if !d.env.MayUse.Match(d.from) {
+		d.noSign, d.signerAway = "the sending system may not use the From address "+d.from.String(), nil
+		return nil
+	}
+	d.step = keyStep(d.from)
 	id, err := p.o.Certs.Signing(ctx, d.from.String(), p.o.Now())
 	if err == nil {
-		d.signer = &smime.Signer{Certificate: id.Certificate, Chain: id.Chain, Key: id.Key}
+		d.signer = &smime.Signer{Certificate: id.Certificate, Chain: id.Chain, Key: p.patient(ctx, id)}
+		d.signerAway = nil
 		return nil
 	}
-	if d.noSign = certs.Why(err, d.from.String()); d.noSign == "" {
+	if d.noSign = certs.Why(err, d.from.String()); d.noSign != "" {
+		d.signerAway = nil
+		return nil
+	}
+	if d.signerAway = d.awayOf(ctx, err); d.signerAway == nil || ctx.Err() != nil {
 		return err
 	}
 	return nil
 }
 
+// input is what policy decides by. What is away counts as at hand: see needs.
 func (p *Protector) input(d *draft) policy.Input {
 	in := policy.Input{
 		Internal: true, From: d.from, Flags: d.flags,
-		CanSign: d.signer != nil || d.form.Signed, WhyNotSign: d.noSign,
+		CanSign: d.signer != nil || d.signerAway != nil || d.form.Signed, WhyNotSign: d.noSign,
 	}
 	for i, r := range d.env.Recipients {
-		in.Recipients = append(in.Recipients, policy.Recipient{
+		k := d.known[i]
+		to := policy.Recipient{
 			Address: r.Address, Local: p.o.Local.Match(r.Address),
-			CanEncrypt: d.known[i].cert != nil || d.form.Encrypted, Why: d.known[i].why,
-		})
+			CanEncrypt: k.cert != nil || k.away != nil || d.form.Encrypted, Why: k.why,
+		}
+		if d.atLeast != nil {
+			to.AtLeast = d.atLeast[i]
+		}
+		in.Recipients = append(in.Recipients, to)
 	}
 	return in
 }
@@ -224,12 +274,21 @@ func (p *Protector) bounded(d *draft, variants []variant) error {
 
 // recordDecision records what was decided for a recipient, refusals too, with all that it was decided by.
 func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
-	p.o.Recorder.Record(track.Event{
-		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.env.ID, Direction: dec.Direction,
+	d.events = append(d.events, track.Event{
+		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: dec.Direction,
 		From: d.env.From.String(), To: []string{dec.Recipient.String()},
 		Rule:  fmt.Sprintf("sign=%t by %s, encrypt=%t by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule),
 		Flags: d.asked(), Known: k.text(), Reply: dec.Refusal,
 	})
+}
+
+// flush hands the events of a message to the recorder. Of one that has to wait there are none: what was
+// decided is decided again.
+func (p *Protector) flush(d *draft) {
+	for _, e := range d.events {
+		p.o.Recorder.Record(e)
+	}
+	d.events = nil
 }
 
 // asked is what the sender asked for, and what the sender's own program has done already.
@@ -298,7 +357,7 @@ func (p *Protector) addVariant(ctx context.Context, adm *Admission, d *draft, v 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	content, err := p.protected(adm, d, v)
+	content, err := p.protected(ctx, adm, d, v)
 	if err != nil {
 		return fmt.Errorf("protecting a message of %s: %w", d.env.From, err)
 	}
@@ -310,8 +369,9 @@ func (p *Protector) addVariant(ctx context.Context, adm *Admission, d *draft, v 
 	if err != nil {
 		return err
 	}
+	entry.Origin = d.origin
 	entry.Envelope.Body8Bit = d.env.Body8Bit && !v.sign && !v.encrypt
-	if index > 0 {
+	if index > 0 || d.again {
 		entry.Envelope.ID = mail.NewID(p.o.Now())
 	}
 	adm.Entries = append(adm.Entries, entry)
@@ -321,7 +381,7 @@ func (p *Protector) addVariant(ctx context.Context, adm *Admission, d *draft, v 
 
 // protected is the content of a variant. One that only lost its flags is read from the listener's content,
 // under its new header; one that is signed or encrypted goes to scratch.
-func (p *Protector) protected(adm *Admission, d *draft, v variant) (mail.Content, error) {
+func (p *Protector) protected(ctx context.Context, adm *Admission, d *draft, v variant) (mail.Content, error) {
 	if !v.sign && !v.encrypt {
 		return d.source, nil
 	}
@@ -330,10 +390,12 @@ func (p *Protector) protected(adm *Admission, d *draft, v variant) (mail.Content
 	o := smime.ProtectOptions{
 		EncryptTo: v.certs, Algorithm: p.o.Algorithm, Time: p.o.Now(),
 	}
+	d.step = workStep()
 	if v.sign {
 		o.Sign = d.signer
+		d.step = keyStep(d.from)
 	}
-	err := smime.Protect(buffer, d.source, o)
+	err := smime.Protect(buffer, during{ctx, d.source}, o)
 	if errors.Is(err, smime.ErrMessage) {
 		err = fmt.Errorf("%w: %w", ErrMessage, err)
 	}
@@ -357,7 +419,7 @@ func (v variant) note(keys string) string {
 
 func (p *Protector) recordProtected(d *draft, v variant, keys string, id mail.ID, size int64) {
 	e := track.Event{
-		Time: p.o.Now(), Kind: track.Protected, ID: id, Origin: d.env.ID, Direction: v.direction, Size: size, DKIM: keys,
+		Time: p.o.Now(), Kind: track.Protected, ID: id, Origin: d.origin, Direction: v.direction, Size: size, DKIM: keys,
 	}
 	if v.sign {
 		e.SignedBy = certName(d.signer.Certificate)
@@ -371,7 +433,7 @@ func (p *Protector) recordProtected(d *draft, v variant, keys string, id mail.ID
 	if !v.sign && !v.encrypt && keys == "" {
 		return
 	}
-	p.o.Recorder.Record(e)
+	d.events = append(d.events, e)
 }
 
 // certName names a certificate to an operator.

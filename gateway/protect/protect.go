@@ -39,14 +39,19 @@ type Options struct {
 	Expire     time.Duration    // how long a message may stay in the queue
 	// Lifetime is that for one recipient; the longest counts for a message. nil, or 0 as its result: Expire.
 	Lifetime func(to mail.Address) time.Duration
-	MaxTotal int64 // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
+	Patience time.Duration // how long protection may keep a sender waiting before the message is held; 0: 30 seconds
+	Within   time.Duration // how long a message waits for what is away; 0: 4 hours
+	MaxTotal int64         // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
 	Spool    *atrest.Spool
 	Recorder track.Recorder
 	Now      func() time.Time
 }
 
 // Protector judges and transforms messages. It is immutable and may be used at once by many goroutines.
-type Protector struct{ o Options }
+type Protector struct {
+	o     Options
+	calls calls
+}
 
 // New returns a Protector; an error names the option that is missing.
 func New(o Options) (*Protector, error) {
@@ -69,7 +74,13 @@ func New(o Options) (*Protector, error) {
 	if o.MaxTotal <= 0 {
 		o.MaxTotal = 1 << 30
 	}
-	return &Protector{o}, nil
+	if o.Patience <= 0 {
+		o.Patience = 30 * time.Second
+	}
+	if o.Within <= 0 {
+		o.Within = 4 * time.Hour
+	}
+	return &Protector{o: o}, nil
 }
 
 // Admission is the outcome of Admit: entries ready to be put. What is in them may be read from the content that
@@ -136,10 +147,11 @@ var (
 
 // Admit makes the queue entries of an accepted message. A message from outside gives one entry, as it came;
 // one from inside gives a variant for each group of recipients with one decision, signed and encrypted as
-// policy says. On an error nothing is to be put; the caller releases the admission after the put.
+// policy says. Where that needs something that is away, or takes longer than Options.Patience, it gives one
+// entry that waits for its protection (queue.New.Pending). On an error nothing is to be put; the caller releases the admission after the put.
 func (p *Protector) Admit(ctx context.Context, env mail.Envelope, content mail.Content) (*Admission, error) {
 	if env.Internal {
-		return p.outgoing(ctx, env, content)
+		return p.admitOutgoing(ctx, env, content)
 	}
 	entry, err := p.entry(env, env.Recipients, content, "as it came")
 	if err != nil { // the company's own domains have routes, or it is our own trouble

@@ -42,6 +42,9 @@ var (
 	ErrClosed      = errors.New("queue: closed")
 )
 
+// ProtectPrefix begins the destinations of messages that wait for their protection; what they wait for follows.
+const ProtectPrefix = "protect:"
+
 // New is one variant of a message, to be put.
 type New struct {
 	// Envelope is the variant's own: its ID names it in the queue, its Recipients are the rows.

@@ -59,7 +59,14 @@ var reasons = map[string]sentence{
 	"6.3": {"The recipient's mail server does not take this kind of content, and the message must not be changed.", "Der Mailserver des Empfängers nimmt diese Art Inhalt nicht an, und die Nachricht darf nicht verändert werden."},
 	"6.7": {"The recipient's mail server does not take addresses or headers with letters beyond a to z.", "Der Mailserver des Empfängers nimmt keine Adressen oder Kopfzeilen mit anderen Buchstaben als a bis z an."},
 	"6":   {"The content or form of the message was not accepted.", "Inhalt oder Form der Nachricht wurden nicht angenommen."},
+	"7.5": {"A key or certificate that is needed to sign, encrypt or decrypt the message was not available.", "Ein Schlüssel oder Zertifikat, das zum Signieren, Verschlüsseln oder Entschlüsseln der Nachricht nötig ist, war nicht verfügbar."},
 	"7":   {"The message was refused for reasons of security or by a rule.", "Die Nachricht wurde aus Gründen der Sicherheit oder durch eine Regel abgelehnt."},
+}
+
+// unprotected explains status x.7.5 where it is our own: the message waited here for its protection.
+var unprotected = sentence{
+	"The message must not leave without its signature or encryption, and a key or certificate for that was not available in time. It was not sent.",
+	"Die Nachricht darf nicht ohne Signatur oder Verschlüsselung hinaus, und ein Schlüssel oder Zertifikat dafür war nicht rechtzeitig verfügbar. Sie wurde nicht gesendet.",
 }
 
 var noReason = sentence{"The recipient's mail server did not accept the message.", "Der Mailserver des Empfängers hat die Nachricht nicht angenommen."}
@@ -70,6 +77,9 @@ func (r Recipient) reason() sentence {
 		return sentence{}
 	}
 	_, code, _ := strings.Cut(r.status(), ".")
+	if code == "7.5" && !r.Remote {
+		return unprotected
+	}
 	if s, ok := reasons[code]; ok {
 		return s
 	}

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/protect"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/status"
+)
+
+// protect protects a message that waited for it; it implements delivery.Protect.
+func (g *Gateway) protect(ctx context.Context, c queue.Claim) ([]queue.New, func(), error) {
+	adm, err := g.protector.Load().Resume(ctx, g.store, c)
+	if err != nil {
+		return nil, nil, deliveryError(err)
+	}
+	return adm.Entries, adm.Release, nil
+}
+
+// deliveryError turns an error of protect into what delivery knows: what waits, what is refused for good with
+// the words that its sender would have been told at the door, and everything else, which may pass.
+func deliveryError(err error) error {
+	var away *protect.Away
+	if errors.As(err, &away) {
+		return &delivery.Wait{Line: away.Line, Until: away.Until, Err: err}
+	}
+	if protect.IsMomentLost(err) {
+		return fmt.Errorf("%w: %w", queue.ErrDamaged, err)
+	}
+	if r := status.For(err); r.Permanent() {
+		return &delivery.Refusal{
+			Code: r.Code, Enhanced: fmt.Sprintf("%d.%d.%d", r.Enhanced[0], r.Enhanced[1], r.Enhanced[2]), Text: r.Text, Err: err,
+		}
+	}
+	return err
+}
+
+// errFault is the error of a message in whose handling the gateway has a fault. Its sender keeps it.
+var errFault = errors.New("gateway: a fault interrupted the handling of a message")
+
+// admit is what is done with a message before it is committed. A fault there, in a parser or in a driver, ends
+// neither the process nor the connection: the message is not accepted, and its sender tries again.
+func (g *Gateway) admit(ctx context.Context, env mail.Envelope, content mail.Content) (adm *protect.Admission, err error) {
+	defer func() {
+		if v := recover(); v != nil { // the value may hold what is in the message
+			g.o.Log.WithField("id", env.ID).WithField("stack", string(debug.Stack())).
+				Errorf("A fault in the gateway (%T) interrupted the handling of a message, which its sender keeps; please report it.", v)
+			adm, err = nil, errFault
+		}
+	}()
+	judged, err := g.judge.Load().Admit(ctx, env, content)
+	if err != nil {
+		return nil, err
+	}
+	if adm, err = g.protector.Load().Admit(ctx, env, judged.Content); err != nil {
+		return nil, err
+	}
+	for i := range adm.Entries {
+		adm.Entries[i].Hold = judged.Hold
+	}
+	return adm, nil
+}

@@ -1,0 +1,178 @@
+package protect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/queue"
+)
+
+// Away is the error for a message whose protection, or decryption, needs something that is away for a while, or
+// takes too long.
+type Away struct {
+	// Line names what is away, the same for all messages that wait for it: the source where it has a name,
+	// else "keys:firma.example" or "certificates:partner.example".
+	Line string
+	// Reason says it in words for the sender, without hosts and causes: "the signing key of a@x.example is
+	// not available".
+	Reason string
+	Until  time.Time // of incoming mail: when it is delivered without being decrypted
+	Err    error     // for the log
+}
+
+// Error is Line and the cause, for operators. It names no user.
+func (a *Away) Error() string { return a.Line + " is not available: " + a.Err.Error() }
+
+// Unwrap gives the cause.
+func (a *Away) Unwrap() error { return a.Err }
+
+var (
+	// errSlow is why protection is given up for the time being.
+	errSlow = errors.New("it took longer than is waited for")
+	// errNotAsked stands where an answer would, until there is one.
+	errNotAsked = errors.New("it was not asked yet")
+	// errPending is the error of whoever wants to send a message that is not protected yet.
+	errPending = errors.New("protect: the message waits for its protection and must not leave as it is")
+	// errMoment is the error of a pending message whose moment of acceptance cannot be read back.
+	errMoment = errors.New("protect: what was allowed when the message was accepted cannot be read back")
+)
+
+// step is what protection is busy with, for whoever finds that it is away or slow.
+type step struct{ line, what string }
+
+func keyStep(from mail.Address) step {
+	return step{"keys:" + from.Domain, "the signing key of " + from.String()}
+}
+
+func certStep(to mail.Address) step {
+	return step{"certificates:" + to.Domain, "the certificate of " + to.String()}
+}
+
+// workStep is our own work.
+func workStep() step { return step{"work", "signing and encrypting the message"} }
+
+func (s step) away(err error) *Away {
+	a := &Away{Line: s.line, Reason: s.what + " is not available", Err: err}
+	var source *certs.UnavailableError
+	if errors.As(err, &source) && source.Source != "" {
+		a.Line = source.Source
+	}
+	return a
+}
+
+func (s step) slow() *Away {
+	return &Away{Line: s.line, Reason: s.what + " took too long", Err: errSlow}
+}
+
+// awayOf is what kept a message from being protected, where that may pass; nil for every other error. limit is
+// the context that ended where it took too long.
+func (d *draft) awayOf(limit context.Context, err error) *Away {
+	var away *Away
+	var refused *Refused
+	switch {
+	case err == nil, errors.As(err, &refused), errors.Is(err, ErrMessage):
+	case errors.As(err, &away):
+		return away
+	case errors.Is(context.Cause(limit), errSlow) && d.read:
+		return d.step.slow()
+	case errors.Is(err, certs.ErrUnavailable):
+		return d.step.away(err)
+	}
+	return nil
+}
+
+// needs is what is away and decides on a recipient; nil where nothing is. What no decision rests on may be
+// away.
+func (d *draft) needs(decisions []policy.Decision) *Away {
+	for i, dec := range decisions {
+		switch {
+		case dec.Sign && d.signerAway != nil && !d.form.Signed:
+			return d.signerAway
+		case dec.Encrypt && d.known[i].away != nil && !d.form.Encrypted:
+			return d.known[i].away
+		}
+	}
+	return nil
+}
+
+// hold makes the entry of a message that waits for its protection: the message as it came, with what was
+// allowed and wanted at this moment. Whatever can be refused already is refused.
+func (p *Protector) hold(d *draft, content mail.Content, away *Away) (*Admission, error) {
+	decisions := p.o.Policy.Decide(p.input(d))
+	if err := p.refusal(decisions); err != nil {
+		return nil, err
+	}
+	then := moment{MayUse: d.env.MayUse}
+	now := p.o.Now()
+	entry := queue.New{
+		Envelope: d.env, Content: content, Origin: d.env.ID, Due: now, Expires: now.Add(p.o.Within),
+		Note: "held for protection: " + away.Reason,
+	}
+	for _, dec := range decisions {
+		then.AtLeast = append(then.AtLeast, dec.Levels)
+		entry.Destinations = append(entry.Destinations, queue.ProtectPrefix+away.Line)
+	}
+	var err error
+	if entry.Pending, err = then.encode(); err != nil {
+		return nil, err
+	}
+	return &Admission{Entries: []queue.New{entry}}, nil
+}
+
+// Resume protects a message that waits for it (queue.Message.IsPending), for the recipients of the claim, as
+// Admit does while its sender waits: the submitter may use what was allowed when the message was accepted;
+// the policy of today decides, and that of the acceptance where it wanted more. The entries bear ids of their
+// own, since an id never stands for two contents. Errors: *Refused and ErrMessage are for good; *Away may
+// pass, and so may every other one.
+func (p *Protector) Resume(ctx context.Context, store queue.Store, c queue.Claim) (*Admission, error) {
+	m := c.Message
+	then, err := decodeMoment(m.Pending)
+	if err == nil && len(then.AtLeast) != len(m.Recipients) {
+		err = errMoment
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{env: m.Envelope, origin: m.Origin, again: true}
+	d.env.MayUse, d.env.Recipients = then.MayUse, nil
+	attempts := 0
+	for _, i := range c.Due {
+		d.env.Recipients = append(d.env.Recipients, m.Recipients[i].Recipient)
+		d.atLeast = append(d.atLeast, then.AtLeast[i])
+		attempts = max(attempts, m.Recipients[i].Attempts)
+	}
+	limit, cancel := context.WithTimeoutCause(ctx, p.patience(attempts+1), errSlow)
+	defer cancel()
+	adm, err := p.outgoing(limit, d, storedContent{ctx, store, m.Envelope.ID, m.Size})
+	if away := d.awayOf(limit, err); away != nil && ctx.Err() == nil {
+		return nil, away
+	}
+	return adm, err
+}
+
+// maxPatience bounds one attempt, however often it took too long.
+const maxPatience = time.Hour
+
+// patience is how long protection may take after so many attempts: each may take twice as long as the one
+// before, so that what is slow gets done in the end.
+func (p *Protector) patience(attempts int) time.Duration {
+	wait := p.o.Patience
+	for range attempts {
+		if wait >= maxPatience {
+			return maxPatience
+		}
+		wait *= 2
+	}
+	return wait
+}
+
+// IsMomentLost reports whether err says that a pending message cannot be protected any more, since what was
+// allowed when it was accepted is not known. It is for an operator to look at.
+func IsMomentLost(err error) bool { return errors.Is(err, errMoment) }
+
+func momentError(err error) error { return fmt.Errorf("%w: %w", errMoment, err) }

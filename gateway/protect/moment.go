@@ -1,0 +1,40 @@
+package protect
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+)
+
+// moment is what counts of the moment at which a pending message was accepted. It rests in the queue, sealed.
+type moment struct {
+	// MayUse are the addresses the submitter may have signed (invariant 4).
+	MayUse mail.Patterns `json:"may_use"`
+	// AtLeast are the levels that were in force for each recipient of the envelope.
+	AtLeast []policy.Levels `json:"at_least"`
+}
+
+func (m moment) encode() ([]byte, error) { return json.Marshal(m) }
+
+// decodeMoment reads what encode wrote, and nothing else: what is not understood is not guessed at.
+func decodeMoment(b []byte) (moment, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var m moment
+	if err := d.Decode(&m); err != nil {
+		return moment{}, momentError(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return moment{}, momentError(errors.New("there is more than one of it"))
+	}
+	for _, l := range m.AtLeast {
+		if l.Sign == "" || l.Encrypt == "" {
+			return moment{}, momentError(errors.New("a level is missing"))
+		}
+	}
+	return m, nil
+}
