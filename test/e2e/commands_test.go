@@ -26,7 +26,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		run      command
 	}{
 		"postfix":    {"start|stop company|partner [CERTIFICATE]", 2, 3, postfixCommand},
-		"unbound":    {"FILE", 1, 1, unboundCommand},
+		"unbound":    {"FILE|stop", 1, 1, unboundCommand},
 		"settings":   {"FILE", 1, 1, settingsCommand},
 		"gateway":    {"start|stop|kill|reload", 1, 1, gatewayCommand},
 		"receive":    {"company|partner MAILBOX FILE", 3, 3, receiveCommand},

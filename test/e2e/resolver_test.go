@@ -19,10 +19,14 @@ type resolver struct {
 	ended chan struct{}
 }
 
-// unbound FILE: runs Unbound at $DNS with the local data of FILE, in place of one that runs already. What is not
-// in the data it does not know: it asks nobody.
+// unbound FILE|stop: runs Unbound at $DNS with the local data of FILE, in place of one that runs already. What is not
+// in the data it does not know: it asks nobody. stop ends it.
 func unboundCommand(ctx context.Context, ts *testscript.TestScript, w *world, _ bool, args []string) error {
 	w.resolver.stop()
+	w.resolver = nil
+	if args[0] == "stop" {
+		return nil
+	}
 	conf := fmt.Sprintf("server:\n interface: 127.0.0.1\n port: %s\n do-daemonize: no\n use-syslog: no\n chroot: \"\"\n username: \"\"\n"+
 		" directory: %q\n pidfile: \"\"\n do-ip6: no\n local-zone: \".\" static\nremote-control:\n control-enable: no\nserver:\n", ts.Getenv("DNS_PORT"), w.dir)
 	file := filepath.Join(w.dir, "unbound.conf")
