@@ -16,6 +16,8 @@ func originOptions(c *configs.Config, r *dns.Resolver) (origin.Options, error) {
 	judged := false
 	for _, l := range c.Listeners {
 		switch {
+		case l.Role == configs.RoleRoundTrip: // its clients are servers of Exchange Online, which has judged
+			o.Unjudged = append(o.Unjudged, l.Name)
 		case l.Role != configs.RoleExternal:
 		case l.Authentication:
 			judged = true
