@@ -24,6 +24,7 @@ func check(c *Config, o Options, d *decoder) {
 	k := &checker{Config: c, options: o, report: d.report, broken: maps.Clone(d.report.failed)}
 	k.general()
 	k.listeners()
+	k.recipients()
 	k.certificates()
 	k.policy()
 	k.authentication()

@@ -40,6 +40,8 @@ type Config struct {
 	// The company's own domains. `firma.example` stands for its addresses, `*.firma.example` for those of
 	// all its subdomains. An external listener accepts recipients in these domains and in no others.
 	Domains mail.Patterns `yaml:"domains" example:"[firma.example, \"*.firma.example\"]"`
+	// Which addresses in these domains exist.
+	Recipients Recipients `yaml:"recipients" short:"file"`
 	// How mail is encrypted on the disk of the gateway.
 	AtRest AtRest `yaml:"at_rest"`
 	// Where mail comes in. Each listener has one address and one role.

@@ -33,6 +33,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("dkim/gw2027.key", dkimEd25519())
+	write("recipients", "alice@firma.example\n*@lists.firma.example # all lists\n")
 	write("certificates.passwords", "one\ntwo\n")
 	write("users.yaml", "- {name: scanner, hash: \"$2y$12$zzzzzzzzzzzzzzzzzzzzzueDYGa0TbD0qK3S3pJXMWvPDOwHhcCXG\", may_use: [scanner@firma.example]}\n")
 	c, problems := Load(filepath.Join(dir, "siegel.yaml"), options())

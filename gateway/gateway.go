@@ -55,9 +55,10 @@ type Options struct {
 
 // Settings are what a reload may change.
 type Settings struct {
-	Local     mail.Patterns // the company's own domains
-	Listeners []smtpin.Listener
-	Routes    []Route // the first that matches a recipient serves it
+	Local      mail.Patterns     // the company's own domains
+	Recipients smtpin.Recipients // of them, who exists; nil: everyone
+	Listeners  []smtpin.Listener
+	Routes     []Route // the first that matches a recipient serves it
 	// DNS looks names up, for routes by MX; they need it. The gateway closes the one in force when it ends.
 	DNS *dns.Resolver
 	// Self are the names and addresses of this gateway in MX records beside Hostname and those of Listeners.
@@ -154,7 +155,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 
 func (g *Gateway) smtpinOptions(s Settings) smtpin.Options {
 	return smtpin.Options{
-		Hostname: g.o.Hostname, Local: s.Local, Listeners: s.Listeners, Handler: g,
+		Hostname: g.o.Hostname, Local: s.Local, Recipients: s.Recipients, Listeners: s.Listeners, Handler: g,
 		Spool: g.spool, Recorder: g.recorder, Log: g.o.Log, Now: g.o.Now,
 		Marks: g.marks,
 	}

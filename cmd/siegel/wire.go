@@ -95,6 +95,9 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 	if s.Origin, err = originOptions(c, s.DNS); err != nil {
 		return gateway.Settings{}, err
 	}
+	if s.Recipients, err = knownRecipients(c.Recipients, log); err != nil {
+		return gateway.Settings{}, err
+	}
 	for _, l := range c.Listeners {
 		listener, err := listener(l)
 		if err != nil {

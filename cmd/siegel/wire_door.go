@@ -1,7 +1,12 @@
 package main
 
 import (
+	"fmt"
+
+	"github.com/sirupsen/logrus"
+
 	"github.com/siegel-mail/siegel/configs"
+	"github.com/siegel-mail/siegel/gateway/recipients"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 )
 
@@ -15,4 +20,17 @@ func limits(l configs.Limits) *smtpin.Limits {
 		Messages: l.Messages, Bytes: int64(l.Bytes), Errors: l.Errors,
 		Idle: l.Idle, Message: l.Time, Rate: int(l.Rate), Header: int(l.HeaderSize), Fields: l.HeaderFields,
 	}
+}
+
+// knownRecipients are those of the file; nil where there is none.
+func knownRecipients(c configs.Recipients, log logrus.FieldLogger) (smtpin.Recipients, error) {
+	if c.File == "" {
+		return nil, nil
+	}
+	f, err := recipients.Open(c.File.String(), recipients.Options{Tag: c.Tag, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("recipients.file: %w", err)
+	}
+	log.WithField("file", c.File.String()).Infof("recipients: %d entries are in force", f.Len())
+	return f, nil
 }

@@ -1,6 +1,7 @@
 package smtpin
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -138,6 +139,9 @@ func (s *session) rcpt(opts *smtp.RcptOptions) (mail.Recipient, error) {
 	if !s.mayReach(to.Address) {
 		return r, status.Refuse(550, "5.7.1", "relaying denied: <"+to.String()+"> is not a recipient here")
 	}
+	if err := s.exists(to.Address); err != nil {
+		return r, err
+	}
 	for _, n := range opts.Notify {
 		r.Notify = append(r.Notify, string(n))
 	}
@@ -160,6 +164,28 @@ func (s *session) mayReach(to mail.Address) bool {
 		return true
 	}
 	return site.Local.Match(to) && !isRouted(to)
+}
+
+// lookup is how long an address may take to be looked up.
+const lookup = 20 * time.Second
+
+// exists refuses an address in a local domain that nobody has, so that its mail is not taken and then sent back to
+// whom its sender claims to be.
+func (s *session) exists(to mail.Address) error {
+	site := s.door.site
+	if site.Role != External || site.Recipients == nil || to == site.postmaster || !site.Local.Match(to) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.door.server.handling, lookup)
+	defer cancel()
+	switch known, err := site.Recipients.Known(ctx, to); {
+	case err != nil:
+		site.Log.WithError(err).WithField("listener", site.Name).Warn("smtpin: a recipient cannot be looked up")
+		return status.Wrap(err, 451, "4.4.3", "the recipient cannot be looked up at the moment, please try again later")
+	case !known:
+		return status.Refuse(550, "5.1.1", "<"+to.String()+"> is not an address here")
+	}
+	return nil
 }
 
 // Data takes the message (RFC 5321, 4.1.1.4). What go-smtp offers to read is the end of it only: the door has

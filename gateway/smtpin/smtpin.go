@@ -55,6 +55,13 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, user, password string) (mail.Patterns, error)
 }
 
+// Recipients knows which addresses of the company exist: a file, a directory.
+type Recipients interface {
+	// Known reports whether mail to an address in a local domain is taken. An error puts it off. It is called at
+	// once from many goroutines.
+	Known(ctx context.Context, to mail.Address) (bool, error)
+}
+
 // Listener is one address the server listens on.
 type Listener struct {
 	Name    string // in the configuration, the log and the record; unique
@@ -94,16 +101,18 @@ type Certificates struct {
 
 // Options is all a Server needs. Hostname, Handler and Spool are required.
 type Options struct {
-	Hostname  string        // said in the greeting and in Received
-	Local     mail.Patterns // the recipients that external listeners take: the company's domains
-	Listeners []Listener
-	Handler   Handler
-	Spool     *atrest.Spool      // holds content while it is received and handled
-	Recorder  track.Recorder     // of accepted and refused messages; nil: none
-	Log       logrus.FieldLogger // for developers; nil: none
-	Now       func() time.Time   // nil: time.Now
-	Marks     Marks              // needed by round-trip listeners
-	Limits    Limits             // of listeners that have none of their own; Grace is for all
+	Hostname string        // said in the greeting and in Received
+	Local    mail.Patterns // the recipients that external listeners take: the company's domains
+	// Recipients are asked by external listeners about what is in Local; nil: all of it exists.
+	Recipients Recipients
+	Listeners  []Listener
+	Handler    Handler
+	Spool      *atrest.Spool      // holds content while it is received and handled
+	Recorder   track.Recorder     // of accepted and refused messages; nil: none
+	Log        logrus.FieldLogger // for developers; nil: none
+	Now        func() time.Time   // nil: time.Now
+	Marks      Marks              // needed by round-trip listeners
+	Limits     Limits             // of listeners that have none of their own; Grace is for all
 }
 
 // Marks recognises the mail that the gateway gave back to where it came from.
