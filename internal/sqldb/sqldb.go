@@ -54,6 +54,16 @@ func Open(path string, o Options) (*sql.DB, error) {
 	return db, nil
 }
 
+// OpenMemory makes an empty database in memory, as Open would make it in a file. The caller closes the result.
+func OpenMemory(o Options) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", ":memory:?"+url.Values{"_pragma": {"page_size(" + strconv.Itoa(max(o.PageSize, 512)) + ")"}}.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("sqldb: open in memory: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
 // dsn is the driver's name of the database with the settings of each connection. The driver makes
 // _journal_mode, which fixes the page size, after the pragmas.
 func (o Options) dsn(abs string) string {
@@ -94,6 +104,9 @@ const (
 
 // FaultOf sorts err.
 func FaultOf(err error) Fault {
+	if errors.Is(err, ErrUnsound) {
+		return Corruption
+	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return None
@@ -109,15 +122,42 @@ func FaultOf(err error) Fault {
 	return Storage
 }
 
-// Check reads the whole database and returns what is wrong with it; nil where it is sound. It takes as
-// long as reading the file.
-func Check(db *sql.DB) error {
+// ErrUnsound is the error of a check that found something; its Fault is Corruption.
+var ErrUnsound = errors.New("sqldb: the database is not sound")
+
+// Check reads the tables, or the whole database where none is named, with their indexes, and returns what is
+// wrong; nil where they are sound, ErrUnsound where they are not. It takes as long as reading them.
+func Check(db *sql.DB, tables ...string) error {
+	if len(tables) == 0 {
+		return check(db, "PRAGMA integrity_check(1)")
+	}
+	for _, t := range tables {
+		if err := check(db, "PRAGMA integrity_check("+t+")"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func check(db *sql.DB, pragma string) error {
 	var result string
-	if err := db.QueryRow("PRAGMA quick_check(1)").Scan(&result); err != nil {
+	if err := db.QueryRow(pragma).Scan(&result); err != nil {
 		return fmt.Errorf("sqldb: check: %w", err)
 	}
 	if result != "ok" {
-		return fmt.Errorf("sqldb: check: %s", result)
+		return fmt.Errorf("%w: %s", ErrUnsound, result)
+	}
+	return nil
+}
+
+// Checkpoint moves the write-ahead log to the database, syncs that, and begins the log anew.
+func Checkpoint(db *sql.DB) error {
+	var busy, pages, moved int
+	if err := db.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
+		return fmt.Errorf("sqldb: checkpoint: %w", err)
+	}
+	if busy != 0 {
+		return errors.New("sqldb: checkpoint: another connection is in the way")
 	}
 	return nil
 }

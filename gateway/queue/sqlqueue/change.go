@@ -23,6 +23,8 @@ type order struct {
 
 // Change is queue.Store's.
 func (s *Store) Change(ctx context.Context, id mail.ID, o queue.Order) ([]int, error) {
+	s.filing.RLock()
+	defer s.filing.RUnlock()
 	ready, err := s.prepareOrder(ctx, id, o)
 	if err != nil {
 		return nil, fmt.Errorf("change %s: %w", id, err)

@@ -26,6 +26,14 @@ func newNames(key atrest.Key) *names {
 	return &names{key: key, id: map[string]int64{}, name: map[int64]string{}}
 }
 
+// forget forgets all names, where the numbers may have come to stand for others.
+func (n *names) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.id)
+	clear(n.name)
+}
+
 func (n *names) learn(id int64, name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -58,12 +66,15 @@ func (n *names) read(db *database, id int64) (string, error) {
 		return name, nil
 	}
 	var sealed []byte
-	if err := db.r.name.QueryRow(id).Scan(&sealed); err != nil {
+	switch err := db.r.name.QueryRow(id).Scan(&sealed); {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", damaged("destination %d has no name", id)
+	case err != nil:
 		return "", fmt.Errorf("sqlqueue: destination %d: %w", id, err)
 	}
 	name, err := n.key.Open(sealed, destinationPlace)
 	if err != nil {
-		return "", fmt.Errorf("sqlqueue: destination %d: %w", id, err)
+		return "", damaged("the name of destination %d does not open", id)
 	}
 	n.learn(id, string(name))
 	return string(name), nil

@@ -27,6 +27,8 @@ func (s *Store) Put(ctx context.Context, entries []queue.New) error {
 	if len(entries) == 0 {
 		return ctx.Err()
 	}
+	s.filing.RLock()
+	defer s.filing.RUnlock()
 	ready, err := s.prepare(ctx, entries)
 	if err != nil {
 		return err

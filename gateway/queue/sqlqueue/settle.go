@@ -45,6 +45,8 @@ func (s *Store) Settle(ctx context.Context, c queue.Claim, outcomes []queue.Outc
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", id, err)
 	}
+	s.filing.RLock()
+	defer s.filing.RUnlock()
 	ready, err := s.prepare(ctx, entries)
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", id, err)

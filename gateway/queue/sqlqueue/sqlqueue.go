@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -44,6 +45,8 @@ type Options struct {
 	Inline int64              // content of up to so many bytes is kept in the database; 0: 128 KiB
 	Now    func() time.Time   // nil: time.Now
 	Log    logrus.FieldLogger // of faults of the storage; nil: none
+	// Recovered is told when a damaged database was set aside, also before Open returns; nil: only the log is.
+	Recovered func(Recovery)
 }
 
 // Store is a queue.Store. All methods may be called at once.
@@ -57,6 +60,10 @@ type Store struct {
 	names   *names
 	recent  *recent
 
+	unclean bool         // a former process did not stop orderly
+	proven  bool         // the key is the one of this queue
+	filing  sync.RWMutex // held for reading while content files are made that no row refers to yet
+
 	mu sync.RWMutex // readers hold it for reading while they use db
 	db *database    // nil while the storage is being checked, and after Close
 
@@ -69,7 +76,7 @@ type Store struct {
 var _ queue.Store = (*Store)(nil)
 
 // Open opens the queue in o.Dir, which one process may have open at a time, and makes it where it is
-// missing. Leases that a former process left are released; files without a message are removed in the
+// missing. A damaged database is set aside and carried over into a new one; see [Recovery]. Leases that a former process left are released; files without a message are removed in the
 // background. ErrInUse, ErrWrongKey, sqldb.ErrNewer. The caller closes the Store.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Key.IsZero() {
@@ -86,18 +93,28 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	key := o.Key.Derive("queue")
 	s := &Store{o: o, key: key, content: content, run: randomName(4), lock: lock, names: newNames(key), recent: newRecent(recentBytes)}
+	if err := s.readMark(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	if err := s.start(ctx); err != nil {
-		return nil, errors.Join(err, s.swap(nil), lock.Close())
+		err = errors.Join(err, s.swap(nil))
+		if !s.unclean { // what a former process left has been looked at
+			err = errors.Join(err, s.mark(false))
+		}
+		return nil, errors.Join(err, lock.Close())
 	}
 	return s, nil
 }
 
 func (s *Store) start(ctx context.Context) error {
-	db, err := openDatabase(ctx, s.path(), s.key)
+	db, err := s.openSound(ctx, nil)
 	if err != nil {
 		return err
 	}
 	s.db = db
+	if err := s.mark(true); err != nil {
+		return err
+	}
 	if err := db.begin(ctx); err != nil {
 		return err
 	}
@@ -140,7 +157,11 @@ func (s *Store) Close() error {
 		s.writer.close()
 		s.stop()
 		s.sweeping.Wait()
-		s.closed = errors.Join(s.swap(nil), s.lock.Close())
+		s.closed = s.swap(nil)
+		if s.closed == nil && s.writer.db != nil {
+			s.closed = s.mark(false)
+		}
+		s.closed = errors.Join(s.closed, s.lock.Close())
 	})
 	return s.closed
 }
@@ -167,5 +188,33 @@ func (s *Store) reading(f func(*database) error) error {
 		}
 		return queue.ErrUnavailable
 	}
-	return f(s.db)
+	err := f(s.db)
+	if isDamage(err) {
+		s.writer.alarm(err)
+	}
+	return err
+}
+
+// The lock file says whether the process that has the queue, or had it last, stopped orderly: it is empty then.
+const running = "running\n"
+
+func (s *Store) readMark() error {
+	b := make([]byte, len(running))
+	n, err := s.lock.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("sqlqueue: lock: %w", err)
+	}
+	s.unclean = n > 0
+	return nil
+}
+
+func (s *Store) mark(on bool) error {
+	err := s.lock.Truncate(0)
+	if on {
+		_, err = s.lock.WriteAt([]byte(running), 0)
+	}
+	if err = errors.Join(err, s.lock.Sync()); err != nil {
+		return fmt.Errorf("sqlqueue: lock: %w", err)
+	}
+	return nil
 }

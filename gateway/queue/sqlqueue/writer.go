@@ -53,13 +53,14 @@ type writer struct {
 	db       *database
 	seq      int64
 	requests chan *request
+	alarms   chan error // readers found damage
 	closing  chan struct{}
 	once     sync.Once
 	done     chan struct{}
 }
 
 func newWriter(s *Store, db *database) (*writer, error) {
-	w := &writer{store: s, db: db, requests: make(chan *request), closing: make(chan struct{}), done: make(chan struct{})}
+	w := &writer{store: s, db: db, requests: make(chan *request), alarms: make(chan error, 1), closing: make(chan struct{}), done: make(chan struct{})}
 	if err := db.w.maxSeq.QueryRow().Scan(&w.seq); err != nil {
 		return nil, fmt.Errorf("sqlqueue: start: %w", err)
 	}
@@ -100,7 +101,11 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 func (w *writer) run() {
 	defer close(w.done)
 	for {
-		batch := w.collect()
+		batch, alarm := w.collect()
+		if alarm != nil {
+			w.repair(alarm)
+			continue
+		}
 		if batch == nil {
 			return
 		}
@@ -110,14 +115,24 @@ func (w *writer) run() {
 	}
 }
 
-// collect waits for a request and takes all that wait with it; nil where the writer is to end.
-func (w *writer) collect() []*request {
-	var batch []*request
+// alarm tells the writer of damage that a reader found.
+func (w *writer) alarm(err error) {
+	select {
+	case w.alarms <- err:
+	default:
+	}
+}
+
+// collect waits for a request and takes all that wait with it; nil where the writer is to end. An alarm comes
+// alone.
+func (w *writer) collect() (batch []*request, alarm error) {
 	select {
 	case r := <-w.requests:
 		batch = append(batch, r)
+	case err := <-w.alarms:
+		return nil, err
 	case <-w.closing:
-		return nil
+		return nil, nil
 	}
 	for bytes := batch[0].bytes; len(batch) < maxBatch && bytes < maxBatchBytes; {
 		select {
@@ -125,10 +140,10 @@ func (w *writer) collect() []*request {
 			batch = append(batch, r)
 			bytes += r.bytes
 		default:
-			return batch
+			return batch, nil
 		}
 	}
-	return batch
+	return batch, nil
 }
 
 // serve answers every request of batch. One that cannot be done fails alone: the others are run again
@@ -254,7 +269,7 @@ func (w *writer) repair(cause error) {
 		var db *database
 		timer := time.AfterFunc(wait, func() {
 			var err error
-			db, err = w.store.reopen()
+			db, err = w.store.openSound(context.Background(), cause)
 			result <- err
 		})
 		err, stopped := w.refuse(result)
@@ -267,6 +282,10 @@ func (w *writer) repair(cause error) {
 		if err == nil {
 			w.db = db
 			w.store.swap(db)
+			select {
+			case <-w.alarms: // of the database that failed
+			default:
+			}
 			log.Warn("queue: the storage is sound again")
 			return
 		}
@@ -289,20 +308,4 @@ func (w *writer) refuse(result <-chan error) (err error, stopped bool) {
 			return nil, true
 		}
 	}
-}
-
-// reopen opens a database that failed and checks it. The log is moved to the database and begun anew, so
-// that no later commit stands behind one whose sync failed.
-func (s *Store) reopen() (*database, error) {
-	db, err := openDatabase(context.Background(), s.path(), s.key)
-	if err != nil {
-		return nil, err
-	}
-	if err := sqldb.Check(db.write); err != nil {
-		return nil, errors.Join(err, db.close())
-	}
-	if _, err := db.write.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
-		return nil, errors.Join(err, db.close())
-	}
-	return db, nil
 }
