@@ -120,9 +120,12 @@ func New(o Options) (*Gateway, error) {
 	if err := g.prepareParts(); err != nil {
 		return nil, err
 	}
-	var err error
+	recovered, err := newRecoveries(g.metrics.Registry())
+	if err != nil {
+		return nil, err
+	}
 	if g.store, err = sqlqueue.Open(context.Background(), sqlqueue.Options{
-		Dir: filepath.Join(o.State, "queue"), Key: o.Key, Now: o.Now, Log: o.Log,
+		Dir: g.queueDir(), Key: o.Key, Now: o.Now, Log: o.Log, Recovered: recovered.count,
 	}); err != nil {
 		return nil, fmt.Errorf("opening the queue: %w", err)
 	}
@@ -327,7 +330,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.auditCheck()}
+	}, g.damagedCheck(), g.auditCheck()}
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{
 			Address: g.o.HTTP, Gatherer: g.metrics.Registry(), Checks: checks, Log: g.o.Log,

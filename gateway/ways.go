@@ -20,6 +20,7 @@ var (
 	errInward   = errors.New("mail for others does not go by a route to the company's mail servers")
 	errWeaker   = errors.New("the route that the configuration names for this recipient protects the connection better")
 	errUnready  = errors.New("the message waits for its protection; reroute what becomes of it then")
+	errRound    = errors.New("a route of round trips is for the mail that the routing sends there alone")
 	errNoChoice = errors.New("there is no such route")
 )
 
@@ -43,6 +44,8 @@ func (w *ways) permit(name string, env mail.Envelope, to mail.Address) error {
 	switch {
 	case isDeMail(to.Domain):
 		return errDeMail
+	case chosen.RoundTrip:
+		return errRound
 	case (home || !env.Internal) && !w.leadsHome(chosen):
 		return errOutward
 	case !home && env.Internal && !w.leadsOut(chosen):

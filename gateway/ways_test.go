@@ -34,6 +34,7 @@ func TestPermit(t *testing.T) {
 			route("both", smtpclient.TLSVerified, "@sub.firma.example", "@partner.example"),
 			route("plain", smtpclient.TLSNone, "@legacy.example"),
 			route("internet", smtpclient.TLSOpportunistic, "*"),
+			{Name: "round", Domains: patterns(t, "@firma.example"), RoundTrip: true},
 		},
 	})
 	for name, c := range map[string]struct {
@@ -57,6 +58,7 @@ func TestPermit(t *testing.T) {
 		"from outside to others":          {"bob@bank.example", "bank", false, errOutward},
 		"De-Mail":                         {"bob@x.de-mail.de", "internet", true, errDeMail},
 		"De-Mail in":                      {"bob@de-mail.de", "exchange", false, errDeMail},
+		"a round trip":                    {"alice@firma.example", "round", false, errRound},
 		"no such route":                   {"bob@x.example", "nowhere", true, errNoChoice},
 		"not even a name":                 {"bob@x.example", "", true, errNoChoice},
 	} {

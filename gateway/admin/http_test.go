@@ -159,3 +159,20 @@ func TestLoopbackOnly(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What somebody has to look at is told, and keeps no mail away.
+func TestReadyWarns(t *testing.T) {
+	trouble := errors.New("a damaged one is kept")
+	var log bytes.Buffer
+	logger := logrus.New()
+	logger.SetOutput(&log)
+	url, stop := startHTTP(t, admin.HTTPOptions{Log: logger, Checks: []admin.Check{{Name: "queue-damaged", Warning: true, Advice: "Look at it.",
+		Run: func(context.Context) error { return trouble }}}})
+	if code, body := curl(t, "", "GET", url+"/readyz"); code != "200" || body != "ready\nwarning: queue-damaged: Look at it.\n" {
+		t.Errorf("%s %q", code, body)
+	}
+	stop()
+	if text := log.String(); !strings.Contains(text, "look at this: Look at it.") || strings.Contains(text, "not ready") {
+		t.Errorf("log: %s", text)
+	}
+}

@@ -20,6 +20,8 @@ const checkTime = 5 * time.Second
 type Check struct {
 	Name   string // "queue", "listeners"
 	Advice string // what an administrator does where it fails, as a sentence
+	// Warning: mail can be taken all the same, somebody only has to look.
+	Warning bool
 	// Run returns nil where the condition holds. It heeds ctx, and may be called at once.
 	Run func(ctx context.Context) error
 }
@@ -65,16 +67,16 @@ func newReadiness(checks []Check, log logrus.FieldLogger) *readiness {
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	failed := runChecks(req.Context(), r.checks)
 	r.note(failed)
-	if len(failed) == 0 {
-		writeText(w, http.StatusOK, "ready\n")
-		return
-	}
+	code, text := http.StatusOK, "ready\n"
 	var b strings.Builder
-	b.WriteString("not ready\n")
 	for _, f := range failed {
-		fmt.Fprintf(&b, "%s: %s\n", f.check.Name, f.check.Advice)
+		warning := "warning: "
+		if !f.check.Warning {
+			code, text, warning = http.StatusServiceUnavailable, "not ready\n", ""
+		}
+		fmt.Fprintf(&b, "%s%s: %s\n", warning, f.check.Name, f.check.Advice)
 	}
-	writeText(w, http.StatusServiceUnavailable, b.String())
+	writeText(w, code, text+b.String())
 }
 
 func (r *readiness) note(failed []failure) {
@@ -91,7 +93,11 @@ func (r *readiness) note(failed []failure) {
 		return
 	}
 	for _, f := range failed {
-		r.log.WithField("check", f.check.Name).WithField("reason", safetext.Line(f.err.Error(), 512)).Warn("not ready: " + f.check.Advice)
+		what := "not ready: "
+		if f.check.Warning {
+			what = "look at this: "
+		}
+		r.log.WithField("check", f.check.Name).WithField("reason", safetext.Line(f.err.Error(), 512)).Warn(what + f.check.Advice)
 	}
 	if len(failed) == 0 {
 		r.log.Info("ready again")

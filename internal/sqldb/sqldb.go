@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"modernc.org/sqlite"
@@ -145,7 +146,8 @@ func check(db *sql.DB, pragma string) error {
 		return fmt.Errorf("sqldb: check: %w", err)
 	}
 	if result != "ok" {
-		return fmt.Errorf("%w: %s", ErrUnsound, result)
+		result = strings.TrimPrefix(result, "*** in database main ***\n")
+		return fmt.Errorf("%w: %s", ErrUnsound, strings.ReplaceAll(result, "\n", "; "))
 	}
 	return nil
 }

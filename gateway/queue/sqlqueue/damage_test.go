@@ -281,8 +281,14 @@ func damageOnce(t *testing.T, place string, want map[mail.ID]queue.Message, most
 			t.Errorf("%+v but %v", o, r)
 		}
 		aside, err := os.ReadDir(filepath.Join(place, r.Aside))
-		if err != nil || len(aside) == 0 && !strings.Contains(r.Reason, "gone") {
+		if err != nil || len(aside) < 2 && !strings.Contains(r.Reason, "gone") {
 			t.Errorf("the damaged database is not kept: %v", err)
+		}
+		if word, err := os.ReadFile(filepath.Join(place, r.Aside, "report.txt")); err != nil || !strings.Contains(string(word), r.String()) {
+			t.Errorf("%q, %v", word, err)
+		}
+		if list, err := sqlqueue.Aside(place); err != nil || len(list) != 1 || filepath.Base(list[0]) != r.Aside {
+			t.Errorf("%v, %v", list, err)
 		}
 	}
 	if err := store.Put(context.Background(), []queue.New{queuetest.Entry(time.Now(), queuetest.Bytes("x"), "d1")}); err != nil {

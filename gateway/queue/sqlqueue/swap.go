@@ -21,7 +21,7 @@ const (
 	asidePrefix = "damaged-"
 )
 
-// asideName is the folder for a database that is set aside now.
+// asideName ends the name of the folder for a database that is set aside now.
 func (s *Store) asideName() string {
 	stamp := s.o.Now().UTC().Format("20060102T150405Z")
 	for i := 2; ; i++ {
@@ -102,9 +102,28 @@ func (r *rescue) moveOrphans() error {
 	return nil
 }
 
+// report leaves a word beside the damaged database.
+func (r *rescue) report() error {
+	dir := filepath.Join(r.s.o.Dir, r.Aside)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%s\n%s\n%s.\n", r.Time.UTC().Format(time.RFC3339), r.Reason, r.Recovery)
+	return os.WriteFile(filepath.Join(dir, "report.txt"), []byte(text), 0o600)
+}
+
+// Aside lists the folders with damaged databases that are still kept in the queue's folder dir, the oldest first.
+func Aside(dir string) ([]string, error) {
+	list, err := filepath.Glob(filepath.Join(dir, asidePrefix+"*"))
+	if err != nil {
+		return nil, fmt.Errorf("sqlqueue: %w", err)
+	}
+	return list, nil
+}
+
 // finish makes the new database durable and puts it in the place of the damaged one.
 func (r *rescue) finish() error {
-	if err := r.moveOrphans(); err != nil {
+	if err := errors.Join(r.moveOrphans(), r.report()); err != nil {
 		return err
 	}
 	if err := errors.Join(sqldb.Check(r.db), sqldb.Checkpoint(r.db)); err != nil {
