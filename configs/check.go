@@ -29,6 +29,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.policy()
 	k.authentication()
 	k.dkim()
+	k.privacy()
 	k.routes()
 	k.roundTrips()
 	k.dns()

@@ -54,6 +54,8 @@ type Config struct {
 	Authentication Authentication `yaml:"authentication"`
 	// The DKIM keys that sign what leaves. Several keys of one domain sign all at once.
 	DKIM []DKIM `yaml:"dkim"`
+	// What the header of mail to the internet says of the company.
+	Privacy Privacy `yaml:"privacy"`
 	// Where mail goes. The first route that has the recipient's domain is taken.
 	Routes []Route `yaml:"routes"`
 	// How names are looked up, for routes by MX.

@@ -21,6 +21,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/origin"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/privacy"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
@@ -66,6 +67,7 @@ type Settings struct {
 	Policy     *policy.Policy
 	Vocabulary policy.Vocabulary
 	Marks      protect.Marks
+	Privacy    privacy.Rules    // Hostname is filled in
 	Origin     origin.Options   // of mail from outside; its names and its clock are the gateway's
 	DKIM       mailauth.Signers // sign what leaves
 	Algorithm  cms.Algorithm
@@ -148,7 +150,9 @@ func New(o Options) (*Gateway, error) {
 }
 
 func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
+	s.Privacy.Hostname = g.o.Hostname
 	return protect.New(protect.Options{
+		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners),
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
 		Router: g.routes, Lifetime: g.routes.Lifetime, Algorithm: s.Algorithm, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Patience: s.Patience, Within: s.ProtectWithin,

@@ -8,6 +8,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/roundtrip"
+	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -58,4 +59,13 @@ func (m marked) Open() (io.ReadCloser, error) {
 func (m marked) Secret() bool {
 	s, ok := m.Content.(delivery.Secret)
 	return ok && s.Secret()
+}
+
+// roundTrips are the names of the listeners whose mail goes back to where it came from.
+func roundTrips(all []smtpin.Listener) map[string]bool {
+	names := map[string]bool{}
+	for _, l := range all {
+		names[l.Name] = l.Role == smtpin.RoundTrip
+	}
+	return names
 }

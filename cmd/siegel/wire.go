@@ -84,6 +84,7 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 			Encrypted: c.Policy.MarkSubject.Encrypted, Valid: c.Policy.MarkSubject.Signed, Invalid: c.Policy.MarkSubject.Invalid,
 			Doubtful: c.Policy.MarkSubject.Doubtful,
 		},
+		Privacy:   privacyRules(c),
 		Algorithm: cms.Algorithm(c.Policy.Algorithm), Certs: certificates, Validator: certificates.Validator(),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire,
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,

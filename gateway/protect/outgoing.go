@@ -382,8 +382,9 @@ func (p *Protector) addVariant(ctx context.Context, adm *Admission, d *draft, v 
 // protected is the content of a variant. One that only lost its flags is read from the listener's content,
 // under its new header; one that is signed or encrypted goes to scratch.
 func (p *Protector) protected(ctx context.Context, adm *Admission, d *draft, v variant) (mail.Content, error) {
-	if !v.sign && !v.encrypt {
-		return d.source, nil
+	src, err := p.leaving(d, v)
+	if err != nil || !v.sign && !v.encrypt {
+		return src, err
 	}
 	buffer := p.o.Spool.Create()
 	adm.buffers = append(adm.buffers, buffer)
@@ -395,7 +396,7 @@ func (p *Protector) protected(ctx context.Context, adm *Admission, d *draft, v v
 		o.Sign = d.signer
 		d.step = keyStep(d.from)
 	}
-	err := smime.Protect(buffer, during{ctx, d.source}, o)
+	err = smime.Protect(buffer, during{ctx, src}, o)
 	if errors.Is(err, smime.ErrMessage) {
 		err = fmt.Errorf("%w: %w", ErrMessage, err)
 	}

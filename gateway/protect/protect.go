@@ -12,6 +12,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/privacy"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
@@ -36,6 +37,8 @@ type Options struct {
 	Algorithm  cms.Algorithm // content encryption of what leaves
 	Marks      Marks
 	DKIM       mailauth.Signers // sign what leaves; nil: none
+	Privacy    privacy.Rules    // what is taken out of the header of what leaves
+	RoundTrip  map[string]bool  // listeners whose mail goes back to where it came from
 	Expire     time.Duration    // how long a message may stay in the queue
 	// Lifetime is that for one recipient; the longest counts for a message. nil, or 0 as its result: Expire.
 	Lifetime func(to mail.Address) time.Duration

@@ -1,0 +1,22 @@
+package protect
+
+import (
+	"bytes"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/smime/entity"
+)
+
+// leaving is the message for one variant, before it is protected: what goes to the internet is without what is the
+// company's own business. What stays inside, or goes back to where it came from, keeps it: labels and hops are read
+// there, and who sends it to the internet in the end takes them off.
+func (p *Protector) leaving(d *draft, v variant) (source, error) {
+	if v.direction != mail.Outgoing || p.o.RoundTrip[d.env.Client.Listener] {
+		return d.source, nil
+	}
+	header, _, err := entity.Read(bytes.NewReader(d.source.header), 2*headerLimit)
+	if err != nil {
+		return source{}, err
+	}
+	return newSource(p.o.Privacy.Clean(header), d.source.body, d.source.skip), nil
+}

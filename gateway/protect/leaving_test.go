@@ -1,0 +1,46 @@
+package protect
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/privacy"
+)
+
+// What leaves is without what is the company's own; what stays, or goes back, has it; and what was signed elsewhere
+// is not touched in either.
+func TestLeaving(t *testing.T) {
+	const label, inner = "msip_labels: MSIP_Label_1_Name=secret", "Received: from pc by ex.local; x"
+	signed := letter("From: alice@firma.example\r\n" + label + "\r\n" + inner + "\r\nMIME-Version: 1.0\r\n" +
+		"Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=b\r\n\r\n" +
+		"--b\r\n" + label + "\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\nMAA=\r\n--b--\r\n")
+	rules := privacy.Rules{Remove: []string{"msip_label*"}, HideReceived: true, Hostname: "mx.firma.example"}
+	for name, c := range map[string]struct {
+		listener, to string
+		content      letter
+		rule         policy.Rule
+		labels       int
+	}{
+		"out":                 {"in", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 0},
+		"out, signed":         {"in", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Sign: policy.Require, Encrypt: policy.Never}, 0},
+		"out, encrypted":      {"in", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Encrypt: policy.Require}, 0},
+		"stays inside":        {"in", "anna@firma.example", message(label, inner), policy.Rule{Name: "n", Direction: mail.Internal, Sign: policy.Never, Encrypt: policy.Never}, 1},
+		"goes back":           {"round", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 1},
+		"goes back encrypted": {"round", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Encrypt: policy.Require}, 1},
+		"signed elsewhere":    {"in", "bob@partner.example", signed, policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 1},
+	} {
+		b := newBench(t, func(o *Options) { o.Privacy, o.RoundTrip = rules, map[string]bool{"round": true} }, c.rule)
+		env := envelope(t, c.to)
+		env.Client.Listener = c.listener
+		got := string(read(t, b.admit(t, env, c.content).Entries[0].Content))
+		head, body, _ := strings.Cut(got, "\r\n\r\n")
+		if n := strings.Count(got, label); n != c.labels || strings.Contains(head, inner) != strings.Contains(head, label) {
+			t.Errorf("%s: %d labels\n%s", name, n, got)
+		}
+		if _, want, _ := strings.Cut(string(signed), "\r\n\r\n"); name == "signed elsewhere" && body != want {
+			t.Errorf("%s: what was signed elsewhere is\n%s", name, body)
+		}
+	}
+}
