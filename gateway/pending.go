@@ -60,8 +60,10 @@ func (g *Gateway) admit(ctx context.Context, env mail.Envelope, content mail.Con
 	if adm, err = g.protector.Load().Admit(ctx, env, judged.Content); err != nil {
 		return nil, err
 	}
-	for i := range adm.Entries {
-		adm.Entries[i].Hold = judged.Hold
+	if judged.Hold != "" {
+		for i := range adm.Entries {
+			adm.Entries[i].Hold = judged.Hold
+		}
 	}
 	return adm, nil
 }

@@ -33,7 +33,7 @@ func describe(r mailauth.Result, a mailauth.Action) string {
 	case r.DMARC.BadFrom:
 		return "unconfirmed"
 	case len(r.Unconfirmed) > 0:
-		return "unconfirmed; domain=" + strings.Join(r.Unconfirmed, ",")
+		return "unconfirmed; domain=" + strings.Join(r.Unconfirmed, ", ")
 	}
 	return "confirmed; domain=" + r.DMARC.Domain
 }

@@ -185,7 +185,7 @@ func (w *writer) time(name string, t time.Time) {
 
 // original writes the returned header (RFC 6522, 4), encoded where it is not plain 7-bit lines.
 func (w *writer) original(header []byte) {
-	header = trimHeader(header)
+	header = outsideHeader(trimHeader(header))
 	if plainLines(header) {
 		w.part("text/rfc822-headers", "7bit")
 		w.b.Write(header)

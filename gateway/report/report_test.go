@@ -281,6 +281,16 @@ func TestTrimHeader(t *testing.T) {
 	}
 }
 
+// What the gateway wrote about a message for those inside does not go out with a report.
+func TestOutsideHeader(t *testing.T) {
+	in := "Authentication-Results: gw; spf=fail\r\n reason=\"x\"\r\nX-Siegel-Origin: doubtful;\r\n\tby=dmarc\r\nReceived: from a\r\n by b\r\n" +
+		"AUTHENTICATION-RESULTS : x\r\nx-siegel-verdict: valid\r\nX-Siegelring: kept\r\nSubject: Authentication-Results: kept\r\n"
+	want := "Received: from a\r\n by b\r\nX-Siegelring: kept\r\nSubject: Authentication-Results: kept\r\n"
+	if got := string(outsideHeader([]byte(in))); got != want {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestReasons(t *testing.T) {
 	for status, want := range map[string]string{"5.1.1": "does not exist", "5.1.9": "does not accept the address", "4.4.7": "time allowed", "5.2.2": "full", "5.9.9": noReason.en, "": noReason.en} {
 		r := Recipient{Action: Failed, Status: status}
@@ -319,7 +329,7 @@ func FuzzReport(f *testing.F) {
 		if h := p.recipients[1]; h.Get("Action") != "delayed" || h.Get("Status") != "4.0.0" {
 			t.Fatalf("%v", h)
 		}
-		if trimmed := trimHeader(header); plainLines(trimmed) && p.original != string(trimmed) {
+		if trimmed := outsideHeader(trimHeader(header)); plainLines(trimmed) && p.original != string(trimmed) {
 			t.Fatalf("original %q, want %q", p.original, header)
 		}
 	})

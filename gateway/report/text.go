@@ -56,6 +56,24 @@ func trimHeader(h []byte) []byte {
 	}
 }
 
+// outsideHeader is a header without what a gateway has written for those inside: what it thinks of the origin of a
+// message is not for whoever claims to be its sender.
+func outsideHeader(h []byte) []byte {
+	out := make([]byte, 0, len(h))
+	inside := false
+	for line := range bytes.Lines(h) {
+		if line[0] != ' ' && line[0] != '\t' {
+			name, _, _ := strings.Cut(string(line), ":")
+			name = strings.ToLower(strings.TrimRight(name, " \t"))
+			inside = strings.HasPrefix(name, "x-siegel-") || name == "authentication-results"
+		}
+		if !inside {
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
 // plainLines reports whether h can stand in a 7bit part (RFC 2045, 2.7).
 func plainLines(h []byte) bool {
 	for line := range bytes.Lines(h) {
