@@ -243,6 +243,28 @@ func (s *memory) Drop(context.Context, mail.ID) error             { return error
 func (s *memory) Stats(context.Context) (queue.Stats, error) {
 	return queue.Stats{}, errors.ErrUnsupported
 }
+func (s *memory) Usage(context.Context, string) (queue.Usage, error) {
+	return queue.Usage{}, errors.ErrUnsupported
+}
+
+func (s *memory) Hasten(_ context.Context, destination string, later, now time.Time, limit int) (n int, err error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	for _, m := range s.messages {
+		for i := range m.Recipients {
+			r := &m.Recipients[i]
+			if n < limit && r.Destination == destination && r.State == queue.Queued && m.token[i] == "" && r.Next.After(later) {
+				r.Next = now
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
 func (s *memory) Close() error { return nil }
 
 // fail makes every method fail with err, or none with nil.

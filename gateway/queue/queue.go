@@ -50,7 +50,7 @@ type New struct {
 	// Envelope is the variant's own: its ID names it in the queue, its Recipients are the rows.
 	Envelope mail.Envelope
 	// Destinations holds, for each recipient in order, the destination that schedules it (a route name,
-	// or "mx:" and a domain). It must be as long as Envelope.Recipients.
+	// or "mx:" or "backup:" and a domain). It must be as long as Envelope.Recipients.
 	Destinations []string
 	Content      mail.Content
 	// Origin is the id under which the message was accepted, the same for all its variants.
@@ -210,8 +210,21 @@ type Store interface {
 	// Stats counts for metrics and health. Its cost does not grow with the queue.
 	Stats(ctx context.Context) (Stats, error)
 
+	// Usage counts what waits for a destination, queued or held. Its cost grows with that.
+	Usage(ctx context.Context, destination string) (Usage, error)
+
+	// Hasten makes queued recipients of a destination due now whose next attempt is after later, at most limit of
+	// them, the latest first. It returns how many; those under a lease are left alone.
+	Hasten(ctx context.Context, destination string, later, now time.Time, limit int) (int, error)
+
 	// Close returns after the last commit; the methods fail with ErrClosed afterwards.
 	Close() error
+}
+
+// Usage is what waits for one destination. A message with several recipients there counts once.
+type Usage struct {
+	Messages int64
+	Bytes    int64 // of their content
 }
 
 // Stats are the queue's figures.

@@ -83,10 +83,13 @@ func closed(b *bench) {
 	_, list := b.List(ctx, queue.Filter{})
 	_, stats := b.Stats(ctx)
 	_, change := b.Change(ctx, id, queue.Order{State: queue.Held})
+	_, usage := b.Usage(ctx, "d")
+	_, hasten := b.Hasten(ctx, "d", start, start, 1)
 	for name, err := range map[string]error{
 		"Put": b.Put(ctx, []queue.New{Entry(start, Bytes("x"), "d")}), "Claim": claim, "Destinations": dests,
 		"Renew": b.Renew(ctx, c, start), "Settle": b.Settle(ctx, c, nil, nil), "Open": open, "List": list,
 		"Retry": b.Retry(ctx, id, start), "Drop": b.Drop(ctx, id), "Stats": stats, "Change": change,
+		"Usage": usage, "Hasten": hasten,
 	} {
 		b.wantErr(name, err, queue.ErrClosed)
 	}

@@ -19,7 +19,7 @@ type writeStatements struct {
 	insertMessage, insertContent, insertRecipient     *sql.Stmt
 	ready, lease, renew, leased, othersActive         *sql.Stmt
 	outcome, release, setAside                        *sql.Stmt
-	active, change                                    *sql.Stmt
+	active, change, hasten                            *sql.Stmt
 	deleteRecipients, deleteContent, deleteMessage    *sql.Stmt
 }
 
@@ -48,6 +48,7 @@ func (s *writeStatements) prepare(db *sql.DB) error {
 
 		{&s.active, `SELECT seq, idx, state, due, destination, rerouted, lease IS NOT NULL AND ready > ? FROM recipient WHERE seq = (SELECT seq FROM message WHERE id = ?) AND state <= 1 ORDER BY idx`},
 		{&s.change, `UPDATE recipient SET state = ?, due = ?, ready = ?, destination = ?, rerouted = ?, reply = coalesce(?, reply), lease = NULL WHERE seq = ? AND idx = ?`},
+		{&s.hasten, sqlHasten},
 
 		{&s.deleteRecipients, `DELETE FROM recipient WHERE seq = ?`},
 		{&s.deleteContent, `DELETE FROM content WHERE seq = ?`},
@@ -57,7 +58,7 @@ func (s *writeStatements) prepare(db *sql.DB) error {
 
 // readStatements are those of the connections that read.
 type readStatements struct {
-	message, recipients, content, list, listID, destinations, name, number, stats, file *sql.Stmt
+	message, recipients, content, list, listID, destinations, name, number, stats, usage, file *sql.Stmt
 }
 
 const (
@@ -99,6 +100,7 @@ func (s *readStatements) prepare(db *sql.DB) error {
 		{&s.name, `SELECT name FROM destination WHERE id = ?`},
 		{&s.number, sqlFindDestination},
 		{&s.stats, `SELECT messages, recipients, held, bytes, pending, (SELECT arrived FROM message ORDER BY seq LIMIT 1) FROM counter`},
+		{&s.usage, sqlUsage},
 		{&s.file, `SELECT EXISTS (SELECT 1 FROM message WHERE file = ?)`},
 	})
 }
