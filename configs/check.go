@@ -32,6 +32,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.privacy()
 	k.routes()
 	k.roundTrips()
+	k.backups()
 	k.dns()
 	k.admin()
 }

@@ -38,5 +38,10 @@ func (k *checker) needsDNS() bool {
 			return true
 		}
 	}
+	for i := range k.Backup {
+		if k.Backup[i].MX {
+			return true
+		}
+	}
 	return false
 }

@@ -58,7 +58,9 @@ type Config struct {
 	Privacy Privacy `yaml:"privacy"`
 	// Where mail goes. The first route that has the recipient's domain is taken.
 	Routes []Route `yaml:"routes"`
-	// How names are looked up, for routes by MX.
+	// Mail that is kept for others while their own servers are away, as their backup MX.
+	Backup []Backup `yaml:"backup"`
+	// How names are looked up: where mail goes by MX, and where it comes from.
 	DNS DNS `yaml:"dns"`
 	// How long delivery is tried.
 	Queue Queue `yaml:"queue"`

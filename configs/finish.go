@@ -31,6 +31,11 @@ func finish(c *Config, d *decoder) {
 			l.Users = append(l.Users, d.users(l.UsersFile, at)...)
 		}
 	}
+	for i := range c.Backup {
+		if t := &c.Backup[i].TLS; t.ClientKey == "" {
+			t.ClientKey = t.ClientCertificate
+		}
+	}
 	for i := range c.Routes {
 		if t := &c.Routes[i].TLS; t.ClientKey == "" {
 			t.ClientKey = t.ClientCertificate

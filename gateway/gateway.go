@@ -16,6 +16,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/backup"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
@@ -60,6 +61,8 @@ type Settings struct {
 	Recipients smtpin.Recipients // of them, who exists; nil: everyone
 	Listeners  []smtpin.Listener
 	Routes     []Route // the first that matches a recipient serves it
+	// Backup are the domains of others that mail is kept for. They come before Routes.
+	Backup []Backup
 	// DNS looks names up, for routes by MX; they need it. The gateway closes the one in force when it ends.
 	DNS *dns.Resolver
 	// Self are the names and addresses of this gateway in MX records beside Hostname and those of Listeners.
@@ -110,6 +113,7 @@ type Gateway struct {
 	judge     atomic.Pointer[origin.Judge]
 	ways      atomic.Pointer[ways]
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
+	kept      *backup.Domains
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -162,7 +166,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 
 func (g *Gateway) smtpinOptions(s Settings) smtpin.Options {
 	return smtpin.Options{
-		Hostname: g.o.Hostname, Local: s.Local, Recipients: s.Recipients, Listeners: s.Listeners, Handler: g,
+		Hostname: g.o.Hostname, Local: s.Local, Backup: g.kept, Recipients: s.Recipients, Listeners: s.Listeners, Handler: g,
 		Spool: g.spool, Recorder: g.recorder, Log: g.o.Log, Now: g.o.Now,
 		Marks: g.marks,
 	}
@@ -181,6 +185,8 @@ func (g *Gateway) prepareParts() (err error) {
 	g.routes.replace(table)
 	g.ways.Store(newWays(g.o.Settings))
 	g.resolver.Store(g.o.Settings.DNS)
+	g.kept = backup.New(usage{g}, g.o.Now)
+	g.kept.Set(quotas(g.o.Settings.Backup))
 	p, err := g.newProtector(g.o.Settings)
 	if err != nil {
 		return err
@@ -249,7 +255,13 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 		return err
 	}
 	defer adm.Release()
-	if err := g.store.Put(ctx, adm.Entries); err != nil {
+	done, err := g.reserve(ctx, env, adm.Entries)
+	if err != nil {
+		return err
+	}
+	err = g.store.Put(ctx, adm.Entries)
+	done(err == nil)
+	if err != nil {
 		return err
 	}
 	for _, e := range adm.Entries {
@@ -301,6 +313,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)
+	g.kept.Set(quotas(s.Backup))
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
 	return nil
 }

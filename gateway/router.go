@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/siegel-mail/siegel/gateway/backup"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -43,33 +44,47 @@ const perMX = "mx:"
 func newRoutes(hostname string, s Settings) (routes, error) {
 	r := routes{roundTrip: map[string]bool{}}
 	self := newSelf(hostname, s)
+	for _, b := range s.Backup {
+		if err := r.add(b.route(), backup.Prefix, self, s); err != nil {
+			return routes{}, fmt.Errorf("backup %s: %w", b.Name, err)
+		}
+	}
 	for _, rt := range s.Routes {
-		entry := delivery.Entry{Match: rt.Domains, Route: delivery.Route{
-			Name: rt.Name, Concurrency: rt.Concurrency, Retry: rt.Retry, Lifetime: rt.Expire, DelayAfter: s.DelayAfter,
-		}}
-		if len(rt.Retry.Steps) == 0 {
-			entry.Route.Retry = s.Retry
-		}
-		if rt.Expire == 0 {
-			entry.Route.Lifetime = s.Expire
-		}
-		if s.DelayAfter == 0 {
-			entry.Route.DelayAfter = never
-		}
+		prefix := ""
 		if rt.SMTP.MX != nil {
-			entry.PerDomain = perMX
+			prefix = perMX
 		}
-		t, err := smtpout.New(self.complete(rt.SMTP, s))
-		if err != nil {
-			r.close()
+		if err := r.add(rt, prefix, self, s); err != nil {
 			return routes{}, fmt.Errorf("route %s: %w", rt.Name, err)
 		}
-		r.transports = append(r.transports, t)
-		r.roundTrip[rt.Name] = rt.RoundTrip
-		entry.Route.Transport = t
-		r.table = append(r.table, entry)
 	}
 	return r, nil
+}
+
+// add makes the transport of a route and appends it to the table; on an error all that was made is closed.
+func (r *routes) add(rt Route, prefix string, self self, s Settings) error {
+	entry := delivery.Entry{Match: rt.Domains, PerDomain: prefix, Route: delivery.Route{
+		Name: rt.Name, Concurrency: rt.Concurrency, Retry: rt.Retry, Lifetime: rt.Expire, DelayAfter: s.DelayAfter,
+	}}
+	if len(rt.Retry.Steps) == 0 {
+		entry.Route.Retry = s.Retry
+	}
+	if rt.Expire == 0 {
+		entry.Route.Lifetime = s.Expire
+	}
+	if s.DelayAfter == 0 {
+		entry.Route.DelayAfter = never
+	}
+	t, err := smtpout.New(self.complete(rt.SMTP, s))
+	if err != nil {
+		r.close()
+		return err
+	}
+	r.transports = append(r.transports, t)
+	r.roundTrip[rt.Name] = rt.RoundTrip
+	entry.Route.Transport = t
+	r.table = append(r.table, entry)
+	return nil
 }
 
 // never is a delivery.Route.DelayAfter.

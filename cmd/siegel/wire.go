@@ -109,6 +109,9 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 	for _, r := range c.Routes {
 		s.Routes = append(s.Routes, route(r))
 	}
+	for _, b := range c.Backup {
+		s.Backup = append(s.Backup, keeping(b))
+	}
 	return s, nil
 }
 

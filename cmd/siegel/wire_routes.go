@@ -54,3 +54,9 @@ func route(r configs.Route) gateway.Route {
 	}
 	return out
 }
+
+// keeping is a backup for others.
+func keeping(b configs.Backup) gateway.Backup {
+	r := route(b.Route())
+	return gateway.Backup{Name: b.Name, Domains: b.Domains, Quota: int64(b.Quota), Keep: b.Keep, Concurrency: r.Concurrency, SMTP: r.SMTP}
+}

@@ -34,7 +34,7 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 		return nil, nil, errPending
 	}
 	stored := storedContent{ctx, store, c.Message.Envelope.ID, c.Message.Size}
-	if c.Message.Envelope.Internal {
+	if c.Message.Envelope.Internal || p.isForOthers(c) {
 		return stored, func() {}, nil
 	}
 	opened, late, err := p.open(ctx, c, stored)
@@ -77,6 +77,13 @@ func (p *Protector) open(ctx context.Context, c queue.Claim, stored smime.Source
 	o.Keys = nil
 	opened, err = smime.Open(ctx, stored, o)
 	return opened, away, err
+}
+
+// isForOthers reports whether no recipient that is due is one of the company's own. Mail that is kept for others
+// passes as it came: what is encrypted in it, be it to a key of the company too, is not opened for them.
+func (p *Protector) isForOthers(c queue.Claim) bool {
+	ours := func(i int) bool { return p.o.Local.Match(c.Message.Recipients[i].Address) }
+	return len(c.Due) > 0 && !slices.ContainsFunc(c.Due, ours)
 }
 
 // secret is content that tells whether it was encrypted on its way here (delivery.Secret): whoever sent it

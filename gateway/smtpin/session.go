@@ -142,6 +142,9 @@ func (s *session) rcpt(opts *smtp.RcptOptions) (mail.Recipient, error) {
 	if err := s.exists(to.Address); err != nil {
 		return r, err
 	}
+	if err := s.room(to.Address); err != nil {
+		return r, err
+	}
 	for _, n := range opts.Notify {
 		r.Notify = append(r.Notify, string(n))
 	}
@@ -163,7 +166,7 @@ func (s *session) mayReach(to mail.Address) bool {
 	if site.Role != External || to == site.postmaster {
 		return true
 	}
-	return site.Local.Match(to) && !isRouted(to)
+	return (site.Local.Match(to) || site.keeps(to)) && !isRouted(to)
 }
 
 // lookup is how long an address may take to be looked up.

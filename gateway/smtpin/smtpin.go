@@ -30,7 +30,7 @@ const (
 	// Internal is for the company's mail servers: Networks may connect, Senders may be MAIL FROM (the
 	// null reverse-path may always), any recipient is taken.
 	Internal Role = "internal"
-	// External is for the internet: only recipients in local domains are taken.
+	// External is for the internet: only recipients in local domains, and those of Backup, are taken.
 	External Role = "external"
 	// Submission is for users: they authenticate, and send only from the addresses they may use.
 	Submission Role = "submission"
@@ -105,6 +105,7 @@ type Options struct {
 	Local    mail.Patterns // the recipients that external listeners take: the company's domains
 	// Recipients are asked by external listeners about what is in Local; nil: all of it exists.
 	Recipients Recipients
+	Backup     Backup // and those they take for others; nil: none
 	Listeners  []Listener
 	Handler    Handler
 	Spool      *atrest.Spool      // holds content while it is received and handled
