@@ -25,6 +25,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.general()
 	k.listeners()
 	k.recipients()
+	k.throttle()
 	k.certificates()
 	k.policy()
 	k.authentication()

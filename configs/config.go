@@ -62,6 +62,8 @@ type Config struct {
 	Backup []Backup `yaml:"backup"`
 	// How names are looked up: where mail goes by MX, and where it comes from.
 	DNS DNS `yaml:"dns"`
+	// How much one sender inside may send to the outside.
+	Throttle Throttle `yaml:"throttle"`
 	// How long delivery is tried.
 	Queue Queue `yaml:"queue"`
 	// What the gateway writes to its standard error.
@@ -294,4 +296,6 @@ type Admin struct {
 	// Address and port for /metrics, /healthz and /readyz; a loopback address, since nobody is asked for a
 	// password. Where it is absent there is none.
 	HTTP string `yaml:"http" example:"127.0.0.1:9035"`
+	// Whom the gateway writes to about what cannot wait, such as a sender whose mail it holds.
+	MailTo []string `yaml:"mail_to" example:"[postmaster@firma.example]"`
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
 
@@ -28,6 +29,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 	"github.com/siegel-mail/siegel/gateway/roundtrip"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/gateway/throttle"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/gateway/track/audit"
 	"github.com/siegel-mail/siegel/internal/atrest"
@@ -60,7 +62,9 @@ type Settings struct {
 	Local      mail.Patterns     // the company's own domains
 	Recipients smtpin.Recipients // of them, who exists; nil: everyone
 	Listeners  []smtpin.Listener
-	Routes     []Route // the first that matches a recipient serves it
+	Throttle   throttle.Options // of senders inside
+	MailTo     []mail.Address   // administrators, who are told by mail what cannot wait
+	Routes     []Route          // the first that matches a recipient serves it
 	// Backup are the domains of others that mail is kept for. They come before Routes.
 	Backup []Backup
 	// DNS looks names up, for routes by MX; they need it. The gateway closes the one in force when it ends.
@@ -111,6 +115,9 @@ type Gateway struct {
 	reloading sync.Mutex     // one reload at a time
 	protector atomic.Pointer[protect.Protector]
 	judge     atomic.Pointer[origin.Judge]
+	throttle  *throttle.Throttle
+	throttled prometheus.Counter
+	watch     atomic.Pointer[watch]
 	ways      atomic.Pointer[ways]
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
 	kept      *backup.Domains
@@ -122,6 +129,8 @@ func New(o Options) (*Gateway, error) {
 		o.Now = time.Now
 	}
 	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key)}
+	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
+	g.setThrottle(o.Settings)
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics}, o.Recorders...)
 	if err := g.prepareParts(); err != nil {
 		return nil, err
@@ -259,7 +268,7 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 	if err != nil {
 		return err
 	}
-	err = g.store.Put(ctx, adm.Entries)
+	err = g.commit(ctx, env, adm.Entries)
 	done(err == nil)
 	if err != nil {
 		return err
@@ -310,6 +319,7 @@ func (g *Gateway) Reload(s Settings) error {
 		return err
 	}
 	g.judge.Store(judge)
+	g.setThrottle(s)
 	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)
@@ -341,7 +351,8 @@ func (g *Gateway) ReloadFromSource(context.Context) error {
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
-	if err := g.metrics.Registry().Register(admin.NewQueueCollector(g.store)); err != nil {
+	err = errors.Join(g.metrics.Registry().Register(admin.NewQueueCollector(g.store)), g.metrics.Registry().Register(g.throttled))
+	if err != nil {
 		return err
 	}
 	checks := []admin.Check{{

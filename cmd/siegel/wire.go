@@ -99,6 +99,9 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 	if s.Recipients, err = knownRecipients(c.Recipients, log); err != nil {
 		return gateway.Settings{}, err
 	}
+	if s.Throttle, s.MailTo, err = throttling(c); err != nil {
+		return gateway.Settings{}, err
+	}
 	for _, l := range c.Listeners {
 		listener, err := listener(l)
 		if err != nil {

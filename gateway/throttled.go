@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/throttle"
+	"github.com/siegel-mail/siegel/internal/safetext"
+)
+
+// watch is what the throttle needs of the settings in force.
+type watch struct {
+	local  mail.Patterns
+	mailTo []mail.Address
+}
+
+// setThrottle puts the throttle of settings into force; what was counted stays.
+func (g *Gateway) setThrottle(s Settings) {
+	g.throttle.Set(s.Throttle)
+	g.watch.Store(&watch{s.Local, s.MailTo})
+}
+
+// newThrottled counts the senders that were throttled.
+func newThrottled() prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "siegel_senders_throttled_total", Help: "Senders inside whose mail was held since they sent too much, each once a day.",
+	})
+}
+
+// commit puts an admitted message into the queue; of a sender who sends too much it is held there.
+func (g *Gateway) commit(ctx context.Context, env mail.Envelope, entries []queue.New) error {
+	m := g.toOutside(env)
+	reason := g.throttle.Judge(m, g.o.Now())
+	if reason != "" {
+		for i := range entries {
+			if entries[i].Hold == "" && len(g.toOutside(entries[i].Envelope).To) > 0 {
+				entries[i].Hold = reason
+			}
+		}
+	}
+	if err := g.store.Put(ctx, entries); err != nil {
+		return err
+	}
+	if g.throttle.Count(m, reason != "", g.o.Now()) {
+		g.tellThrottled(ctx, m, reason)
+	}
+	return nil
+}
+
+// toOutside is what the throttle looks at of a message: of mail from inside, the recipients that are not.
+func (g *Gateway) toOutside(env mail.Envelope) throttle.Message {
+	m := throttle.Message{From: env.From, Client: env.Client}
+	if !env.Internal {
+		return m
+	}
+	local := g.watch.Load().local
+	for _, r := range env.Recipients {
+		if !local.Match(r.Address) {
+			m.To = append(m.To, r.Address)
+		}
+	}
+	return m
+}
+
+// tellThrottled tells the administrators of a sender whose mail is held: in the log, by a metric, and by mail.
+func (g *Gateway) tellThrottled(ctx context.Context, m throttle.Message, reason string) {
+	g.throttled.Inc()
+	const most = 300
+	line := safetext.Line(reason, most)
+	g.o.Log.WithField("client", m.Client.Addr).Warnf(
+		"%s. Its mail to the outside is held until less comes. Look at it with: siegel queue list --state held", line)
+	to := g.watch.Load().mailTo
+	if len(to) == 0 {
+		return
+	}
+	env, content := report.Notice(g.o.Now(), g.o.Hostname, to, "Siegel holds the mail of a sender", fmt.Sprintf(throttledText,
+		line, m.Client.Addr, m.Client.Listener, line, m.Client.Addr, m.Client.Listener))
+	if err := g.putNotice(ctx, env, content); err != nil {
+		g.o.Log.WithError(err).Warn("The administrators cannot be told by mail; see admin.mail_to.")
+	}
+}
+
+// putNotice queues a message of the gateway's own.
+func (g *Gateway) putNotice(ctx context.Context, env mail.Envelope, content mail.Content) error {
+	entry := queue.New{Envelope: env, Content: content, Origin: env.ID, Note: "notice to administrators", Due: env.Received, Expires: env.Received.Add(g.o.Settings.Expire)}
+	for _, r := range env.Recipients {
+		destination, err := g.routes.Destination(r.Address)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Address, err)
+		}
+		entry.Destinations = append(entry.Destinations, destination)
+	}
+	if signed, err := g.signReport(content); err == nil {
+		entry.Content = signed
+	}
+	if err := g.store.Put(ctx, []queue.New{entry}); err != nil {
+		return err
+	}
+	g.recordQueued(entry)
+	g.scheduler.Wake(entry.Destinations...)
+	return nil
+}
+
+const throttledText = `A sender inside the company mails more than it may, as infected machines and stolen passwords do:
+
+  %s
+  handed over by %s on the listener %s
+
+What it sends to the outside is accepted and held until less comes. Find out what it is, then release or drop what is held:
+
+  siegel queue list --state held
+  siegel queue release ID        deliver it
+  siegel queue drop ID           remove it, nobody is told
+
+For a sender who may send so much, list its address under throttle.except. You are told of each sender once a day.
+
+-- Deutsch --
+
+Ein Absender im Unternehmen verschickt mehr, als er darf, wie es befallene Rechner und gestohlene Passwörter tun:
+
+  %s
+  übergeben von %s am Listener %s
+
+Was er nach außen sendet, wird angenommen und angehalten, bis weniger kommt. Klären Sie, was es ist; dann geben Sie es frei oder verwerfen es:
+
+  siegel queue list --state held
+  siegel queue release ID        ausliefern
+  siegel queue drop ID           entfernen, niemand erfährt davon
+
+Ein Absender, der so viel senden darf, gehört mit seiner Adresse unter throttle.except. Sie erfahren von jedem Absender einmal am Tag.
+`
