@@ -38,6 +38,8 @@ type lane struct {
 	wake chan struct{}
 	// pardoned is set where the destination's trouble is to be forgotten before anything else is begun.
 	pardoned atomic.Bool
+	// hurried is set where the destination was down and answers again: what waits for it is to be tried.
+	hurried atomic.Bool
 
 	claimed   chan []queue.Claim
 	delivered chan contact
@@ -116,6 +118,13 @@ func (l *lane) begin(ctx context.Context) {
 	if batch := 2*max(l.window, 8) - len(l.ready); l.more && !l.claiming && !l.stopping && batch > max(l.window, 8) {
 		l.more, l.claiming = false, true
 		go func() { l.claimed <- l.claim(batch) }()
+	}
+	if !l.more && !l.claiming && !l.stopping && len(l.ready) == 0 && l.hurried.Swap(false) {
+		l.claiming = true
+		go func() {
+			l.hurry()
+			l.claimed <- nil
+		}()
 	}
 	for len(l.ready) > 0 && l.settling < settlers {
 		h := l.ready[0]
@@ -226,10 +235,12 @@ func (l *lane) learn(c contact) {
 	case c.reached:
 		l.window = min(l.window+1, max(l.terms.concurrency, 1))
 		if l.health != (health{}) {
+			l.hurried.Store(l.health.downs > 0)
 			l.health = health{}
 			l.s.remember(l.name, health{})
 		}
 	case c.failed != nil:
+		l.hurried.Store(false)
 		l.window = max(l.window/2, 1)
 		l.health.failures++
 		l.health.last = *c.failed

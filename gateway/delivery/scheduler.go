@@ -34,6 +34,7 @@ type Scheduler struct {
 	slots   *semaphore.Weighted // attempts at once
 	workers *semaphore.Weighted // messages being protected at once
 	leases  leases
+	clock   clock
 	kick    chan struct{} // the due list changed
 	wg      sync.WaitGroup
 
@@ -55,6 +56,7 @@ func New(o Options) (*Scheduler, error) {
 		o: o, slots: semaphore.NewWeighted(int64(o.Concurrency)), workers: semaphore.NewWeighted(int64(o.Protecting)),
 		kick: make(chan struct{}, 1), lanes: map[string]*lane{}, health: map[string]health{}, listed: map[string]bool{},
 	}
+	s.clock.now = s.o.Now
 	s.leases = leases{o: &s.o, held: map[*hold]struct{}{}}
 	return s, nil
 }
@@ -125,9 +127,10 @@ func (s *Scheduler) schedule(ctx, work context.Context) {
 	defer timer.Stop()
 	var refreshed time.Time
 	for ctx.Err() == nil {
-		if now := s.o.Now(); now.Sub(refreshed) >= s.pause() || now.Before(refreshed) {
+		now, back := s.clock.look(), s.clock.wentBack()
+		if now.Sub(refreshed) >= s.pause() || now.Before(refreshed) || back {
 			refreshed = now
-			if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
+			if err := s.refresh(ctx, back); err != nil && ctx.Err() == nil {
 				s.o.Log.WithError(err).Error("The queue cannot be read; trying again soon.")
 				refreshed = now.Add(storePause - s.o.Refresh)
 			}
@@ -152,8 +155,9 @@ func (s *Scheduler) pause() time.Duration {
 	return s.o.Refresh
 }
 
-// refresh takes over what the store knows, and forgets old troubles.
-func (s *Scheduler) refresh(ctx context.Context) error {
+// refresh takes over what the store knows, and forgets old troubles. What is put off too far is tried: where the
+// clock was just set back, all that waits.
+func (s *Scheduler) refresh(ctx context.Context, back bool) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	s.mu.Lock()
@@ -163,6 +167,7 @@ func (s *Scheduler) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.catchUp(list, back)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.listed)

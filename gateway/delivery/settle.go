@@ -19,7 +19,8 @@ type settlement struct {
 	now      time.Time
 	started  time.Time
 	terms    terms
-	ends     time.Time // when the recipients are given up
+	ends     time.Time     // when the recipients are given up
+	shift    time.Duration // by what the clock was set since the message came
 	outcomes []queue.Outcome
 	results  []Result // of the outcomes
 	told     []report.Recipient
@@ -34,7 +35,11 @@ func (s *Scheduler) settle(h *hold, done tried, terms terms, started time.Time) 
 	if done.release != nil {
 		defer done.release()
 	}
-	t := settlement{s: s, h: h, now: s.o.Now(), started: started, terms: terms, ends: terms.ends(&h.claim.Message), variants: done.variants}
+	t := settlement{s: s, h: h, now: s.clock.look(), started: started, terms: terms, variants: done.variants}
+	t.shift = s.clock.shift(h.claim.Message.Envelope.Received)
+	if t.ends = terms.ends(&h.claim.Message); !t.ends.IsZero() {
+		t.ends = t.ends.Add(t.shift)
+	}
 	cut := h.ctx.Err() != nil
 	for k, r := range done.results {
 		if !cut || r.Status != Deferred {
@@ -124,7 +129,7 @@ func (t *settlement) delayed(received, lastTried time.Time) bool {
 	if t.terms.delayAfter <= 0 {
 		return false
 	}
-	limit := received.Add(t.terms.delayAfter)
+	limit := received.Add(t.terms.delayAfter + t.shift)
 	return !t.started.Before(limit) && lastTried.Before(limit)
 }
 

@@ -1,0 +1,66 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/queue"
+)
+
+const (
+	// hastened is how many messages of a destination are made due at once when it answers again.
+	hastened = 1000
+	// farthest is the longest time to the next attempt that any configuration gives: a day and its spread. What is
+	// put off further was put off by a clock that has since been set back.
+	farthest = 27 * time.Hour
+)
+
+// hurry makes the next messages of a destination that was down due now. They come in portions, so that a destination
+// that goes down again has not moved all that waits for it.
+func (l *lane) hurry() {
+	n, err := l.s.hasten(l.name, 0, hastened)
+	if err != nil {
+		l.s.o.Log.WithField("destination", l.name).WithError(err).Warn("The messages for a destination that answers again wait for their time.")
+	}
+	if n == hastened {
+		l.hurried.Store(true)
+	}
+	if n > 0 {
+		l.poke()
+	}
+}
+
+// hasten makes messages due now that are put off for longer than a time.
+func (s *Scheduler) hasten(destination string, than time.Duration, limit int) (n int, err error) {
+	err = s.store(func(ctx context.Context) (err error) {
+		now := s.o.Now()
+		n, err = s.o.Store.Hasten(ctx, destination, now.Add(than), now, limit)
+		return err
+	})
+	return n, err
+}
+
+// catchUp tries what is put off too far, as after the clock was set back: all that waits where that was just noticed.
+func (s *Scheduler) catchUp(list []queue.Due, back bool) {
+	const most = 100 // portions at once
+	than, now := farthest, s.o.Now()
+	if back {
+		than = 0
+	}
+	for _, d := range list {
+		sum, portions := 0, 0
+		for ; (back || d.At.Sub(now) > than) && portions < most; portions++ {
+			n, err := s.hasten(d.Destination, than, hastened)
+			if err != nil {
+				s.o.Log.WithField("destination", d.Destination).WithError(err).Error("Messages wait for a time that is far away, since the clock was set back.")
+			}
+			if sum += n; n < hastened {
+				break
+			}
+		}
+		if sum > 0 {
+			s.o.Log.WithField("destination", d.Destination).Warnf("The clock was set back: %d messages are tried now, not when it has caught up.", sum)
+			s.TryAgain(d.Destination)
+		}
+	}
+}
