@@ -134,7 +134,7 @@ func (c *client) note(l *letter, err error) bool {
 	case errors.Is(err, errEnd):
 		return false
 	case errors.As(err, &said) && said.Code/100 == 4:
-		c.s.book.told(l, deferred)
+		c.s.book.postponed(l, said.Code)
 	case errors.As(err, &said) && said.Code/100 == 5:
 		c.s.book.fault("%s (%s) was refused: %v", l.id, l.name, said)
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -39,13 +40,14 @@ type ledger struct {
 	entries  map[string]*entry
 	serial   int
 	accepted int
-	open     int // recipients of accepted letters that nothing came to yet
+	putOff   map[string]int // by the code of the reply
+	open     int            // recipients of accepted letters that nothing came to yet
 	faults   []string
 	changed  chan struct{} // closed at the next change
 }
 
 func newLedger() *ledger {
-	return &ledger{entries: map[string]*entry{}, changed: make(chan struct{})}
+	return &ledger{entries: map[string]*entry{}, putOff: map[string]int{}, changed: make(chan struct{})}
 }
 
 // write enters a new letter.
@@ -72,6 +74,15 @@ func (b *ledger) told(l *letter, f fate) {
 			}
 		}
 	}
+	b.change()
+}
+
+// postponed notes a reply of 4xx.
+func (b *ledger) postponed(l *letter, code int) {
+	b.told(l, deferred)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.putOff[strconv.Itoa(code)]++
 	b.change()
 }
 

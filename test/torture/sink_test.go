@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,24 +22,27 @@ type sink struct {
 	dice   *dice
 	sealed *sealed
 	open   func([]byte) ([]byte, error) // decrypts with bob's key
-	gentle bool                         // does not misbehave
-	addr   string
+	shut   atomic.Bool                  // takes nothing for now
 }
 
-// listen serves until the test ends.
-func (s *sink) listen(t *testing.T) {
+// listen serves SMTP until the test ends, and returns its port.
+func listen(t *testing.T, b smtp.Backend) (port string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.addr = l.Addr().String()
-	server := smtp.NewServer(s)
+	server := smtp.NewServer(b)
 	server.MaxRecipients, server.EnableSMTPUTF8 = 1000, true
 	server.ErrorLog = silent{}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	t.Cleanup(func() { server.Close(); <-done })
+	_, port, err = net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 type silent struct{}
@@ -72,7 +76,7 @@ func later(code int) error {
 
 // Mail is smtp.Session's.
 func (d *delivery) Mail(from string, _ *smtp.MailOptions) error {
-	if d.spite(1) {
+	if d.shut.Load() || d.spite(1) {
 		return later(451)
 	}
 	d.from, d.to = from, nil
@@ -118,8 +122,8 @@ func (d *delivery) Data(r io.Reader) error {
 	return nil
 }
 
-// spite is true in so many of a hundred cases, unless the sink is gentle.
-func (d *delivery) spite(percent int) bool { return !d.gentle && d.dice.percent(percent) }
+// spite is true in so many of a hundred cases.
+func (d *delivery) spite(percent int) bool { return d.dice.percent(percent) }
 
 // Reset is smtp.Session's.
 func (d *delivery) Reset() { d.from, d.to = "", nil }

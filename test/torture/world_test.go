@@ -12,13 +12,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/democa"
@@ -56,19 +58,25 @@ policy:
     - {name: partner, to: [partner.example], sign: require, encrypt: require}
   default: {sign: never, encrypt: never}
 routes:
-  - {name: company, domains: firma.example, host: 127.0.0.1, port: $HOP, tls: none, concurrency: 20}
-  - {name: partner, domains: partner.example, host: 127.0.0.1, port: $HOP, tls: none, concurrency: 20}
-  - {name: others, domains: "*", host: 127.0.0.1, port: $HOP, tls: none, concurrency: 20}
+  - {name: company, domains: firma.example, host: 127.0.0.1, port: $HOP, tls: none, concurrency: $CONCURRENCY}
+  - {name: partner, domains: partner.example, host: 127.0.0.1, port: $HOP, tls: none, concurrency: $CONCURRENCY}
+  - {name: others, domains: "*", host: 127.0.0.1, port: $HOP, tls: none, concurrency: $CONCURRENCY}
 queue: {retry: [1s], expire: 1d}
 admin: {socket: run/control.sock}
 `
 
+// concurrency is how many messages a route sends at once.
+const concurrency = crowd
+
 // inFlight is the most recipients that the gateway may have between handing over and noting it: what the
 // three routes send at once, and what waits to be settled.
-const inFlight = 3 * (20 + 32)
+const inFlight = 3 * (concurrency + 32)
 
 // newWorld makes the files and starts the next hop; the gateway has not begun its first life.
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldTo(t, nil) }
+
+// newWorldTo is newWorld with another next hop; nil: the sink.
+func newWorldTo(t *testing.T, hop smtp.Backend) *world {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -77,15 +85,16 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, dir: t.TempDir(), binary: path, book: newLedger(), dice: chance(t)}
 	bobs := w.files()
 	w.sink = &sink{book: w.book, dice: w.dice, sealed: w.seal(), open: w.opener(bobs)}
-	w.sink.listen(t)
+	if hop == nil {
+		hop = w.sink
+	}
 	w.senders = &senders{book: w.book, dice: w.dice, sealed: w.sink.sealed, sessions: 8, backlog: 200, address: map[string]string{
 		"internal": freeAddress(t), "external": freeAddress(t),
 	}}
-	_, hop, err := net.SplitHostPort(w.sink.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.configure(map[string]string{"INTERNAL": w.senders.address["internal"], "EXTERNAL": w.senders.address["external"], "HOP": hop})
+	w.configure(map[string]string{
+		"INTERNAL": w.senders.address["internal"], "EXTERNAL": w.senders.address["external"], "HOP": listen(t, hop),
+		"CONCURRENCY": strconv.Itoa(concurrency),
+	})
 	return w
 }
 
