@@ -27,6 +27,9 @@ func (s *Store) Put(ctx context.Context, entries []queue.New) error {
 	if len(entries) == 0 {
 		return ctx.Err()
 	}
+	if err := s.room(entries); err != nil {
+		return err
+	}
 	s.filing.RLock()
 	defer s.filing.RUnlock()
 	ready, err := s.prepare(ctx, entries)

@@ -58,6 +58,7 @@ type Store struct {
 	lock    *os.File
 	writer  *writer
 	names   *names
+	space   func(dir string) (free, total int64, ok bool) // of the disk
 	recent  *recent
 
 	unclean bool         // a former process did not stop orderly
@@ -92,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	key := o.Key.Derive("queue")
-	s := &Store{o: o, key: key, content: content, run: randomName(4), lock: lock, names: newNames(key), recent: newRecent(recentBytes)}
+	s := &Store{o: o, key: key, content: content, run: randomName(4), lock: lock, names: newNames(key), space: space, recent: newRecent(recentBytes)}
 	if err := s.readMark(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
