@@ -12,11 +12,15 @@ import (
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
-// fields is what goes on top of the header: the results for programs (RFC 8601), and in one word for people.
-func (j *Judge) fields(r mailauth.Result, a mailauth.Action) ([]byte, error) {
+// fields is what goes on top of the header: the results for programs (RFC 8601), and in one word for people, where
+// these are the company's own.
+func (j *Judge) fields(r mailauth.Result, a mailauth.Action, others bool) ([]byte, error) {
 	results, err := r.Field(j.o.Hostname)
 	if err != nil {
 		return nil, err
+	}
+	if others {
+		return results.Raw, nil
 	}
 	word, err := entity.NewField(protect.OriginField, describe(r, a))
 	if err != nil {

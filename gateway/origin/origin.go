@@ -88,11 +88,15 @@ func (j *Judge) Admit(ctx context.Context, env mail.Envelope, content mail.Conte
 		return Admission{}, fmt.Errorf("judging the origin of a message: %w", err)
 	}
 	action := j.decide(result)
+	others := j.forOthers(env)
+	if others && action.Code == 0 {
+		action = mailauth.Action{Disposition: mailauth.Nothing}
+	}
 	j.record(env, result, action)
 	if action.Code != 0 {
 		return Admission{}, status.Refuse(action.Code, action.Enhanced, action.Text)
 	}
-	fields, err := j.fields(result, action)
+	fields, err := j.fields(result, action, others)
 	if err != nil {
 		return Admission{}, fmt.Errorf("writing down the origin of a message: %w", err)
 	}
@@ -107,6 +111,13 @@ func (j *Judge) Admit(ctx context.Context, env mail.Envelope, content mail.Conte
 func (j *Judge) exempt(env mail.Envelope) bool {
 	trusted := func(p netip.Prefix) bool { return p.Contains(env.Client.Addr) }
 	return env.Internal || slices.Contains(j.o.Unjudged, env.Client.Listener) || slices.ContainsFunc(j.o.Trusted, trusted)
+}
+
+// forOthers reports whether a message is for none of the company's own addresses: mail of a domain that the gateway is
+// a backup for. Whether it is to be marked or kept aside is for its recipients to say, who find the results in it.
+func (j *Judge) forOthers(env mail.Envelope) bool {
+	ours := func(r mail.Recipient) bool { return j.o.Local.Match(r.Address) }
+	return len(env.Recipients) > 0 && !slices.ContainsFunc(env.Recipients, ours)
 }
 
 // decide is the hardest of what the policy and the rule for the own domains ask for.

@@ -208,6 +208,45 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
+// Mail of a domain that the gateway is a backup for is refused where that must be, and else goes on with the results
+// alone: its own people judge it. One for both is the company's too.
+func TestAdmitForOthers(t *testing.T) {
+	s := newSetting(t, nil)
+	other, err := mail.ParseAddress("bob@backup.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		from, reply, hold string
+		both              bool
+		first, second     string
+	}{
+		"reject":     {from: "x@bank.example", reply: "550 5.7.20"},
+		"quarantine": {from: "x@shop.example", first: "Authentication-Results", second: "Received"},
+		"both":       {from: "x@shop.example", both: true, hold: "quarantine", first: "Authentication-Results", second: "X-Siegel-Origin"},
+	} {
+		env := envelope(t, "b@partner.example")
+		env.Recipients = append(env.Recipients, mail.Recipient{Address: other})
+		if !c.both {
+			env.Recipients = env.Recipients[1:]
+		}
+		adm, err := s.judge.Admit(t.Context(), env, letter(c.from))
+		if c.reply != "" {
+			if got := status.For(err).String(); !strings.HasPrefix(got, c.reply) {
+				t.Errorf("%s: %s", name, got)
+			}
+			continue
+		}
+		if err != nil || !strings.HasPrefix(adm.Hold, c.hold) || (c.hold == "") != (adm.Hold == "") {
+			t.Errorf("%s: %v, hold %q", name, err, adm.Hold)
+			continue
+		}
+		if h, _ := read(t, adm.Content); !h.Fields()[0].Is(c.first) || !h.Fields()[1].Is(c.second) {
+			t.Errorf("%s: %s", name, h.Bytes())
+		}
+	}
+}
+
 // The company's own mail, trusted clients and listeners that are switched off are not judged: nothing is asked and
 // nothing is written.
 func TestAdmitExempt(t *testing.T) {

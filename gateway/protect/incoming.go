@@ -34,8 +34,12 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 		return nil, nil, errPending
 	}
 	stored := storedContent{ctx, store, c.Message.Envelope.ID, c.Message.Size}
-	if c.Message.Envelope.Internal || p.isForOthers(c) {
+	if c.Message.Envelope.Internal {
 		return stored, func() {}, nil
+	}
+	if p.isForOthers(c) {
+		content, err := withoutOrigin(stored)
+		return content, func() {}, err
 	}
 	opened, late, err := p.open(ctx, c, stored)
 	if err != nil {

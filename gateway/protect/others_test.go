@@ -7,12 +7,14 @@ import (
 	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
-// Mail that is kept for others passes as it came, though a key of the company could open it; the company's own
-// copy is opened.
+// Mail that is kept for others passes as it came, though a key of the company could open it, and without what is
+// said to those inside; the company's own copy is opened.
 func TestPrepareForOthers(t *testing.T) {
 	b := newBench(t, nil)
 	const alice, stranger = "alice@firma.example", "carol@backup.example"
 	wire := b.fromBob(t, "")
+	stored := "Authentication-Results: gw.firma.example; spf=pass\r\nX-Siegel-Origin: doubtful\r\n" + wire
+	wire = "Authentication-Results: gw.firma.example; spf=pass\r\n" + wire
 	for name, c := range map[string]struct {
 		due    []int
 		opened bool
@@ -21,11 +23,11 @@ func TestPrepareForOthers(t *testing.T) {
 	} {
 		env := envelope(t, alice, stranger)
 		env.Internal = false
-		claim := queue.Claim{Message: queue.Message{Envelope: env, Size: int64(len(wire))}, Due: c.due}
+		claim := queue.Claim{Message: queue.Message{Envelope: env, Size: int64(len(stored))}, Due: c.due}
 		for _, r := range env.Recipients {
 			claim.Message.Recipients = append(claim.Message.Recipients, queue.Recipient{Recipient: r})
 		}
-		content, release, err := b.Prepare(t.Context(), oneMessage{content: letter(wire)}, claim)
+		content, release, err := b.Prepare(t.Context(), oneMessage{content: letter(stored)}, claim)
 		if err != nil {
 			t.Fatal(err)
 		}

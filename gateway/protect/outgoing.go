@@ -146,12 +146,16 @@ func (p *Protector) look(ctx context.Context, d *draft) (err error) {
 
 // readHeader returns the header and where the body begins.
 func readHeader(content mail.Content) (entity.Header, int64, error) {
+	return readHeaderWithin(content, headerLimit)
+}
+
+func readHeaderWithin(content mail.Content, limit int) (entity.Header, int64, error) {
 	r, err := content.Open()
 	if err != nil {
 		return entity.Header{}, 0, err
 	}
 	defer r.Close()
-	header, _, err := entity.Read(r, headerLimit)
+	header, _, err := entity.Read(r, limit)
 	if errors.Is(err, entity.ErrLimit) {
 		return entity.Header{}, 0, fmt.Errorf("%w: %w", ErrMessage, err)
 	} else if err != nil {
