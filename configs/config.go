@@ -277,6 +277,10 @@ type Queue struct {
 	Expire time.Duration `yaml:"expire" default:"5d" min:"1m" max:"30d"`
 	// After this time the sender is told, once, that the message is still on its way; `0s` is never.
 	DelayNotice time.Duration `yaml:"delay_notice" default:"4h" min:"0s" max:"30d"`
+	// How long a message waits where a key or certificate that it needs is away, before it is returned to its
+	// sender; and how long one from outside waits for the key that decrypts it, before it is delivered as it came
+	// (not longer than `expire`).
+	ProtectWithin time.Duration `yaml:"protect_within" default:"4h" min:"1m" max:"30d"`
 }
 
 // Log is what the gateway writes to its standard error.

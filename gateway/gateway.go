@@ -358,7 +358,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.auditCheck()}
+	}, g.damagedCheck(), g.auditCheck(), g.pendingCheck()}
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{
 			Address: g.o.HTTP, Gatherer: g.metrics.Registry(), Checks: checks, Log: g.o.Log,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/protect"
@@ -38,6 +39,21 @@ func deliveryError(err error) error {
 		}
 	}
 	return err
+}
+
+// pendingCheck warns of messages that wait for their protection. Mail is taken meanwhile.
+func (g *Gateway) pendingCheck() admin.Check {
+	return admin.Check{
+		Name: "protection", Warning: true,
+		Advice: "Messages wait for their protection: siegel queue list --state pending says for what; bring that back, then siegel queue retry.",
+		Run: func(ctx context.Context) error {
+			stats, err := g.store.Stats(ctx)
+			if err == nil && stats.Pending > 0 {
+				err = fmt.Errorf("%d messages wait for a key or certificate that is away", stats.Pending)
+			}
+			return err
+		},
+	}
 }
 
 // errFault is the error of a message in whose handling the gateway has a fault. Its sender keeps it.

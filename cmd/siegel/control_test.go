@@ -86,10 +86,14 @@ func messages(now time.Time) []queue.Message {
 	}
 	busy := rcpt("erin", queue.Queued, "")
 	busy.Busy = true
+	waits := rcpt("fred", queue.Queued, "card is not available: no card in the reader")
+	waits.Destination = "protect:card"
+	pending := message("0wait", "0wait", "alice", waits)
+	pending.Note, pending.Pending = "held for protection: the signing key of alice@firma.example is not available", []byte("x")
 	return []queue.Message{
 		message("0one", "0first", "alice", rcpt("bob", queue.Queued, "451 4.7.1 grey"), rcpt("carol", queue.Delivered, "250 2.0.0 Ok")),
 		message("0two", "0first", "alice", rcpt("dave", queue.Held, hostile)),
-		message("0busy", "0busy", "", busy),
+		message("0busy", "0busy", "", busy), pending,
 	}
 }
 

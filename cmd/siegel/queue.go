@@ -40,7 +40,7 @@ type queueCmd struct {
 type queueListCmd struct {
 	controlFlags
 	queueFilter
-	State string `placeholder:"STATE" help:"Only messages with a recipient that is queued, held, delivered, failed or dropped."`
+	State string `placeholder:"STATE" help:"Only messages with a recipient that is queued, pending (waits for its protection), held, delivered, failed or dropped."`
 	Limit int    `default:"100" help:"Messages to show at most."`
 	JSON  bool   `name:"json" help:"Print JSON."`
 }

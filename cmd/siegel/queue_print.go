@@ -24,8 +24,8 @@ func printList(w io.Writer, l admin.List, now time.Time) error {
 	for _, m := range l.Messages {
 		head := fmt.Sprintf("%s\t%s\t%s\t%s", safetext.Line(string(m.ID), 64), span(now.Sub(m.Received)), size(m.Size), safetext.Line(m.From, 64))
 		for _, r := range m.Recipients {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", head, safetext.Line(r.Address, 64), safetext.Line(string(r.State), 16),
-				r.Attempts, next(r, now), safetext.Line(r.LastReply, 80))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", head, safetext.Line(r.Address, 64), state(m, r),
+				r.Attempts, next(r, now), safetext.Line(lastReply(m, r, now), 120))
 			head = "\t\t\t"
 			recipients++
 		}
@@ -58,7 +58,12 @@ func printMessage(w io.Writer, m admin.Message, now time.Time) error {
 	row("client", client(m.Client))
 	row("size", size(m.Size))
 	row("treatment", m.Note)
-	row("given up", moment(m.Expires, now))
+	if m.Pending {
+		row("waits", "for its protection; it does not leave before")
+		row("returned", moment(m.Expires, now)+", to its sender, where that does not come about")
+	} else {
+		row("given up", moment(m.Expires, now))
+	}
 	for _, r := range m.Recipients {
 		row("to", r.Address)
 		destination := r.Destination
@@ -66,7 +71,7 @@ func printMessage(w io.Writer, m admin.Message, now time.Time) error {
 			destination += ", chosen by an operator"
 		}
 		row("  destination", destination)
-		row("  state", fmt.Sprintf("%s, attempts: %d", r.State, r.Attempts))
+		row("  state", fmt.Sprintf("%s, attempts: %d", state(m, r), r.Attempts))
 		switch {
 		case r.Busy:
 			row("  next attempt", "under way")
@@ -79,6 +84,27 @@ func printMessage(w io.Writer, m admin.Message, now time.Time) error {
 		row("  last reply", r.LastReply)
 	}
 	return t.Flush()
+}
+
+// state is that of a recipient; "pending" where the message waits for its protection.
+func state(m admin.Message, r admin.Recipient) string {
+	if m.Pending && r.State == queue.Queued {
+		return "pending"
+	}
+	return safetext.Line(string(r.State), 16)
+}
+
+// lastReply is what was heard last; of a message that waits for its protection, how long that is tried and why
+// it has not come about.
+func lastReply(m admin.Message, r admin.Recipient, now time.Time) string {
+	if !m.Pending || r.State != queue.Queued {
+		return r.LastReply
+	}
+	why := r.LastReply
+	if why == "" {
+		why = m.Note
+	}
+	return "returned in " + span(m.Expires.Sub(now)) + ": " + why
 }
 
 func client(p admin.Peer) string {

@@ -86,7 +86,7 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 		},
 		Privacy:   privacyRules(c),
 		Algorithm: cms.Algorithm(c.Policy.Algorithm), Certs: certificates, Validator: certificates.Validator(),
-		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire,
+		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire, ProtectWithin: c.Queue.ProtectWithin,
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
 	}
 	s.DKIM = signers(c)

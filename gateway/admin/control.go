@@ -128,14 +128,14 @@ func (c *Control) status(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	out := Status{Version: c.o.Version, PID: os.Getpid(), Started: c.started, Failing: []Failing{}}
 	for _, f := range runChecks(ctx, c.o.Checks) {
-		out.Failing = append(out.Failing, Failing{Name: f.check.Name, Error: f.err.Error(), Advice: f.check.Advice})
+		out.Failing = append(out.Failing, Failing{Name: f.check.Name, Error: f.err.Error(), Advice: f.check.Advice, Warning: f.check.Warning})
 	}
 	stats, err := c.o.Store.Stats(ctx)
 	if err != nil {
 		c.fail(w, err)
 		return
 	}
-	out.Queue = Figures{Messages: stats.Messages, Recipients: stats.Recipients, Held: stats.Held, Bytes: stats.Bytes, Oldest: stats.Oldest}
+	out.Queue = Figures{Messages: stats.Messages, Recipients: stats.Recipients, Held: stats.Held, Pending: stats.Pending, Bytes: stats.Bytes, Oldest: stats.Oldest}
 	writeJSON(w, http.StatusOK, out)
 }
 

@@ -78,9 +78,13 @@ func setFilter(f *queue.Filter, key, value string) error {
 	case "destination":
 		f.Destination = value
 	case "state":
+		if value == "pending" {
+			f.State, f.Pending = queue.Queued, true
+			return nil
+		}
 		f.State = queue.State(value)
 		if !slices.Contains([]queue.State{"", queue.Queued, queue.Held, queue.Delivered, queue.Failed, queue.Dropped}, f.State) {
-			return fmt.Errorf("%w: state is one of queued, held, delivered, failed, dropped", errQuestion)
+			return fmt.Errorf("%w: state is one of queued, pending, held, delivered, failed, dropped", errQuestion)
 		}
 	case "limit":
 		n, err := strconv.Atoi(value)

@@ -115,7 +115,7 @@ func (fakeWays) Returned(_ context.Context, m queue.Message, recipients []int) (
 func (s *fakeStore) Stats(context.Context) (queue.Stats, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return queue.Stats{Messages: int64(len(s.messages)), Recipients: 3, Held: 1, Bytes: 12_345, Oldest: noon}, s.fault
+	return queue.Stats{Messages: int64(len(s.messages)), Recipients: 3, Held: 1, Pending: 2, Bytes: 12_345, Oldest: noon}, s.fault
 }
 
 var errDisk = errors.New("disk on fire:\nsector 7")

@@ -48,7 +48,7 @@ func TestMetricsPage(t *testing.T) {
 	code, body := curl(t, "", "GET", url+"/metrics")
 	for _, want := range []string{
 		`siegel_messages_total{direction="none",kind="accepted"} 1`, "go_goroutines ", "process_resident_memory_bytes ",
-		"siegel_queue_messages 3", "siegel_queue_recipients 3", "siegel_queue_held_recipients 1", "siegel_queue_bytes 12345",
+		"siegel_queue_messages 3", "siegel_queue_recipients 3", "siegel_queue_held_recipients 1", "siegel_queue_pending_messages 2", "siegel_queue_pending_messages 2", "siegel_queue_bytes 12345",
 		"siegel_queue_oldest_timestamp_seconds 1.7723664e+09",
 	} {
 		if code != "200" || !strings.Contains(body, want) {

@@ -22,13 +22,15 @@ type List struct {
 
 // Message is a queued message as operators see it. The texts of peers in it are as they came.
 type Message struct {
-	ID         mail.ID     `json:"id"`
-	Origin     mail.ID     `json:"origin"` // the message as it was accepted, the same for all its variants
-	From       string      `json:"from"`   // "<>": the null reverse-path
-	Size       int64       `json:"size"`   // bytes
-	Received   time.Time   `json:"received"`
-	Expires    time.Time   `json:"expires"`
-	Note       string      `json:"note,omitempty"` // what was done to it
+	ID       mail.ID   `json:"id"`
+	Origin   mail.ID   `json:"origin"` // the message as it was accepted, the same for all its variants
+	From     string    `json:"from"`   // "<>": the null reverse-path
+	Size     int64     `json:"size"`   // bytes
+	Received time.Time `json:"received"`
+	Expires  time.Time `json:"expires"`
+	Note     string    `json:"note,omitempty"` // what was done to it, or what it waits for
+	// Pending: it waits for its protection, until Expires, and is not delivered before.
+	Pending    bool        `json:"pending,omitempty"`
 	Client     Peer        `json:"client"`
 	Recipients []Recipient `json:"recipients"`
 }
@@ -108,15 +110,17 @@ type Figures struct {
 	Messages   int64     `json:"messages"`
 	Recipients int64     `json:"recipients"` // that wait or are held
 	Held       int64     `json:"held"`
+	Pending    int64     `json:"pending"` // messages that wait for their protection
 	Bytes      int64     `json:"bytes"`
 	Oldest     time.Time `json:"oldest,omitzero"`
 }
 
 // Failing is a readiness check that does not pass.
 type Failing struct {
-	Name   string `json:"name"`
-	Error  string `json:"error"`
-	Advice string `json:"advice"`
+	Name    string `json:"name"`
+	Error   string `json:"error"`
+	Advice  string `json:"advice"`
+	Warning bool   `json:"warning,omitempty"` // mail is taken all the same
 }
 
 // problem is the body of every answer that is not 2xx.
@@ -129,7 +133,7 @@ func newMessage(m queue.Message) Message {
 	c := m.Envelope.Client
 	out := Message{
 		ID: m.Envelope.ID, Origin: m.Origin, From: sender(m.Envelope.From), Size: m.Size,
-		Received: m.Envelope.Received, Expires: m.Expires, Note: m.Note,
+		Received: m.Envelope.Received, Expires: m.Expires, Note: m.Note, Pending: m.IsPending(),
 		Client:     Peer{Listener: c.Listener, Address: c.Addr, Helo: c.Helo, User: c.User, TLS: c.TLS},
 		Recipients: make([]Recipient, len(m.Recipients)),
 	}

@@ -144,7 +144,8 @@ type Filter struct {
 	Recipient   string    // substring, case-insensitive
 	Destination string
 	State       State
-	Limit       int // 0: 100
+	Pending     bool // only messages that wait for their protection
+	Limit       int  // 0: 100
 }
 
 // Selects reports whether r passes what f says about recipients.

@@ -76,6 +76,12 @@ func pendingStats(b *bench) {
 	}
 	b.put(entries...)
 	want("three put", 3)
+	for pending, n := range map[bool]int{false: 4, true: 3} {
+		list, err := b.List(b.Context(), queue.Filter{Pending: pending})
+		if err != nil || len(list) != n {
+			b.Errorf("pending %v: %d messages, %v", pending, len(list), err)
+		}
+	}
 	c := b.claimOne("d", start)
 	b.settle(c, each(c, queue.Outcome{State: queue.Delivered})...)
 	want("another message settled", 3)

@@ -246,7 +246,7 @@ func (s *Store) pageRows(ctx context.Context, db *database, f queue.Filter, afte
 		if !f.Before.IsZero() {
 			before = milli(f.Before)
 		}
-		rows, err = db.r.list.QueryContext(ctx, after, destination, slices.Index(states(), f.State), pageRows, before)
+		rows, err = db.r.list.QueryContext(ctx, after, destination, slices.Index(states(), f.State), pageRows, before, f.Pending)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlqueue: list: %w", err)
@@ -285,6 +285,9 @@ func matches(m queue.Message, f queue.Filter) bool {
 		return false
 	}
 	if !f.Before.IsZero() && !m.Envelope.Received.Before(f.Before) {
+		return false
+	}
+	if f.Pending && !m.IsPending() {
 		return false
 	}
 	return slices.ContainsFunc(m.Recipients, f.Selects)

@@ -85,7 +85,7 @@ FROM d WHERE d.id IS NOT NULL AND at IS NOT NULL`
 	sqlList = `SELECT ` + messageColumns + ` FROM message WHERE id > ?1
 AND (?2 = 0 OR EXISTS (SELECT 1 FROM recipient r WHERE r.seq = message.seq AND +r.destination = ?2))
 AND (?3 < 0 OR EXISTS (SELECT 1 FROM recipient r WHERE r.seq = message.seq AND r.state = ?3))
-AND arrived < ?5
+AND arrived < ?5 AND (?6 = 0 OR pending = 1)
 ORDER BY id LIMIT ?4`
 )
 

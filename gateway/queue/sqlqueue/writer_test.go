@@ -238,7 +238,7 @@ func TestPlans(t *testing.T) {
 		"release all":  {sqlReleaseAll, nil, []string{"INDEX recipient_lease"}},
 		"prune":        {sqlPrune, nil, []string{"SEARCH recipient USING COVERING INDEX recipient_ready (destination=?)"}},
 		"destinations": {sqlDestinations, nil, []string{"INDEX recipient_ready (destination>?)", "INDEX recipient_ready (destination=? AND ready>?)"}},
-		"list":         {sqlList, []any{"", 0, -1, 10, 1}, []string{"SEARCH message USING INDEX sqlite_autoindex_message_1 (id>?)", "SEARCH r USING PRIMARY KEY (seq=?)"}},
+		"list":         {sqlList, []any{"", 0, -1, 10, 1, 0}, []string{"SEARCH message USING INDEX sqlite_autoindex_message_1 (id>?)", "SEARCH r USING PRIMARY KEY (seq=?)"}},
 	} {
 		got := plan(t, s, c.text, c.args...)
 		for _, want := range c.want {
