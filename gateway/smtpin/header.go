@@ -16,9 +16,9 @@ const (
 	authResults  = "Authentication-Results"
 )
 
-// firewall removes what the sender may not set (invariant 5): from outside all that others take for the word
+// Firewall removes what the sender may not set (invariant 5): from outside all that others take for the word
 // of this gateway or of a De-Mail provider, from inside only results.
-func firewall(h *entity.Header, hostname string, internal bool) {
+func Firewall(h *entity.Header, hostname string, internal bool) {
 	*h = h.Filter(func(f entity.Field) bool {
 		switch {
 		case f.HasPrefix(ownPrefix):

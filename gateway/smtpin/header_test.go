@@ -49,7 +49,7 @@ func TestFirewallKeepsEveryOtherByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	firewall(&h, "mx.example", false)
+	Firewall(&h, "mx.example", false)
 	if got := string(h.Bytes()); got != keep {
 		t.Errorf("%q", got)
 	}
