@@ -31,6 +31,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.authentication()
 	k.dkim()
 	k.privacy()
+	k.pickup()
 	k.routes()
 	k.roundTrips()
 	k.backups()

@@ -56,6 +56,8 @@ type Config struct {
 	DKIM []DKIM `yaml:"dkim"`
 	// What the header of mail to the internet says of the company.
 	Privacy Privacy `yaml:"privacy"`
+	// A folder into which applications put messages.
+	Pickup Pickup `yaml:"pickup"`
 	// Where mail goes. The first route that has the recipient's domain is taken.
 	Routes []Route `yaml:"routes"`
 	// Mail that is kept for others while their own servers are away, as their backup MX.

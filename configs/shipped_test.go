@@ -21,7 +21,8 @@ func TestExample(t *testing.T) {
 	}
 	inDir := strings.NewReplacer(
 		"/etc/siegel/tls/mail.pem", filepath.Join(dir, "good.pem"), "/etc/siegel/tls/mail.key", filepath.Join(dir, "good.key"),
-		"/etc/siegel", dir, "/var/lib/siegel", filepath.Join(dir, "state"), "/run/siegel", filepath.Join(dir, "state"),
+		"/etc/siegel", dir, "/var/lib/siegel", filepath.Join(dir, "state"),
+		"/var/spool/siegel/pickup", filepath.Join(dir, "state"), "[invoices]", "[root]", "/run/siegel", filepath.Join(dir, "state"),
 	).Replace(string(text))
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

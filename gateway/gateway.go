@@ -22,6 +22,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/origin"
+	"github.com/siegel-mail/siegel/gateway/pickup"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/privacy"
 	"github.com/siegel-mail/siegel/gateway/protect"
@@ -46,6 +47,7 @@ type Options struct {
 	HTTP     string     // loopback address of metrics and health; empty: none
 	Version  string     // said by the control socket
 	Log      logrus.FieldLogger
+	Pickup   *pickup.Options // a folder to take messages from, for its life; what it shares is filled in; nil: none
 	// Recorders see every event besides the log and the metrics.
 	Recorders []track.Recorder
 	// RecordSubjects has the events of queued messages say the subject that the internet may see.
@@ -110,6 +112,7 @@ type Gateway struct {
 	scheduler *delivery.Scheduler
 	routes    *router
 	marks     roundtrip.Marker
+	folder    *pickup.Folder // nil: none
 	http      *admin.HTTP    // nil: none
 	control   *admin.Control // nil: none
 	reloading sync.Mutex     // one reload at a time
@@ -152,6 +155,9 @@ func New(o Options) (*Gateway, error) {
 		SignReport: g.signReport, Recorder: g.recorder, Log: o.Log, Hostname: o.Hostname, Retry: o.Settings.Retry, ProtectRetry: o.Settings.ProtectRetry,
 		Lifetime: o.Settings.Expire, Now: o.Now,
 	})
+	if err == nil {
+		err = g.openPickup()
+	}
 	if err == nil {
 		err = g.setAdmin()
 	}
@@ -237,6 +243,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.listeners.Serve(ctx) })
 	group.Go(func() error { return g.scheduler.Run(ctx) })
+	if g.folder != nil {
+		group.Go(func() error { return g.folder.Run(ctx) })
+	}
 	if g.http != nil {
 		group.Go(func() error { return g.http.Serve(ctx) })
 	}
@@ -253,7 +262,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 }
 
 // Close releases a gateway that is not run.
-func (g *Gateway) Close() error { return errors.Join(g.store.Close(), g.audit.Close()) }
+func (g *Gateway) Close() error {
+	return errors.Join(g.closePickup(), g.store.Close(), g.audit.Close())
+}
 
 // Accept admits a message that a listener took: its origin judged, decided, protected and committed; or committed
 // to wait for its protection, where something that this needs is away. It returns nil only when every variant is

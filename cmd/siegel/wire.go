@@ -63,7 +63,8 @@ func options(c *configs.Config, log logrus.FieldLogger) (gateway.Options, error)
 	}
 	return gateway.Options{
 		Hostname: c.Hostname, State: string(c.State), Key: key, Socket: string(c.Admin.Socket),
-		HTTP: c.Admin.HTTP, Log: log, Version: version, Settings: s,
+		HTTP: c.Admin.HTTP, Log: log, Version: version,
+		Pickup: pickupOptions(c.Pickup), Settings: s,
 	}, nil
 }
 
