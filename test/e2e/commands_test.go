@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -25,7 +26,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		min, max int
 		run      command
 	}{
-		"postfix":    {"start|stop company|partner [CERTIFICATE]", 2, 3, postfixCommand},
+		"postfix":    {"start|stop company|partner [CERTIFICATE [NAME=VALUE]...]", 2, 6, postfixCommand},
 		"unbound":    {"FILE|stop", 1, 1, unboundCommand},
 		"settings":   {"FILE", 1, 1, settingsCommand},
 		"gateway":    {"start|stop|kill|reload", 1, 1, gatewayCommand},
@@ -64,15 +65,22 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 	return all
 }
 
-// postfix start|stop company|partner [CERTIFICATE]: runs a mail server, with CERTIFICATE.pem for STARTTLS (tls.pem).
+// postfix start|stop company|partner [CERTIFICATE [NAME=VALUE]...]: runs a mail server, with CERTIFICATE.pem for
+// STARTTLS (tls.pem), and with more lines in its main.cf.
 func postfixCommand(ctx context.Context, _ *testscript.TestScript, w *world, _ bool, args []string) error {
 	if args[0] == "stop" {
 		return w.servers[args[1]].stop()
 	}
 	certificate := "tls"
-	if len(args) == 3 {
+	if len(args) >= 3 {
 		certificate = args[2]
 	}
+	settings := map[string]string{}
+	for _, arg := range args[min(len(args), 3):] {
+		name, value, _ := strings.Cut(arg, "=")
+		settings[name] = value
+	}
+	w.servers[args[1]].options.Settings = settings
 	return w.start(ctx, args[1], certificate)
 }
 

@@ -152,6 +152,10 @@ func (t *Transport) send(ctx context.Context, c *conn, a delivery.Attempt, resul
 	if err == nil && c.used > 1 && shutting(res) {
 		return &smtpclient.Error{Stage: smtpclient.StageEnvelope, Err: &res.Recipients[0]}
 	}
+	if err == nil && c.used > 1 && unfit(res) {
+		c.Close()
+		return &smtpclient.Error{Stage: smtpclient.StageEnvelope, Err: &res.Recipients[0]}
+	}
 	_, reports := c.Has("DSN")
 	for k, r := range res.Recipients {
 		if r.Code != 0 {
@@ -170,6 +174,14 @@ func shutting(res smtpclient.Result) bool {
 		}
 	}
 	return res.Data.Code == 0
+}
+
+// unfit reports whether a message was refused here for what its server did not offer when the connection was made.
+// That may be long ago: a server that has learned more since deserves to be asked.
+func unfit(res smtpclient.Result) bool {
+	return slices.ContainsFunc(res.Recipients, func(r smtpclient.Reply) bool {
+		return r.Local && (r.Enhanced == "5.6.3" || r.Enhanced == "5.6.7" || r.Enhanced == "5.3.4")
+	})
 }
 
 // harmless reports whether an error came before the message was sent.

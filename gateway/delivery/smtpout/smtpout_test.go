@@ -370,6 +370,25 @@ func TestExtensions(t *testing.T) {
 	}
 }
 
+// A kept connection knows what its server offered when it was made: a refusal for lack of an extension comes from
+// a new one.
+func TestUnfitIsAskedAnew(t *testing.T) {
+	const old, eight = "220 hi|250-x|250 PIPELINING" + accept, "Subject: x\r\n\r\ncaf\xc3\xa9\r\n"
+	for second, want := range map[string]string{
+		hello + accept: "delivered 250 2.0.0 taken by a:25",
+		old:            "refused 554 5.6.3 the next mail server does not take 8-bit content, and the message must not be converted by a:25",
+	} {
+		h := &hosts{script: map[string][]string{"a:25": {old, second}}}
+		tr := transport(t, h, nil)
+		tr.Deliver(t.Context(), attempt(t, sample, "b@x.example"))
+		if got := show(tr.Deliver(t.Context(), attempt(t, eight, "b@x.example"))); got != want || len(h.dials) != 2 {
+			t.Errorf("%s with %d connections, want %s", got, len(h.dials), want)
+		}
+		tr.Close()
+		h.running.Wait()
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	good := Options{Hosts: []string{"a:25"}, Hello: "gw"}
 	if _, err := New(good); err != nil {
