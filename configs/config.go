@@ -68,6 +68,8 @@ type Config struct {
 	Throttle Throttle `yaml:"throttle"`
 	// How long delivery is tried.
 	Queue Queue `yaml:"queue"`
+	// What is kept of what happened to each message, for `siegel track`.
+	Record Record `yaml:"record"`
 	// What the gateway writes to its standard error.
 	Log Log `yaml:"log"`
 	// How the gateway is watched and steered.

@@ -5,28 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 
 	"github.com/siegel-mail/siegel/gateway/admin"
-	"github.com/siegel-mail/siegel/gateway/track/audit"
 )
-
-// openAudit opens the log of administrative acts. A log that cannot be written does not keep mail: it refuses
-// acts, and readiness says so.
-func (g *Gateway) openAudit() (err error) {
-	g.audit, err = audit.Open(audit.Options{
-		Dir: filepath.Join(g.o.State, "audit"), Key: g.o.Key, Now: g.o.Now, Log: g.o.Log,
-	})
-	return err
-}
-
-func (g *Gateway) auditCheck() admin.Check {
-	return admin.Check{
-		Name: "audit", Advice: "Acts of administrators are refused, mail goes on. Look at siegel audit verify and at the disk of the state directory.",
-		Run: func(context.Context) error { return g.audit.Check() },
-	}
-}
 
 // Act records an act of the user that the gateway runs as, by the way it came. An act for which it returns an
 // error must not be carried out.

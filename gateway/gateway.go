@@ -50,8 +50,8 @@ type Options struct {
 	Pickup   *pickup.Options // a folder to take messages from, for its life; what it shares is filled in; nil: none
 	// Recorders see every event besides the log and the metrics.
 	Recorders []track.Recorder
-	// RecordSubjects has the events of queued messages say the subject that the internet may see.
-	RecordSubjects bool
+	// Record is how long and how large the stored record may be; nil: none is kept.
+	Record *Record
 	// Load gives the settings anew when an operator asks for a reload; nil: reload is refused.
 	Load func() (Settings, error)
 	Now  func() time.Time // nil: time.Now
@@ -108,6 +108,7 @@ type Gateway struct {
 	recorder  track.Recorder
 	metrics   *track.Metrics
 	audit     *audit.Log
+	stored    later // the record of messages
 	listeners *smtpin.Server
 	scheduler *delivery.Scheduler
 	routes    *router
@@ -134,7 +135,7 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key)}
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
 	g.setThrottle(o.Settings)
-	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics}, o.Recorders...)
+	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics, &g.stored}, o.Recorders...)
 	if err := g.prepareParts(); err != nil {
 		return nil, err
 	}
@@ -147,8 +148,8 @@ func New(o Options) (*Gateway, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("opening the queue: %w", err)
 	}
-	if err := g.openAudit(); err != nil {
-		return nil, errors.Join(err, g.store.Close())
+	if err := g.openRecords(); err != nil {
+		return nil, errors.Join(err, g.Close())
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
 		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.recordQueued,
@@ -263,7 +264,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 // Close releases a gateway that is not run.
 func (g *Gateway) Close() error {
-	return errors.Join(g.closePickup(), g.store.Close(), g.audit.Close())
+	return errors.Join(g.closePickup(), g.store.Close(), g.closeRecords())
 }
 
 // Accept admits a message that a listener took: its origin judged, decided, protected and committed; or committed
@@ -369,7 +370,8 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.auditCheck(), g.pendingCheck()}
+	}, g.damagedCheck(), g.pendingCheck()}
+	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{
 			Address: g.o.HTTP, Gatherer: g.metrics.Registry(), Checks: checks, Log: g.o.Log,
@@ -383,7 +385,7 @@ func (g *Gateway) setAdmin() (err error) {
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
 		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.TryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks,
-		Recorder: g.recorder, Audit: g.audit, Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
+		Recorder: g.recorder, Audit: g.audit, Track: g.track(), Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err
 }

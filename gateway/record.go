@@ -14,7 +14,8 @@ import (
 )
 
 // recordQueued records what was put into the queue. What it says of the header is what the queue holds: what
-// the internet may see, unless the entry is held, whose subject therefore is never recorded.
+// the internet may see, unless the entry is held or waits for its protection, whose
+// subject therefore is never recorded.
 func (g *Gateway) recordQueued(e queue.New) {
 	event := track.Event{
 		Time: g.o.Now(), Kind: track.Queued, ID: e.Envelope.ID, Origin: e.Origin, Size: e.Content.Size(),
@@ -31,7 +32,7 @@ func (g *Gateway) recordQueued(e queue.New) {
 	if e.Pending != nil { // what the header says is not what the internet may see
 		event.Kind, event.Reply, event.Subject = track.Held, cmp.Or(e.Hold, e.Note), ""
 	}
-	if !g.o.RecordSubjects {
+	if g.o.Record == nil || !g.o.Record.Subjects {
 		event.Subject = ""
 	}
 	g.recorder.Record(event)

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"testing"
 
+	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
 )
@@ -28,7 +29,7 @@ func TestRecordSubjects(t *testing.T) {
 	for name, on := range map[string]bool{"on": true, "off": false} {
 		t.Run(name, func(t *testing.T) {
 			s := newSetting(t)
-			s.options.RecordSubjects = on
+			s.options.Record = &gateway.Record{Subjects: on}
 			var sealed bytes.Buffer
 			inner := letter("bob@partner.example", "alice@firma.example", "Message-ID: <inner@partner.example>\r\n")
 			if err := smime.Protect(&sealed, text(inner), smime.ProtectOptions{

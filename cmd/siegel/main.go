@@ -19,6 +19,7 @@ type cli struct {
 	Demo    demoCmd          `cmd:"" help:"Send a message through a gateway with everything around it, on this machine alone."`
 	Config  configCmd        `cmd:"" help:"Check and show the configuration."`
 	Queue   queueCmd         `cmd:"" help:"Look into the queue of the running gateway, and change it."`
+	Track   trackCmd         `cmd:"" help:"Find a message that went through the gateway, and tell what happened to it."`
 	Audit   auditCmd         `cmd:"" help:"Read the log of what administrators did, and prove that it is whole."`
 	DKIM    dkimCmd          `cmd:"" name:"dkim" help:"Keys and DNS records for signing mail by DKIM."`
 	Reload  reloadCmd        `cmd:"" help:"Make the running gateway read its configuration again."`

@@ -64,7 +64,7 @@ func options(c *configs.Config, log logrus.FieldLogger) (gateway.Options, error)
 	return gateway.Options{
 		Hostname: c.Hostname, State: string(c.State), Key: key, Socket: string(c.Admin.Socket),
 		HTTP: c.Admin.HTTP, Log: log, Version: version,
-		Pickup: pickupOptions(c.Pickup), Settings: s,
+		Pickup: pickupOptions(c.Pickup), Record: record(c.Record), Settings: s,
 	}, nil
 }
 

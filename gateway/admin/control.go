@@ -35,6 +35,7 @@ type ControlOptions struct {
 	Checks   []Check
 	Recorder track.Recorder // takes the events of orders; nil: nobody
 	Audit    Audit          // nil: acts stand in the log only
+	Track    Track          // nil: no record is kept
 	Log      logrus.FieldLogger
 	Version  string
 	Now      func() time.Time // nil: time.Now
@@ -46,6 +47,8 @@ type ControlOptions struct {
 //	GET  /v1/queue?id=&after=&sender=&recipient=&destination=&state=&before=&limit=   List
 //	GET  /v1/queue/{id}          List: one message, or all variants of one that was accepted
 //	POST /v1/queue/{act}         an Order to retry, hold, release, drop, return or reroute; Changes
+//	GET  /v1/track?sender=&…     track.Found: messages in the record, newest first
+//	GET  /v1/track/{id}          track.Life
 //	POST /v1/reload              the configuration, read again
 //	GET  /v1/status              Status
 //
@@ -94,6 +97,8 @@ func (c *Control) routes() http.Handler {
 	mux.HandleFunc("GET /v1/queue", c.listQueue)
 	mux.HandleFunc("GET /v1/queue/{id}", c.showQueue)
 	mux.HandleFunc("POST /v1/queue/{act}", c.order)
+	mux.HandleFunc("GET /v1/track", c.findTrack)
+	mux.HandleFunc("GET /v1/track/{id}", c.showTrack)
 	mux.HandleFunc("POST /v1/reload", c.reloadConfig)
 	mux.HandleFunc("GET /v1/status", c.status)
 	return mux

@@ -19,6 +19,7 @@ import (
 // Options of one set of connections to a database. The zero value is for reading and writing with
 // SQLite's own sizes.
 type Options struct {
+	Vacuum     bool          // of a database not yet made: free pages can be given back by PRAGMA incremental_vacuum; its pages have 4096 bytes
 	ReadOnly   bool          // statements that change anything fail
 	Conns      int           // at most so many connections; 0: 1
 	PageSize   int           // bytes, of a database not yet made; 0: 4096
@@ -74,6 +75,9 @@ func (o Options) dsn(abs string) string {
 		busy = 5 * time.Second
 	}
 	pragmas := []string{pragma("busy_timeout", int(busy.Milliseconds()))}
+	if o.Vacuum {
+		pragmas = append(pragmas, "auto_vacuum(INCREMENTAL)")
+	}
 	if o.PageSize > 0 {
 		pragmas = append(pragmas, pragma("page_size", o.PageSize))
 	}

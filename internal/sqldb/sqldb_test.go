@@ -37,7 +37,7 @@ func TestSettings(t *testing.T) {
 	db := open(t, path, sqldb.Options{PageSize: 8192, CacheSize: 1 << 20, Checkpoint: 77})
 	for name, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "page_size": "8192", "cache_size": "-1024",
-		"wal_autocheckpoint": "77", "temp_store": "2", "trusted_schema": "0", "busy_timeout": "5000",
+		"wal_autocheckpoint": "77", "temp_store": "2", "auto_vacuum": "0", "trusted_schema": "0", "busy_timeout": "5000",
 	} {
 		if got := pragma(t, db, name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
@@ -55,6 +55,13 @@ func TestSettings(t *testing.T) {
 		if err != nil || info.Mode().Perm() != 0o600 || !strings.HasPrefix(e.Name(), "odd name?#%20.db") {
 			t.Errorf("%s has mode %v, %v", e.Name(), info.Mode(), err)
 		}
+	}
+}
+
+func TestVacuum(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "a.db"), sqldb.Options{Vacuum: true})
+	if mode, size := pragma(t, db, "auto_vacuum"), pragma(t, db, "page_size"); mode != "2" || size != "4096" {
+		t.Errorf("auto_vacuum is %s, page_size %s", mode, size)
 	}
 }
 
