@@ -135,6 +135,9 @@ type Route struct {
 	// Lifetime, where it is not 0, is how long a recipient is tried from the arrival of the message, and a report
 	// in place of Options.Lifetime. It does not reach beyond the message's own end.
 	Lifetime time.Duration
+	// PerDomain tells that the destination is one of many, each for a domain that may be anybody's. A quarter of
+	// Options.Concurrency is kept free of them, so that strangers who are slow hold up nobody else.
+	PerDomain bool
 	// DelayAfter takes the place of Options.DelayAfter; 0: it does not, negative: the sender is never told.
 	DelayAfter time.Duration
 }
@@ -143,13 +146,14 @@ type Route struct {
 type terms struct {
 	concurrency int
 	retry       Retry
+	perDomain   bool
 	lifetime    time.Duration // 0: as long as the message has
 	delayAfter  time.Duration // 0: never
 }
 
 // terms are those of a route, or of none.
 func (o *Options) terms(r Route) terms {
-	t := terms{concurrency: r.Concurrency, retry: r.Retry, lifetime: r.Lifetime, delayAfter: r.DelayAfter}
+	t := terms{concurrency: r.Concurrency, retry: r.Retry, perDomain: r.PerDomain, lifetime: r.Lifetime, delayAfter: r.DelayAfter}
 	if t.concurrency <= 0 {
 		t.concurrency = o.PerDestination
 	}

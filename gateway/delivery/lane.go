@@ -195,18 +195,15 @@ func (l *lane) termsOf(h *hold) terms {
 
 // attempt tries one claim and settles it. The next attempt may begin when this one is delivered.
 func (l *lane) attempt(ctx context.Context, h *hold, terms terms) {
-	slots := l.s.slots
-	if h.claim.Message.IsPending() {
-		slots = l.s.workers
-	}
-	if slots.Acquire(ctx, 1) != nil {
+	leave, err := l.s.enter(ctx, h.claim.Message.IsPending(), terms.perDomain)
+	if err != nil {
 		l.delivered <- contact{}
 		l.settled <- l.s.settleNothing(h)
 		return
 	}
 	start := l.s.o.Now()
 	done := l.s.try(h.ctx, h.claim)
-	slots.Release(1)
+	leave()
 	if l.protects() || !h.claim.Message.IsPending() {
 		l.delivered <- contactOf(h.ctx, done.results)
 	} else {

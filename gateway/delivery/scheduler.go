@@ -33,6 +33,7 @@ type Scheduler struct {
 	o       Options
 	slots   *semaphore.Weighted // attempts at once
 	workers *semaphore.Weighted // messages being protected at once
+	domains *semaphore.Weighted // of the slots, those for destinations per domain
 	leases  leases
 	clock   clock
 	kick    chan struct{} // the due list changed
@@ -54,7 +55,8 @@ func New(o Options) (*Scheduler, error) {
 	o = o.withDefaults()
 	s := &Scheduler{
 		o: o, slots: semaphore.NewWeighted(int64(o.Concurrency)), workers: semaphore.NewWeighted(int64(o.Protecting)),
-		kick: make(chan struct{}, 1), lanes: map[string]*lane{}, health: map[string]health{}, listed: map[string]bool{},
+		domains: semaphore.NewWeighted(max(int64(o.Concurrency)*3/4, 1)),
+		kick:    make(chan struct{}, 1), lanes: map[string]*lane{}, health: map[string]health{}, listed: map[string]bool{},
 	}
 	s.clock.now = s.o.Now
 	s.leases = leases{o: &s.o, held: map[*hold]struct{}{}}
@@ -205,6 +207,30 @@ func (s *Scheduler) startDue(ctx, work context.Context, look time.Time) time.Dur
 		look = at
 	}
 	return max(look.Sub(now), 0)
+}
+
+// enter waits until an attempt may begin; leave ends it.
+func (s *Scheduler) enter(ctx context.Context, pending, perDomain bool) (leave func(), err error) {
+	all := []*semaphore.Weighted{s.slots}
+	switch {
+	case pending:
+		all[0] = s.workers
+	case perDomain:
+		all = []*semaphore.Weighted{s.domains, s.slots} // who waits for the first one takes none of the others
+	}
+	for i, slots := range all {
+		if err := slots.Acquire(ctx, 1); err != nil {
+			for _, taken := range all[:i] {
+				taken.Release(1)
+			}
+			return nil, err
+		}
+	}
+	return func() {
+		for _, slots := range all {
+			slots.Release(1)
+		}
+	}, nil
 }
 
 // Wake tells that there is new work for destinations, as after Store.Put. It returns at once and may be

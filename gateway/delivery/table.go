@@ -26,7 +26,7 @@ func (t Table) Route(a mail.Address) (Route, error) {
 		}
 		r := t[i].Route
 		if t[i].PerDomain != "" {
-			r.Name = t[i].PerDomain + a.Domain
+			r.Name, r.PerDomain = t[i].PerDomain+a.Domain, true
 		}
 		return r, nil
 	}

@@ -32,7 +32,7 @@ func TestTablePerDomain(t *testing.T) {
 			t.Errorf("%s: %q, %v", to, name, err)
 		}
 	}
-	if r, err := table.Route(address(t, "a@partner.example")); err != nil || r.Concurrency != 7 || table[2].Route.Name != "internet" {
+	if r, err := table.Route(address(t, "a@partner.example")); err != nil || r.Concurrency != 7 || !r.PerDomain || table[2].Route.Name != "internet" {
 		t.Errorf("%+v, %v; the table holds %q", r, err, table[2].Route.Name)
 	}
 }

@@ -2,11 +2,13 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
@@ -78,4 +80,39 @@ func TestTerms(t *testing.T) {
 	if got := (terms{}).ends(m); !got.IsZero() {
 		t.Errorf("ends %v", got)
 	}
+}
+
+// strangers is the routing of a bench with every domain but the company's as a destination per domain.
+type strangers struct{ *bench }
+
+// Route implements Router.
+func (s strangers) Route(a mail.Address) (Route, error) {
+	r, err := s.bench.Route(a)
+	r.PerDomain = a.Domain != "firma.example"
+	return r, err
+}
+
+// Domains of strangers that hold on to every connection leave room for the company's own mail.
+func TestStrangersLeaveRoom(t *testing.T) {
+	run(t, func(b *bench, o *Options) { o.Router, o.Concurrency = strangers{b}, 8 }, func(b *bench) {
+		b.hop(func(ctx context.Context, a Attempt) []Result {
+			if a.Envelope.Recipients[0].Address.Domain == "firma.example" {
+				return []Result{taken}
+			}
+			<-ctx.Done()
+			return []Result{nowhere}
+		})
+		for i := range 30 {
+			b.fill(3, fmt.Sprintf("tarpit%d.example", i))
+		}
+		synctest.Wait()
+		if b.most() != 6 {
+			t.Errorf("strangers have %d of 8 attempts at once", b.most())
+		}
+		b.fill(20, "firma.example")
+		synctest.Wait()
+		if n := b.count(queue.Delivered); n != 20 {
+			t.Errorf("%d of 20 delivered to the company", n)
+		}
+	})
 }
