@@ -20,9 +20,12 @@ type reader struct {
 	keyAway   atomic.Bool  // the card was pulled: certificates are known, keys are not to be used
 	slow      atomic.Bool  // keys take as long as their context lasts
 	cancelled atomic.Int64 // uses of keys that were given up
-	fault     atomic.Value // error that Signing fails with
+	fault     atomic.Value // faultBox that Signing fails with
 	panics    atomic.Bool
+	used      chan struct{} // tells that a slow key is being used
 }
+
+type faultBox struct{ err error }
 
 func (r *reader) gone() error {
 	return &certs.UnavailableError{Source: "card", Err: errors.New("no card in reader 10.9.8.7")}
@@ -32,8 +35,8 @@ func (r *reader) Signing(ctx context.Context, address string, now time.Time) (ce
 	if r.panics.Load() {
 		panic("planted panic")
 	}
-	if err, ok := r.fault.Load().(error); ok {
-		return certs.Identity{}, err
+	if f, ok := r.fault.Load().(faultBox); ok && f.err != nil {
+		return certs.Identity{}, f.err
 	}
 	if r.away.Load() {
 		return certs.Identity{}, r.gone()
@@ -72,6 +75,10 @@ type readerKey struct {
 
 func (k readerKey) wait() error {
 	if k.r.slow.Load() {
+		select {
+		case k.r.used <- struct{}{}:
+		default:
+		}
 		<-k.ctx.Done()
 		k.r.cancelled.Add(1)
 		return k.ctx.Err()
