@@ -87,3 +87,13 @@ func (k *checker) roundTrips() {
 		k.warn(goes+".round_trip", "no listener has the role roundtrip; without one the mark is for nobody")
 	}
 }
+
+// goesBack reports whether a route leads back to Exchange Online, which has the company's mailboxes.
+func (k *checker) goesBack(route string) bool {
+	for _, r := range k.Routes {
+		if r.Name == route && r.RoundTrip {
+			return true
+		}
+	}
+	return false
+}

@@ -38,7 +38,7 @@ func (k *checker) covered(covered cover) {
 		case p.String() == "*":
 		case !ok:
 			k.fail("routes", "no route takes mail for %s, one of the company's domains; add one to the company's mail server", inYAML(p))
-		case name == covered["*"]:
+		case name == covered["*"] && !k.goesBack(name):
 			k.warn("routes", "mail for %s, one of the company's domains, leaves by the route %s, which takes everything; add a route to the company's mail server", inYAML(p), shorten(name))
 		}
 	}
