@@ -17,33 +17,42 @@ type attributes struct {
 	links uint64
 }
 
-// names lists what is in a folder, up to perScan, whatever it is.
-func names(dir *os.Root) ([]string, error) {
+// names lists up to perScan of the names in a folder that are wanted, however many others there are.
+func names(dir *os.Root, wanted func(name string) bool) (out []string, err error) {
 	d, err := dir.Open(".")
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	found, err := d.Readdirnames(perScan)
-	if len(found) == 0 && err != nil && !isEOF(err) {
+	for err == nil && len(out) < perScan {
+		var found []string
+		found, err = d.Readdirnames(perScan)
+		for _, name := range found {
+			if wanted(name) {
+				out = append(out, name)
+			}
+		}
+	}
+	if err != nil && !isEOF(err) {
 		return nil, err
 	}
-	slices.Sort(found)
-	return found, nil
+	slices.Sort(out)
+	return out, nil
 }
+
+func isMessage(name string) bool { return strings.HasSuffix(strings.ToLower(name), ".eml") }
+
+func isAny(string) bool { return true }
 
 // complete returns the names of new files that have not changed for a while.
 func (f *Folder) complete() ([]string, error) {
-	found, err := names(f.root)
+	found, err := names(f.root, isMessage)
 	if err != nil {
 		return nil, err
 	}
 	now, seen := f.o.Now(), map[string]sight{}
 	var ready []string
 	for _, name := range found {
-		if !strings.HasSuffix(strings.ToLower(name), ".eml") {
-			continue
-		}
 		info, err := f.root.Lstat(name)
 		if err != nil { // it is gone
 			continue

@@ -209,7 +209,7 @@ func (f *Folder) Run(ctx context.Context) error {
 // Scan looks into the folder once: files that are complete, and those whose wait is over, are handed on. The error
 // is about the folder; what is wrong with a file is written beside it.
 func (f *Folder) Scan(ctx context.Context) error {
-	waiting, err := names(f.taking)
+	waiting, err := names(f.taking, isAny)
 	if err != nil {
 		return err
 	}

@@ -178,6 +178,23 @@ func TestTake(t *testing.T) {
 	}
 }
 
+// What else lies in the folder, however much it is, keeps no message waiting.
+func TestManyOtherFiles(t *testing.T) {
+	p := newPlace(t, nil)
+	for i := range 2500 {
+		if err := os.WriteFile(filepath.Join(p.dir, fmt.Sprintf("%d.tmp", i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		p.put(fmt.Sprintf("%d.eml", i), letter)
+	}
+	p.look()
+	if len(p.got) != 3 {
+		t.Errorf("%d messages were taken", len(p.got))
+	}
+}
+
 func TestEnvelopeFields(t *testing.T) {
 	p := newPlace(t, nil)
 	p.put("a.eml", "X-Sender: <>\r\nx-receiver: <eve@partner.example>\r\nX-Receiver: \"a b\"@partner.example\r\n"+
