@@ -62,6 +62,7 @@ routes:
   - {name: partner, domains: partner.example, host: 127.0.0.1, port: $HOP, tls: none, concurrency: $CONCURRENCY}
   - {name: others, domains: "*", host: 127.0.0.1, port: $HOP, tls: none, concurrency: $CONCURRENCY}
 queue: {retry: [1s], expire: 1d}
+throttle: {except: [firma.example]}
 admin: {socket: run/control.sock}
 `
 
