@@ -199,6 +199,15 @@ func (s *Server) maildir(mailbox string) string {
 	return filepath.Join(s.dir, "mail", mailbox, "new")
 }
 
+// Flush makes it try everything that waits now: also a message that it put off for hours since a process of its
+// own, which it had lost sight of when it was ended, still held it.
+func (s *Server) Flush(ctx context.Context) error {
+	if out, err := command(ctx, "postqueue", "-c", s.dir, "-f").CombinedOutput(); err != nil {
+		return fmt.Errorf("postfix: postqueue: %w: %s", err, out)
+	}
+	return nil
+}
+
 // closed waits until no daemon holds the port any more.
 func (s *Server) closed() error {
 	ticker := time.NewTicker(time.Millisecond)

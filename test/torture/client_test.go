@@ -18,6 +18,7 @@ type senders struct {
 	book     *ledger
 	dice     *dice
 	sealed   *sealed
+	kinds    []kind
 	address  map[string]string // of the listeners, by their roles
 	sessions int
 	backlog  int // recipients that wait, at most
@@ -62,7 +63,7 @@ func (s *senders) session(ctx context.Context) bool {
 
 // kind picks a kind of mail for a listener; "" for any.
 func (s *senders) kind(listener string) kind {
-	all := kinds()
+	all := s.kinds
 	for {
 		if k := all[s.dice.below(len(all))]; listener == "" || k.listener == listener {
 			return k

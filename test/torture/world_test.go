@@ -38,6 +38,7 @@ type world struct {
 	book    *ledger
 	dice    *dice
 	sink    *sink
+	hop     string // its port
 	senders *senders
 	life    int
 	alices  *x509.Certificate // to encrypt to
@@ -58,7 +59,7 @@ policy:
     - {name: partner, to: [partner.example], sign: require, encrypt: require}
   default: {sign: never, encrypt: never}
 routes:
-  - {name: company, domains: firma.example, host: 127.0.0.1, port: $HOP, tls: none, concurrency: $CONCURRENCY}
+  - {name: company, domains: firma.example, host: 127.0.0.1, port: $COMPANY, tls: none, concurrency: $CONCURRENCY}
   - {name: partner, domains: partner.example, host: 127.0.0.1, port: $HOP, tls: none, concurrency: $CONCURRENCY}
   - {name: others, domains: "*", host: 127.0.0.1, port: $HOP, tls: none, concurrency: $CONCURRENCY}
 queue: {retry: [1s], expire: 1d}
@@ -89,12 +90,13 @@ func newWorldTo(t *testing.T, hop smtp.Backend) *world {
 	if hop == nil {
 		hop = w.sink
 	}
-	w.senders = &senders{book: w.book, dice: w.dice, sealed: w.sink.sealed, sessions: 8, backlog: 200, address: map[string]string{
+	w.hop = listen(t, hop)
+	w.senders = &senders{kinds: kinds(), book: w.book, dice: w.dice, sealed: w.sink.sealed, sessions: 8, backlog: 200, address: map[string]string{
 		"internal": freeAddress(t), "external": freeAddress(t),
 	}}
 	w.configure(map[string]string{
-		"INTERNAL": w.senders.address["internal"], "EXTERNAL": w.senders.address["external"], "HOP": listen(t, hop),
-		"CONCURRENCY": strconv.Itoa(concurrency),
+		"INTERNAL": w.senders.address["internal"], "EXTERNAL": w.senders.address["external"],
+		"HOP": w.hop, "COMPANY": w.hop, "CONCURRENCY": strconv.Itoa(concurrency),
 	})
 	return w
 }
