@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/smtp"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,44 @@ func TestStartTLS(t *testing.T) {
 }
 
 // A wait that ends in vain says what Postfix had to say.
+// What waits for long is tried at once.
+func TestFlush(t *testing.T) {
+	port, err := stand.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "postfix-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	hour := map[string]string{"queue_run_delay": "1h", "minimal_backoff_time": "1h", "maximal_backoff_time": "1h"}
+	company := start(t, postfix.Options{
+		Hostname: "mail.firma.example", Dir: dir, Settings: hour, Relay: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+	})
+	if err := smtp.SendMail(company.Addr(), nil, "alice@firma.example", []string{"bob@partner.example"}, []byte("Subject: later\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for tick := time.NewTicker(10 * time.Millisecond); !strings.Contains(company.Log(), "status=deferred"); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("the message was not tried:\n%s", company.Log())
+		}
+	}
+	partner, err := postfix.Start(ctx, postfix.Options{Hostname: "mail.partner.example", Port: port, Mailboxes: []string{"bob@partner.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer partner.Stop()
+	if err := company.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	next(t, partner, "bob@partner.example")
+}
+
 func TestNextGivesUp(t *testing.T) {
 	s := start(t, postfix.Options{Hostname: "mail.partner.example", Mailboxes: []string{"bob@partner.example"}})
 	ctx, cancel := context.WithCancel(t.Context())
