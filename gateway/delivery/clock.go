@@ -58,10 +58,16 @@ func (c *clock) wentBack() bool {
 
 // shift is by how much the end of what was received at a time is to be moved, so that it has its full time. A step
 // back counts only for what was received before the time to which it led; for the rest it only puts off the end.
+// What may have been received after a change is not moved by it.
 func (c *clock) shift(received time.Time) (by time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, l := range c.leaps {
+	until := c.wall // of the time of day that the change led to
+	for i := len(c.leaps) - 1; i >= 0; i-- {
+		l := c.leaps[i]
+		if from := l.at.Add(l.by - time.Second); !received.Before(from) && !received.After(until.Add(leap)) {
+			break
+		}
 		before := l.at
 		if l.by < 0 {
 			before = before.Add(l.by)
@@ -69,6 +75,7 @@ func (c *clock) shift(received time.Time) (by time.Duration) {
 		if !received.After(before) {
 			by += l.by
 		}
+		until = l.at
 	}
 	return by
 }

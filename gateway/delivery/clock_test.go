@@ -196,3 +196,25 @@ func TestClockShift(t *testing.T) {
 		}
 	})
 }
+
+// The clock is set back again and again: a message that came in between is not taken for one that came before the
+// first time, though the calendar says so, and has its full time.
+func TestClockBackAgainAndAgain(t *testing.T) {
+	var wall setClock
+	run(t, func(_ *bench, o *Options) { o.Now = wall.Now }, func(b *bench) {
+		b.hop(refusing)
+		for range 3 {
+			b.letter(func(n *queue.New) {
+				n.Envelope.Received, n.Due, n.Expires = wall.Now(), wall.Now(), wall.Now().Add(day)
+			}, "bob@x.example")
+			time.Sleep(2 * time.Minute)
+			wall.set(-3 * day)
+			time.Sleep(2 * time.Minute)
+		}
+		time.Sleep(23 * time.Hour)
+		synctest.Wait()
+		if n := b.count(queue.Failed); n != 0 {
+			t.Errorf("%d are returned before their time", n)
+		}
+	})
+}
