@@ -1,0 +1,81 @@
+package gateway_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/track"
+)
+
+// The time of day is set by days, forth and back, while mail waits for a next hop that is down: nothing is
+// lost, nothing is returned to its sender before it had its time, and what waits is tried soon after the hop is up,
+// each message once.
+func TestClockIsSet(t *testing.T) {
+	const days = 3 * 24 * time.Hour
+	for name, jumps := range map[string][]time.Duration{
+		"forward": {days}, "back": {-days}, "forward and back": {days, -days}, "back and forward": {-days, days},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSetting(t)
+			var by atomic.Int64
+			s.options.Now = func() time.Time { return time.Now().Add(time.Duration(by.Load())) }
+			s.options.Settings.Expire = 24 * time.Hour
+			s.options.Settings.Retry = delivery.Retry{Steps: []time.Duration{time.Second}}
+			down := listen(t, "127.0.0.1:0")
+			up := s.options.Settings.Routes[0].SMTP.Hosts
+			s.options.Settings.Routes[0].SMTP.Hosts = []string{down.Addr().String()}
+			down.Close() // refuses from here on
+			g, _ := s.start(t)
+			for range 3 {
+				if r := send(t, g, "in", "alice@firma.example", "bob@partner.example", letter("alice@firma.example", "bob@partner.example")); !r.Positive() {
+					t.Fatal(r)
+				}
+				for _, jump := range jumps {
+					s.waitFor(t, track.Deferred)
+					by.Add(int64(jump))
+				}
+			}
+			settings := s.options.Settings
+			settings.Routes = append(settings.Routes[:0:0], settings.Routes...)
+			settings.Routes[0].SMTP.Hosts = up
+			if err := g.Reload(settings); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if m := s.hop.wait(t); strings.Contains(m, "multipart/report") {
+					t.Errorf("a message was returned:\n%s", m)
+				}
+			}
+			s.waitFor(t, track.Delivered)
+			if n := len(s.hop.got); n > 0 {
+				t.Errorf("%d more than were sent", n)
+			}
+		})
+	}
+}
+
+// waitFor waits until a further event of a kind is recorded.
+func (s *setting) waitFor(t *testing.T, kind track.Kind) {
+	t.Helper()
+	count := func() (n int) {
+		for _, e := range s.events.Events() {
+			if e.Kind == kind {
+				n++
+			}
+		}
+		return n
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	timeout := time.After(2 * patience)
+	for before := count(); count() == before; {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatalf("no event %q; there are %+v", kind, s.events.Events())
+		}
+	}
+}
