@@ -104,6 +104,9 @@ func (f *actFlags) run(w io.Writer, act, done string, o admin.Order, count *coun
 	if err != nil {
 		err = printable(err)
 	}
+	if len(f.ID) == 0 {
+		all.Missing = nil // they have left since they were listed
+	}
 	for _, id := range all.Missing {
 		err = errors.Join(err, fmt.Errorf("%s: no such message in the queue", safetext.Line(string(id), 64)))
 	}

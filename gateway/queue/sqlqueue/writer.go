@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -54,6 +55,7 @@ type writer struct {
 	seq      int64
 	requests chan *request
 	alarms   chan error // readers found damage
+	reserve  *reserve
 	closing  chan struct{}
 	once     sync.Once
 	done     chan struct{}
@@ -61,6 +63,8 @@ type writer struct {
 
 func newWriter(s *Store, db *database) (*writer, error) {
 	w := &writer{store: s, db: db, requests: make(chan *request), alarms: make(chan error, 1), closing: make(chan struct{}), done: make(chan struct{})}
+	w.reserve = newReserve(filepath.Join(s.o.Dir, "reserve"), freeBytes(s.o.Dir))
+	w.reserve.take(s.o.Now())
 	if err := db.w.maxSeq.QueryRow().Scan(&w.seq); err != nil {
 		return nil, fmt.Errorf("sqlqueue: start: %w", err)
 	}
@@ -149,12 +153,14 @@ func (w *writer) collect() (batch []*request, alarm error) {
 // serve answers every request of batch. One that cannot be done fails alone: the others are run again
 // without it. A fault of the storage fails all, and is returned.
 func (w *writer) serve(batch []*request) error {
-	for len(batch) > 0 {
+	for batch = w.refuseGrowth(batch); len(batch) > 0; {
 		bad, err := w.attempt(batch)
 		if err == nil {
 			return nil
 		}
 		switch fault := sqldb.FaultOf(err); {
+		case fault == sqldb.Full && w.makeRoom(batch):
+			batch = w.refuseGrowth(batch)
 		case fault == sqldb.Full:
 			batch = full(batch, err)
 		case bad >= 0 && (fault == sqldb.Refused || fault == sqldb.None):

@@ -1,0 +1,25 @@
+package sqlqueue
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// allocate gives f blocks on the disk for size bytes.
+func allocate(f *os.File, size int64) error {
+	err := syscall.Fallocate(int(f.Fd()), 0, 0, max(size, 1))
+	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
+		return writeZeros(f, size)
+	}
+	return err
+}
+
+// freeBytes is what the disk of a folder has left.
+func freeBytes(dir string) int64 {
+	var s syscall.Statfs_t
+	if syscall.Statfs(dir, &s) != nil {
+		return 0
+	}
+	return int64(s.Bavail) * int64(s.Bsize)
+}

@@ -1,0 +1,67 @@
+package sqlqueue
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/queue/queuetest"
+	"github.com/siegel-mail/siegel/internal/atrest"
+)
+
+func TestReserve(t *testing.T) {
+	now := time.Now()
+	r := newReserve(filepath.Join(t.TempDir(), "reserve"), 8<<20)
+	if r.size != 1<<20 || !r.take(now) || !r.take(now) {
+		t.Fatalf("%+v", r)
+	}
+	if info, err := os.Stat(r.path); err != nil || info.Size() != 1<<20 {
+		t.Fatal(info, err)
+	}
+	if !r.give() || r.give() {
+		t.Error("what is given is there once")
+	}
+	if r.take(now.Add(reserveWait / 2)) {
+		t.Error("taken again at once")
+	}
+	if !r.take(now.Add(2 * reserveWait)) {
+		t.Error("not taken again")
+	}
+	if r.remove() != nil || r.remove() != nil {
+		t.Error("removing")
+	}
+	if big := newReserve("", 1<<40); big.size != reserveSize {
+		t.Errorf("%d bytes", big.size)
+	}
+	if none := newReserve(filepath.Join(t.TempDir(), "none", "reserve"), 8<<20); none.take(now) {
+		t.Error("taken where nothing can be written")
+	}
+}
+
+// While the reserve is given up, what takes room is refused and what makes room is done.
+func TestWithoutReserve(t *testing.T) {
+	s := open(t, t.TempDir(), atrest.NewKey())
+	if err := s.Put(t.Context(), []queue.New{queuetest.Entry(time.Now(), queuetest.Bytes("x"), "d")}); err != nil {
+		t.Fatal(err)
+	}
+	s.submit(context.Background(), &request{do: func(*txn) error { // in the writer's goroutine, whose the reserve is
+		s.writer.reserve.give()
+		s.writer.reserve.tried = time.Now().Add(-time.Millisecond)
+		s.writer.reserve.size = 1 << 62 // no disk has it
+		return nil
+	}})
+	if err := s.Put(t.Context(), []queue.New{queuetest.Entry(time.Now(), queuetest.Bytes("x"), "d")}); !errors.Is(err, queue.ErrFull) {
+		t.Errorf("put without a reserve: %v", err)
+	}
+	claims, err := s.Claim(t.Context(), "d", time.Now(), time.Hour, 1)
+	if err != nil || len(claims) != 1 {
+		t.Fatal(claims, err)
+	}
+	if err := s.Settle(t.Context(), claims[0], []queue.Outcome{{Index: 0, State: queue.Delivered}}, nil); err != nil {
+		t.Error(err)
+	}
+}
