@@ -21,7 +21,7 @@ func TestSyncsFail(t *testing.T) {
 			s := w.trace("-s", "4096", "-e", "trace=fsync,fdatasync,write,pwrite64,openat,ftruncate,unlink,unlinkat", "-e", inject)
 			var mu sync.Mutex
 			codes := map[int]int{}
-			accepted := w.load(8, 40, func(err error) {
+			accepted := w.load(6, 15, func(err error) {
 				mu.Lock()
 				defer mu.Unlock()
 				codes[codeOf(err)]++
