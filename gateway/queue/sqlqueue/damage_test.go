@@ -126,6 +126,10 @@ func fared(t *testing.T, s *sqlqueue.Store, want map[mail.ID]queue.Message) (o o
 		case err != nil && !errors.Is(err, queue.ErrDamaged):
 			t.Errorf("%s: %v", id, err)
 		}
+		if g.Note == "the envelope cannot be read back" { // held when it is claimed
+			o.empty++
+			continue
+		}
 		if fmt.Sprint(g.Envelope) != fmt.Sprint(m.Envelope) {
 			t.Errorf("%s has another envelope", id)
 		}

@@ -158,7 +158,7 @@ func (s *Store) Close() error {
 		s.writer.close()
 		s.stop()
 		s.sweeping.Wait()
-		s.closed = errors.Join(s.swap(nil), s.writer.reserve.remove())
+		s.closed = errors.Join(s.swap(nil), s.writer.spare.remove())
 		if s.closed == nil && s.writer.db != nil {
 			s.closed = s.mark(false)
 		}

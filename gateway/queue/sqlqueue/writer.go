@@ -55,7 +55,7 @@ type writer struct {
 	seq      int64
 	requests chan *request
 	alarms   chan error // readers found damage
-	reserve  *reserve
+	spare    *spare
 	closing  chan struct{}
 	once     sync.Once
 	done     chan struct{}
@@ -63,8 +63,8 @@ type writer struct {
 
 func newWriter(s *Store, db *database) (*writer, error) {
 	w := &writer{store: s, db: db, requests: make(chan *request), alarms: make(chan error, 1), closing: make(chan struct{}), done: make(chan struct{})}
-	w.reserve = newReserve(filepath.Join(s.o.Dir, "reserve"), freeBytes(s.o.Dir))
-	w.reserve.take(s.o.Now())
+	w.spare = newSpare(filepath.Join(s.o.Dir, "spare"), s.freeBytes())
+	w.spare.take(s.o.Now())
 	if err := db.w.maxSeq.QueryRow().Scan(&w.seq); err != nil {
 		return nil, fmt.Errorf("sqlqueue: start: %w", err)
 	}

@@ -14,12 +14,3 @@ func allocate(f *os.File, size int64) error {
 	}
 	return err
 }
-
-// freeBytes is what the disk of a folder has left.
-func freeBytes(dir string) int64 {
-	var s syscall.Statfs_t
-	if syscall.Statfs(dir, &s) != nil {
-		return 0
-	}
-	return int64(s.Bavail) * int64(s.Bsize)
-}

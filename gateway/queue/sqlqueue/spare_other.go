@@ -6,6 +6,3 @@ import "os"
 
 // allocate gives f blocks on the disk for size bytes.
 func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
-
-// freeBytes is not known: the reserve is small.
-func freeBytes(string) int64 { return reserveShare << 20 }

@@ -13,9 +13,9 @@ import (
 	"github.com/siegel-mail/siegel/internal/atrest"
 )
 
-func TestReserve(t *testing.T) {
+func TestSpare(t *testing.T) {
 	now := time.Now()
-	r := newReserve(filepath.Join(t.TempDir(), "reserve"), 8<<20)
+	r := newSpare(filepath.Join(t.TempDir(), "spare"), 8<<20)
 	if r.size != 1<<20 || !r.take(now) || !r.take(now) {
 		t.Fatalf("%+v", r)
 	}
@@ -25,33 +25,33 @@ func TestReserve(t *testing.T) {
 	if !r.give() || r.give() {
 		t.Error("what is given is there once")
 	}
-	if r.take(now.Add(reserveWait / 2)) {
+	if r.take(now.Add(spareWait / 2)) {
 		t.Error("taken again at once")
 	}
-	if !r.take(now.Add(2 * reserveWait)) {
+	if !r.take(now.Add(2 * spareWait)) {
 		t.Error("not taken again")
 	}
 	if r.remove() != nil || r.remove() != nil {
 		t.Error("removing")
 	}
-	if big := newReserve("", 1<<40); big.size != reserveSize {
+	if big := newSpare("", 1<<40); big.size != spareSize {
 		t.Errorf("%d bytes", big.size)
 	}
-	if none := newReserve(filepath.Join(t.TempDir(), "none", "reserve"), 8<<20); none.take(now) {
+	if none := newSpare(filepath.Join(t.TempDir(), "none", "spare"), 8<<20); none.take(now) {
 		t.Error("taken where nothing can be written")
 	}
 }
 
 // While the reserve is given up, what takes room is refused and what makes room is done.
-func TestWithoutReserve(t *testing.T) {
+func TestWithoutSpare(t *testing.T) {
 	s := open(t, t.TempDir(), atrest.NewKey())
 	if err := s.Put(t.Context(), []queue.New{queuetest.Entry(time.Now(), queuetest.Bytes("x"), "d")}); err != nil {
 		t.Fatal(err)
 	}
 	s.submit(context.Background(), &request{do: func(*txn) error { // in the writer's goroutine, whose the reserve is
-		s.writer.reserve.give()
-		s.writer.reserve.tried = time.Now().Add(-time.Millisecond)
-		s.writer.reserve.size = 1 << 62 // no disk has it
+		s.writer.spare.give()
+		s.writer.spare.tried = time.Now().Add(-time.Millisecond)
+		s.writer.spare.size = 1 << 62 // no disk has it
 		return nil
 	}})
 	if err := s.Put(t.Context(), []queue.New{queuetest.Entry(time.Now(), queuetest.Bytes("x"), "d")}); !errors.Is(err, queue.ErrFull) {

@@ -12,29 +12,37 @@ import (
 )
 
 const (
-	// reserveSize is what the log may grow by before it is moved to the database.
-	reserveSize = checkpoint * pageSize
-	// reserveShare is the part of what is free at most.
-	reserveShare = 8
-	reserveWait  = time.Second // between two attempts to take it
+	// spareSize is what the log may grow by before it is moved to the database.
+	spareSize = checkpoint * pageSize
+	// spareShare is the part of what is free at most.
+	spareShare = 8
+	spareWait  = time.Second // between two attempts to take it
 )
 
-// reserve is room on the disk that is kept for letting mail go: a delivery writes, too. It is given up where the disk
+// spare is room on the disk that is kept for letting mail go: a delivery writes, too. It is given up where the disk
 // is full, and then nothing that takes room is accepted until there is room for it again. It belongs to the writer.
-type reserve struct {
+type spare struct {
 	path  string
 	size  int64
 	taken bool
 	tried time.Time
 }
 
-func newReserve(path string, free int64) *reserve {
-	return &reserve{path: path, size: min(reserveSize, free/reserveShare)}
+func newSpare(path string, free int64) *spare {
+	return &spare{path: path, size: min(spareSize, free/spareShare)}
+}
+
+// freeBytes is what the disk has left; little where the system does not tell.
+func (s *Store) freeBytes() int64 {
+	if free, _, ok := s.space(s.o.Dir); ok {
+		return free
+	}
+	return spareShare << 20
 }
 
 // take takes the room, where it is not taken.
-func (r *reserve) take(now time.Time) bool {
-	if r.taken || now.Sub(r.tried) < reserveWait && now.After(r.tried) {
+func (r *spare) take(now time.Time) bool {
+	if r.taken || now.Sub(r.tried) < spareWait && now.After(r.tried) {
 		return r.taken
 	}
 	r.tried = now
@@ -51,14 +59,14 @@ func (r *reserve) take(now time.Time) bool {
 }
 
 // give gives the room back to the disk and reports whether there was any.
-func (r *reserve) give() bool {
+func (r *spare) give() bool {
 	r.taken = false
 	info, err := os.Stat(r.path)
 	return err == nil && info.Size() > 0 && os.Remove(r.path) == nil
 }
 
 // remove is give, at the end.
-func (r *reserve) remove() error {
+func (r *spare) remove() error {
 	if err := os.Remove(r.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("sqlqueue: %w", err)
 	}
@@ -67,7 +75,7 @@ func (r *reserve) remove() error {
 
 // refuseGrowth answers what takes room while the reserve is not there, and returns the rest.
 func (w *writer) refuseGrowth(batch []*request) []*request {
-	if w.reserve.take(w.store.o.Now()) {
+	if w.spare.take(w.store.o.Now()) {
 		return batch
 	}
 	rest := batch[:0:0]
@@ -88,7 +96,7 @@ func (w *writer) makeRoom(batch []*request) bool {
 	for _, r := range batch {
 		letsGo = letsGo || !r.grows
 	}
-	if !letsGo || !w.reserve.give() {
+	if !letsGo || !w.spare.give() {
 		return false
 	}
 	if err := sqldb.Checkpoint(w.db.write); err != nil {
