@@ -29,6 +29,9 @@ func (k *checker) listeners() {
 		k.listenerTLS(l, dotted+".tls")
 		k.clients(l, dotted+".tls")
 		k.limits(l, dotted+".limits")
+		if l.Normalise && l.Role != RoleInternal {
+			k.fail(dotted+".normalise", "line ends are mended on an internal listener only; remove normalise here")
+		}
 		switch l.Role {
 		case RoleInternal, RoleRoundTrip:
 			k.internal(l, dotted)

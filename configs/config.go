@@ -131,6 +131,10 @@ type Listener struct {
 	MaxSize Size `yaml:"max_size" default:"50 MB" min:"64 kB" max:"1 GB"`
 	// The most recipients one message may have.
 	MaxRecipients int `yaml:"max_recipients" default:"1000" min:"1" max:"50000"`
+	// Whether single CR and LF, which Exchange passes on from programs, become line ends in messages that arrive by
+	// BDAT and bear no signature. Only on an internal listener; elsewhere, by DATA, and in what was signed, they are
+	// refused.
+	Normalise bool `yaml:"normalise" default:"false"`
 	// What its clients may take up.
 	Limits Limits `yaml:"limits"`
 }

@@ -133,7 +133,7 @@ func listener(l configs.Listener) (smtpin.Listener, error) {
 		Tenant:   l.ExchangeOnline.ID(),
 		Implicit: l.TLS.Mode == configs.TLSImplicit, RequireTLS: l.TLS.Required,
 		MaxSize: int64(l.MaxSize), MaxRecipients: l.MaxRecipients,
-		Limits: limits(l.Limits),
+		Limits: limits(l.Limits), Normalise: l.Normalise,
 	}
 	if pair, ok := l.TLS.Pair(); ok && l.TLS.Mode != configs.TLSNone {
 		out.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}

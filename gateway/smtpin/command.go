@@ -240,6 +240,9 @@ func (d *door) startTLS(arg string) {
 func (d *door) startChunks(arg string) bool {
 	now := time.Now()
 	c := &chunks{tally: tally{door: d, start: now, until: now.Add(d.site.limits.Message)}}
+	if d.site.Normalise {
+		c.mend = newMender()
+	}
 	if !c.announce(arg) {
 		return false
 	}

@@ -252,6 +252,9 @@ type chunks struct {
 	last bool  // this chunk is the last
 	wait bool  // between two chunks
 	cr   bool  // the last octet was CR
+
+	mend  *mender // nil: line ends must be right
+	ready []byte  // mended, to be given out
 }
 
 func (f *chunks) transferring() bool { return !f.wait }
@@ -265,6 +268,41 @@ func (f *chunks) limit() time.Time {
 
 // Read implements io.Reader.
 func (f *chunks) Read(p []byte) (int, error) {
+	if f.mend != nil {
+		return f.readMended(p)
+	}
+	return f.readStrict(p)
+}
+
+// readMended is readStrict with line ends that were mended.
+func (f *chunks) readMended(p []byte) (int, error) {
+	for len(f.ready) == 0 {
+		var raw [bufferSize]byte
+		n, err := f.readStrict(raw[:])
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		if n > 0 {
+			f.ready = f.mend.next(raw[:n])
+			f.count(len(f.ready) - n)
+		} else if f.ready = f.mend.next(nil); len(f.ready) == 0 {
+			return 0, err
+		}
+		if f.mend.mended && f.mend.signed {
+			f.fault = errSigned
+		}
+		if f.fault != nil {
+			f.ready = nil
+			return 0, f.fault
+		}
+	}
+	n := copy(p, f.ready)
+	f.ready = f.ready[n:]
+	return n, nil
+}
+
+// readStrict reads octets of the chunks, and holds them to CRLF unless they are mended.
+func (f *chunks) readStrict(p []byte) (int, error) {
 	for f.left == 0 && f.ended == nil && f.fault == nil {
 		if f.last {
 			f.lineEnd(nil)
@@ -294,6 +332,13 @@ func (f *chunks) Read(p []byte) (int, error) {
 
 // lineEnd holds octets, of which the chunks make arbitrary pieces, to CRLF; nil is the end.
 func (f *chunks) lineEnd(b []byte) {
+	if f.mend != nil {
+		if bytes.IndexByte(b, 0) >= 0 {
+			f.fault = errBareLine
+		}
+		f.high = f.high || isHigh(b)
+		return
+	}
 	if f.cr && (len(b) == 0 || b[0] != '\n') {
 		f.fault = errBareLine
 	}

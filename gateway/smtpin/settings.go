@@ -102,6 +102,9 @@ func (l *site) check(others []*site) (errs []error) {
 	if l.TLSConfig == nil && (l.Implicit || l.RequireTLS) {
 		fault("it demands TLS: give it a certificate")
 	}
+	if l.Normalise && l.Role != Internal {
+		fault("line ends are mended on internal listeners only")
+	}
 	if l.Clients != nil {
 		if l.TLSConfig == nil || len(l.Clients.Names) == 0 {
 			fault("client certificates need a certificate of the listener's own and the names that are allowed")

@@ -83,7 +83,10 @@ type Listener struct {
 	Clients *Certificates
 	// Auth offers SASL PLAIN and LOGIN, under TLS only. A submission listener must have one, and then
 	// takes mail from authenticated users only.
-	Auth          Authenticator
+	Auth Authenticator
+	// Normalise makes CRLF of bare CR and LF in messages that come by BDAT and bear no signature. Internal
+	// listeners only.
+	Normalise     bool
 	MaxSize       int64   // bytes of a message; 0: 50 MiB
 	MaxRecipients int     // of a message; 0: 1000
 	Limits        *Limits // nil: those of the server
