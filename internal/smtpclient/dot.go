@@ -8,7 +8,9 @@ import (
 
 // errBare is the error for a CR or LF that stands alone. It is never mended here: changed bytes break
 // signatures, and a bare LF before a dot is how mail is smuggled (RFC 5321, 2.3.8).
-var errBare = errors.New("the message holds a carriage return or line feed that stands alone")
+//
+// It is that for a NUL too where dots are stuffed: servers that drop it find a dot alone on a line where we found none.
+var errBare = errors.New("the message holds a carriage return or line feed that stands alone, or a NUL")
 
 // lineWriter passes a message through and refuses bare CR and LF. With stuff set it doubles dots at the
 // start of lines (RFC 5321, 4.5.2).
@@ -54,6 +56,9 @@ func (d *lineWriter) write(p []byte) error {
 			end = len(p) - i
 		}
 		if bytes.IndexByte(p[i:i+end], '\n') >= 0 {
+			return errBare
+		}
+		if d.stuff && bytes.IndexByte(p[i:i+end], 0) >= 0 {
 			return errBare
 		}
 		d.mid = true

@@ -16,7 +16,7 @@ func stuffReference(p string) (string, bool) {
 	last := byte('\n')
 	for i := range len(p) {
 		c := p[i]
-		if (c == '\n') != (i > 0 && p[i-1] == '\r') {
+		if c == 0 || (c == '\n') != (i > 0 && p[i-1] == '\r') {
 			return "", false
 		}
 		if c == '.' && last == '\n' {
@@ -103,5 +103,55 @@ func BenchmarkStuff(b *testing.B) {
 	for b.Loop() {
 		w := lineWriter{w: io.Discard, stuff: true}
 		w.Write(body)
+	}
+}
+
+// lenientEnd is where the most lenient of servers would end the message: it takes CR, LF and CRLF for line ends,
+// drops NUL, and a dot alone on a line is the end.
+func lenientEnd(wire string) int {
+	start, line := 0, ""
+	for i, c := range []byte(wire) {
+		switch c {
+		case 0:
+		case '\r', '\n':
+			if line == "." {
+				return start
+			}
+			start, line = i+1, ""
+		default:
+			line += string(rune(c))
+		}
+	}
+	return len(wire)
+}
+
+// Whatever a message holds, no server finds its end before the one that we wrote, however lenient it is: what could
+// be read so is refused before it leaves. The cases are those that were published on SMTP smuggling.
+func TestNobodyFindsAnEarlierEnd(t *testing.T) {
+	ends := []string{
+		"\n.\n", "\n.\r\n", "\r\n.\n", "\r\n.\r\n", "\r.\r", "\r.\n", "\r.\r\n", "\n.\r", "\r\n.\r", "\r\n\x00.\r\n", "\r\n.\x00\r\n",
+		"\r\n.\x00\n", "\n\x00.\n", "\r\x00\n.\r\x00\n", "\r\r\n.\r\n", "\r\n.\r\r\n", "\r\n..\r\n", "\r\n...\r\n", "\r\n..\n.\r\n", "\n\n.\r\n",
+		"\r\n\r.\r\n", "\r\n.\r\n.\r\n", "\n\r.\n\r", "\r\n. \r\n", "\r\n .\r\n", ".\r\n", "\x00.\r\n", "\r\n.",
+	}
+	sent := 0
+	for _, end := range ends {
+		for _, body := range []string{"Subject: x\r\n\r\nbefore" + end + "MAIL FROM:<eve@x.example>\r\n", end, "a\r\n" + end + end} {
+			for pieces := 1; pieces <= len(body); pieces++ {
+				wire, err := stuff([]byte(body), pieces)
+				if err != nil {
+					if !errors.Is(err, errBare) {
+						t.Fatal(err)
+					}
+					continue
+				}
+				sent++
+				if at := lenientEnd(wire); at != len(wire)-len(".\r\n") {
+					t.Errorf("%q in pieces of %d goes out as %q, which ends at %d", body, pieces, wire, at)
+				}
+			}
+		}
+	}
+	if sent == 0 {
+		t.Error("nothing was sent")
 	}
 }
