@@ -14,8 +14,7 @@ const grace = 5 * time.Second
 // TestKilled kills the gateway again and again while mail flows: what was answered with 250 comes, whole and
 // protected; nothing else comes that was not sent whole; what comes twice was on its way at a kill; nothing
 // is left lying. A kill of the process shows what the gateway wrote before it answered, and in which order.
-// That it was synced does not show here, since what was written outlives a process: see TestSynced of the
-// queue.
+// That it was synced does not show here, since what was written outlives a process: see TestFailingDisk.
 func TestKilled(t *testing.T) {
 	w := newWorld(t)
 	stop := w.pour()
