@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
@@ -24,32 +25,55 @@ func refuse(format string, args ...any) error {
 
 // handle hands on one file of taking/, and does with it what the outcome demands.
 func (f *Folder) handle(ctx context.Context, name string) {
+	if reason, known := f.handled[name]; known {
+		f.putAway(name, reason)
+		return
+	}
 	log := f.o.Log.WithField("file", name)
 	event := track.Event{Time: f.o.Now(), Kind: track.Accepted, Client: mail.Client{Listener: Listener}}
 	err := f.send(ctx, name, &event)
-	reply := status.For(err)
+	reply, reason := status.For(err), ""
 	switch {
 	case err == nil:
 		event.Reply = "250 2.0.0 queued as " + string(event.ID)
-		err = f.taking.Remove(name)
-		delete(f.waits, name)
 	case reply.Temporary():
-		w := f.waits[name]
-		w.last = min(max(2*w.last, firstWait), longestWait)
-		w.next = f.o.Now().Add(w.last)
-		f.waits[name] = w
+		f.postpone(name)
 		log.WithError(err).Warn("pickup: the message cannot be taken now and is tried again")
 		return
 	default:
-		event.Kind, event.Reply = track.Refused, reply.String()
-		err = f.setAside(name, reply.Text)
-		delete(f.waits, name)
+		event.Kind, event.Reply, reason = track.Refused, reply.String(), reply.Text
 		log.Warn("pickup: the message was set aside: the reason stands beside it")
 	}
-	if err != nil {
-		log.WithError(err).Error("pickup: a file that was handled cannot be moved away; the message may be sent twice")
-	}
 	f.o.Recorder.Record(event)
+	f.putAway(name, reason)
+}
+
+// putAway deletes a file that was sent, or sets it aside where there is a reason. One that cannot be moved is not
+// handed on again: its message would be sent with every look into the folder.
+func (f *Folder) putAway(name, reason string) {
+	err := error(nil)
+	if reason == "" {
+		err = f.taking.Remove(name)
+	} else {
+		err = f.setAside(name, reason)
+	}
+	if _, gone := f.taking.Lstat(name); err == nil || errors.Is(gone, fs.ErrNotExist) {
+		delete(f.handled, name)
+		delete(f.waits, name)
+		return
+	}
+	f.handled[name] = reason
+	f.postpone(name)
+	f.o.Log.WithField("file", name).WithError(err).
+		Error("pickup: a file that was handled cannot be moved away; make the folder writable, or remove the file: a restart would handle it once more")
+}
+
+// postpone has a file of taking/ looked at again after a wait, which grows.
+func (f *Folder) postpone(name string) {
+	w := f.waits[name]
+	w.last = min(max(2*w.last, firstWait), longestWait)
+	w.next = f.o.Now().Add(w.last)
+	f.waits[name] = w
 }
 
 // send hands the message in a file to the handler. It fills in the event.

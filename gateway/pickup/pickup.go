@@ -70,8 +70,9 @@ type Folder struct {
 	o           Options
 	root        *os.Root
 	taking, bad *os.Root
-	seen        map[string]sight // new files, by name
-	waits       map[string]wait  // files in taking/ that are tried again
+	seen        map[string]sight  // new files, by name
+	waits       map[string]wait   // files in taking/ that are tried again
+	handled     map[string]string // files in taking/ that only wait to be moved away, with the reason that is set beside them; none: they were sent
 	closing     sync.Once
 }
 
@@ -99,7 +100,7 @@ func Open(o Options) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
-	f := &Folder{o: o, root: root, seen: map[string]sight{}, waits: map[string]wait{}}
+	f := &Folder{o: o, root: root, seen: map[string]sight{}, waits: map[string]wait{}, handled: map[string]string{}}
 	if err := f.checkDir(); err != nil {
 		f.Close()
 		return nil, err
