@@ -34,8 +34,8 @@ func newThrottled() prometheus.Counter {
 
 // commit puts an admitted message into the queue; of a sender who sends too much it is held there.
 func (g *Gateway) commit(ctx context.Context, env mail.Envelope, entries []queue.New) error {
-	m := g.toOutside(env)
-	reason := g.throttle.Judge(m, g.o.Now())
+	m, now := g.toOutside(env), g.o.Now()
+	reason, tell := g.throttle.Admit(m, now) // before the commit: others may be sending at this moment
 	if reason != "" {
 		for i := range entries {
 			if entries[i].Hold == "" && len(g.toOutside(entries[i].Envelope).To) > 0 {
@@ -44,9 +44,10 @@ func (g *Gateway) commit(ctx context.Context, env mail.Envelope, entries []queue
 		}
 	}
 	if err := g.store.Put(ctx, entries); err != nil {
+		g.throttle.Withdraw(m, tell, now)
 		return err
 	}
-	if g.throttle.Count(m, reason != "", g.o.Now()) {
+	if tell {
 		g.tellThrottled(ctx, m, reason)
 	}
 	return nil

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -70,6 +71,33 @@ func TestThrottledSenderIsHeld(t *testing.T) {
 	}
 	if n := strings.Count(s.log.String(), "Its mail to the outside is held"); n != 1 {
 		t.Errorf("the log tells it %d times", n)
+	}
+}
+
+// Messages that end at the same moment, over as many connections, get through with no more than one after the other.
+func TestThrottleCountsBeforeTheCommit(t *testing.T) {
+	const limit, n = 2, 24
+	s := newSetting(t)
+	s.options.Settings.Throttle = throttle.Options{Limits: throttle.Limits{MessagesPerHour: limit}}
+	g, stop := s.start(t)
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			if r := send(t, g, "in", "carol@firma.example", "x@partner.example", "From: carol@firma.example\r\n\r\nx\r\n"); !r.Positive() {
+				t.Error(r)
+			}
+		})
+	}
+	all.Wait()
+	stop()
+	held := 0
+	for _, e := range s.events.Events() {
+		if e.Kind == track.Held {
+			held++
+		}
+	}
+	if held != n-limit {
+		t.Errorf("%d of %d messages are held", held, n)
 	}
 }
 

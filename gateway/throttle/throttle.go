@@ -102,14 +102,52 @@ func (l Limits) rules(recipients int) []rule {
 	}
 }
 
-// Judge says why a message is to be held, or nothing where it may go. It counts nothing: see Count.
-func (t *Throttle) Judge(m Message, now time.Time) string {
+// Admit counts a message, and says why it is to be held, or nothing where it may go. Where it is held it reports
+// whether the administrator is to be told of its sender, which is once a day. Of messages that come at the same
+// moment each sees the others.
+func (t *Throttle) Admit(m Message, now time.Time) (reason string, tell bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(m.To) == 0 || t.o.Except.Match(m.From) {
-		return ""
+	if t.exempts(m) {
+		return "", false
 	}
 	sender := m.Sender()
+	reason = t.judge(sender, m, now)
+	for _, r := range t.o.rules(len(m.To)) {
+		if r.limit.Most > 0 {
+			t.used.Note(key{sender, r.of}, r.adds, r.limit.Per, now)
+		}
+	}
+	if most := t.o.DistinctPerDay; most > 0 {
+		t.known.add(sender, m.To, most, now)
+	}
+	return reason, reason != "" && t.used.Add(key{sender, tellings}, 1, meter.Limit{Most: 1, Per: day}, now)
+}
+
+// Withdraw takes back what Admit counted of a message that could not be taken after all, and comes again: with the
+// same recipients, so these stay known.
+func (t *Throttle) Withdraw(m Message, tell bool, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.exempts(m) {
+		return
+	}
+	sender := m.Sender()
+	for _, r := range t.o.rules(len(m.To)) {
+		if r.limit.Most > 0 {
+			t.used.Note(key{sender, r.of}, -r.adds, r.limit.Per, now)
+		}
+	}
+	if tell {
+		t.used.Note(key{sender, tellings}, -1, day, now)
+	}
+}
+
+// exempts reports whether a message is no concern of the throttle.
+func (t *Throttle) exempts(m Message) bool { return len(m.To) == 0 || t.o.Except.Match(m.From) }
+
+// judge says which limit a message goes beyond; empty: none.
+func (t *Throttle) judge(sender string, m Message, now time.Time) string {
 	for _, r := range t.o.rules(len(m.To)) {
 		if r.limit.Most > 0 && t.used.Used(key{sender, r.of}, r.limit.Per, now)+r.adds > r.limit.Most {
 			return reason(sender, fmt.Sprintf(r.noun, r.limit.Most))
@@ -123,24 +161,4 @@ func (t *Throttle) Judge(m Message, now time.Time) string {
 
 func reason(sender, limit string) string {
 	return "throttled: " + sender + " has sent more than " + limit
-}
-
-// Count notes a message that was taken. Where it was held it reports whether the administrator is to be told of
-// its sender, which is once a day.
-func (t *Throttle) Count(m Message, held bool, now time.Time) (tell bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(m.To) == 0 || t.o.Except.Match(m.From) {
-		return false
-	}
-	sender := m.Sender()
-	for _, r := range t.o.rules(len(m.To)) {
-		if r.limit.Most > 0 {
-			t.used.Note(key{sender, r.of}, r.adds, r.limit.Per, now)
-		}
-	}
-	if most := t.o.DistinctPerDay; most > 0 {
-		t.known.add(sender, m.To, most, now)
-	}
-	return held && t.used.Add(key{sender, tellings}, 1, meter.Limit{Most: 1, Per: day}, now)
 }

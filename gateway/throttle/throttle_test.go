@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,16 +36,10 @@ func message(from, to string, n int) throttle.Message {
 	return m
 }
 
-// send does what the gateway does with a message.
-func send(t *throttle.Throttle, m throttle.Message, now time.Time) (reason string, tell bool) {
-	reason = t.Judge(m, now)
-	return reason, t.Count(m, reason != "", now)
-}
-
 func Example() {
 	t := throttle.New(throttle.Options{Limits: throttle.Limits{MessagesPerHour: 2}})
 	for range 4 {
-		reason, tell := send(t, message("alice@firma.example", "bob", 1), noon)
+		reason, tell := t.Admit(message("alice@firma.example", "bob", 1), noon)
 		fmt.Printf("%q %v\n", reason, tell)
 	}
 	// Output:
@@ -80,21 +75,21 @@ func TestLimits(t *testing.T) {
 			return message("alice@firma.example", fmt.Sprintf("bob%d-", i), c.n)
 		}
 		for i := range c.pass {
-			if reason, _ := send(th, next(i), noon); reason != "" {
+			if reason, _ := th.Admit(next(i), noon); reason != "" {
 				t.Fatalf("%+v: message %d: %s", c.limits, i, reason)
 			}
 		}
 		if c.reason == "" {
 			continue
 		}
-		reason, tell := send(th, next(c.pass), noon)
+		reason, tell := th.Admit(next(c.pass), noon)
 		if !strings.HasSuffix(reason, "<alice@firma.example> has sent more than "+c.reason) || !tell {
 			t.Errorf("%+v: %q, %v", c.limits, reason, tell)
 		}
-		if reason, _ := send(th, message("carol@firma.example", "bob", 1), noon); reason != "" {
+		if reason, _ := th.Admit(message("carol@firma.example", "bob", 1), noon); reason != "" {
 			t.Errorf("%+v: another sender: %s", c.limits, reason)
 		}
-		if reason, _ := send(th, message("alice@firma.example", "new", 1), noon.Add(c.after)); reason != "" {
+		if reason, _ := th.Admit(message("alice@firma.example", "new", 1), noon.Add(c.after)); reason != "" {
 			t.Errorf("%+v: %v later: %s", c.limits, c.after, reason)
 		}
 	}
@@ -104,7 +99,7 @@ func TestLimits(t *testing.T) {
 func TestGoesOn(t *testing.T) {
 	th, told, held := throttle.New(throttle.Options{Limits: throttle.Limits{MessagesPerHour: 10}}), 0, 0
 	for minute := range 3 * 24 * 60 {
-		reason, tell := send(th, message("alice@firma.example", "bob", 1), noon.Add(time.Duration(minute)*time.Minute))
+		reason, tell := th.Admit(message("alice@firma.example", "bob", 1), noon.Add(time.Duration(minute)*time.Minute))
 		if reason != "" {
 			held++
 		}
@@ -137,8 +132,8 @@ func TestSenders(t *testing.T) {
 		{message("", "bob", 1), elsewhere, false},
 	} {
 		th := throttle.New(one)
-		send(th, c.first, noon)
-		if reason, _ := send(th, c.second, noon); (reason != "") != c.same {
+		th.Admit(c.first, noon)
+		if reason, _ := th.Admit(c.second, noon); (reason != "") != c.same {
 			t.Errorf("%s and %s: %q", c.first.Sender(), c.second.Sender(), reason)
 		}
 	}
@@ -149,30 +144,63 @@ func TestExceptAndSet(t *testing.T) {
 	limits := throttle.Limits{MessagesPerHour: 1, DistinctPerDay: 1}
 	th := throttle.New(throttle.Options{Limits: limits})
 	for range 5 {
-		if reason, _ := send(th, message("alice@firma.example", "", 0), noon); reason != "" {
+		if reason, _ := th.Admit(message("alice@firma.example", "", 0), noon); reason != "" {
 			t.Error(reason)
 		}
 	}
-	send(th, message("alice@firma.example", "bob", 1), noon)
+	th.Admit(message("alice@firma.example", "bob", 1), noon)
 	news, _ := mail.ParsePatterns("news@firma.example")
 	th.Set(throttle.Options{Limits: limits, Except: news})
-	if reason, _ := send(th, message("alice@firma.example", "bob", 1), noon); reason == "" {
+	if reason, _ := th.Admit(message("alice@firma.example", "bob", 1), noon); reason == "" {
 		t.Error("forgotten by a reload")
 	}
 	for range 5 {
-		if reason, tell := send(th, message("News@firma.example", "bob", 50), noon); reason != "" || tell {
+		if reason, tell := th.Admit(message("News@firma.example", "bob", 50), noon); reason != "" || tell {
 			t.Error(reason)
 		}
 	}
 }
 
-// Judging alone counts nothing: what could not be committed comes again.
-func TestJudgeCountsNothing(t *testing.T) {
-	th := throttle.New(throttle.Options{Limits: throttle.Limits{MessagesPerHour: 1, DistinctPerDay: 3}})
+// What could not be committed comes again, and is counted once. The administrator hears of what was taken.
+func TestWithdraw(t *testing.T) {
+	th := throttle.New(throttle.Options{Limits: throttle.Limits{MessagesPerHour: 1, RecipientsPerDay: 3, DistinctPerDay: 3}})
+	m := message("alice@firma.example", "bob", 3)
 	for range 5 {
-		if reason := th.Judge(message("alice@firma.example", "bob", 3), noon); reason != "" {
+		reason, tell := th.Admit(m, noon)
+		if reason != "" || tell {
 			t.Error(reason)
 		}
+		th.Withdraw(m, tell, noon)
+	}
+	th.Admit(m, noon)
+	for range 2 {
+		reason, tell := th.Admit(m, noon)
+		if reason == "" || !tell {
+			t.Errorf("%q, %t", reason, tell)
+		}
+		th.Withdraw(m, tell, noon)
+	}
+}
+
+// An infected machine that ends many messages at the same moment gets through with no more than one after the other.
+func TestAtTheSameMoment(t *testing.T) {
+	th := throttle.New(throttle.Options{Limits: throttle.Limits{MessagesPerHour: 5}})
+	var all sync.WaitGroup
+	var passed, told atomic.Int32
+	for range 100 {
+		all.Go(func() {
+			reason, tell := th.Admit(message("alice@firma.example", "bob", 2), noon)
+			if reason == "" {
+				passed.Add(1)
+			}
+			if tell {
+				told.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if passed.Load() != 5 || told.Load() != 1 {
+		t.Errorf("%d passed, told %d times", passed.Load(), told.Load())
 	}
 }
 
@@ -189,12 +217,12 @@ func TestBounded(t *testing.T) {
 	m := message("", "bob", 900)
 	for i := range 700 {
 		m.From = address(fmt.Sprintf("u%d@firma.example", i))
-		th.Count(m, false, noon)
+		th.Admit(m, noon)
 	}
 	if used := held() - before; used > 64<<20 {
 		t.Errorf("%d MB", used>>20)
 	}
-	if reason := th.Judge(message("u699@firma.example", "carol", 200), noon); reason == "" {
+	if reason, _ := th.Admit(message("u699@firma.example", "carol", 200), noon); reason == "" {
 		t.Error("the sender seen last is forgotten")
 	}
 }
@@ -205,7 +233,7 @@ func TestAtOnce(t *testing.T) {
 	for g := range 8 {
 		all.Go(func() {
 			for i := range 200 {
-				send(th, message(fmt.Sprintf("u%d@firma.example", g%2), "bob", 2), noon.Add(time.Duration(i)*time.Second))
+				th.Admit(message(fmt.Sprintf("u%d@firma.example", g%2), "bob", 2), noon.Add(time.Duration(i)*time.Second))
 				th.Set(throttle.Options{Limits: throttle.Limits{MessagesPerHour: 100, DistinctPerDay: 100}})
 			}
 		})
