@@ -83,11 +83,12 @@ func (p *Protector) open(ctx context.Context, c queue.Claim, stored smime.Source
 	return opened, away, err
 }
 
-// isForOthers reports whether no recipient that is due is one of the company's own. Mail that is kept for others
-// passes as it came: what is encrypted in it, be it to a key of the company too, is not opened for them.
+// isForOthers reports whether any recipient that is due is none of the company's own. Mail that is kept for others
+// passes as it came: what is encrypted in it, be it to a key of the company too, is not opened for them. Where one
+// attempt is for both, which a reload or an operator may bring about, the company's own get it so, too: plain text of
+// it must not leave (invariant 2).
 func (p *Protector) isForOthers(c queue.Claim) bool {
-	ours := func(i int) bool { return p.o.Local.Match(c.Message.Recipients[i].Address) }
-	return len(c.Due) > 0 && !slices.ContainsFunc(c.Due, ours)
+	return slices.ContainsFunc(c.Due, func(i int) bool { return !p.o.Local.Match(c.Message.Recipients[i].Address) })
 }
 
 // secret is content that tells whether it was encrypted on its way here (delivery.Secret): whoever sent it
