@@ -195,8 +195,10 @@ func (c *conversation) SetWriteDeadline(time.Time) error { return nil }
 // secured reports whether the connection is under TLS.
 func (d *door) secured() bool { return d.link != d.raw }
 
-// secure shakes hands.
+// secure shakes hands. A far end that does not is as silent as one that says no command.
 func (d *door) secure() error {
+	d.waits()
+	defer d.pace.silent.Store(0)
 	d.raw.SetDeadline(time.Now().Add(d.site.limits.Handshake))
 	conn := tls.Server(d.raw, d.site.TLSConfig)
 	if err := conn.Handshake(); err != nil {

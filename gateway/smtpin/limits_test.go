@@ -157,7 +157,12 @@ func TestReloadKeepsCounts(t *testing.T) {
 // crowdOf runs a test with many connections, from addresses of its choice, in a bubble of time.
 func crowdOf(t *testing.T, l smtpin.Limits, test func(join func(address string) *peer)) {
 	t.Helper()
-	o := options(t, &sink{}, listener(smtpin.External, nil))
+	crowdAt(t, listener(smtpin.External, nil), l, test)
+}
+
+func crowdAt(t *testing.T, at smtpin.Listener, l smtpin.Limits, test func(join func(address string) *peer)) {
+	t.Helper()
+	o := options(t, &sink{}, at)
 	o.Limits = l
 	synctest.Test(t, func(t *testing.T) {
 		s, err := smtpin.New(o)
@@ -263,4 +268,27 @@ func TestFullListenerDropsSlowSenders(t *testing.T) {
 		join("192.0.2.4").say("", "421 4.7.0 too many connections, ")
 		fast.say(".", "250 ")
 	})
+}
+
+// Who asks for TLS and then does not shake hands is as silent as others.
+func TestFullListenerDropsHandshakes(t *testing.T) {
+	now, config := time.Now(), clientTLS().Clone()
+	config.Time = func() time.Time { return now } // that of the certificate, not of the bubble
+	for _, implicit := range []bool{true, false} {
+		at := listener(smtpin.External, serverTLS())
+		at.Implicit = implicit
+		crowdAt(t, at, smtpin.Limits{Connections: 1}, func(join func(string) *peer) {
+			p := join("192.0.2.1")
+			if !implicit {
+				p.say("", "220 ", "STARTTLS", "220 ")
+			}
+			time.Sleep(11 * time.Second)
+			q := join("192.0.2.2")
+			if implicit {
+				q.startTLS(config)
+			}
+			p.say("", "")
+			q.say("", "220 ", "EHLO c", "250 ")
+		})
+	}
 }
