@@ -22,7 +22,8 @@ type Limits struct {
 	// The most recipients of one client in an hour; 0 is no limit.
 	RecipientsPerHour int `yaml:"recipients_per_hour" default:"0" min:"0" max:"1000000000" example:"20000"`
 	// The most errors of one client in an hour, such as recipients that are not known here, before its
-	// connections are refused; 0 is no limit.
+	// connections are refused; 0 is no limit. On a listener with `exchange_online` there is none, since its clients
+	// speak for others, too.
 	ErrorsPerHour int `yaml:"errors_per_hour" default:"1000" min:"0" max:"1000000000"`
 	// Networks whose clients the seven keys above do not bind: the company's own servers, a provider's relay
 	// that hands over everybody's mail.

@@ -302,7 +302,9 @@ func (d *door) replyLine(line []byte) {
 		return
 	case last && code >= 500:
 		d.errors++
-		d.server.note(d.site, d.client, failing, 1)
+		if d.site.Tenant.IsZero() { // else the address is that of all tenants, who would shut ours out
+			d.server.note(d.site, d.client, failing, 1)
+		}
 	}
 	for _, c := range line {
 		if c < ' ' || c > '~' {

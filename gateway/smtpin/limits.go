@@ -19,7 +19,7 @@ type Limits struct {
 	MessagesPerHour      int
 	BytesPerHour         int64
 	RecipientsPerHour    int
-	ErrorsPerHour        int // commands refused for good
+	ErrorsPerHour        int // commands refused for good, on listeners without a Tenant
 	// Exempt are the networks whose clients PerClient and those five do not bind, and whose connections are
 	// not ended to make room for others.
 	Exempt []netip.Prefix

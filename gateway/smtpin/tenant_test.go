@@ -194,3 +194,15 @@ func TestTenantSettings(t *testing.T) {
 		}
 	}
 }
+
+// The addresses of Exchange Online are those of all its tenants: what others are refused does not shut us out.
+func TestErrorsOfOtherTenants(t *testing.T) {
+	o := options(t, new(sink), tenantListener(t, smtpin.Internal))
+	o.Limits.ErrorsPerHour = 2
+	s := serve(t, o)
+	const alice, bob, from = "alice@firma.example", "bob@partner.example", "From: Alice <alice@firma.example>\r\n"
+	for range 3 {
+		submit(t, s, "internal", map[string]submission{"another tenant": {alice, bob, otherTenant + loggedIn + from, "550 "}})
+	}
+	submit(t, s, "internal", map[string]submission{"ours": {alice, bob, ourTenant + loggedIn + from, "250 "}})
+}
