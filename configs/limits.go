@@ -40,8 +40,8 @@ type Limits struct {
 	Time time.Duration `yaml:"time" default:"1h" min:"1m" max:"1d"`
 	// How many bytes a second a message must bring on average, from its fourth minute on.
 	Rate Size `yaml:"rate" default:"500" min:"1" max:"1 MB"`
-	// The largest header of a message.
-	HeaderSize Size `yaml:"header_size" default:"256 KiB" min:"1 KiB" max:"16 MiB"`
+	// The largest header of a message. What reads it further in takes no larger one.
+	HeaderSize Size `yaml:"header_size" default:"256 KiB" min:"1 KiB" max:"256 KiB"`
 	// The most fields in the header of a message.
 	HeaderFields int `yaml:"header_fields" default:"1000" min:"10" max:"100000"`
 }
