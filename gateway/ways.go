@@ -28,9 +28,16 @@ var (
 type ways struct {
 	local mail.Patterns
 	list  []Route
+	kept  []Route // of backups, which come first and cannot be chosen
 }
 
-func newWays(s Settings) *ways { return &ways{local: s.Local, list: s.Routes} }
+func newWays(s Settings) *ways {
+	w := &ways{local: s.Local, list: s.Routes}
+	for _, b := range s.Backup {
+		w.kept = append(w.kept, b.route())
+	}
+	return w
+}
 
 // permit returns nil where a recipient of a message may be delivered by the route called name against the
 // routing, else why not. The queue holds outgoing mail as the internet may see it; what is decided here is
@@ -51,9 +58,10 @@ func (w *ways) permit(name string, env mail.Envelope, to mail.Address) error {
 	case !home && env.Internal && !w.leadsOut(chosen):
 		return errInward
 	}
-	own := slices.IndexFunc(w.list, func(r Route) bool { return r.Domains.Match(to) })
-	if own >= 0 && strength(chosen) < strength(w.list[own]) {
-		return fmt.Errorf("%w: %s has tls %s, %s has %s", errWeaker, w.list[own].Name, w.list[own].SMTP.TLS, name, chosen.SMTP.TLS)
+	all := slices.Concat(w.kept, w.list)
+	own := slices.IndexFunc(all, func(r Route) bool { return r.Domains.Match(to) })
+	if own >= 0 && strength(chosen) < strength(all[own]) {
+		return fmt.Errorf("%w: %s has tls %s, %s has %s", errWeaker, all[own].Name, all[own].SMTP.TLS, name, chosen.SMTP.TLS)
 	}
 	return nil
 }

@@ -26,7 +26,8 @@ func TestPermit(t *testing.T) {
 		return Route{Name: name, Domains: patterns(t, domains...), SMTP: smtpout.Options{TLS: tls}}
 	}
 	w := newWays(Settings{
-		Local: patterns(t, "@firma.example", "@*.firma.example"),
+		Local:  patterns(t, "@firma.example", "@*.firma.example"),
+		Backup: []Backup{{Name: "kept", Domains: patterns(t, "@kept.example"), SMTP: smtpout.Options{TLS: smtpclient.TLSVerified}}},
 		Routes: []Route{
 			route("exchange", smtpclient.TLSRequired, "@firma.example", "@*.firma.example"),
 			route("standby", smtpclient.TLSRequired, "@firma.example"),
@@ -45,6 +46,8 @@ func TestPermit(t *testing.T) {
 		"out by another way":              {"bob@x.example", "bank", true, nil},
 		"out by less protection":          {"bob@bank.example", "internet", true, errWeaker},
 		"out in plain":                    {"bob@x.example", "plain", true, errWeaker},
+		"out past a backup, less":         {"bob@kept.example", "internet", true, errWeaker},
+		"out past a backup":               {"bob@kept.example", "bank", true, nil},
 		"out by more protection":          {"bob@legacy.example", "internet", true, nil},
 		"out by way of the company":       {"bob@x.example", "exchange", true, errInward},
 		"out by a route that is for both": {"bob@x.example", "both", true, nil},
