@@ -25,7 +25,7 @@ func (e ExchangeOnline) ID() exchange.Tenant { return e.tenant }
 func exchangeOnline() []netip.Prefix {
 	return []netip.Prefix{
 		netip.MustParsePrefix("40.92.0.0/15"), netip.MustParsePrefix("40.107.0.0/16"),
-		netip.MustParsePrefix("52.100.0.0/14"), netip.MustParsePrefix("104.47.0.0/17"),
+		netip.MustParsePrefix("52.100.0.0/14"), netip.MustParsePrefix("52.238.78.88/32"), netip.MustParsePrefix("104.47.0.0/17"),
 		netip.MustParsePrefix("2a01:111:f400::/48"), netip.MustParsePrefix("2a01:111:f403::/48"),
 	}
 }
