@@ -72,15 +72,18 @@ func (g *Gateway) toOutside(env mail.Envelope) throttle.Message {
 func (g *Gateway) tellThrottled(ctx context.Context, m throttle.Message, reason string) {
 	g.throttled.Inc()
 	const most = 300
-	line := safetext.Line(reason, most)
-	g.o.Log.WithField("client", m.Client.Addr).Warnf(
+	line, by := safetext.Line(reason, most), "a file"
+	if m.Client.Addr.IsValid() {
+		by = m.Client.Addr.String()
+	}
+	g.o.Log.WithField("client", by).Warnf(
 		"%s. Its mail to the outside is held until less comes. Look at it with: siegel queue list --state held", line)
 	to := g.watch.Load().mailTo
 	if len(to) == 0 {
 		return
 	}
 	env, content := report.Notice(g.o.Now(), g.o.Hostname, to, "Siegel holds the mail of a sender", fmt.Sprintf(throttledText,
-		line, m.Client.Addr, m.Client.Listener, line, m.Client.Addr, m.Client.Listener))
+		line, by, m.Client.Listener, line, by, m.Client.Listener))
 	if err := g.putNotice(ctx, env, content); err != nil {
 		g.o.Log.WithError(err).Warn("The administrators cannot be told by mail; see admin.mail_to.")
 	}

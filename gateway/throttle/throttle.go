@@ -33,13 +33,15 @@ type Message struct {
 }
 
 // Sender is whose account a message is on: the user who logged in, else MAIL FROM, else, where that is null, the
-// server that handed it over.
+// server that handed it over; of what came over no network, the listener.
 func (m Message) Sender() string {
 	switch {
 	case m.Client.User != "":
 		return "user " + m.Client.User
-	case m.From.IsNull():
+	case m.From.IsNull() && m.Client.Addr.IsValid():
 		return "<> of " + m.Client.Addr.String()
+	case m.From.IsNull():
+		return "<> of " + m.Client.Listener
 	}
 	return "<" + strings.ToLower(m.From.String()) + ">"
 }

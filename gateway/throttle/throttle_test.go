@@ -121,6 +121,11 @@ func TestSenders(t *testing.T) {
 	other.Client.User = "scanner"
 	elsewhere := message("", "bob", 1)
 	elsewhere.Client.Addr = netip.MustParseAddr("10.0.0.6")
+	file := message("", "bob", 1)
+	file.Client = mail.Client{Listener: "pickup"}
+	if s := file.Sender(); s != "<> of pickup" {
+		t.Error(s)
+	}
 	for _, c := range []struct {
 		first, second throttle.Message
 		same          bool
@@ -130,6 +135,7 @@ func TestSenders(t *testing.T) {
 		{message("alice@firma.example", "b", 1), message("ALICE@firma.example", "c", 1), true},
 		{message("", "bob", 1), message("", "bob", 1), true},
 		{message("", "bob", 1), elsewhere, false},
+		{file, file, true},
 	} {
 		th := throttle.New(one)
 		th.Admit(c.first, noon)
