@@ -172,7 +172,7 @@ func New(o Options) (*Gateway, error) {
 func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	s.Privacy.Hostname = g.o.Hostname
 	return protect.New(protect.Options{
-		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners),
+		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack,
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
 		Router: g.routes, Lifetime: g.routes.Lifetime, Algorithm: s.Algorithm, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Patience: s.Patience, Within: s.ProtectWithin,

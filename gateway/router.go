@@ -138,6 +138,12 @@ func (r *router) isRoundTrip(destination string) bool {
 	return r.current.roundTrip[destination]
 }
 
+// goesBack reports whether mail to an address is marked.
+func (r *router) goesBack(to mail.Address) bool {
+	destination, err := r.Destination(to)
+	return err == nil && r.isRoundTrip(destination)
+}
+
 func (r *router) close() { r.replace(routes{}) }
 
 // Lifetime is how long a recipient is tried; 0 where no route leads there.

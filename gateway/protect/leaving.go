@@ -11,7 +11,7 @@ import (
 // company's own business. What stays inside, or goes back to where it came from, keeps it: labels and hops are read
 // there, and who sends it to the internet in the end takes them off.
 func (p *Protector) leaving(d *draft, v variant) (source, error) {
-	if v.direction != mail.Outgoing || p.o.RoundTrip[d.env.Client.Listener] {
+	if v.direction != mail.Outgoing || v.back {
 		return d.source, nil
 	}
 	header, _, err := entity.Read(bytes.NewReader(d.source.header), 2*headerLimit)
@@ -19,4 +19,9 @@ func (p *Protector) leaving(d *draft, v variant) (source, error) {
 		return source{}, err
 	}
 	return newSource(p.o.Privacy.Clean(header), d.source.body, d.source.skip), nil
+}
+
+// goesBack reports whether a recipient's copy goes back to where the message came from.
+func (p *Protector) goesBack(d *draft, to mail.Address) bool {
+	return p.o.RoundTrip[d.env.Client.Listener] && (p.o.GoesBack == nil || p.o.GoesBack(to))
 }

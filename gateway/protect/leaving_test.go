@@ -29,9 +29,13 @@ func TestLeaving(t *testing.T) {
 		"stays inside":        {"in", "anna@firma.example", message(label, inner), policy.Rule{Name: "n", Direction: mail.Internal, Sign: policy.Never, Encrypt: policy.Never}, 1},
 		"goes back":           {"round", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 1},
 		"goes back encrypted": {"round", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Encrypt: policy.Require}, 1},
+		"straight on":         {"round", "bob@direct.example", message(label, inner), policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 0},
 		"signed elsewhere":    {"in", "bob@partner.example", signed, policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 1},
 	} {
-		b := newBench(t, func(o *Options) { o.Privacy, o.RoundTrip = rules, map[string]bool{"round": true} }, c.rule)
+		b := newBench(t, func(o *Options) {
+			o.Privacy, o.RoundTrip = rules, map[string]bool{"round": true}
+			o.GoesBack = func(to mail.Address) bool { return to.Domain != "direct.example" }
+		}, c.rule)
 		env := envelope(t, c.to)
 		env.Client.Listener = c.listener
 		got := string(read(t, b.admit(t, env, c.content).Entries[0].Content))
@@ -42,5 +46,18 @@ func TestLeaving(t *testing.T) {
 		if _, want, _ := strings.Cut(string(signed), "\r\n\r\n"); name == "signed elsewhere" && body != want {
 			t.Errorf("%s: what was signed elsewhere is\n%s", name, body)
 		}
+	}
+}
+
+// Who is served by another way than back gets a variant of their own.
+func TestGroupsByTheWay(t *testing.T) {
+	b := newBench(t, func(o *Options) {
+		o.RoundTrip = map[string]bool{"round": true}
+		o.GoesBack = func(to mail.Address) bool { return to.Domain != "direct.example" }
+	}, policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never})
+	env := envelope(t, "bob@partner.example", "bob@direct.example", "eve@partner.example")
+	env.Client.Listener = "round"
+	if entries := b.admit(t, env, message("")).Entries; len(entries) != 2 || len(entries[0].Envelope.Recipients) != 2 {
+		t.Errorf("%d variants", len(entries))
 	}
 }

@@ -80,7 +80,7 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 		p.flush(d)
 		return nil, refusal
 	}
-	variants := group(d, decisions)
+	variants := p.group(d, decisions)
 	if err := p.bounded(d, variants); err != nil {
 		p.flush(d)
 		return nil, err
@@ -319,6 +319,7 @@ func (k known) text() string {
 // variant is a group of recipients who get the same bytes.
 type variant struct {
 	sign, encrypt bool
+	back          bool // it goes back to where the message came from
 	direction     mail.Direction
 	recipients    []mail.Recipient
 	certs         []*x509.Certificate
@@ -326,23 +327,23 @@ type variant struct {
 
 // groupKey is what recipients of one variant have in common.
 type groupKey struct {
-	direction     mail.Direction
-	sign, encrypt bool
+	direction           mail.Direction
+	sign, encrypt, back bool
 }
 
-// group gathers recipients with one decision. A recipient of an encrypted variant whom the header does not
+// group gathers recipients with one decision and one sort of way. A recipient of an encrypted variant whom the header does not
 // name stands alone: the recipient infos of a shared one would tell the others of them.
-func group(d *draft, decisions []policy.Decision) []variant {
+func (p *Protector) group(d *draft, decisions []policy.Decision) []variant {
 	var out []variant
 	shared := make(map[groupKey]int)
 	for i, dec := range decisions {
 		r := d.env.Recipients[i]
 		encrypt := dec.Encrypt && !d.form.Encrypted
 		sign := dec.Sign && !d.form.Signed && !d.form.Encrypted
-		key := groupKey{dec.Direction, sign, encrypt}
+		key := groupKey{dec.Direction, sign, encrypt, p.goesBack(d, r.Address)}
 		at, ok := shared[key]
 		if hidden := encrypt && !d.visible[r.Address.Key()]; hidden || !ok {
-			out = append(out, variant{sign: sign, encrypt: encrypt, direction: dec.Direction})
+			out = append(out, variant{sign: sign, encrypt: encrypt, back: key.back, direction: dec.Direction})
 			at = len(out) - 1
 			if !hidden {
 				shared[key] = at

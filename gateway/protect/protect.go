@@ -39,7 +39,9 @@ type Options struct {
 	DKIM       mailauth.Signers // sign what leaves; nil: none
 	Privacy    privacy.Rules    // what is taken out of the header of what leaves
 	RoundTrip  map[string]bool  // listeners whose mail goes back to where it came from
-	Expire     time.Duration    // how long a message may stay in the queue
+	// GoesBack reports which recipients of theirs do; what goes elsewhere leaves. nil: all.
+	GoesBack func(to mail.Address) bool
+	Expire   time.Duration // how long a message may stay in the queue
 	// Lifetime is that for one recipient; the longest counts for a message. nil, or 0 as its result: Expire.
 	Lifetime func(to mail.Address) time.Duration
 	Patience time.Duration // how long protection may keep a sender waiting before the message is held; 0: 30 seconds
