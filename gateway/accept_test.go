@@ -19,7 +19,7 @@ import (
 // sender can mend 5xx. Nothing is queued, and the next message is taken.
 func TestAcceptErrors(t *testing.T) {
 	s, r := newReaderSetting(t)
-	g, _ := s.start(t)
+	g, stop := s.start(t)
 	deep := "Content-Type: multipart/mixed; boundary=b0\r\n\r\n--b0\r\n" + strings.Repeat("X: y\r\n", 60_000)
 	for name, c := range map[string]struct {
 		fault   error
@@ -55,6 +55,7 @@ func TestAcceptErrors(t *testing.T) {
 			}
 		})
 	}
+	stop()
 	if text := s.log.String(); strings.Contains(text, "planted panic") || !strings.Contains(text, "A fault in the gateway") {
 		t.Errorf("the log is\n%s", text)
 	}

@@ -24,10 +24,8 @@ func TestClockIsSet(t *testing.T) {
 			s.options.Now = func() time.Time { return time.Now().Add(time.Duration(by.Load())) }
 			s.options.Settings.Expire = 24 * time.Hour
 			s.options.Settings.Retry = delivery.Retry{Steps: []time.Duration{time.Second}}
-			down := listen(t, "127.0.0.1:0")
 			up := s.options.Settings.Routes[0].SMTP.Hosts
-			s.options.Settings.Routes[0].SMTP.Hosts = []string{down.Addr().String()}
-			down.Close() // refuses from here on
+			s.options.Settings.Routes[0].SMTP.Hosts = []string{"127.0.0.1:1"} // refuses: nobody listens at a port that low
 			g, _ := s.start(t)
 			for range 3 {
 				if r := send(t, g, "in", "alice@firma.example", "bob@partner.example", letter("alice@firma.example", "bob@partner.example")); !r.Positive() {

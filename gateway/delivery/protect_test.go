@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,7 +67,9 @@ func TestPendingNeverLeaves(t *testing.T) {
 						waiting("card")(e)
 						e.Destinations[0], e.Expires = destination, e.Due.Add(3*time.Hour)
 					}, "bob@x.example")
+					unlock, _ := b.lock()
 					b.messages[0].Recipients[0].Rerouted = rerouted
+					unlock()
 					time.Sleep(4 * time.Hour)
 					synctest.Wait()
 					for _, a := range b.tried() {
@@ -81,33 +85,36 @@ func TestPendingNeverLeaves(t *testing.T) {
 
 // What was protected takes the place of what waited, in one commit, and goes on at once.
 func TestPendingIsProtected(t *testing.T) {
-	back, released := false, 0
+	var back atomic.Bool
+	var released atomic.Int32
 	var entered []mail.ID
 	run(t, func(_ *bench, o *Options) {
 		o.Protect = func(_ context.Context, c queue.Claim) ([]queue.New, func(), error) {
-			if !back {
+			if !back.Load() {
 				return nil, nil, errCard
 			}
-			return []queue.New{variant(c)}, func() { released++ }, nil
+			return []queue.New{variant(c)}, func() { released.Add(1) }, nil
 		}
 		o.Entered = func(n queue.New) { entered = append(entered, n.Envelope.ID) }
 	}, func(b *bench) {
 		b.hop(always(taken, 0))
 		b.letter(waiting("card"), "bob@x.example")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		states := b.states()
 		if n := b.messages[0].Recipients[0].Attempts; n < 3 || !strings.Contains(states[0], "queued") {
 			t.Errorf("after a minute: %q", states)
 		}
-		back = true
+		back.Store(true)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		b.want("attempts", b.tried, b.tried()...)
 		last := b.messages[len(b.messages)-1]
 		if len(b.messages) != 2 || last.Recipients[0].State != queue.Delivered || string(last.content) != "protected" || last.IsPending() {
 			t.Errorf("%+v", last.Message)
 		}
-		if released != 1 || len(entered) != 1 || entered[0] != last.Envelope.ID {
-			t.Errorf("released %d times, entered %v", released, entered)
+		if released.Load() != 1 || len(entered) != 1 || entered[0] != last.Envelope.ID {
+			t.Errorf("released %d times, entered %v", released.Load(), entered)
 		}
 		for _, e := range b.events {
 			if e.Kind == track.Delivered && e.ID == b.messages[0].Envelope.ID {
@@ -119,16 +126,22 @@ func TestPendingIsProtected(t *testing.T) {
 
 // A source that hangs holds up neither other sources nor delivery, and its own messages wait for one of them.
 func TestPendingLinesAreApart(t *testing.T) {
+	var mu sync.Mutex
 	hanging, most := 0, 0
+	count := func(by int) {
+		mu.Lock()
+		defer mu.Unlock()
+		hanging += by
+		most = max(most, hanging)
+	}
 	run(t, func(_ *bench, o *Options) {
 		o.Protecting, o.PerProtection, o.Concurrency = 4, 2, 2
 		o.Protect = func(ctx context.Context, c queue.Claim) ([]queue.New, func(), error) {
 			if c.Destination != "protect:vault" {
 				return []queue.New{variant(c)}, nil, nil
 			}
-			hanging++
-			most = max(most, hanging)
-			defer func() { hanging-- }()
+			count(1)
+			defer count(-1)
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Minute):
@@ -150,6 +163,8 @@ func TestPendingLinesAreApart(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
+		count(0)
 		if most > 2 {
 			t.Errorf("%d hang at once", most)
 		}
