@@ -54,7 +54,7 @@ func (s *Scheduler) try(ctx context.Context, c queue.Claim) (done tried) {
 		if v := recover(); v != nil {
 			s.o.Log.WithField("id", c.Message.Envelope.ID).WithField("stack", string(debug.Stack())).
 				Errorf("A fault in the gateway (%T) interrupted an attempt; please report it. The message is tried again later.", v)
-			done.results = repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: "a fault in the gateway, see its log", hidden: true}, len(c.Due))
+			done.results = repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: "a fault in the gateway, see its log", hidden: !c.Message.Envelope.Internal}, len(c.Due))
 			done.variants = nil
 		}
 	}()
@@ -66,8 +66,50 @@ func (s *Scheduler) try(ctx context.Context, c queue.Claim) (done tried) {
 	return tried{results: s.deliver(ctx, c)}
 }
 
-// deliver attempts a message that may leave.
+// deliver attempts a message that may leave, by each of the ways that lead to its recipients at this moment, unless
+// an operator chose one. The content is prepared for each on its own: what is decrypted for the company must not go
+// with it to others, where a rescue or a reload has brought them together.
 func (s *Scheduler) deliver(ctx context.Context, c queue.Claim) []Result {
+	results := make([]Result, len(c.Due))
+	for first := range c.Due {
+		if results[first].Status != "" {
+			continue
+		}
+		route, err := s.routeOf(&c.Message, c.Due[first])
+		if err != nil {
+			results[first] = Result{Status: Deferred, Enhanced: "4.4.4", Text: err.Error()}
+			continue
+		}
+		group := s.sameWay(c, results, first, route)
+		part := c
+		part.Destination, part.Due = route.Name, nil
+		for _, i := range group {
+			part.Due = append(part.Due, c.Due[i])
+		}
+		done := s.deliverBy(ctx, route, part)
+		if done == nil {
+			done = repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: "the attempt was cut"}, len(group))
+		}
+		for k, r := range done {
+			results[group[k]] = r
+		}
+	}
+	return results
+}
+
+// sameWay lists the recipients without a result, from the first on, that a route leads to.
+func (s *Scheduler) sameWay(c queue.Claim, results []Result, first int, route Route) []int {
+	group := []int{first}
+	for i := first + 1; i < len(c.Due); i++ {
+		if other, err := s.routeOf(&c.Message, c.Due[i]); err == nil && other.Name == route.Name && results[i].Status == "" {
+			group = append(group, i)
+		}
+	}
+	return group
+}
+
+// deliverBy attempts a message by one way, to the due recipients of c; nil where it was cut before anything was done.
+func (s *Scheduler) deliverBy(ctx context.Context, route Route, c queue.Claim) []Result {
 	content, release, err := s.o.Prepare(ctx, c)
 	if release != nil {
 		defer release()
@@ -75,12 +117,7 @@ func (s *Scheduler) deliver(ctx context.Context, c queue.Claim) []Result {
 	if err != nil {
 		return s.unprepared(ctx, c, err)
 	}
-	results := make([]Result, len(c.Due))
-	for first := range c.Due {
-		if results[first].Status == "" {
-			s.tryRoute(ctx, c, content, results, first)
-		}
-	}
+	results := s.send(ctx, route, c, content)
 	if isSecret(content) {
 		for i := range results {
 			results[i].hide()
@@ -138,7 +175,9 @@ func (s *Scheduler) unprepared(ctx context.Context, c queue.Claim, err error) []
 		return repeat(Result{Status: Held, Enhanced: "4.3.0", Text: err.Error()}, len(c.Due))
 	}
 	log.Warn("The message cannot be prepared for delivery now.")
-	return repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: "the gateway could not prepare the message: " + err.Error()}, len(c.Due))
+	r := Result{Status: Deferred, Enhanced: "4.3.0", Text: "the gateway could not prepare the message: " + err.Error()}
+	r.hidden = !c.Message.Envelope.Internal // what is encrypted in it may be why
+	return repeat(r, len(c.Due))
 }
 
 func repeat(r Result, n int) []Result {
@@ -149,28 +188,13 @@ func repeat(r Result, n int) []Result {
 	return results
 }
 
-// tryRoute delivers to the recipient at c.Due[first] and to all others without a result on the same
-// route. The routing of this moment counts, not the one under which the message was queued, unless an
-// operator chose the way.
-func (s *Scheduler) tryRoute(ctx context.Context, c queue.Claim, content mail.Content, results []Result, first int) {
-	rows := c.Message.Recipients
-	route, err := s.routeOf(&c.Message, c.Due[first])
-	if err != nil {
-		results[first] = Result{Status: Deferred, Enhanced: "4.4.4", Text: err.Error()}
-		return
-	}
-	group := []int{first}
-	to := []mail.Recipient{rows[c.Due[first]].Recipient}
-	for i := first + 1; i < len(c.Due); i++ {
-		other, err := s.routeOf(&c.Message, c.Due[i])
-		if err == nil && other.Name == route.Name && results[i].Status == "" {
-			group, to = append(group, i), append(to, rows[c.Due[i]].Recipient)
-		}
-	}
+// send hands content to the transport of a route.
+func (s *Scheduler) send(ctx context.Context, route Route, c queue.Claim, content mail.Content) []Result {
 	secret := isSecret(content)
-	for i := range to {
-		if secret {
-			to[i] = quiet(to[i])
+	to := make([]mail.Recipient, len(c.Due))
+	for k, row := range c.Due {
+		if to[k] = c.Message.Recipients[row].Recipient; secret {
+			to[k] = quiet(to[k])
 		}
 	}
 	env := c.Message.Envelope
@@ -178,10 +202,11 @@ func (s *Scheduler) tryRoute(ctx context.Context, c queue.Claim, content mail.Co
 		Destination: route.Name, Content: content, Key: string(env.ID) + "/" + route.Name, Secret: secret,
 		Envelope: env.WithRecipients(env.ID, to),
 	})
-	for k, i := range group {
-		results[i] = Result{Status: Deferred, Enhanced: "4.3.0", Text: fmt.Sprintf("the transport gave %d results for %d recipients", len(got), len(group))}
-		if len(got) == len(group) && got[k].Status != "" {
-			results[i] = got[k]
+	results := repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: fmt.Sprintf("the transport gave %d results for %d recipients", len(got), len(to))}, len(to))
+	for k := range results {
+		if len(got) == len(to) && got[k].Status != "" {
+			results[k] = got[k]
 		}
 	}
+	return results
 }

@@ -290,12 +290,12 @@ func (s *memory) leased() (n int) {
 
 const sample = "From: Alice <alice@firma.example>\r\nTo: bob@partner.example\r\nSubject: Angebot\r\n\r\nGeheim.\r\n"
 
-// letter is a message from Alice, due now. The destination of each recipient is its domain.
+// letter is a message from Alice, who is inside, due now. The destination of each recipient is its domain.
 func letter(t testing.TB, now time.Time, recipients ...string) queue.New {
 	t.Helper()
 	id := mail.NewID(now)
 	e := queue.New{
-		Envelope: mail.Envelope{ID: id, From: address(t, "alice@firma.example"), Received: now},
+		Envelope: mail.Envelope{ID: id, From: address(t, "alice@firma.example"), Internal: true, Received: now},
 		Content:  report.Content(sample), Origin: id, Due: now, Expires: now.Add(5 * 24 * time.Hour),
 	}
 	for _, r := range recipients {
@@ -314,3 +314,6 @@ func address(t testing.TB, s string) mail.Address {
 	}
 	return a
 }
+
+// outside makes a letter one from outside.
+func outside(e *queue.New) { e.Envelope.Internal = false }

@@ -136,7 +136,10 @@ func TestHiddenStaysHidden(t *testing.T) {
 			results = append(results[1:], nowhere)
 			return []Result{r}
 		})
-		b.letter(func(e *queue.New) { e.Expires = e.Due.Add(2 * time.Hour) }, "bob@x.example")
+		b.letter(func(e *queue.New) {
+			outside(e)
+			e.Expires = e.Due.Add(2 * time.Hour)
+		}, "bob@x.example")
 		time.Sleep(3 * time.Hour)
 		synctest.Wait()
 		if got := b.messages[0].Recipients[0]; got.State != queue.Held || !got.Hidden {

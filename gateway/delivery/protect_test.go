@@ -211,7 +211,7 @@ func TestIncomingWaits(t *testing.T) {
 		}
 	}, func(b *bench) {
 		b.hop(always(taken, 0))
-		b.letter(nil, "bob@x.example")
+		b.letter(outside, "bob@x.example")
 		time.Sleep(4 * time.Hour)
 		synctest.Wait()
 		if r := b.reports(); len(r) != 0 {

@@ -87,7 +87,7 @@ func entry(t testing.TB, router delivery.Router, i, size int) queue.New {
 	id := mail.NewID(now)
 	return queue.New{
 		Envelope: mail.Envelope{
-			ID: id, From: mail.Address{Local: "alice", Domain: "firma.example"}, Received: now,
+			ID: id, From: mail.Address{Local: "alice", Domain: "firma.example"}, Internal: true, Received: now,
 			Recipients: []mail.Recipient{{Address: to, Notify: []string{"FAILURE"}}},
 		},
 		Destinations: []string{destination}, Content: report.Content(body), Origin: id, Due: now, Expires: now.Add(time.Hour),

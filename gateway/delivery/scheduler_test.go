@@ -167,6 +167,49 @@ func TestReportsAreDiscreet(t *testing.T) {
 	})
 }
 
+// Whoever writes from outside learns whether a message was taken, not which servers are inside and what they say.
+func TestOutsideLearnsNoHosts(t *testing.T) {
+	const words, host = "mbx01.corp.example says no to 10.1.2.3", "mbx01.corp.example:25"
+	remote := func(status Status, code int, enhanced string) Result {
+		return Result{Status: status, Code: code, Enhanced: enhanced, Text: words, Remote: true, Host: host}
+	}
+	for name, c := range map[string]struct {
+		result Result
+		want   string
+		inside string // is told to those inside alone
+	}{
+		"refused":           {remote(Refused, 550, "5.1.1"), "Status: 5.1.1", "550 5.1.1 " + words},
+		"refused here":      {Result{Status: Refused, Code: 554, Enhanced: "5.6.3", Text: "it takes no 8-bit content", Host: host}, "554 5.6.3 it takes no 8-bit content", "mbx01"},
+		"put off for good":  {remote(Deferred, 451, "4.7.1"), "Status: 4.4.7", words},
+		"handed on, wanted": {remote(Delivered, 250, "2.0.0"), "Action: relayed", words},
+		"refused, x.7.5":    {remote(Refused, 550, "5.7.5"), "Status: 5.7.5", words},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, internal := range []bool{false, true} {
+				run(t, nil, func(b *bench) {
+					b.hop(func(_ context.Context, a Attempt) []Result {
+						if a.Envelope.From.IsNull() {
+							return []Result{taken}
+						}
+						return []Result{c.result}
+					})
+					b.letter(func(e *queue.New) {
+						e.Envelope.Internal, e.Expires, e.Envelope.Recipients[0].Notify = internal, e.Due, []string{"SUCCESS", "FAILURE"}
+					}, "bob@x.example")
+					synctest.Wait()
+					text := strings.ReplaceAll(strings.ReplaceAll(b.reports()[0], "\r\n ", " "), "=\r\n", "")
+					if !strings.Contains(text, c.want) || strings.Contains(text, c.inside) != internal || strings.Contains(text, "It was not sent.") {
+						t.Errorf("internal %v:\n%s", internal, text)
+					}
+					if !internal && strings.Contains(text, "corp.example") {
+						t.Errorf("the outside learns a name:\n%s", text)
+					}
+				})
+			}
+		})
+	}
+}
+
 func TestDelayIsToldOnce(t *testing.T) {
 	run(t, func(_ *bench, o *Options) { o.DelayAfter = 4 * time.Hour }, func(b *bench) {
 		b.hop(func(_ context.Context, a Attempt) []Result {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/report"
 )
 
 // unwrapped is content that was encrypted.
@@ -33,10 +35,10 @@ func TestSecretContent(t *testing.T) {
 		asked  []string
 	}{
 		"refused for its content":             {refused, false, nil, queue.Held, "", nil},
-		"refused for its content, plain":      {refused, true, nil, queue.Failed, "a virus", nil},
+		"refused for its content, plain":      {refused, true, nil, queue.Failed, "Status: 5.7.1", nil},
 		"refused for its recipient":           {never, false, nil, queue.Failed, "Status: 5.1.1", nil},
 		"put off for its content for good":    {putOff, false, nil, queue.Held, "", nil},
-		"put off for good, plain":             {putOff, true, nil, queue.Failed, "looks bad", nil},
+		"put off for good, plain":             {putOff, true, nil, queue.Failed, "Status: 4.4.7", nil},
 		"the next hop was away":               {away, false, nil, queue.Failed, "Status: 4.4.7", nil},
 		"taken, success wanted":               {relayed, false, []string{"SUCCESS"}, queue.Delivered, "", []string{"NEVER"}},
 		"taken, success and failure wanted":   {relayed, false, []string{"FAILURE", "SUCCESS"}, queue.Delivered, "", []string{"FAILURE"}},
@@ -65,6 +67,7 @@ func TestSecretContent(t *testing.T) {
 					return []Result{c.result}
 				})
 				b.letter(func(e *queue.New) {
+					outside(e)
 					e.Expires, e.Envelope.Recipients[0].Notify = e.Due.Add(time.Hour), c.notify
 				}, "bob@x.example")
 				time.Sleep(2 * time.Hour)
@@ -79,4 +82,71 @@ func TestSecretContent(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Mail from outside that cannot be prepared may fail for what is encrypted in it: its sender is not told, neither of
+// the delay nor of the end. Those inside are.
+func TestUnpreparedIsNotTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		internal bool
+		fault    func() error
+		state    queue.State
+		reports  int
+	}{
+		"from outside":          {false, func() error { return errors.New("no room for what came out") }, queue.Held, 0},
+		"from inside":           {true, func() error { return errors.New("the disk is full") }, queue.Failed, 2},
+		"from outside, a fault": {false, func() error { panic("a fault") }, queue.Held, 0},
+		"from inside, a fault":  {true, func() error { panic("a fault") }, queue.Failed, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(b *bench, o *Options) {
+				o.DelayAfter = time.Minute
+				o.Prepare = func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
+					if claim.Message.Envelope.From.IsNull() {
+						return stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}, nil, nil
+					}
+					return nil, nil, c.fault()
+				}
+			}, func(b *bench) {
+				b.letter(func(e *queue.New) { e.Envelope.Internal, e.Expires = c.internal, e.Due.Add(time.Hour) }, "bob@x.example")
+				time.Sleep(2 * time.Hour)
+				synctest.Wait()
+				if got := b.messages[0].Recipients[0].State; got != c.state {
+					t.Errorf("%s, want %s", got, c.state)
+				}
+				if reports := b.reports(); len(reports) != c.reports {
+					t.Errorf("reports %q", reports)
+				}
+			})
+		})
+	}
+}
+
+// What was decrypted for one way is not sent by another, though both recipients are in one claim.
+func TestPreparedForEachWay(t *testing.T) {
+	const inside = "what was in it"
+	run(t, func(b *bench, o *Options) {
+		o.Prepare = func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
+			for _, i := range claim.Due {
+				if claim.Message.Recipients[i].Address.Domain == "firma.example" {
+					return unwrapped{report.Content(inside)}, nil, nil
+				}
+			}
+			return stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}, nil, nil
+		}
+	}, func(b *bench) {
+		b.hop(func(_ context.Context, a Attempt) []Result {
+			opened := a.Content.Size() == int64(len(inside))
+			if home := a.Destination == "firma.example"; opened != home || a.Secret != home {
+				t.Errorf("%s: opened %v, secret %v", a.Destination, opened, a.Secret)
+			}
+			return repeat(taken, len(a.Envelope.Recipients))
+		})
+		b.letter(func(e *queue.New) {
+			outside(e)
+			e.Destinations = []string{"recovered", "recovered", "recovered"}
+		}, "carol@partner.example", "bob@firma.example", "dora@partner.example")
+		b.want("attempts", b.tried, "carol@partner.example dora@partner.example @ 0", "bob@firma.example @ 0")
+		b.want("states", b.states, "carol@partner.example delivered 1", "bob@firma.example delivered 1", "dora@partner.example delivered 1")
+	})
 }

@@ -84,10 +84,7 @@ func (t *settlement) add(row int, r Result) {
 	m := &t.h.claim.Message
 	rcpt := &m.Recipients[row]
 	o := queue.Outcome{Index: row, Reply: r.Reply(), Tried: t.started, Hidden: r.hidden && r.Status != Delivered}
-	line := report.Recipient{Recipient: rcpt.Recipient, Status: r.Enhanced, LastTried: t.started}
-	if r.Remote || r.Status == Refused { // other words are for operators: they name hosts and causes inside
-		line.Diagnostic, line.Remote, line.Host = o.Reply, r.Remote, r.Host
-	}
+	line := t.line(rcpt.Recipient, r)
 	switch expired := !t.ends.IsZero() && !t.now.Before(t.ends); {
 	case r.Status == Delivered:
 		o.State = queue.Delivered
@@ -121,6 +118,21 @@ func (t *settlement) add(row int, r Result) {
 	if line.Action != "" && report.Wanted(m.Envelope.From, rcpt.Recipient, line.Action) {
 		t.told = append(t.told, line)
 	}
+}
+
+// line is what a report says of a result. Words that are neither the next hop's nor made for the sender are for
+// operators: they name hosts and causes inside. So does the company's own server, of which the outside learns the
+// status alone.
+func (t *settlement) line(to mail.Recipient, r Result) report.Recipient {
+	line := report.Recipient{Recipient: to, Status: r.Enhanced, Remote: r.Remote, LastTried: t.started}
+	switch inside := !t.h.claim.Message.Envelope.Internal; {
+	case inside && r.Remote:
+	case inside && r.Status == Refused:
+		line.Diagnostic = r.Reply()
+	case r.Remote || r.Status == Refused:
+		line.Diagnostic, line.Host = r.Reply(), r.Host
+	}
+	return line
 }
 
 // delayed reports whether this attempt is the first one after the time at which a sender is told of a
