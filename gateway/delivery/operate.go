@@ -12,7 +12,7 @@ import (
 // Why a recipient cannot be returned to the sender.
 var (
 	ErrNobody = errors.New("its sender cannot be told (the null reverse-path) or does not want to be (NOTIFY); drop it instead")
-	ErrHidden = errors.New("what became of it depends on what an encrypted message holds, which a report would tell its sender; release or drop it")
+	ErrHidden = errors.New("what became of it may depend on what an encrypted message holds, which a report would tell its sender; release or drop it")
 )
 
 // routeOf gives the way to a recipient of m: the one an operator chose, or the routing of this moment.

@@ -59,8 +59,8 @@ func (r *rescue) fillRecipients() error {
 		}
 		if _, err := r.exec(`
 WITH RECURSIVE i (idx) AS (SELECT 0 UNION ALL SELECT idx + 1 FROM i WHERE idx + 1 < (SELECT recipients FROM expected WHERE seq = ?1))
-INSERT OR IGNORE INTO recipient (seq, idx, destination, state, attempts, due, reply)
-SELECT ?1, idx, (SELECT id FROM destination WHERE mac = ?2), ?3, 0, 0, ?4 FROM i`,
+INSERT OR IGNORE INTO recipient (seq, idx, destination, state, attempts, due, reply, hidden)
+SELECT ?1, idx, (SELECT id FROM destination WHERE mac = ?2), ?3, 0, 0, ?4, (SELECT outside FROM expected WHERE seq = ?1) FROM i`,
 			seq, r.s.key.MAC([]byte(recoveredName)), stateHeld, reply); err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ type rescue struct {
 
 // temporary tables: what is known of messages beside their rows, and those that are lost.
 const rescueTables = `
-CREATE TEMP TABLE expected (seq INTEGER PRIMARY KEY, recipients INTEGER NOT NULL);
+CREATE TEMP TABLE expected (seq INTEGER PRIMARY KEY, recipients INTEGER NOT NULL, outside INTEGER NOT NULL);
 CREATE TEMP TABLE doubt (seq INTEGER PRIMARY KEY);
 CREATE TEMP TABLE lost (seq INTEGER PRIMARY KEY);`
 
@@ -198,7 +198,7 @@ func (r *rescue) message(row sqlrescue.Row, certain bool) error {
 	if err != nil || !fresh {
 		return err
 	}
-	if _, err := r.exec(`INSERT INTO expected VALUES (?, ?)`, m.seq, len(rec.envelope.Recipients)); err != nil {
+	if _, err := r.exec(`INSERT INTO expected VALUES (?, ?, ?)`, m.seq, len(rec.envelope.Recipients), !rec.envelope.Internal); err != nil {
 		return err
 	}
 	if !certain {
@@ -233,10 +233,12 @@ func (r *rescue) hasFile(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// recipients takes the rows that are certain. A page that is free may still tell of a message that is long gone, and
+// whose number another has since: what it calls done would be lost.
 func (r *rescue) recipients() error {
 	return r.each("recipient", sqlrescue.Index, func(row sqlrescue.Row, certain bool) error {
 		v, numbers := row.Values, [6]int64{}
-		if len(v) != 10 && len(v) != 12 {
+		if !certain || len(v) != 10 && len(v) != 12 {
 			return nil
 		}
 		for i := range numbers { // seq, idx, destination, state, attempts, due
@@ -260,7 +262,7 @@ func (r *rescue) recipients() error {
 		tried, _ := v[8].(int64)
 		reply, _ := v[9].([]byte)
 		_, err := r.exec(sqlCarryRecipient, numbers[0], numbers[1], numbers[2], state, numbers[4], numbers[5], ready, orZero(tried), reply, rerouted, hidden)
-		if err != nil || !certain || state > stateHeld {
+		if err != nil || state > stateHeld {
 			return err
 		}
 		_, err = r.exec(`INSERT OR IGNORE INTO lost SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM expected WHERE seq = ?1)`, numbers[0])
@@ -268,10 +270,11 @@ func (r *rescue) recipients() error {
 	})
 }
 
-// sqlCarryRecipient takes a recipient of a message that is there.
+// sqlCarryRecipient takes a recipient of a message that is there. Where it is not known whether its fate must stay
+// hidden, that of mail from outside does.
 const sqlCarryRecipient = `
 INSERT OR IGNORE INTO recipient (seq, idx, destination, state, attempts, due, ready, tried, reply, rerouted, hidden)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE EXISTS (SELECT 1 FROM expected WHERE seq = ?1 AND ?2 < recipients)`
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, coalesce(?11, (SELECT outside FROM expected WHERE seq = ?1)) WHERE EXISTS (SELECT 1 FROM expected WHERE seq = ?1 AND ?2 < recipients)`
 
 // orZero is n, or NULL where it is 0.
 func orZero(n int64) any {
@@ -295,7 +298,7 @@ func (r *rescue) due() error {
 			}
 			numbers[i] = n
 		}
-		_, err := r.exec(sqlCarryRecipient, numbers[2], numbers[3], numbers[0], stateQueued, 0, numbers[1], numbers[1], nil, nil, 0, 0)
+		_, err := r.exec(sqlCarryRecipient, numbers[2], numbers[3], numbers[0], stateQueued, 0, numbers[1], numbers[1], nil, nil, 0, nil)
 		return err
 	})
 	return err
