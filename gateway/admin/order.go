@@ -77,6 +77,7 @@ type job struct {
 	Order
 	name string
 	act  act
+	by   string // who gave it
 }
 
 func (c *Control) order(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +104,7 @@ func (c *Control) order(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Control) readOrder(r *http.Request) (job, error) {
-	j := job{c: c, name: r.PathValue("act")}
+	j := job{c: c, name: r.PathValue("act"), by: caller(r)}
 	var known bool
 	if j.act, known = acts()[j.name]; !known {
 		return j, fmt.Errorf("%w: no act is called %.40q", errQuestion, j.name)
@@ -307,7 +308,7 @@ func (j *job) record(p *plan, done []int, reports []queue.New) {
 	}
 	e := track.Event{
 		Time: j.c.o.Now(), Kind: j.act.kind, ID: p.ID, Origin: p.m.Origin, Direction: p.m.Envelope.Direction(),
-		From: p.m.Envelope.From.String(), To: p.Done, Size: p.m.Size, Destination: j.To, Reply: j.act.reply,
+		From: p.m.Envelope.From.String(), To: p.Done, Size: p.m.Size, Destination: j.To, Reply: j.act.reply, By: j.by,
 	}
 	if j.name == "hold" {
 		e.Reply = j.Reason
@@ -316,7 +317,7 @@ func (j *job) record(p *plan, done []int, reports []queue.New) {
 	for _, r := range reports {
 		j.c.o.Recorder.Record(track.Event{
 			Time: j.c.o.Now(), Kind: track.Reported, ID: r.Envelope.ID, Origin: p.m.Origin, To: []string{e.From},
-			Direction: r.Envelope.Direction(), Size: r.Content.Size(), Destination: r.Destinations[0],
+			Direction: r.Envelope.Direction(), Size: r.Content.Size(), Destination: r.Destinations[0], By: j.by,
 		})
 	}
 }

@@ -99,7 +99,7 @@ func (s *stand) checkRecords(t *testing.T, audit *memoryAudit, act string, chang
 	var kinds []track.Kind
 	for _, e := range s.events.Events() {
 		kinds = append(kinds, e.Kind)
-		if len(e.To) == 0 || e.ID == "" || e.Origin == "" {
+		if len(e.To) == 0 || e.ID == "" || e.Origin == "" || e.By == "" || e.By != audit.acts[0].Who {
 			t.Errorf("event %+v", e)
 		}
 	}
