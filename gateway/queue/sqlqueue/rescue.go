@@ -16,7 +16,7 @@ import (
 
 // The reasons of recipients that are held after a rescue.
 const (
-	heldDoubt = "held: the queue's database was damaged, and it cannot be told whether this was delivered, held or waiting; release, return or drop it"
+	heldDoubt = "held: the queue's database was damaged, and it cannot be told whether this was delivered, held or waiting; release it (it may arrive twice) or drop it, or return it where it came from inside"
 	heldEmpty = "held: the content was lost with a damaged database of the queue; return it to its sender, or drop it"
 	heldWay   = "held: the destination that an operator chose was lost with a damaged database of the queue; release it, or reroute it again"
 )
