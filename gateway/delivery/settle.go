@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -159,8 +160,18 @@ func (t *settlement) report() {
 	t.reports = []queue.New{r}
 }
 
-// notify writes a notification to the sender of m, ready for the queue.
-func (s *Scheduler) notify(m queue.Message, told []report.Recipient) (queue.New, error) {
+// errReport is the error of a report in whose making the gateway has a fault.
+var errReport = errors.New("delivery: a fault interrupted the making of a report; please report it")
+
+// notify writes a notification to the sender of m, ready for the queue. A fault there, in what reads the header of a
+// stranger, does not end the process, which would come upon the same message again.
+func (s *Scheduler) notify(m queue.Message, told []report.Recipient) (_ queue.New, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.o.Log.WithField("id", m.Envelope.ID).WithField("stack", string(debug.Stack())).Errorf("A fault in the gateway (%T) interrupted the making of a report.", v)
+			err = errReport
+		}
+	}()
 	destination, err := s.o.Router.Destination(m.Envelope.From)
 	if err != nil {
 		return queue.New{}, err

@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
 // plain is content in memory.
@@ -40,4 +41,22 @@ func TestSignedReport(t *testing.T) {
 			t.Errorf("%s: log %s", name, &out)
 		}
 	}
+}
+
+// A fault in the making of a report ends neither the process nor the settling of the message it is about.
+func TestReportWithFault(t *testing.T) {
+	run(t, func(_ *bench, o *Options) {
+		o.SignReport = func(mail.Content) (mail.Content, error) { panic("planted") }
+	}, func(b *bench) {
+		b.hop(always(never, 0))
+		b.letter(nil, "bob@x.example")
+		b.want("states", b.states, "bob@x.example failed 1")
+		list, err := b.List(b.Context(), queue.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Returned(b.Context(), list[0], []int{0}); !errors.Is(err, errReport) {
+			t.Errorf("returned: %v", err)
+		}
+	})
 }
