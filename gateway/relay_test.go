@@ -94,6 +94,26 @@ func TestOutIsRefused(t *testing.T) {
 	}
 }
 
+// De-Mail goes to a De-Mail provider or nowhere: no route takes it to the internet, not even one for everybody.
+func TestDeMailNeverGoesBySMTP(t *testing.T) {
+	s := newSetting(t)
+	s.options.Settings.Routes[0].Domains = patterns(t, "*")
+	g, _ := s.start(t)
+	for _, to := range []string{"amt@stadt.de-mail.de", "amt@DE-MAIL.DE", "hans.meier@provider.de-mail.de"} {
+		r := send(t, g, "in", "alice@firma.example", to, letter("alice@firma.example", to))
+		if r.Code != 550 || !strings.Contains(r.String(), "no route leads to its domain") {
+			t.Errorf("%s: %s", to, r)
+		}
+	}
+	if r := send(t, g, "in", "alice@firma.example", "bob@partner.example", letter("alice@firma.example", "bob@partner.example")); !r.Positive() {
+		t.Fatal(r)
+	}
+	s.hop.wait(t)
+	if n := len(s.hop.got); n > 0 {
+		t.Errorf("%d more went to the internet", n)
+	}
+}
+
 func TestNobodyRelays(t *testing.T) {
 	s := newSetting(t)
 	g, _ := s.start(t)

@@ -36,13 +36,14 @@ type routes struct {
 	table      delivery.Table
 	transports []*smtpout.Transport
 	roundTrip  map[string]bool // by name of the route
+	local      mail.Patterns
 }
 
 // perMX begins the names of the destinations of routes by MX; the domain follows.
 const perMX = "mx:"
 
 func newRoutes(hostname string, s Settings) (routes, error) {
-	r := routes{roundTrip: map[string]bool{}}
+	r := routes{roundTrip: map[string]bool{}, local: s.Local}
 	self := newSelf(hostname, s)
 	for _, b := range s.Backup {
 		if err := r.add(b.route(), backup.Prefix, self, s); err != nil {
@@ -87,6 +88,10 @@ func (r *routes) add(rt Route, prefix string, self self, s Settings) error {
 	return nil
 }
 
+// barred reports whether a recipient is in a De-Mail domain that is not the company's own: no route leads there
+// by SMTP, whatever the routes say (invariant 3; TR-01201 6.1, 10.1.3).
+func (r routes) barred(to mail.Address) bool { return isDeMail(to.Domain) && !r.local.Match(to) }
+
 // never is a delivery.Route.DelayAfter.
 const never = -1
 
@@ -109,6 +114,9 @@ func (r *router) replace(with routes) {
 func (r *router) Route(to mail.Address) (delivery.Route, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	if r.current.barred(to) {
+		return delivery.Route{}, delivery.ErrNoRoute
+	}
 	return r.current.table.Route(to)
 }
 
@@ -116,6 +124,9 @@ func (r *router) Route(to mail.Address) (delivery.Route, error) {
 func (r *router) Destination(to mail.Address) (string, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	if r.current.barred(to) {
+		return "", delivery.ErrNoRoute
+	}
 	return r.current.table.Destination(to)
 }
 
