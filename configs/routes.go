@@ -25,7 +25,7 @@ const (
 type Route struct {
 	// Names the route in logs and metrics: letters, digits, `.`, `_` and `-`.
 	Name string `yaml:"name" required:"yes" example:"exchange"`
-	// The recipients' domains, as under the top-level `domains`; `"*"` is every domain.
+	// The recipients' domains, as under the top-level `domains`; `"*"` is every domain but those of De-Mail.
 	Domains mail.Patterns `yaml:"domains" required:"yes" example:"[firma.example]"`
 	// The host, or the hosts in the order they are tried: names or addresses, without port. A route has
 	// either these or `mx`.
