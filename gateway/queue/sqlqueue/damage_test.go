@@ -246,7 +246,7 @@ func damages(killed bool) map[string]struct {
 // undamaged is there as it was, nothing is lost without a word, and the damaged database is kept (invariant 12).
 // SIEGEL_DAMAGE_ROUNDS sets how often each.
 func TestDamage(t *testing.T) {
-	rounds := uint64(2)
+	rounds := uint64(1)
 	if v := os.Getenv("SIEGEL_DAMAGE_ROUNDS"); v != "" {
 		var err error
 		if rounds, err = strconv.ParseUint(v, 10, 32); err != nil {

@@ -87,7 +87,7 @@ func TestStaleRowsSettleNothing(t *testing.T) {
 		return entries
 	}
 	s := openStore(t, dir)
-	fill(s, 600)
+	fill(s, 150)
 	settleAll(t, s, "a", queue.Outcome{State: queue.Delivered})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func TestStaleRowsSettleNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = openStore(t, dir)
-	entries := fill(s, 200)
+	entries := fill(s, 60)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestStaleRowsSettleNothing(t *testing.T) {
 			overwrite(t, db, (n-1)*page, make([]byte, page))
 		}
 	}
-	overwrite(t, db, 36, []byte{0xff, 0xff}) // the list of free pages cannot be believed
+	overwrite(t, db, 32, []byte{0, 0, 0, 0, 0xff}) // the list of free pages is lost
 	s, recovered := damagedQueue(t, dir)
 	if len(recovered) != 1 {
 		t.Fatalf("%+v", recovered)
