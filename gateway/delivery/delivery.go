@@ -230,6 +230,7 @@ type Options struct {
 	PerProtection  int           // of them for one destination (4)
 	PerDestination int           // attempts at once for one destination (20)
 	Concurrency    int           // attempts at once (200)
+	Lanes          int           // destinations per domain that are worked on at once; the others wait (four times Concurrency)
 	Lease          time.Duration // of a claim, renewed while an attempt lasts (5 minutes)
 	Longest        time.Duration // an attempt is cut after it (1 hour)
 	Refresh        time.Duration // between looks at the store for work nobody announced (1 minute)

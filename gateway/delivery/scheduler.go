@@ -42,6 +42,7 @@ type Scheduler struct {
 	mu     sync.Mutex
 	due    due
 	lanes  map[string]*lane
+	crowd  crowd
 	health map[string]health // destinations in trouble
 	listed map[string]bool   // by the store at the last look, which tells the earliest work of each alone
 	look   bool              // such a destination has done its work: the store knows what is next
@@ -79,6 +80,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 200
+	}
+	if o.Lanes <= 0 {
+		o.Lanes = 4 * o.Concurrency
 	}
 	if o.Protecting <= 0 {
 		o.Protecting = 16
@@ -199,6 +203,9 @@ func (s *Scheduler) startDue(ctx, work context.Context, look time.Time) time.Dur
 			l.poke()
 			continue
 		}
+		if !s.crowd.admit(name, s.o.Lanes) {
+			continue
+		}
 		l := newLane(s, name, work)
 		s.lanes[name] = l
 		s.wg.Go(func() { l.run(ctx) })
@@ -289,6 +296,10 @@ func (s *Scheduler) retire(l *lane) bool {
 		return false
 	}
 	delete(s.lanes, l.name)
+	if next, ok := s.crowd.leave(l.name); ok {
+		s.due.set(next, s.o.Now())
+		s.signal()
+	}
 	if s.listed[l.name] && !s.look {
 		s.look = true
 		s.signal()

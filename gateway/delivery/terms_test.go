@@ -116,3 +116,53 @@ func TestStrangersLeaveRoom(t *testing.T) {
 		}
 	})
 }
+
+// However many domains have mail that is due, few of them are worked on at once; the company's own does not wait for
+// them, and in the end all have theirs.
+func TestLanesAreBounded(t *testing.T) {
+	const domains, most = 100, 7
+	run(t, func(b *bench, o *Options) {
+		o.Router, o.Concurrency, o.Lanes = strangers{b}, 8, most
+		for i := range domains {
+			name := fmt.Sprintf("d%d.example", i)
+			b.routes[name] = "mx:" + name
+		}
+	}, func(b *bench) {
+		b.hop(always(taken, time.Second))
+		var all []queue.New
+		for i := range domains {
+			name := fmt.Sprintf("d%d.example", i)
+			e := letter(t, time.Now(), "bob@"+name)
+			e.Destinations[0] = "mx:" + name
+			all = append(all, e)
+		}
+		b.put(all...)
+		synctest.Wait()
+		lanes := func() int {
+			b.Scheduler.mu.Lock()
+			defer b.Scheduler.mu.Unlock()
+			return len(b.Scheduler.lanes)
+		}
+		if n := lanes(); n != most {
+			t.Errorf("%d lanes, want %d", n, most)
+		}
+		b.letter(nil, "alice@firma.example")
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		if !strings.Contains(strings.Join(b.states(), ", "), "alice@firma.example delivered") {
+			t.Errorf("the company's own mail waits: %v", b.states())
+		}
+		if n := lanes(); n > most {
+			t.Errorf("%d lanes, want no more than %d", n, most)
+		}
+		b.Wake(all[domains-1].Destinations...) // waits already
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if n := b.count(queue.Delivered); n != domains+1 {
+			t.Errorf("%d of %d delivered", n, domains+1)
+		}
+		if n := lanes(); n != 0 || b.crowd.lanes != 0 || len(b.crowd.waiting) != 0 {
+			t.Errorf("%d lanes, a crowd of %d, %d waiting", n, b.crowd.lanes, len(b.crowd.waiting))
+		}
+	})
+}
