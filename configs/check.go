@@ -1,7 +1,10 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"os"
@@ -101,10 +104,15 @@ func (k *checker) folder(dotted string, p Path, mustExist bool) {
 		return
 	}
 	info, err := os.Stat(p.String())
+	if err == nil && info.IsDir() && mustExist {
+		err = listable(p.String())
+	}
 	switch {
 	case err == nil && !info.IsDir():
 		k.fail(dotted, "%s is not a folder", shorten(p.String()))
 	case err == nil:
+	case mustExist && errors.Is(err, fs.ErrNotExist):
+		k.fail(dotted, "%s: there is no such folder; make it, or remove the setting if you need none", shorten(p.String()))
 	case mustExist:
 		k.fail(dotted, "%s: %s", shorten(p.String()), strings.Replace(fileTrouble(err), "file", "folder", 1))
 	default:
@@ -112,6 +120,19 @@ func (k *checker) folder(dotted string, p Path, mustExist bool) {
 			k.fail(dotted, "neither %s nor the folder around it is there; make it and give it to the user of the gateway", shorten(p.String()))
 		}
 	}
+}
+
+// listable is the error of reading what is in a folder.
+func listable(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
 }
 
 // file holds that a path can be read as a file, and returns its bytes.

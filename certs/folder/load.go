@@ -21,7 +21,7 @@ import (
 
 // Load reads a folder and the folders in it. Keys are matched to certificates by their public key,
 // whichever files they lie in. Certificates in the trust folder are anchors, CA certificates elsewhere help
-// to build paths. What is wrong with a file is in the report and does not stop the others; the error is for
+// to build paths. An empty dir is a folder without files, of which none is read. What is wrong with a file is in the report and does not stop the others; the error is for
 // a folder that cannot be read. Each certificate is judged once, so that the report can tell which of them cannot be used.
 func Load(dir string, o Options) (*Folder, Report, error) {
 	if o.Now.IsZero() {
@@ -57,10 +57,17 @@ type foundKey struct {
 // folders reads the files of the folder and of the trust folder, which may lie in it.
 func (l *loader) folders(dir string) error {
 	trust := l.options.TrustDir
+	if dir == "" && trust == "" {
+		return nil
+	}
 	if trust == "" {
 		trust = filepath.Join(dir, "trust")
 	}
-	paths, err := list(dir)
+	var paths []string
+	var err error
+	if dir != "" {
+		paths, err = list(dir)
+	}
 	if err != nil {
 		return err
 	}

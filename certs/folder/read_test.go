@@ -319,6 +319,21 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// Without a folder there are no certificates, and nothing of the current directory is taken for one; authorities alone
+// are read.
+func TestLoadNothing(t *testing.T) {
+	p := newPlace(t)
+	p.write("trust/stray.pem", nil)
+	t.Chdir(p.dir)
+	f, r, err := folder.Load("", folder.Options{})
+	if err != nil || f.Validator() == nil || r.String() != "" {
+		t.Errorf("%v, report %q", err, r)
+	}
+	if _, r, err = folder.Load("", folder.Options{TrustDir: filepath.Join(p.dir, "trust")}); err != nil || !strings.Contains(r.String(), "trust/stray.pem") {
+		t.Errorf("%v, report %q", err, r)
+	}
+}
+
 // The files of RFC 9216 hold one key and three certificates, each in a part of its own.
 func TestVectorsRFC9216(t *testing.T) {
 	dir := os.Getenv("SIEGEL_TESTDATA")
