@@ -122,6 +122,7 @@ type Gateway struct {
 	throttle  *throttle.Throttle
 	throttled prometheus.Counter
 	watch     atomic.Pointer[watch]
+	setAside  chan struct{} // a database of the queue was
 	ways      atomic.Pointer[ways]
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
 	kept      *backup.Domains
@@ -132,7 +133,7 @@ func New(o Options) (*Gateway, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key)}
+	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1)}
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
 	g.setThrottle(o.Settings)
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics, &g.stored}, o.Recorders...)
@@ -144,7 +145,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, err
 	}
 	if g.store, err = sqlqueue.Open(context.Background(), sqlqueue.Options{
-		Dir: g.queueDir(), Key: o.Key, Now: o.Now, Log: o.Log, Recovered: recovered.count,
+		Dir: g.queueDir(), Key: o.Key, Now: o.Now, Log: o.Log, Recovered: g.recovered(recovered),
 	}); err != nil {
 		return nil, fmt.Errorf("opening the queue: %w", err)
 	}
@@ -244,6 +245,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.listeners.Serve(ctx) })
 	group.Go(func() error { return g.scheduler.Run(ctx) })
+	group.Go(func() error { return g.tellSetAside(ctx) })
 	if g.folder != nil {
 		group.Go(func() error { return g.folder.Run(ctx) })
 	}

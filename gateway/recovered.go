@@ -47,6 +47,17 @@ func (r *recoveries) count(c sqlqueue.Recovery) {
 	}
 }
 
+// recovered is told by the queue, which takes nothing meanwhile.
+func (g *Gateway) recovered(r *recoveries) func(sqlqueue.Recovery) {
+	return func(c sqlqueue.Recovery) {
+		r.count(c)
+		select {
+		case g.setAside <- struct{}{}:
+		default: // it will look anyway
+		}
+	}
+}
+
 // damagedCheck warns while a damaged database of the queue is kept: somebody has to look.
 func (g *Gateway) damagedCheck() admin.Check {
 	return admin.Check{

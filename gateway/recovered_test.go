@@ -23,27 +23,7 @@ import (
 func TestDamagedQueue(t *testing.T) {
 	s := newSetting(t)
 	dir := filepath.Join(s.options.State, "queue")
-	store, err := sqlqueue.Open(t.Context(), sqlqueue.Options{Dir: dir, Key: s.options.Key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := queuetest.Entry(time.Now(), queuetest.Bytes(letter("alice@firma.example", "bob@partner.example")), "lost")
-	n.Envelope.Recipients[0].Address = mail.Address{Local: "bob", Domain: "partner.example"}
-	if err := store.Put(t.Context(), []queue.New{n}); err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	db := filepath.Join(dir, "queue.db")
-	data, err := os.ReadFile(db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	copy(data, make([]byte, 4096))
-	if err := os.WriteFile(db, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	damageQueue(t, s, dir)
 	s.options.Socket = filepath.Join(t.TempDir(), "run", "c.sock")
 	_, stop := s.start(t)
 	if got := s.hop.wait(t); !strings.Contains(got, "planted body") {
@@ -77,6 +57,32 @@ func TestDamagedQueue(t *testing.T) {
 	stop()
 	if log := s.log.String(); !strings.Contains(log, "level=error msg=\"queue: the database was damaged: 1 messages were carried over") {
 		t.Errorf("log: %s", log)
+	}
+}
+
+// damageQueue makes a queue of one message whose database is damaged.
+func damageQueue(t *testing.T, s *setting, dir string) {
+	t.Helper()
+	store, err := sqlqueue.Open(t.Context(), sqlqueue.Options{Dir: dir, Key: s.options.Key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := queuetest.Entry(time.Now(), queuetest.Bytes(letter("alice@firma.example", "bob@partner.example")), "lost")
+	n.Envelope.Recipients[0].Address = mail.Address{Local: "bob", Domain: "partner.example"}
+	if err := store.Put(t.Context(), []queue.New{n}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := filepath.Join(dir, "queue.db")
+	data, err := os.ReadFile(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(data, make([]byte, 4096))
+	if err := os.WriteFile(db, data, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -26,6 +26,8 @@ type memory struct {
 	broken   error // of every method, where set
 	damaged  map[mail.ID]bool
 	openings int
+
+	unrenewed error // of Renew alone, where set
 }
 
 type kept struct {
@@ -147,6 +149,9 @@ func (s *memory) Renew(_ context.Context, c queue.Claim, until time.Time) error 
 		return err
 	}
 	defer unlock()
+	if s.unrenewed != nil {
+		return s.unrenewed
+	}
 	m := s.find(c)
 	if m == nil {
 		return queue.ErrLeaseLost

@@ -205,6 +205,46 @@ func TestCutBeforeLeaseEnds(t *testing.T) {
 	})
 }
 
+// While renewals fail, nobody gets the message before its attempt has been cut, neither this process nor another that
+// asks for it all the time.
+func TestNobodyElseBeforeTheCut(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		var cut, next time.Time
+		b.hop(func(ctx context.Context, a Attempt) []Result {
+			if !cut.IsZero() {
+				next = time.Now()
+				return []Result{taken}
+			}
+			<-ctx.Done()
+			cut = time.Now()
+			return []Result{{Status: Deferred, Text: "cut"}}
+		})
+		b.memory.mu.Lock()
+		b.memory.unrenewed = errors.New("disk")
+		b.memory.mu.Unlock()
+		b.letter(nil, "bob@x.example")
+		synctest.Wait()
+		start := time.Now()
+		for next.IsZero() && time.Since(start) < time.Hour {
+			claims, err := b.memory.Claim(t.Context(), "x.example", time.Now(), time.Minute, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range claims {
+				next = time.Now()
+				if err := b.memory.Settle(t.Context(), c, []queue.Outcome{{Index: 0, State: queue.Delivered}}, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		if cut.IsZero() || next.Before(cut) || cut.Sub(start) >= 5*time.Minute {
+			t.Errorf("cut after %v, the next had it after %v", cut.Sub(start), next.Sub(start))
+		}
+	})
+}
+
 // An attempt whose lease passed to another is cut, and what it brought is not recorded.
 func TestLeaseLost(t *testing.T) {
 	run(t, nil, func(b *bench) {

@@ -112,7 +112,7 @@ func TestCheck(t *testing.T) {
 	if _, err := db.Exec("CREATE TABLE t (a); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<9999) INSERT INTO t SELECT i FROM n"); err != nil {
 		t.Fatal(err)
 	}
-	if err := sqldb.Check(db); err != nil {
+	if err := sqldb.Check(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()
@@ -124,7 +124,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	if err := sqldb.Check(open(t, path, sqldb.Options{})); err == nil {
+	if err := sqldb.Check(t.Context(), open(t, path, sqldb.Options{})); err == nil {
 		t.Error("a damaged database passes")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/sqldb"
@@ -30,6 +31,10 @@ type database struct {
 	read  *sql.DB
 	w     writeStatements
 	r     readStatements
+
+	unproven bool // whether rows and indexes agree was not looked at
+	proof    sync.WaitGroup
+	stop     context.CancelFunc // ends the proof; nil: there is none
 }
 
 // openDatabase opens and prepares the database in path.
@@ -98,6 +103,10 @@ func checkKey(ctx context.Context, db *sql.DB, key atrest.Key) error {
 
 // close closes all connections; what waits in the write-ahead log goes to the database.
 func (db *database) close() error {
+	if db.stop != nil {
+		db.stop()
+		db.proof.Wait()
+	}
 	var errs []error
 	for _, c := range []*sql.DB{db.read, db.write} { // the last to go tidies up
 		if c != nil {

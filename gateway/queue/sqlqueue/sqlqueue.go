@@ -47,6 +47,8 @@ type Options struct {
 	Log    logrus.FieldLogger // of faults of the storage; nil: none
 	// Recovered is told when a damaged database was set aside, also before Open returns; nil: only the log is.
 	Recovered func(Recovery)
+
+	whole int64 // size up to which a database is checked whole at the start
 }
 
 // Store is a queue.Store. All methods may be called at once.
@@ -123,6 +125,7 @@ func (s *Store) start(ctx context.Context) error {
 		return err
 	}
 	go s.writer.run()
+	s.prove(db)
 	sweep, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.sweeping.Go(func() { s.sweep(sweep) })
@@ -134,6 +137,9 @@ func (s *Store) path() string { return filepath.Join(s.o.Dir, databaseName) }
 func (o Options) withDefaults() Options {
 	if o.Inline <= 0 {
 		o.Inline = defaultInline
+	}
+	if o.whole <= 0 {
+		o.whole = fullCheck
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -1,6 +1,7 @@
 package sqlqueue
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +21,9 @@ const (
 	readySuffix = ".ready-"
 	asidePrefix = "damaged-"
 )
+
+// ReportName is the file beside a damaged database that says what became of it.
+const ReportName = "report.txt"
 
 // asideName ends the name of the folder for a database that is set aside now.
 func (s *Store) asideName() string {
@@ -109,7 +113,7 @@ func (r *rescue) report() error {
 		return err
 	}
 	text := fmt.Sprintf("%s\n%s\n%s.\n", r.Time.UTC().Format(time.RFC3339), r.Reason, r.Recovery)
-	return os.WriteFile(filepath.Join(dir, "report.txt"), []byte(text), 0o600)
+	return os.WriteFile(filepath.Join(dir, ReportName), []byte(text), 0o600)
 }
 
 // Aside lists the folders with damaged databases that are still kept in the queue's folder dir, the oldest first.
@@ -126,7 +130,7 @@ func (r *rescue) finish() error {
 	if err := errors.Join(r.moveOrphans(), r.report()); err != nil {
 		return err
 	}
-	if err := errors.Join(sqldb.Check(r.db), sqldb.Checkpoint(r.db)); err != nil {
+	if err := errors.Join(sqldb.Check(context.Background(), r.db), sqldb.Checkpoint(r.db)); err != nil {
 		return err
 	}
 	if err := r.db.Close(); err != nil {

@@ -292,6 +292,7 @@ func (w *writer) repair(cause error) {
 			case <-w.alarms: // of the database that failed
 			default:
 			}
+			w.store.prove(db)
 			log.Warn("queue: the storage is sound again")
 			return
 		}

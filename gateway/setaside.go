@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
+	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/internal/safetext"
+)
+
+const (
+	// toldName is a file beside a damaged database of which the administrators were told.
+	toldName = "told"
+	// How long to wait after the first try at telling them that failed, and at most.
+	tellFirst, tellMost = time.Second, 5 * time.Minute
+	// How much of a report is told.
+	reportBytes, reportLine = 8 << 10, 500
+)
+
+// tellSetAside tells the administrators by mail of each damaged database of the queue that was set aside, also by a
+// process that came to no mail any more, until ctx ends. It returns nil.
+func (g *Gateway) tellSetAside(ctx context.Context) error {
+	told := map[string]bool{} // by this process
+	for wait := tellFirst; ; {
+		again := (<-chan time.Time)(nil)
+		if err := g.tellNew(ctx, told); err != nil && ctx.Err() == nil {
+			g.o.Log.WithError(err).Warn("The administrators cannot be told by mail that a damaged queue was set aside; it is tried again. See admin.mail_to.")
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			again, wait = timer.C, min(2*wait, tellMost)
+		} else {
+			wait = tellFirst
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-g.setAside:
+		case <-again:
+		}
+	}
+}
+
+// tellNew sends one mail about all that nobody was told of. Where nobody is to be told, that stays so.
+func (g *Gateway) tellNew(ctx context.Context, told map[string]bool) error {
+	to := g.watch.Load().mailTo
+	all, err := sqlqueue.Aside(g.queueDir())
+	if err != nil || len(to) == 0 {
+		return err
+	}
+	var dirs []string
+	var reports strings.Builder
+	for _, dir := range all {
+		text, err := newReport(dir)
+		if err != nil {
+			return err
+		}
+		if text != "" && !told[dir] {
+			dirs = append(dirs, dir)
+			fmt.Fprintf(&reports, "  %s\n%s\n", filepath.Join(dir, sqlqueue.ReportName), text)
+		}
+	}
+	if len(dirs) == 0 {
+		return nil
+	}
+	env, content := report.Notice(g.o.Now(), g.o.Hostname, to, "Siegel set a damaged queue aside", fmt.Sprintf(setAsideText, reports.String(), reports.String()))
+	if err := g.putNotice(ctx, env, content); err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		told[dir] = true
+		if err := os.WriteFile(filepath.Join(dir, toldName), nil, 0o600); err != nil {
+			g.o.Log.WithError(err).Warn("The administrators will be told again at the next start that a damaged queue was set aside.")
+		}
+	}
+	return nil
+}
+
+// newReport reads the report in the folder of a damaged database; empty where it was told, or nothing was set aside.
+func newReport(dir string) (string, error) {
+	if _, err := os.Lstat(filepath.Join(dir, toldName)); !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	f, err := os.Open(filepath.Join(dir, sqlqueue.ReportName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, reportBytes))
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(text)) {
+		b.WriteString("  " + safetext.Line(strings.TrimRight(line, "\n"), reportLine) + "\n")
+	}
+	return b.String(), nil
+}
+
+const setAsideText = `The database of the queue was damaged. It was set aside, what was readable is in a new one, and mail goes on:
+
+%s
+Check the disk before you trust it again. What is held waits for you, since it cannot be told whether it was delivered:
+
+  siegel queue list --state held
+  siegel queue release ID        deliver it, it may arrive twice
+  siegel queue drop ID           remove it, nobody is told
+
+Of messages that were lost, the log of the time they were taken names sender and recipients. Move the folder away when
+you have looked at it; until then the gateway warns of it.
+
+-- Deutsch --
+
+Die Datenbank der Warteschlange war beschädigt. Sie wurde beiseitegelegt, was lesbar war, steht in einer neuen, und die
+Mail läuft weiter:
+
+%s
+Prüfen Sie die Platte, bevor Sie ihr wieder trauen. Was angehalten ist, wartet auf Sie, denn ob es zugestellt wurde, ist
+nicht zu erkennen:
+
+  siegel queue list --state held
+  siegel queue release ID        zustellen, es kann doppelt ankommen
+  siegel queue drop ID           entfernen, niemand erfährt davon
+
+Von verlorenen Nachrichten nennt das Protokoll der Zeit, zu der sie angenommen wurden, Absender und Empfänger. Räumen Sie
+den Ordner weg, wenn Sie ihn angesehen haben; bis dahin warnt das Gateway davor.
+`
