@@ -7,9 +7,7 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/gateway"
-	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/mail"
-	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 )
 
@@ -90,37 +88,5 @@ func TestSetAsideIsToldLater(t *testing.T) {
 	s.start(t)
 	if n, notice := notices(t, s, 1); n != 1 || strings.Contains(notice, half) {
 		t.Errorf("%d notices:\n%s", n, notice)
-	}
-}
-
-// A queue that is found damaged while the gateway runs takes nothing meanwhile; the notice follows once it does.
-func TestSetAsideIsToldWhileRunning(t *testing.T) {
-	s := newSetting(t)
-	s.options.Settings.MailTo = []mail.Address{postmaster}
-	s.options.Socket = filepath.Join(t.TempDir(), "run", "c.sock")
-	g, _ := s.start(t)
-	relayed(t, s, g)
-	log := filepath.Join(s.options.State, "queue", "queue.db-wal")
-	info, err := os.Stat(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.OpenFile(log, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteAt(make([]byte, info.Size()-32), 32); err != nil { // all pages in the log, where everything still is
-		t.Fatal(err)
-	}
-	client := admin.NewClient(s.options.Socket)
-	for range 100 { // until a reader comes upon it
-		client.Queue(t.Context(), queue.Filter{})
-		if list, err := sqlqueue.Aside(filepath.Dir(log)); err == nil && len(list) > 0 {
-			break
-		}
-	}
-	if n, _ := notices(t, s, 1); n != 1 {
-		t.Error("nobody was told")
 	}
 }
