@@ -27,6 +27,9 @@ func finish(c *Config, d *decoder) {
 		if l.Senders == nil && l.Role != RoleExternal {
 			l.Senders = c.Domains
 		}
+		if l.Role == RoleInternal || l.Role == RoleRoundTrip {
+			unlimited(c, l, at+".limits")
+		}
 		if l.UsersFile != "" {
 			l.Users = append(l.Users, d.users(l.UsersFile, at)...)
 		}
@@ -44,6 +47,17 @@ func finish(c *Config, d *decoder) {
 	for i := range c.Policy.Rules {
 		if c.Policy.Rules[i].Name == "" {
 			c.Policy.Rules[i].Name = "rule " + strconv.Itoa(i+1)
+		}
+	}
+}
+
+// unlimited has the company's own servers connect as often as they like, unless the file says otherwise.
+func unlimited(c *Config, l *Listener, at string) {
+	for key, value := range map[string]*int{
+		"connections_per_minute": &l.Limits.ConnectionsPerMinute, "errors_per_hour": &l.Limits.ErrorsPerHour,
+	} {
+		if c.origins[at+"."+key] == (Origin{}) {
+			*value = 0
 		}
 	}
 }

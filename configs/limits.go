@@ -13,7 +13,8 @@ type Limits struct {
 	// The most connections at once of one client, which is an IPv4 address or an IPv6 /64. A /48 may have 16
 	// times as many, here and in what follows.
 	ConnectionsPerClient int `yaml:"connections_per_client" default:"100" min:"1" max:"100000"`
-	// The most new connections of one client in a minute; 0 is no limit.
+	// The most new connections of one client in a minute; 0 is no limit, and is meant on an internal or roundtrip
+	// listener where the key is absent.
 	ConnectionsPerMinute int `yaml:"connections_per_minute" default:"600" min:"0" max:"1000000"`
 	// The most messages of one client in an hour; 0 is no limit.
 	MessagesPerHour int `yaml:"messages_per_hour" default:"0" min:"0" max:"1000000000" example:"5000"`
@@ -22,8 +23,8 @@ type Limits struct {
 	// The most recipients of one client in an hour; 0 is no limit.
 	RecipientsPerHour int `yaml:"recipients_per_hour" default:"0" min:"0" max:"1000000000" example:"20000"`
 	// The most errors of one client in an hour, such as recipients that are not known here, before its
-	// connections are refused; 0 is no limit. On a listener with `exchange_online` there is none, since its clients
-	// speak for others, too.
+	// connections are refused; 0 is no limit, and is meant on an internal or roundtrip listener where the key is
+	// absent. On a listener with `exchange_online` there is none, since its clients speak for others, too.
 	ErrorsPerHour int `yaml:"errors_per_hour" default:"1000" min:"0" max:"1000000000"`
 	// Networks whose clients the seven keys above do not bind: the company's own servers, a provider's relay
 	// that hands over everybody's mail.

@@ -41,6 +41,8 @@ policy:
 routes:
   - {name: company, domains: firma.example, host: 127.0.0.1, port: %[5]s, tls: none, concurrency: %[6]d}
   - {name: all, domains: "*", host: 127.0.0.1, port: %[5]s, tls: none, concurrency: %[6]d}
+throttle: {except: [firma.example]}
+record: {enabled: %[7]t}
 admin: {socket: %[1]s/run/control.sock}
 `
 
@@ -68,7 +70,7 @@ func (s *setting) gateway(ctx context.Context, r row) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf(configuration, s.dir, addr, level(r.sign), level(r.encrypt), sinkPort, s.o.sessions)
+	text := fmt.Sprintf(configuration, s.dir, addr, level(r.sign), level(r.encrypt), sinkPort, s.o.sessions, s.o.record)
 	file := filepath.Join(s.dir, "siegel.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 // Command bench measures the gateway beside Postfix in one run; it judges nothing.
 //
-//	go run ./test/bench [-small N] [-large N] [-rounds N] [-sessions N] [-profile DIR]
+//	go run ./test/bench [-small N] [-large N] [-rounds N] [-sessions N] [-record=false] [-profile DIR]
 //
 // smtp-source sends through the server under test to smtp-sink. A round lasts from the first connection to the
 // last message in the sink; rounds of the gateway and of Postfix take turns. With -profile the gateway runs in
@@ -25,6 +25,7 @@ type options struct {
 	small, large int // messages of a round
 	rounds       int
 	sessions     int
+	record       bool
 	profile      string
 }
 
@@ -34,6 +35,7 @@ func main() {
 	flag.IntVar(&o.large, "large", 100, "messages of 1 MB in a round")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; the median is told")
 	flag.IntVar(&o.sessions, "sessions", 20, "connections at once")
+	flag.BoolVar(&o.record, "record", true, "keep the record of messages, as the gateway does by itself")
 	flag.StringVar(&o.profile, "profile", "", "folder for CPU profiles of the gateway, which then runs in this process")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
