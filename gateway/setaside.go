@@ -33,9 +33,7 @@ func (g *Gateway) tellSetAside(ctx context.Context) error {
 		again := (<-chan time.Time)(nil)
 		if err := g.tellNew(ctx, told); err != nil && ctx.Err() == nil {
 			g.o.Log.WithError(err).Warn("The administrators cannot be told by mail that a damaged queue was set aside; it is tried again. See admin.mail_to.")
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			again, wait = timer.C, min(2*wait, tellMost)
+			again, wait = time.After(wait), min(2*wait, tellMost)
 		} else {
 			wait = tellFirst
 		}
