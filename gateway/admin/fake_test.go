@@ -64,19 +64,20 @@ func (s *fakeStore) Change(_ context.Context, id mail.ID, o queue.Order) ([]int,
 		}
 		var done []int
 		for _, i := range o.Only {
-			r := &s.messages[n].Recipients[i]
-			if s.taken[r.Address.String()] {
-				continue
+			if !s.taken[s.messages[n].Recipients[i].Address.String()] {
+				done = append(done, i)
 			}
-			done = append(done, i)
+		}
+		if len(done) == 0 || len(o.Reports) > 0 && len(done) < len(o.Only) {
+			return nil, queue.ErrLeased
+		}
+		for _, i := range done {
+			r := &s.messages[n].Recipients[i]
 			r.State, r.LastReply = cmp.Or(o.State, r.State), cmp.Or(o.Reply, r.LastReply)
 			r.Destination, r.Rerouted = cmp.Or(o.Destination, r.Destination), r.Rerouted || o.Destination != ""
 			if !o.Due.IsZero() {
 				r.Next = o.Due
 			}
-		}
-		if len(done) == 0 || len(o.Reports) > 0 && len(done) < len(o.Only) {
-			return nil, queue.ErrLeased
 		}
 		s.reports = append(s.reports, o.Reports...)
 		return done, nil
