@@ -15,7 +15,7 @@ import (
 func TestSyncsFail(t *testing.T) {
 	for name, inject := range map[string]string{
 		"of the log and the content": "inject=fsync,fdatasync:error=EIO:when=4+8",
-		"of writes":                  "inject=pwrite64:error=EIO:when=60+120",
+		"of writes":                  "inject=pwrite64:error=EIO:when=200+200",
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "", "1h")

@@ -33,7 +33,7 @@ func (w *world) load(connections, each int, refused func(error)) map[string]bool
 				subject := fmt.Sprintf("%d-%d-%d", len(w.gateway.Log()), n, i)
 				if _, err = c.send(subject, size); err != nil {
 					refused(err)
-					if codeOf(err) == 0 {
+					if code := codeOf(err); code == 0 || code == 421 { // the connection is over
 						c.conn.Close()
 						c = nil
 					}
