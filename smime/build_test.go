@@ -2,7 +2,6 @@ package smime_test
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/base64"
 	"io"
 	"strings"
@@ -37,7 +36,7 @@ func enveloped(t testing.TB, w *world, inner string, a cms.Algorithm) string {
 func encrypt(t testing.TB, to person, inner string, a cms.Algorithm) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	e, err := cms.NewEncrypter(&b, cms.EncryptOptions{Recipients: []*x509.Certificate{to.cert}, Algorithm: a, Size: int64(len(inner))})
+	e, err := cms.NewEncrypter(&b, cms.EncryptOptions{Recipients: []cms.Recipient{{Certificate: to.cert}}, Algorithm: a, Size: int64(len(inner))})
 	if err != nil {
 		t.Fatal(err)
 	}

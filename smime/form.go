@@ -40,7 +40,7 @@ func FormOf(src Source) (Form, error) {
 	if err != nil || layer == TypeSigned {
 		return Form{Signed: err == nil}, err
 	}
-	if _, err = cms.NewDecrypter(message, none, cms.Limits{}); err == nil || errors.Is(err, cms.ErrNoKey) {
+	if _, err = cms.NewDecrypter(message, cms.DecryptOptions{Keys: none}); err == nil || errors.Is(err, cms.ErrNoKey) {
 		return Form{Encrypted: true}, nil
 	}
 	if !finding(err) {

@@ -3,6 +3,7 @@ package smime
 import (
 	"bufio"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -200,7 +201,7 @@ func (p *protection) encrypted(w io.Writer) error {
 		return err
 	}
 	b := entity.NewBase64Writer(w)
-	enc, err := cms.NewEncrypter(b, cms.EncryptOptions{Recipients: p.o.EncryptTo, Algorithm: p.o.Algorithm, Size: size})
+	enc, err := cms.NewEncrypter(b, cms.EncryptOptions{Recipients: recipientsOf(p.o.EncryptTo), Algorithm: p.o.Algorithm, Size: size})
 	if err != nil {
 		return err
 	}
@@ -245,6 +246,15 @@ func (p *protection) plaintext() (write func(io.Writer) error, size int64, err e
 		return f.tail(w, signature)
 	}
 	return write, int64(len(f.head)) + size + end.n, nil
+}
+
+// recipientsOf are those whose certificates are given.
+func recipientsOf(certs []*x509.Certificate) []cms.Recipient {
+	recipients := make([]cms.Recipient, len(certs))
+	for i, c := range certs {
+		recipients[i].Certificate = c
+	}
+	return recipients
 }
 
 // envelopeFields are the fields of an encrypted message (RFC 8551, 3.3 and 3.4).

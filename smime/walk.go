@@ -192,7 +192,7 @@ func (w *walker) envelope(body io.Reader, layer string, errant bool) (*message, 
 	if find == nil || errant || w.o.Scratch == nil {
 		find = func([]cms.RecipientID) []cms.Key { return nil }
 	}
-	d, err := cms.NewDecrypter(body, find, w.o.Limits.CMS)
+	d, err := cms.NewDecrypter(body, cms.DecryptOptions{Keys: find, Limits: w.o.Limits.CMS})
 	if err != nil && !finding(err) {
 		return nil, err
 	}

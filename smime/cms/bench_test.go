@@ -115,7 +115,7 @@ func benchmarkDecrypt(b *testing.B, algorithm Algorithm, known bool) {
 		}
 		message := encrypt(b, o, content)
 		for b.Loop() {
-			d, err := NewDecrypter(bytes.NewReader(message), finder(p), Limits{})
+			d, err := NewDecrypter(bytes.NewReader(message), DecryptOptions{Keys: finder(p)})
 			if err == nil {
 				_, err = io.Copy(io.Discard, d)
 			}
@@ -245,7 +245,7 @@ func encryptFile(in, out string, p party, algorithm Algorithm) error {
 
 func decryptFile(in, out string, p party) error {
 	return fileToFile(in, out, func(r *os.File, w *bufio.Writer) error {
-		d, err := NewDecrypter(r, finder(p), Limits{})
+		d, err := NewDecrypter(r, DecryptOptions{Keys: finder(p)})
 		if err != nil {
 			return fmt.Errorf("%s: %w", in, err)
 		}

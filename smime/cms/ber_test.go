@@ -190,7 +190,7 @@ func TestNesting(t *testing.T) {
 			"skip":     func() error { return reader(data).skip() },
 			"sign":     func() error { _, err := NewVerifier(bytes.NewReader(data), Limits{}); return err },
 			"detached": func() error { _, err := VerifyDetached(data, strings.NewReader(""), Limits{}); return err },
-			"decrypt":  func() error { _, err := NewDecrypter(bytes.NewReader(data), nil, Limits{}); return err },
+			"decrypt":  func() error { _, err := NewDecrypter(bytes.NewReader(data), DecryptOptions{}); return err },
 			"octets": func() error {
 				o, err := reader(data).octets(uint32(tag &^ tagConstructed))
 				if err == nil {

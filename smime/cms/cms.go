@@ -82,13 +82,15 @@ func (id RecipientID) Matches(c *x509.Certificate) bool {
 	return id.Serial != nil && id.Serial.Cmp(c.SerialNumber) == 0 && bytes.Equal(id.Issuer, c.RawIssuer)
 }
 
-// Key is a private key with the certificate that recipients are found by. Decrypter may be opaque (a card,
-// Vault); it is called with [crypto/rsa.PKCS1v15DecryptOptions] (SessionKeyLen set) or
-// [crypto/rsa.OAEPOptions]. An error of it that has the method Temporary() bool and returns true there
+// Key is a private key with the certificate that recipients are found by. Where the certificate has an RSA key
+// Decrypter is set, where it has one on an elliptic curve Agreement is; [NewKeyAgreement] makes one. Both may be
+// opaque (a card, Vault). Decrypter is called with [crypto/rsa.PKCS1v15DecryptOptions] (SessionKeyLen set) or
+// [crypto/rsa.OAEPOptions]. An error of either that has the method Temporary() bool and returns true there
 // means that the key is away: it is handed on. Every other error is a failed decryption.
 type Key struct {
 	Certificate *x509.Certificate
 	Decrypter   crypto.Decrypter
+	Agreement   KeyAgreement
 }
 
 // KeyFinder returns the keys that may open a message to ids, in the order in which to try them. Keys that

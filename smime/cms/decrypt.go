@@ -24,21 +24,28 @@ type Decrypter struct {
 	err        error  // what follows out
 }
 
-// NewDecrypter reads an EnvelopedData or AuthEnvelopedData as far as its content, asks find for keys and gets
+// DecryptOptions says how to decrypt.
+type DecryptOptions struct {
+	Keys   KeyFinder // nil: there are none
+	Legacy bool      // read content under 3DES in CBC mode too, which nobody should send any more
+	Limits Limits
+}
+
+// NewDecrypter reads an EnvelopedData or AuthEnvelopedData as far as its content, asks o.Keys for keys and gets
 // the content key. Where the error is ErrNoKey or ErrUnsupported or that of a key that is away, the
-// Decrypter may be there nevertheless, for its Info alone. A nil find has no keys. Bytes behind the
+// Decrypter may be there nevertheless, for its Info alone. Bytes behind the
 // ContentInfo are not looked at.
 //
 // It makes at most 24 calls of private keys. Of recipient infos with PKCS #1 v1.5 it decrypts one only, and
 // does not say whether that went well; every failure shows as ErrDecrypt at the end of the content.
-func NewDecrypter(r io.Reader, find KeyFinder, l Limits) (*Decrypter, error) {
-	l = l.withDefaults()
+func NewDecrypter(r io.Reader, o DecryptOptions) (*Decrypter, error) {
+	l := o.Limits.withDefaults()
 	d := &Decrypter{r: newBERReader(r, l), l: l}
 	encryption, err := d.open()
 	if err != nil {
 		return nil, err
 	}
-	if d.err = d.begin(encryption, find); d.err != nil {
+	if d.err = d.begin(encryption, o.Keys); d.err != nil {
 		return d, d.err
 	}
 	return d, nil

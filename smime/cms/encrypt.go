@@ -2,18 +2,16 @@ package cms
 
 import (
 	"crypto/rand"
-	"crypto/x509"
 	"fmt"
 	"io"
 )
 
 // EncryptOptions says for whom to encrypt and how.
 type EncryptOptions struct {
-	Recipients []*x509.Certificate // RSA; at least one
-	Algorithm  Algorithm           // CBC gives EnvelopedData, GCM AuthEnvelopedData; "": AES256CBC
-	Size       int64               // of the plaintext in bytes; negative: unknown
-	OAEP       bool                // RSAES-OAEP with SHA-256 (RFC 3560) instead of PKCS #1 v1.5
-	Rand       io.Reader           // of keys and vectors; nil: crypto/rand
+	Recipients []Recipient // at least one
+	Algorithm  Algorithm   // CBC gives EnvelopedData, GCM AuthEnvelopedData; "": AES256CBC
+	Size       int64       // of the plaintext in bytes; negative: unknown
+	Rand       io.Reader   // of keys and vectors; nil: crypto/rand
 }
 
 // CiphertextSize is the number of bytes of the encrypted content alone, for Size bytes of plaintext; -1 where
@@ -89,15 +87,15 @@ func NewEncrypter(w io.Writer, o EncryptOptions) (io.WriteCloser, error) {
 func (o EncryptOptions) recipientInfos(key []byte) ([]byte, error) {
 	var infos [][]byte
 	seen := map[string]bool{}
-	for _, c := range o.Recipients {
-		if c == nil {
+	for _, r := range o.Recipients {
+		if r.Certificate == nil {
 			return nil, fmt.Errorf("%w: a recipient has no certificate", ErrUnsupported)
 		}
-		if seen[string(c.Raw)] {
+		if seen[string(r.Certificate.Raw)] {
 			continue
 		}
-		seen[string(c.Raw)] = true
-		info, err := encodeKeyTrans(o.Rand, c, key, o.OAEP)
+		seen[string(r.Certificate.Raw)] = true
+		info, err := encodeKeyTrans(o.Rand, r, key)
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,11 +19,18 @@ func algorithms() []Algorithm {
 	return []Algorithm{AES128CBC, AES192CBC, AES256CBC, AES128GCM, AES192GCM, AES256GCM}
 }
 
-func to(parties ...party) (certs []*x509.Certificate) {
+func to(parties ...party) []Recipient { return toOAEP(false, parties...) }
+
+// toOAEP are parties as recipients, with the OAEP that is usual or with PKCS #1 v1.5.
+func toOAEP(oaep bool, parties ...party) (recipients []Recipient) {
 	for _, p := range parties {
-		certs = append(certs, p.cert)
+		r := Recipient{Certificate: p.cert}
+		if oaep {
+			r.OAEP = &OAEPOptions{}
+		}
+		recipients = append(recipients, r)
 	}
-	return certs
+	return recipients
 }
 
 // TestEncryptDecrypt goes through every algorithm, size and form.
@@ -34,7 +40,7 @@ func TestEncryptDecrypt(t *testing.T) {
 		for _, oaep := range []bool{false, true} {
 			for _, size := range sizes() {
 				for _, announced := range []int64{int64(size), -1} {
-					o := EncryptOptions{Recipients: to(p), Algorithm: algorithm, Size: announced, OAEP: oaep}
+					o := EncryptOptions{Recipients: toOAEP(oaep, p), Algorithm: algorithm, Size: announced}
 					plain, info, err := decrypt(encrypt(t, o, text(size)), finder(p))
 					if err != nil || !bytes.Equal(plain, text(size)) {
 						t.Fatalf("%s, %d bytes: %v", algorithm, size, err)
@@ -57,7 +63,7 @@ func TestEncryptAgainstOpenSSL(t *testing.T) {
 		for _, oaep := range []bool{false, true} {
 			for _, size := range sizes() {
 				for _, announced := range []int64{int64(size), -1} {
-					o := EncryptOptions{Recipients: to(other, p, p), Algorithm: algorithm, Size: announced, OAEP: oaep}
+					o := EncryptOptions{Recipients: toOAEP(oaep, other, p, p), Algorithm: algorithm, Size: announced}
 					message := encrypt(t, o, text(size))
 					plain := openssl(t, message, "cms", "-decrypt", "-binary", "-inform", "DER", "-recip", cert, "-inkey", key)
 					if !bytes.Equal(plain, text(size)) {
@@ -174,7 +180,7 @@ func TestNoKey(t *testing.T) {
 			t.Errorf("%s: %v, %+v", name, err, info)
 		}
 	}
-	d, _ := NewDecrypter(bytes.NewReader(message), nil, Limits{})
+	d, _ := NewDecrypter(bytes.NewReader(message), DecryptOptions{})
 	if _, err := d.Read(make([]byte, 10)); !errors.Is(err, ErrNoKey) {
 		t.Errorf("Read without a key: %v", err)
 	}
@@ -184,7 +190,7 @@ func TestNoKey(t *testing.T) {
 func TestSeveralKeys(t *testing.T) {
 	p, other := get(t, "rsa"), get(t, "rsa2")
 	for _, oaep := range []bool{false, true} {
-		message := encrypt(t, EncryptOptions{Recipients: to(get(t, "stranger"), other, p), Size: 100, OAEP: oaep}, text(100))
+		message := encrypt(t, EncryptOptions{Recipients: toOAEP(oaep, get(t, "stranger"), other, p), Size: 100}, text(100))
 		awayKey := Key{Certificate: other.cert, Decrypter: awayDecrypter{other.key}}
 		cases := map[string][]Key{
 			"retired first":   {get(t, "rsa3072").opener(), p.opener()},
@@ -246,7 +252,7 @@ func TestOneTransport(t *testing.T) {
 		first := &countingDecrypter{p.key, 0, answer}
 		second := &countingDecrypter{other.key, 0, answer}
 		plain, _, err := decrypt(message, func([]RecipientID) []Key {
-			return []Key{{p.cert, first}, {other.cert, second}}
+			return []Key{{Certificate: p.cert, Decrypter: first}, {Certificate: other.cert, Decrypter: second}}
 		})
 		if first.calls != 1 || second.calls != 0 {
 			t.Errorf("%s: %d and %d calls", name, first.calls, second.calls)
@@ -262,7 +268,7 @@ func TestAttempts(t *testing.T) {
 	p := get(t, "rsa")
 	var infos [][]byte
 	for range 300 {
-		info, err := encodeKeyTrans(rand.Reader, p.cert, make([]byte, 5), true) // a key of a wrong size
+		info, err := encodeKeyTrans(rand.Reader, toOAEP(true, p)[0], make([]byte, 5)) // a key of a wrong size
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,7 +277,7 @@ func TestAttempts(t *testing.T) {
 	a := contentAlgorithm{spec: cipherSpecs()[3], iv: make([]byte, 16)}
 	message := append(envelopeHead(a, tlv(tagSet, infos...), 16), make([]byte, 16)...)
 	counter := &countingDecrypter{p.key, 0, func() ([]byte, error) { return nil, errors.New("no") }}
-	_, _, err := decrypt(message, func([]RecipientID) []Key { return []Key{{p.cert, counter}} })
+	_, _, err := decrypt(message, func([]RecipientID) []Key { return []Key{{Certificate: p.cert, Decrypter: counter}} })
 	if err != ErrDecrypt || counter.calls > maxAttempts {
 		t.Errorf("%v after %d calls", err, counter.calls)
 	}

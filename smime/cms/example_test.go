@@ -21,7 +21,7 @@ func Example() {
 
 	var sealed bytes.Buffer
 	w, err := cms.NewEncrypter(&sealed, cms.EncryptOptions{
-		Recipients: []*x509.Certificate{cert},
+		Recipients: []cms.Recipient{{Certificate: cert}},
 		Algorithm:  cms.AES256GCM,
 		Size:       int64(len(message)),
 	})
@@ -35,9 +35,9 @@ func Example() {
 		return
 	}
 
-	d, err := cms.NewDecrypter(&sealed, func(ids []cms.RecipientID) []cms.Key {
+	d, err := cms.NewDecrypter(&sealed, cms.DecryptOptions{Keys: func(ids []cms.RecipientID) []cms.Key {
 		return []cms.Key{{Certificate: cert, Decrypter: key}}
-	}, cms.Limits{})
+	}})
 	if err != nil {
 		fmt.Println(err)
 		return

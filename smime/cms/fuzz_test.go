@@ -2,7 +2,6 @@ package cms
 
 import (
 	"bytes"
-	"crypto/x509"
 	"errors"
 	"io"
 	"testing"
@@ -96,9 +95,9 @@ func fuzzEnvelope(f *testing.F, algorithms ...Algorithm) {
 	p := get(f, "rsa")
 	for _, algorithm := range algorithms {
 		for _, size := range []int64{100, -1} {
-			o := EncryptOptions{Recipients: []*x509.Certificate{p.cert}, Algorithm: algorithm, Size: size}
+			o := EncryptOptions{Recipients: to(p), Algorithm: algorithm, Size: size}
 			f.Add(encrypt(f, o, text(100)))
-			o.OAEP = true
+			o.Recipients = toOAEP(true, p)
 			f.Add(encrypt(f, o, text(100)))
 		}
 	}

@@ -256,7 +256,7 @@ func encrypt(t testing.TB, o EncryptOptions, content []byte) []byte {
 
 // decrypt reads all of an envelope.
 func decrypt(message []byte, find KeyFinder) ([]byte, EnvelopeInfo, error) {
-	d, err := NewDecrypter(bytes.NewReader(message), find, Limits{})
+	d, err := NewDecrypter(bytes.NewReader(message), DecryptOptions{Keys: find})
 	if d == nil {
 		return nil, EnvelopeInfo{}, err
 	}

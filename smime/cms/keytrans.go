@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/subtle"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +16,9 @@ import (
 // maxAttempts is the RSA operations for one message after which no further recipient info is looked at.
 const maxAttempts = 16
 
-// encodeKeyTrans encrypts contentKey for c as a KeyTransRecipientInfo (RFC 5652, 6.2.1).
-func encodeKeyTrans(random io.Reader, c *x509.Certificate, contentKey []byte, oaep bool) ([]byte, error) {
+// encodeKeyTrans encrypts contentKey for r as a KeyTransRecipientInfo (RFC 5652, 6.2.1).
+func encodeKeyTrans(random io.Reader, r Recipient, contentKey []byte) ([]byte, error) {
+	c := r.Certificate
 	public, ok := c.PublicKey.(*rsa.PublicKey)
 	if !ok {
 		return nil, fmt.Errorf("%w: the certificate of %s has no RSA key", ErrUnsupported, c.Subject)
@@ -26,13 +26,16 @@ func encodeKeyTrans(random io.Reader, c *x509.Certificate, contentKey []byte, oa
 	if public.N.BitLen() > maxRSABits {
 		return nil, fmt.Errorf("%w: the RSA key of %s has more than %d bits", ErrUnsupported, c.Subject, maxRSABits)
 	}
-	var how, encrypted []byte
+	how, encrypted := algorithm{oidRSA, null()}, []byte(nil)
 	var err error
-	if oaep {
-		how = encodeOAEP()
-		encrypted, err = rsa.EncryptOAEP(crypto.SHA256.New(), random, public, contentKey, nil)
+	if r.OAEP != nil {
+		var o *rsa.OAEPOptions
+		if o, err = r.OAEP.withDefaults(); err != nil {
+			return nil, err
+		}
+		how = encodeOAEP(o)
+		encrypted, err = rsa.EncryptOAEPWithOptions(random, public, contentKey, o)
 	} else {
-		how = algorithm{oidRSA, null()}.encode()
 		//lint:ignore SA1019 it is what every mail program reads (RFC 8551, 2.3); who can have OAEP asks for it
 		encrypted, err = rsa.EncryptPKCS1v15(random, public, contentKey)
 	}
@@ -40,16 +43,29 @@ func encodeKeyTrans(random io.Reader, c *x509.Certificate, contentKey []byte, oa
 		return nil, fmt.Errorf("cms: encrypting for %s: %w", c.Subject, err)
 	}
 	id := sequence(c.RawIssuer, integer(c.SerialNumber))
-	return sequence(smallInteger(0), id, how, octetString(encrypted)), nil
+	return sequence(smallInteger(0), id, how.encode(), octetString(encrypted)), nil
 }
 
-// encodeOAEP is the AlgorithmIdentifier of RSAES-OAEP with SHA-256 throughout (RFC 4055, 4.1).
-func encodeOAEP() []byte {
-	hash := algorithm{oidSHA256, null()}
-	return algorithm{oidOAEP, sequence(
-		tlv(tagContextCons, hash.encode()),
-		tlv(tagContextCons|1, algorithm{oidMGF1, hash.encode()}.encode()),
-	)}.encode()
+// encodeOAEP is the AlgorithmIdentifier of RSAES-OAEP (RFC 4055, 4.1). What equals a default is left out, as DER
+// wants it (X.690, 11.5).
+func encodeOAEP(o *rsa.OAEPOptions) algorithm {
+	var parameters []byte
+	if o.Hash != crypto.SHA1 {
+		parameters = append(parameters, tlv(tagContextCons, hashAlgorithm(o.Hash))...)
+	}
+	if o.MGFHash != crypto.SHA1 {
+		parameters = append(parameters, tlv(tagContextCons|1, algorithm{oidMGF1, hashAlgorithm(o.MGFHash)}.encode())...)
+	}
+	if len(o.Label) > 0 {
+		parameters = append(parameters, tlv(tagContextCons|2, algorithm{oidPSpecified, octetString(o.Label)}.encode())...)
+	}
+	return algorithm{oidOAEP, sequence(parameters)}
+}
+
+// hashAlgorithm is the AlgorithmIdentifier of a known hash function, with the NULL of RFC 4055, 2.1.
+func hashAlgorithm(h crypto.Hash) []byte {
+	d, _ := digestByHash(h)
+	return algorithm{d.oid, null()}.encode()
 }
 
 // readOAEP reads RSAES-OAEP-params (RFC 4055, 4.1). Whatever is not exactly that is refused: there is no

@@ -33,7 +33,7 @@ func TestLimits(t *testing.T) {
 	for name, c := range cases {
 		run := func(l Limits) error {
 			if c.envelope {
-				d, err := NewDecrypter(bytes.NewReader(envelope), finder(p), l)
+				d, err := NewDecrypter(bytes.NewReader(envelope), DecryptOptions{Keys: finder(p), Limits: l})
 				if err == nil {
 					_, err = io.Copy(io.Discard, d)
 				}
@@ -107,7 +107,7 @@ func TestConstantMemory(t *testing.T) {
 			measure(t, string(algorithm), func() error {
 				return pipe(content(), func(w io.Writer) (io.WriteCloser, error) {
 					return NewEncrypter(w, EncryptOptions{Recipients: to(p), Algorithm: algorithm, Size: size})
-				}, func(r io.Reader) (io.Reader, error) { return NewDecrypter(r, finder(p), Limits{}) })
+				}, func(r io.Reader) (io.Reader, error) { return NewDecrypter(r, DecryptOptions{Keys: finder(p)}) })
 			})
 		}
 		measure(t, "signed", func() error {

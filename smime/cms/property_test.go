@@ -3,7 +3,6 @@ package cms
 import (
 	"bytes"
 	"crypto"
-	"crypto/x509"
 	"testing"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -93,9 +92,8 @@ func TestAnyEnvelope(t *testing.T) {
 		}
 		content := rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(rt, "content")
 		o := EncryptOptions{
-			Recipients: to(people...),
+			Recipients: toOAEP(rapid.Bool().Draw(rt, "oaep"), people...),
 			Algorithm:  rapid.SampledFrom(algorithms()).Draw(rt, "algorithm"),
-			OAEP:       rapid.Bool().Draw(rt, "oaep"),
 			Size:       int64(len(content)),
 		}
 		message := rewrite(rt, encrypt(t, o, content), tagContext)
@@ -113,7 +111,7 @@ func TestSignThenEncrypt(t *testing.T) {
 	signer, recipient := get(t, "p384"), get(t, "rsa")
 	content := text(400000)
 	var message bytes.Buffer
-	e, err := NewEncrypter(&message, EncryptOptions{Recipients: []*x509.Certificate{recipient.cert}, Algorithm: AES256GCM, Size: -1})
+	e, err := NewEncrypter(&message, EncryptOptions{Recipients: to(recipient), Algorithm: AES256GCM, Size: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +123,7 @@ func TestSignThenEncrypt(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d, err := NewDecrypter(&message, finder(recipient), Limits{})
+	d, err := NewDecrypter(&message, DecryptOptions{Keys: finder(recipient)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -262,10 +262,10 @@ func TestWriterFails(t *testing.T) {
 		"sign":     func(w io.Writer) (io.WriteCloser, error) { return NewOpaqueSigner(w, 100, p.signer()) },
 		"sign ber": func(w io.Writer) (io.WriteCloser, error) { return NewOpaqueSigner(w, -1, p.signer()) },
 		"encrypt": func(w io.Writer) (io.WriteCloser, error) {
-			return NewEncrypter(w, EncryptOptions{Recipients: []*x509.Certificate{p.cert}, Size: 100})
+			return NewEncrypter(w, EncryptOptions{Recipients: to(p), Size: 100})
 		},
 		"encrypt ber": func(w io.Writer) (io.WriteCloser, error) {
-			return NewEncrypter(w, EncryptOptions{Recipients: []*x509.Certificate{p.cert}, Size: -1, Algorithm: AES128GCM})
+			return NewEncrypter(w, EncryptOptions{Recipients: to(p), Size: -1, Algorithm: AES128GCM})
 		},
 	}
 	for name, newWriter := range makers {

@@ -5,7 +5,6 @@ import (
 	"crypto/aes"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"errors"
 	"io"
 	"strings"
@@ -28,13 +27,13 @@ func TestOneError(t *testing.T) {
 	wrongKey := Key{Certificate: p.cert, Decrypter: opaqueDecrypter{get(t, "rsa2").key.(*rsa.PrivateKey)}}
 	for _, algorithm := range []Algorithm{AES256CBC, AES256GCM} {
 		for _, oaep := range []bool{false, true} {
-			o := EncryptOptions{Recipients: to(p), Algorithm: algorithm, Size: 100000, OAEP: oaep}
+			o := EncryptOptions{Recipients: toOAEP(oaep, p), Algorithm: algorithm, Size: 100000}
 			message := encrypt(t, o, text(100000))
 			flipped := bytes.Clone(message)
 			flipped[len(flipped)-40]++ // the padding's block, or the tag's text
 			fails := 0
 			for range 8 { // a wrong key makes a right padding once in 256 times
-				d, err := NewDecrypter(bytes.NewReader(message), func([]RecipientID) []Key { return []Key{wrongKey} }, Limits{})
+				d, err := NewDecrypter(bytes.NewReader(message), DecryptOptions{Keys: func([]RecipientID) []Key { return []Key{wrongKey} }})
 				if err != nil {
 					t.Fatalf("%s: NewDecrypter tells: %v", algorithm, err)
 				}
@@ -80,7 +79,7 @@ func TestBadCiphertext(t *testing.T) {
 	p := get(t, "rsa")
 	for size := range 50 {
 		a := contentAlgorithm{spec: cipherSpecs()[3], iv: make([]byte, 16)}
-		info, err := encodeKeyTrans(rand.Reader, p.cert, make([]byte, 32), false)
+		info, err := encodeKeyTrans(rand.Reader, toOAEP(false, p)[0], make([]byte, 32))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +94,7 @@ func TestBadCiphertext(t *testing.T) {
 func TestCBCPaddingMade(t *testing.T) {
 	p := get(t, "rsa")
 	block, _ := aes.NewCipher(make([]byte, 32))
-	info, err := encodeKeyTrans(rand.Reader, p.cert, make([]byte, 32), false)
+	info, err := encodeKeyTrans(rand.Reader, toOAEP(false, p)[0], make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +138,7 @@ func TestModePinned(t *testing.T) {
 func authEnvelope(t testing.TB, p party, nonce []byte, icvLen []byte, attributes, tag []byte, size int) []byte {
 	t.Helper()
 	key := make([]byte, 32)
-	info, err := encodeKeyTrans(rand.Reader, p.cert, key, false)
+	info, err := encodeKeyTrans(rand.Reader, toOAEP(false, p)[0], key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +214,7 @@ func TestGCMTampered(t *testing.T) {
 // TestOAEPStrict holds that parameters that cannot be read open no other way, as openssl had it.
 func TestOAEPStrict(t *testing.T) {
 	p := get(t, "rsa")
-	info, err := encodeKeyTrans(rand.Reader, p.cert, make([]byte, 32), false)
+	info, err := encodeKeyTrans(rand.Reader, toOAEP(false, p)[0], make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +245,7 @@ func TestEncryptRefuses(t *testing.T) {
 	p := get(t, "rsa")
 	cases := map[string]EncryptOptions{
 		"nobody":         {},
-		"no certificate": {Recipients: []*x509.Certificate{nil}},
+		"no certificate": {Recipients: []Recipient{{}}},
 		"ECC":            {Recipients: to(p, get(t, "p256"))},
 		"Ed25519":        {Recipients: to(get(t, "ed25519"))},
 		"algorithm":      {Recipients: to(p), Algorithm: "des-cbc"},

@@ -83,7 +83,7 @@ func TestRFC4134Enveloped(t *testing.T) {
 			t.Fatal(err)
 		}
 		bob := Key{Certificate: cert, Decrypter: opaqueDecrypter{get(t, "rsa").key.(*rsa.PrivateKey)}}
-		d, err := NewDecrypter(bytes.NewReader(vector(t, "rfc4134/"+name+".bin")), func([]RecipientID) []Key { return []Key{bob} }, Limits{})
+		d, err := NewDecrypter(bytes.NewReader(vector(t, "rfc4134/"+name+".bin")), DecryptOptions{Keys: func([]RecipientID) []Key { return []Key{bob} }})
 		if !errors.Is(err, ErrUnsupported) {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -93,7 +93,7 @@ func TestRFC4134Enveloped(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"6.0", "7.1", "7.2"} { // DigestedData, EncryptedData
-		if _, err := NewDecrypter(bytes.NewReader(vector(t, "rfc4134/"+name+".bin")), nil, Limits{}); !errors.Is(err, ErrUnsupported) {
+		if _, err := NewDecrypter(bytes.NewReader(vector(t, "rfc4134/"+name+".bin")), DecryptOptions{}); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestRFC9216X25519(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewEncrypter(io.Discard, EncryptOptions{Recipients: []*x509.Certificate{cert}}); !errors.Is(err, ErrUnsupported) {
+	if _, err := NewEncrypter(io.Discard, EncryptOptions{Recipients: []Recipient{{Certificate: cert}}}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("X25519: %v", err)
 	}
 }
@@ -168,7 +168,7 @@ func TestPostQuantum(t *testing.T) {
 	if block, _ := pem.Decode(message); block != nil {
 		message = block.Bytes
 	}
-	d, err := NewDecrypter(bytes.NewReader(message), nil, Limits{})
+	d, err := NewDecrypter(bytes.NewReader(message), DecryptOptions{})
 	if !errors.Is(err, ErrNoKey) {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package cms
 
 import (
 	"bytes"
-	"crypto/x509"
 	"errors"
 	"io"
 	"slices"
@@ -181,7 +180,7 @@ func TestVerifyNotOurs(t *testing.T) {
 	if _, err := VerifyDetached(opaque, bytes.NewReader(content), Limits{}); !errors.Is(err, ErrMalformed) {
 		t.Errorf("detached with content: %v", err)
 	}
-	if _, err := VerifyDetached(encrypt(t, EncryptOptions{Recipients: []*x509.Certificate{p.cert}}, nil), bytes.NewReader(content), Limits{}); !errors.Is(err, ErrUnsupported) {
+	if _, err := VerifyDetached(encrypt(t, EncryptOptions{Recipients: to(p)}, nil), bytes.NewReader(content), Limits{}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("an envelope: %v", err)
 	}
 }

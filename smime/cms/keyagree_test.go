@@ -1,0 +1,112 @@
+package cms
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"testing"
+)
+
+// agreementKeys are a key on each curve.
+func agreementKeys(t testing.TB) map[string]crypto.PrivateKey {
+	t.Helper()
+	keys := map[string]crypto.PrivateKey{}
+	for _, c := range append([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, brainpoolCurves()...) {
+		key, err := ecdsa.GenerateKey(c, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[c.Params().Name] = key
+	}
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys["X25519"] = key
+	return keys
+}
+
+// peerOf is the public key of key as a KeyAgreement is given it.
+func peerOf(t testing.TB, key crypto.PrivateKey) crypto.PublicKey {
+	t.Helper()
+	switch key := key.(type) {
+	case *ecdh.PrivateKey:
+		return key.PublicKey()
+	case *ecdsa.PrivateKey:
+		if nist, err := key.PublicKey.ECDH(); err == nil {
+			return nist
+		}
+		return &key.PublicKey
+	}
+	t.Fatalf("%T", key)
+	return nil
+}
+
+func TestNewKeyAgreement(t *testing.T) {
+	mine, theirs := agreementKeys(t), agreementKeys(t)
+	for name, key := range mine {
+		_, err := NewKeyAgreement(key, AgreementOptions{})
+		if brainpool := name[0] == 'b'; brainpool != errors.Is(err, ErrUnsupported) {
+			t.Errorf("%s without leave: %v", name, err)
+		}
+		a, err := NewKeyAgreement(key, AgreementOptions{SoftwareBrainpool: true})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		b, err := NewKeyAgreement(theirs[name], AgreementOptions{SoftwareBrainpool: true})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		one, err := a.SharedSecret(peerOf(t, theirs[name]))
+		other, again := b.SharedSecret(peerOf(t, key))
+		if err != nil || again != nil || !bytes.Equal(one, other) || len(one) < 32 {
+			t.Errorf("%s: %x %v, %x %v", name, one, err, other, again)
+		}
+		for foreign, key := range theirs {
+			if _, err := a.SharedSecret(peerOf(t, key)); foreign != name && err == nil {
+				t.Errorf("%s agrees with a key on %s", name, foreign)
+			}
+		}
+		if _, err := a.SharedSecret(nil); err == nil {
+			t.Errorf("%s agrees with nobody", name)
+		}
+	}
+	_, edward, _ := ed25519.GenerateKey(rand.Reader)
+	for _, key := range []crypto.PrivateKey{nil, edward, get(t, "rsa").key} {
+		if _, err := NewKeyAgreement(key, AgreementOptions{SoftwareBrainpool: true}); !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%T: %v", key, err)
+		}
+	}
+}
+
+func TestBrainpoolPoint(t *testing.T) {
+	for _, c := range brainpoolCurves() {
+		key, err := ecdsa.GenerateKey(c, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		//lint:ignore SA1019 the curve is none of the standard library's
+		point := elliptic.Marshal(c, key.X, key.Y)
+		if p, ok := brainpoolPoint(c, point); !ok || !p.Equal(&key.PublicKey) {
+			t.Errorf("%s: its point is refused", c.Params().Name)
+		}
+		off, high, infinite := bytes.Clone(point), bytes.Clone(point), make([]byte, len(point))
+		off[len(off)-1] ^= 1
+		for i := range fieldSize(c) {
+			high[1+i] = 0xff
+		}
+		infinite[0] = 4
+		cases := map[string][]byte{"off the curve": off, "over the field": high, "infinity": {0}, "zero": infinite,
+			"short": point[:len(point)-1], "long": append(bytes.Clone(point), 0), "empty": nil, "compressed": append([]byte{2}, point[1:1+fieldSize(c)]...)}
+		for name, bad := range cases {
+			if _, ok := brainpoolPoint(c, bad); ok {
+				t.Errorf("%s: a point that is %s", c.Params().Name, name)
+			}
+		}
+	}
+}
