@@ -1,4 +1,4 @@
-// Package x509x reads who and what a certificate is where crypto/x509 refuses the certificate; it verifies nothing.
+// Package x509x reads certificates and private keys of kinds that crypto/x509 refuses; it verifies nothing.
 package x509x
 
 import (
