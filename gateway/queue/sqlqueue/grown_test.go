@@ -147,7 +147,7 @@ func largePut(t *testing.T, s *sqlqueue.Store, judged bool) float64 {
 	t.Helper()
 	rounds, each := 3, 20
 	if judged {
-		rounds, each = 21, 1000
+		rounds, each = 101, 1000
 	}
 	empty := openStore(t, filepath.Join(largeDir(t), "empty"))
 	before := resident(t)
