@@ -74,6 +74,9 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, g *gateway.Gatew
 			}
 			if err := g.ReloadFromSource(ctx); err != nil {
 				log.WithError(err).Error("reload failed, the old configuration stays in force")
+				if err := g.Act(ctx, "reload-refused", "the old configuration stays in force"); err != nil {
+					log.WithError(err).Error("that a reload was refused is not in the audit log")
+				}
 				continue
 			}
 			log.Info("configuration reloaded")

@@ -29,6 +29,20 @@ func (a *memoryAudit) Record(_ context.Context, act admin.Act) error {
 	return a.fault
 }
 
+// That the gateway refused a configuration is an entry of its own behind the order.
+func TestRefusedReloadIsAudited(t *testing.T) {
+	audit := &memoryAudit{}
+	s := start(t, func(o *admin.ControlOptions) {
+		o.Audit, o.Reload = audit, func(context.Context) error { return errors.New("line 7: no such key") }
+	})
+	if err := s.client.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "line 7") {
+		t.Fatal(err)
+	}
+	if len(audit.acts) != 2 || audit.acts[1].What != "reload-refused" || audit.acts[1].Who != audit.acts[0].Who {
+		t.Errorf("%+v", audit.acts)
+	}
+}
+
 // An act is recorded with who did it before it is done, and is not done where it cannot be recorded.
 func TestReloadIsAudited(t *testing.T) {
 	audit, reloads := &memoryAudit{}, 0

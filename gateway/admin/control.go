@@ -163,6 +163,9 @@ func (c *Control) reloadConfig(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if err := c.o.Reload(ctx); err != nil {
 		c.act(r, "reload").WithField("reason", oneLine(err)).Warn("configuration refused, the old one stays in force")
+		if err := c.audit(r, Act{What: "reload-refused", Detail: "the old configuration stays in force"}); err != nil {
+			c.log.WithError(err).Error("that a reload was refused is not in the audit log")
+		}
 		writeJSON(w, http.StatusUnprocessableEntity, problem{Error: "the configuration was refused, the old one stays in force", Details: lines(err)})
 		return
 	}
