@@ -50,7 +50,7 @@ func encrypt(t testing.TB, to person, inner string, a cms.Algorithm) []byte {
 // detached is a signature over content.
 func detached(t testing.TB, p person, content string, at time.Time) []byte {
 	t.Helper()
-	s, err := cms.NewDetachedSigner(cms.SignOptions{Certificate: p.cert, Key: p.key, Time: at})
+	s, err := cms.NewDetachedSigner(cms.SignOptions{Signers: []cms.Signer{{Certificate: p.cert, Key: p.key}}, Time: at})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func signed(t testing.TB, p person, boundary, content string) string {
 func opaque(t testing.TB, p person, content string) string {
 	t.Helper()
 	var b bytes.Buffer
-	s, err := cms.NewOpaqueSigner(&b, int64(len(content)), cms.SignOptions{Certificate: p.cert, Key: p.key, Time: now})
+	s, err := cms.NewOpaqueSigner(&b, int64(len(content)), cms.SignOptions{Signers: []cms.Signer{{Certificate: p.cert, Key: p.key}}, Time: now})
 	if err != nil {
 		t.Fatal(err)
 	}

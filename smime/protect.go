@@ -148,7 +148,8 @@ type frame struct {
 }
 
 func (p *protection) frame() (*frame, error) {
-	o := cms.SignOptions{Certificate: p.o.Sign.Certificate, Chain: p.o.Sign.Chain, Key: p.o.Sign.Key, Time: p.o.Time}
+	s := cms.Signer{Certificate: p.o.Sign.Certificate, Chain: p.o.Sign.Chain, Key: p.o.Sign.Key}
+	o := cms.SignOptions{Signers: []cms.Signer{s}, Time: p.o.Time}
 	signer, err := cms.NewDetachedSigner(o)
 	if err != nil {
 		return nil, err

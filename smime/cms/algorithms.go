@@ -84,6 +84,15 @@ func digestByOID(oid string) (digestSpec, bool) {
 	return digestSpec{}, false
 }
 
+func digestByName(name string) (digestSpec, bool) {
+	for _, d := range digestSpecs() {
+		if d.name == name {
+			return d, true
+		}
+	}
+	return digestSpec{}, false
+}
+
 func digestByHash(h crypto.Hash) (digestSpec, bool) {
 	for _, d := range digestSpecs() {
 		if d.hash == h {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"fmt"
+	"math/big"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -15,19 +16,19 @@ func encodeAttribute(oid string, value []byte) []byte {
 	return sequence(objectIdentifier(oid), tlv(tagSet, value))
 }
 
-// signedAttributes is the SET OF Attribute to sign for content with the given digest (RFC 8551, 2.5).
-func signedAttributes(o SignOptions, spec signatureSpec, digest []byte) []byte {
+// signedAttributes is the SET OF Attribute that signer signs for content with the given digest (RFC 8551, 2.5).
+func signedAttributes(signer Signer, o SignOptions, spec signatureSpec, digest []byte) []byte {
 	attributes := [][]byte{
 		encodeAttribute(oidContentType, objectIdentifier(oidData)),
 		encodeAttribute(oidMessageDigest, octetString(digest)),
-		encodeAttribute(oidSigningCertificateV2, signingCertificateV2(o.Certificate)),
+		encodeAttribute(oidSigningCertificateV2, signingCertificateV2(signer.Certificate)),
 		encodeAttribute(oidAlgorithmProtection, sequence(
 			algorithm{oid: spec.digest.oid}.encode(), retag(encodeSignature(spec), tagContextCons|1))),
 	}
 	if !o.Time.IsZero() {
 		attributes = append(attributes, encodeAttribute(oidSigningTime, timeValue(o.Time)))
 	}
-	if list := encodeCapabilities(o.Capabilities); list != nil {
+	if list, _ := o.Capabilities.encode(); list != nil { // newSigning had no error of it
 		attributes = append(attributes, encodeAttribute(oidCapabilities, list))
 	}
 	return setOf(attributes...)
@@ -38,23 +39,6 @@ func retag(element []byte, tag byte) []byte {
 	out := bytes.Clone(element)
 	out[0] = tag
 	return out
-}
-
-// encodeCapabilities is SMIMECapabilities (RFC 8551, 2.5.2); nil means the default, empty none.
-func encodeCapabilities(names []Algorithm) []byte {
-	if names == nil {
-		names = []Algorithm{AES256GCM, AES128GCM, AES256CBC, AES192CBC, AES128CBC}
-	}
-	var list [][]byte
-	for _, name := range names {
-		if c, err := cipherByName(name); err == nil {
-			list = append(list, sequence(objectIdentifier(c.oid)))
-		}
-	}
-	if list == nil {
-		return nil
-	}
-	return sequence(list...)
 }
 
 // signingCertificateV2 is the attribute's value for c (RFC 5035, 3), with SHA-256 as its default digest.
@@ -68,17 +52,18 @@ func signingCertificateV2(c *x509.Certificate) []byte {
 
 // attributeSet is what this package reads of signed attributes.
 type attributeSet struct {
-	contentType  string
-	digest       []byte
-	signingTime  time.Time
-	capabilities []string
-	certificate  cryptobyte.String // the value of signingCertificate or signingCertificateV2
-	certificate2 bool              // it is the latter
-	protection   cryptobyte.String // the value of CMSAlgorithmProtection
+	contentType   string
+	digest        []byte
+	signingTime   time.Time
+	capabilities  Capabilities
+	encryptionKey RecipientID
+	certificate   cryptobyte.String // the value of signingCertificate or signingCertificateV2
+	certificate2  bool              // it is the latter
+	protection    cryptobyte.String // the value of CMSAlgorithmProtection
 }
 
-// parseAttributes reads the content of a SET OF Attribute. What this package knows may be there once, with
-// one value (RFC 5652, 11; RFC 8551, 2.5.2; RFC 6211, 2); the rest is passed over.
+// parseAttributes reads the content of a SET OF Attribute. What the signature depends on may be there once,
+// with one value (RFC 5652, 11; RFC 5035, 3; RFC 6211, 2); what it does not know is passed over.
 func parseAttributes(content []byte) (*attributeSet, error) {
 	set := &attributeSet{}
 	seen := map[string]bool{}
@@ -89,19 +74,57 @@ func parseAttributes(content []byte) (*attributeSet, error) {
 			!attribute.ReadASN1(&values, cryptobyte_asn1.SET) || !attribute.Empty() {
 			return nil, malformed("an attribute cannot be read")
 		}
-		read := set.reader(oid)
-		if read == nil {
-			continue
-		}
-		if seen[oid] {
-			return nil, malformed("an attribute is there twice")
-		}
+		again := seen[oid]
 		seen[oid] = true
-		if !read(&values) || !values.Empty() {
+		if read := set.reader(oid); read == nil {
+			set.readHint(oid, values, again)
+		} else if again {
+			return nil, malformed("an attribute is there twice")
+		} else if !read(&values) || !values.Empty() {
 			return nil, malformed("an attribute's value cannot be read")
 		}
 	}
 	return set, nil
+}
+
+// readHint takes an attribute that says something of the signer's program, and nothing of the content: where it
+// cannot be read, or is there more than once (RFC 8551, 2.5.2 and 2.5.3), it says nothing.
+func (set *attributeSet) readHint(oid string, values cryptobyte.String, again bool) {
+	switch oid {
+	case oidCapabilities:
+		set.capabilities = nil
+		if !again {
+			set.capabilities = readCapabilities(values)
+		}
+	case oidEncryptionKey:
+		set.encryptionKey = RecipientID{}
+		if !again {
+			set.encryptionKey = readEncryptionKey(values)
+		}
+	}
+}
+
+// readEncryptionKey reads an SMIMEEncryptionKeyPreference (RFC 8551, 2.5.3), all of which s is to be.
+func readEncryptionKey(s cryptobyte.String) (id RecipientID) {
+	var body, issuer cryptobyte.String
+	key := cryptobyte_asn1.Tag(2).ContextSpecific()
+	serial := new(big.Int)
+	switch {
+	case s.PeekASN1Tag(contextTag(0)): // issuerAndSerialNumber
+		if s.ReadASN1(&body, contextTag(0)) && s.Empty() && body.ReadASN1Element(&issuer, cryptobyte_asn1.SEQUENCE) &&
+			body.ReadASN1Integer(serial) && body.Empty() {
+			return RecipientID{Issuer: issuer, Serial: serial}
+		}
+	case s.PeekASN1Tag(contextTag(1)): // recipientKeyId, whose date and other need not be looked at
+		if s.ReadASN1(&body, contextTag(1)) && s.Empty() && body.ReadASN1Bytes(&id.SubjectKeyID, cryptobyte_asn1.OCTET_STRING) {
+			return id
+		}
+	case s.PeekASN1Tag(key): // subjectAltKeyIdentifier
+		if s.ReadASN1Bytes(&id.SubjectKeyID, key) && s.Empty() {
+			return id
+		}
+	}
+	return RecipientID{}
 }
 
 // reader is the function that takes the value of attribute oid, nil for one that is passed over.
@@ -115,8 +138,6 @@ func (set *attributeSet) reader(oid string) func(*cryptobyte.String) bool {
 		}
 	case oidSigningTime:
 		return set.readTime
-	case oidCapabilities:
-		return set.readCapabilities
 	case oidSigningCertificate, oidSigningCertificateV2:
 		return func(v *cryptobyte.String) bool {
 			if set.certificate2 { // both may be there; the newer one decides
@@ -136,21 +157,6 @@ func (set *attributeSet) readTime(v *cryptobyte.String) bool {
 		return v.ReadASN1UTCTime(&set.signingTime)
 	}
 	return v.ReadASN1GeneralizedTime(&set.signingTime)
-}
-
-func (set *attributeSet) readCapabilities(v *cryptobyte.String) bool {
-	var list cryptobyte.String
-	if !v.ReadASN1(&list, cryptobyte_asn1.SEQUENCE) {
-		return false
-	}
-	for !list.Empty() {
-		var one algorithm
-		if !readAlgorithm(&list, &one) {
-			return false
-		}
-		set.capabilities = append(set.capabilities, capabilityName(one.oid))
-	}
-	return true
 }
 
 // checkCertificate reports whether the attributes name c, or no certificate at all (RFC 5035, 3 and 4).

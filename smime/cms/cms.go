@@ -131,12 +131,13 @@ type UnreadableCertificate struct {
 
 // SignerResult is the outcome for one signer info.
 type SignerResult struct {
-	ID           SignerID
-	Certificate  *x509.Certificate // nil: not in the message, or not readable
-	Digest       string            // "sha256", or a dotted object identifier
-	Algorithm    string            // "rsa-sha256", "rsapss-sha256", "ecdsa-sha256", "ed25519", or a dotted object identifier
-	SigningTime  time.Time         // as the signer claims it; zero: not claimed
-	Capabilities []string          // signed smimeCapabilities in the signer's order: an [Algorithm] or a dotted object identifier
-	Weak         bool              // the digest is SHA-1 or MD5, or the key is an RSA key under 2048 bits, or DSA
-	Err          error             // nil: the signature is mathematically right for the content
+	ID            SignerID
+	Certificate   *x509.Certificate // nil: not in the message, or not readable
+	Digest        string            // "sha256", or a dotted object identifier
+	Algorithm     string            // "rsa-sha256", "rsapss-sha256", "ecdsa-sha256", "ed25519", or a dotted object identifier
+	SigningTime   time.Time         // as the signer claims it; zero: not claimed
+	Capabilities  Capabilities      // signed smimeCapabilities; nil: not there, or not readable
+	EncryptionKey RecipientID       // the certificate for mail to the signer, by encryptionKeyPreference; empty: not there
+	Weak          bool              // the digest is SHA-1 or MD5, or the key is an RSA key under 2048 bits, or DSA
+	Err           error             // nil: the signature is mathematically right for the content
 }

@@ -52,7 +52,7 @@ func ExampleVerifyDetached() {
 	key, cert := identity()
 	content := []byte("Content-Type: text/plain\r\n\r\nSigned.\r\n")
 
-	s, err := cms.NewDetachedSigner(cms.SignOptions{Certificate: cert, Key: key, Time: time.Now()})
+	s, err := cms.NewDetachedSigner(cms.SignOptions{Signers: []cms.Signer{{Certificate: cert, Key: key}}, Time: time.Now()})
 	if err != nil {
 		fmt.Println(err)
 		return

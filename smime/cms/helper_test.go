@@ -31,7 +31,7 @@ type party struct {
 
 // signer is p as someone who signs.
 func (p party) signer() SignOptions {
-	return SignOptions{Certificate: p.cert, Key: p.key, Time: time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)}
+	return SignOptions{Signers: []Signer{{Certificate: p.cert, Key: p.key}}, Time: time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)}
 }
 
 // opener is p as someone who decrypts.

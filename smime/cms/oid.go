@@ -22,6 +22,7 @@ const (
 	oidMessageDigest        = "1.2.840.113549.1.9.4"
 	oidSigningTime          = "1.2.840.113549.1.9.5"
 	oidCapabilities         = "1.2.840.113549.1.9.15"
+	oidEncryptionKey        = "1.2.840.113549.1.9.16.2.11"
 	oidSigningCertificate   = "1.2.840.113549.1.9.16.2.12"
 	oidSigningCertificateV2 = "1.2.840.113549.1.9.16.2.47"
 	oidAlgorithmProtection  = "1.2.840.113549.1.9.52"

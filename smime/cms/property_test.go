@@ -71,7 +71,7 @@ func TestAnyBER(t *testing.T) {
 		p := get(t, rapid.SampledFrom(names).Draw(rt, "signer"))
 		content := rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(rt, "content")
 		o := p.signer()
-		o.Hash = rapid.SampledFrom([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}).Draw(rt, "hash")
+		o.Signers[0].Hash = rapid.SampledFrom([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}).Draw(rt, "hash")
 		detached := rewrite(rt, signDetached(t, o, content), 0)
 		signed, err := VerifyDetached(detached, bytes.NewReader(content), Limits{})
 		good(t, signed, err, p)

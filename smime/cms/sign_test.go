@@ -24,21 +24,22 @@ func signCases(t testing.TB) map[string]SignOptions {
 	for _, name := range []string{"rsa", "rsa3072", "p256", "p384", "p521"} {
 		for _, hash := range []crypto.Hash{0, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
 			o := get(t, name).signer()
-			o.Hash = hash
-			o.Key = hiddenSigner{o.Key}
+			o.Signers[0].Hash = hash
+			o.Signers[0].Key = hiddenSigner{o.Signers[0].Key}
 			cases[fmt.Sprintf("%s-%d", name, hash)] = o
 		}
 	}
 	pss := get(t, "rsa").signer()
-	pss.PSS = true
+	pss.Signers[0].PSS = true
 	cases["pss-256"] = pss
-	pss.Hash = crypto.SHA512
+	pss = get(t, "rsa").signer()
+	pss.Signers[0].PSS, pss.Signers[0].Hash = true, crypto.SHA512
 	cases["pss-512"] = pss
 	chain := get(t, "rsa").signer()
-	chain.Chain = []*x509.Certificate{get(t, "p256").cert, chain.Certificate, nil}
+	chain.Signers[0].Chain = []*x509.Certificate{get(t, "p256").cert, chain.Signers[0].Certificate, nil}
 	cases["chain"] = chain
 	bare := get(t, "p256").signer()
-	bare.Capabilities, bare.Time = []Algorithm{}, time.Time{}
+	bare.Capabilities, bare.Time = Capabilities{}, time.Time{}
 	cases["bare"] = bare
 	return cases
 }
@@ -48,7 +49,7 @@ func TestSignAgainstOpenSSL(t *testing.T) {
 	content := text(100000)
 	for name, o := range signCases(t) {
 		t.Run(name, func(t *testing.T) {
-			file, ca := temp(t, content), temp(t, openssl(t, o.Certificate.Raw, "x509", "-inform", "DER"))
+			file, ca := temp(t, content), temp(t, openssl(t, o.Signers[0].Certificate.Raw, "x509", "-inform", "DER"))
 			der := signDetached(t, o, content)
 			openssl(t, der, "cms", "-verify", "-binary", "-inform", "DER", "-content", file, "-CAfile", ca, "-purpose", "any", "-out", "/dev/null")
 			for _, known := range []bool{true, false} {
@@ -66,7 +67,7 @@ func TestSignAgainstOpenSSL(t *testing.T) {
 func TestSignVerify(t *testing.T) {
 	for name, o := range signCases(t) {
 		t.Run(name, func(t *testing.T) {
-			p := party{cert: o.Certificate}
+			p := party{cert: o.Signers[0].Certificate}
 			for _, size := range sizes() {
 				content := text(size)
 				signed, err := VerifyDetached(signDetached(t, o, content), bytes.NewReader(content), Limits{})
@@ -101,15 +102,15 @@ func TestSignEd25519(t *testing.T) {
 // TestResultNames holds the names that callers show.
 func TestResultNames(t *testing.T) {
 	pss := get(t, "rsa").signer()
-	pss.PSS, pss.Hash = true, crypto.SHA384
+	pss.Signers[0].PSS, pss.Signers[0].Hash = true, crypto.SHA384
 	cases := map[string]SignOptions{"rsa-sha256": get(t, "rsa").signer(), "rsapss-sha384": pss, "ecdsa-sha256": get(t, "p256").signer()}
 	for want, o := range cases {
 		signed, err := VerifyDetached(signDetached(t, o, nil), strings.NewReader(""), Limits{})
-		r := good(t, signed, err, party{cert: o.Certificate})
+		r := good(t, signed, err, party{cert: o.Signers[0].Certificate})
 		if r.Algorithm != want || !strings.HasSuffix(want, r.Digest) {
 			t.Errorf("%s: %s %s", want, r.Algorithm, r.Digest)
 		}
-		if !slices.Equal(r.Capabilities, []string{"aes256-gcm", "aes128-gcm", "aes256-cbc", "aes192-cbc", "aes128-cbc"}) {
+		if !slices.Equal(r.Capabilities, Capabilities{"aes256-gcm", "aes128-gcm", "aes256-cbc", "aes192-cbc", "aes128-cbc", "rsa-oaep-sha256", "rsapss-sha256"}) {
 			t.Errorf("capabilities %q", r.Capabilities)
 		}
 		if micalg := strings.Replace(r.Digest, "sha", "sha-", 1); o.Micalg() != micalg {
@@ -166,17 +167,24 @@ func TestSignAgainstLibraries(t *testing.T) {
 }
 
 func TestSignRefuses(t *testing.T) {
-	rsa1, other := get(t, "rsa").signer(), get(t, "rsa2").signer()
+	other := get(t, "rsa2")
 	cases := map[string]func(*SignOptions){
-		"no key":         func(o *SignOptions) { o.Key = nil },
-		"no certificate": func(o *SignOptions) { o.Certificate = nil },
-		"another's key":  func(o *SignOptions) { o.Key = other.Key },
-		"SHA-1":          func(o *SignOptions) { o.Hash = crypto.SHA1 },
-		"SHA-224":        func(o *SignOptions) { o.Hash = crypto.SHA224 },
-		"unknown digest": func(o *SignOptions) { o.Hash = crypto.SHA3_256 },
+		"no key":         func(o *SignOptions) { o.Signers[0].Key = nil },
+		"no certificate": func(o *SignOptions) { o.Signers[0].Certificate = nil },
+		"another's key":  func(o *SignOptions) { o.Signers[0].Key = other.key },
+		"SHA-1":          func(o *SignOptions) { o.Signers[0].Hash = crypto.SHA1 },
+		"SHA-224":        func(o *SignOptions) { o.Signers[0].Hash = crypto.SHA224 },
+		"unknown digest": func(o *SignOptions) { o.Signers[0].Hash = crypto.SHA3_256 },
+		"nobody":         func(o *SignOptions) { o.Signers = nil },
+		"second without": func(o *SignOptions) { o.Signers = append(o.Signers, Signer{Certificate: other.cert}) },
+		"no identifier": func(o *SignOptions) {
+			o.Signers[0].BySubjectKeyID = true
+			o.Signers[0].Certificate = &x509.Certificate{PublicKey: o.Signers[0].Certificate.PublicKey}
+		},
+		"capability": func(o *SignOptions) { o.Capabilities = Capabilities{"rot13"} },
 	}
 	for name, change := range cases {
-		o := rsa1
+		o := get(t, "rsa").signer()
 		change(&o)
 		if _, err := NewDetachedSigner(o); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
@@ -206,8 +214,8 @@ func (brokenSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 
 func TestSignOpaqueKeyFails(t *testing.T) {
 	o := get(t, "rsa").signer()
-	right := o.Key
-	o.Key = wrongSigner{right, get(t, "rsa2").key}
+	right := o.Signers[0].Key
+	o.Signers[0].Key = wrongSigner{right, get(t, "rsa2").key}
 	s, err := NewDetachedSigner(o)
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +223,7 @@ func TestSignOpaqueKeyFails(t *testing.T) {
 	if der, err := s.Finish(); err == nil || der != nil {
 		t.Error("a signature of another key was handed out")
 	}
-	o.Key = brokenSigner{right}
+	o.Signers[0].Key = brokenSigner{right}
 	w, err := NewOpaqueSigner(io.Discard, 0, o)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 
+	"github.com/ProtonMail/go-crypto/brainpool"
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -200,14 +201,7 @@ func readIntParameter(s *cryptobyte.String, n uint8, out *int) bool {
 
 // encodePSS is the AlgorithmIdentifier of RSASSA-PSS with one digest throughout and a salt of its size
 // (RFC 4056, 3).
-func encodePSS(d digestSpec) []byte {
-	hash := algorithm{d.oid, null()} // RFC 4055, 2.1: implementations accept absent and NULL
-	return algorithm{oidPSS, sequence(
-		tlv(tagContextCons, hash.encode()),
-		tlv(tagContextCons|1, algorithm{oidMGF1, hash.encode()}.encode()),
-		tlv(tagContextCons|2, smallInteger(int64(d.hash.Size()))),
-	)}.encode()
-}
+func encodePSS(d digestSpec) []byte { return algorithm{oidPSS, hashAndMask(d, true)}.encode() }
 
 // encodeSignature is the signatureAlgorithm for s.
 func encodeSignature(s signatureSpec) []byte {
@@ -293,35 +287,58 @@ func (s signatureSpec) size(public crypto.PublicKey) (n int, fixed bool) {
 	return 0, false
 }
 
-// signatureFor is the way to sign with o.
-func signatureFor(o SignOptions) (signatureSpec, error) {
-	hash := o.Hash
-	if hash == 0 {
-		hash = crypto.SHA256
-	}
-	d, ok := digestByHash(hash)
-	if !ok || hash.Size() < crypto.SHA256.Size() {
-		return signatureSpec{}, fmt.Errorf("%w: signing with %s; use SHA-256, SHA-384 or SHA-512", ErrUnsupported, hash)
-	}
-	spec := signatureSpec{digest: d, salt: hash.Size()}
-	switch key := o.Certificate.PublicKey.(type) {
+// signatureFor is the way in which signer signs.
+func signatureFor(signer Signer) (signatureSpec, error) {
+	var spec signatureSpec
+	hash := crypto.SHA256
+	switch key := signer.Certificate.PublicKey.(type) {
 	case *rsa.PublicKey:
 		spec.scheme = schemeRSA
-		if o.PSS {
+		if signer.PSS {
 			spec.scheme = schemePSS
 		}
 	case *ecdsa.PublicKey:
-		switch key.Curve {
-		case elliptic.P256(), elliptic.P384(), elliptic.P521():
-			spec.scheme = schemeECDSA
-		default:
-			return spec, fmt.Errorf("%w: signing on this curve; use P-256, P-384 or P-521", ErrUnsupported)
+		spec.scheme = schemeECDSA
+		var ok bool
+		if hash, ok = curveHash(key.Curve); !ok {
+			return spec, fmt.Errorf("%w: signing on this curve; use P-256, P-384, P-521 or a Brainpool r1 curve of 256, 384 or 512 bits", ErrUnsupported)
 		}
-	case ed25519.PublicKey:
+	case ed25519.PublicKey: // RFC 8419, 2.3: whatever is asked for
 		spec.scheme = schemeEd25519
-		spec.digest, _ = digestByHash(crypto.SHA512) // RFC 8419, 2.3
+		spec.digest, _ = digestByHash(crypto.SHA512)
+		return spec, nil
 	default:
 		return spec, fmt.Errorf("%w: signing with this kind of key; use RSA, ECDSA or Ed25519", ErrUnsupported)
 	}
+	if signer.Hash != 0 {
+		hash = signer.Hash
+	}
+	var ok bool
+	if spec.digest, ok = digestByHash(hash); !ok || hash.Size() < crypto.SHA256.Size() {
+		return spec, fmt.Errorf("%w: signing with %s; use SHA-256, SHA-384 or SHA-512", ErrUnsupported, hash)
+	}
+	spec.salt = hash.Size()
 	return spec, nil
+}
+
+// curveHash is the digest that is as strong as curve, for the curves that are written (RFC 5753, 8; RFC 5639).
+func curveHash(curve elliptic.Curve) (crypto.Hash, bool) {
+	switch curve {
+	case elliptic.P256(), brainpool.P256r1():
+		return crypto.SHA256, true
+	case elliptic.P384(), brainpool.P384r1():
+		return crypto.SHA384, true
+	case elliptic.P521(), brainpool.P512r1():
+		return crypto.SHA512, true
+	}
+	return 0, false
+}
+
+// brainpoolCurve reports whether curve is one that Go computes on in variable time.
+func brainpoolCurve(curve elliptic.Curve) bool {
+	switch curve {
+	case brainpool.P256r1(), brainpool.P384r1(), brainpool.P512r1():
+		return true
+	}
+	return false
 }

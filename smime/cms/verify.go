@@ -169,7 +169,7 @@ func (p *signedReader) judgeSigner(info *signerInfo, sum *contentSum) SignerResu
 	}
 	r.Weak = spec.digest.weak || spec.scheme == schemeDSA
 	set, attributesErr := p.readAttributes(info)
-	r.SigningTime, r.Capabilities = set.signingTime, set.capabilities
+	r.SigningTime, r.Capabilities, r.EncryptionKey = set.signingTime, set.capabilities, set.encryptionKey
 	for _, e := range []error{err, attributesErr, missing} {
 		if e != nil {
 			r.Err = e
