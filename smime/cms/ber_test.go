@@ -255,7 +255,7 @@ func TestLinear(t *testing.T) {
 			}
 			return least
 		}
-		if one, two := best(2000), best(4000); two > 6*one+10*time.Millisecond {
+		if one, two := best(1000), best(2000); two > 6*one+10*time.Millisecond {
 			t.Errorf("%s: %v, and for twice as much %v", name, one, two)
 		}
 	}

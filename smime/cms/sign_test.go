@@ -63,12 +63,16 @@ func TestSignAgainstOpenSSL(t *testing.T) {
 	}
 }
 
-// TestSignVerify verifies what was signed, at every size, in every form.
+// TestSignVerify verifies what was signed, around every boundary, in every form.
 func TestSignVerify(t *testing.T) {
 	for name, o := range signCases(t) {
 		t.Run(name, func(t *testing.T) {
 			p := party{cert: o.Signers[0].Certificate}
-			for _, size := range sizes() {
+			all := sizes()
+			if strings.HasPrefix(name, "p3") || strings.HasPrefix(name, "p5") {
+				all = []int{0, 17, 65536} // the larger curves are slow in Go, and sizes do not concern them
+			}
+			for _, size := range all {
 				content := text(size)
 				signed, err := VerifyDetached(signDetached(t, o, content), bytes.NewReader(content), Limits{})
 				r := good(t, signed, err, p)
