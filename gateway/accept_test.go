@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"bytes"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
+	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // What goes wrong while a sender waits is told by whose fault it is: our own 451, a full disk 452, what the
@@ -92,7 +92,7 @@ func (s *setting) encryptedToAlice(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := smime.Protect(&out, text(letter("bob@partner.example", "alice@firma.example")), smime.ProtectOptions{
-		EncryptTo: []*x509.Certificate{s.identity["alice@firma.example"].Certificate},
+		EncryptTo: []cms.Recipient{{Certificate: s.identity["alice@firma.example"].Certificate}},
 	}); err != nil {
 		t.Fatal(err)
 	}

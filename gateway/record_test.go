@@ -3,12 +3,12 @@ package gateway_test
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"testing"
 
 	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
+	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // event waits for the first event of a kind.
@@ -33,7 +33,7 @@ func TestRecordSubjects(t *testing.T) {
 			var sealed bytes.Buffer
 			inner := letter("bob@partner.example", "alice@firma.example", "Message-ID: <inner@partner.example>\r\n")
 			if err := smime.Protect(&sealed, text(inner), smime.ProtectOptions{
-				EncryptTo: []*x509.Certificate{s.identity["alice@firma.example"].Certificate},
+				EncryptTo: []cms.Recipient{{Certificate: s.identity["alice@firma.example"].Certificate}},
 			}); err != nil {
 				t.Fatal(err)
 			}

@@ -3,13 +3,13 @@ package gateway_test
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"io"
 	"strings"
 	"testing"
 
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
+	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // text is a message in memory.
@@ -31,7 +31,7 @@ func TestNoOracle(t *testing.T) {
 			if c.encrypted {
 				var out bytes.Buffer
 				if err := smime.Protect(&out, text(m), smime.ProtectOptions{
-					EncryptTo: []*x509.Certificate{s.identity["alice@firma.example"].Certificate},
+					EncryptTo: []cms.Recipient{{Certificate: s.identity["alice@firma.example"].Certificate}},
 				}); err != nil {
 					t.Fatal(err)
 				}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"os"
@@ -48,12 +47,12 @@ func BenchmarkBareRSA2048(b *testing.B) {
 }
 
 func benchOptions(w *world) map[string]smime.ProtectOptions {
-	to := []*x509.Certificate{w.bob.cert}
+	to := to(w.bob)
 	return map[string]smime.ProtectOptions{
-		"sign":    {Sign: w.alice.signer(), Time: now},
+		"sign":    {Signers: w.alice.signers(), Time: now},
 		"encrypt": {EncryptTo: to},
-		"both":    {Sign: w.alice.signer(), EncryptTo: to, Time: now},
-		"bothGCM": {Sign: w.alice.signer(), EncryptTo: to, Time: now, Algorithm: cms.AES256GCM},
+		"both":    {Signers: w.alice.signers(), EncryptTo: to, Time: now},
+		"bothGCM": {Signers: w.alice.signers(), EncryptTo: to, Time: now, Algorithm: cms.AES256GCM},
 	}
 }
 

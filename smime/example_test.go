@@ -3,7 +3,6 @@ package smime_test
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"fmt"
 	"os"
 
@@ -17,8 +16,8 @@ func Example() {
 
 	var wire bytes.Buffer
 	err := smime.Protect(&wire, letter, smime.ProtectOptions{
-		Sign:      &smime.Signer{Certificate: w.alice.cert, Key: w.alice.key},
-		EncryptTo: []*x509.Certificate{w.bob.cert},
+		Signers:   []smime.Signer{{Certificate: w.alice.cert, Key: w.alice.key}},
+		EncryptTo: to(w.bob),
 		Time:      now,
 	})
 	if err != nil {

@@ -63,9 +63,9 @@ func FuzzProtect(f *testing.F) {
 	f.Add([]byte("From: alice@firma.example\r\nMIME-Version: 1.0"), false)
 	f.Add([]byte("Content-Type: text/plain"), true)
 	f.Fuzz(func(t *testing.T, in []byte, encrypt bool) {
-		o := smime.ProtectOptions{Sign: w.alice.signer(), Time: now}
+		o := smime.ProtectOptions{Signers: w.alice.signers(), Time: now}
 		if encrypt {
-			o.EncryptTo = append(o.EncryptTo, w.bob.cert)
+			o.EncryptTo = to(w.bob)
 		}
 		var sent bytes.Buffer
 		if err := smime.Protect(&sent, text(in), o); err != nil {

@@ -37,8 +37,16 @@ type person struct {
 	key     crypto.Signer
 }
 
-func (p person) signer() *smime.Signer {
-	return &smime.Signer{Certificate: p.cert, Chain: []*x509.Certificate{}, Key: p.key}
+func (p person) signers() []smime.Signer {
+	return []smime.Signer{{Certificate: p.cert, Chain: []*x509.Certificate{}, Key: p.key}}
+}
+
+// to are the recipients for people.
+func to(people ...person) (all []cms.Recipient) {
+	for _, p := range people {
+		all = append(all, cms.Recipient{Certificate: p.cert})
+	}
+	return all
 }
 
 // world is a root and the people it certifies. RSA keys are slow to make, so there is one for all tests.

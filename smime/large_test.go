@@ -1,7 +1,6 @@
 package smime_test
 
 import (
-	"crypto/x509"
 	"fmt"
 	"io"
 	"os"
@@ -103,7 +102,7 @@ func TestMemoryDoesNotGrowWithTheMessage(t *testing.T) {
 		runtime.GC()
 		peak := new(atomic.Uint64)
 		sent := newFile(t, peak)
-		err := smime.Protect(sent, huge{largeSize, peak}, smime.ProtectOptions{Sign: w.alice.signer(), EncryptTo: []*x509.Certificate{w.bob.cert}, Algorithm: a, Time: now})
+		err := smime.Protect(sent, huge{largeSize, peak}, smime.ProtectOptions{Signers: w.alice.signers(), EncryptTo: to(w.bob), Algorithm: a, Time: now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,20 +44,20 @@ func TestOthersReadWhatProtectWrites(t *testing.T) {
 					t.Errorf("%s, %s -verify: %v, got\n%q, want\n%q", name, program, err, out, want)
 				}
 			}
-			verify(protect(t, message, smime.ProtectOptions{Sign: w.alice.signer()}))
+			verify(protect(t, message, smime.ProtectOptions{Signers: w.alice.signers()}))
 			for _, a := range []cms.Algorithm{"", cms.AES128CBC, cms.AES256GCM} {
 				if a == cms.AES256GCM && program == "smime" {
 					continue // openssl smime knows PKCS #7 only
 				}
-				decrypt := func(sign *smime.Signer) string {
+				decrypt := func(sign []smime.Signer) string {
 					t.Helper()
-					sent := protect(t, message, smime.ProtectOptions{Sign: sign, EncryptTo: []*x509.Certificate{w.alice.cert, w.bob.cert}, Algorithm: a})
+					sent := protect(t, message, smime.ProtectOptions{Signers: sign, EncryptTo: to(w.alice, w.bob), Algorithm: a})
 					return openssl(t, sent, program, "-decrypt", "-recip", bobCert, "-inkey", bobKey)
 				}
 				if got := decrypt(nil); got != crlf(body) {
 					t.Errorf("%s, %s -decrypt %s: %q, want %q", name, program, a, got, crlf(body))
 				}
-				verify(decrypt(w.alice.signer()))
+				verify(decrypt(w.alice.signers()))
 			}
 		}
 		if name == "plain" || name == "multipart" {
@@ -116,13 +116,13 @@ func gpgsm(t testing.TB, home, stdin string, args ...string) (string, error) {
 // here.
 func checkGPGSM(t *testing.T, home, message string, w *world) {
 	t.Helper()
-	signed := protect(t, message, smime.ProtectOptions{Sign: w.alice.signer()})
+	signed := protect(t, message, smime.ProtectOptions{Signers: w.alice.signers()})
 	content, signature := clearParts(t, signed)
 	out, _ := gpgsm(t, home, "", "--assume-base64", "--verify", temp(t, signature), temp(t, content))
 	if !strings.Contains(out, "GOODSIG") || !strings.Contains(out, "TRUST_FULLY") {
 		t.Errorf("gpgsm finds no good signature of a trusted signer: %s", out)
 	}
-	sent := protect(t, message, smime.ProtectOptions{Sign: w.alice.signer(), EncryptTo: []*x509.Certificate{w.bob.cert}})
+	sent := protect(t, message, smime.ProtectOptions{Signers: w.alice.signers(), EncryptTo: to(w.bob)})
 	_, body, _ := strings.Cut(sent, "\r\n\r\n")
 	out, err := gpgsm(t, home, "x\n", "--pinentry-mode", "loopback", "--passphrase-fd", "0", "--assume-base64", "--decrypt", temp(t, body))
 	plain, _, _ := strings.Cut(out, "\x00")
@@ -253,13 +253,13 @@ func TestRFC9216(t *testing.T) {
 	message := strings.NewReplacer("alice@firma.example", "alice@smime.example", "bob@partner.example", "bob@smime.example").Replace(letter(plain))
 	w := &world{root: parsePEM(t, vector(t, "rfc9216/ca.rsa.crt"))}
 	o := smime.OpenOptions{Keys: keys(bob), Judge: w.judge, Scratch: scratch, Now: now}
-	sent := protect(t, message, smime.ProtectOptions{Sign: alice.signer(), EncryptTo: []*x509.Certificate{bob.cert}})
+	sent := protect(t, message, smime.ProtectOptions{Signers: alice.signers(), EncryptTo: to(bob)})
 	opened := open(t, sent, o)
 	expect(t, opened, smime.Valid, "enveloped:open signed:clear:valid")
 	if s := opened.Layers[1].Signers[0]; s.Address != "alice@smime.example" || s.Algorithm != "rsa-sha256" || s.SignedAt != now {
 		t.Errorf("signer %+v", s)
 	}
-	signed := protect(t, message, smime.ProtectOptions{Sign: alice.signer()})
+	signed := protect(t, message, smime.ProtectOptions{Signers: alice.signers()})
 	root := filepath.Join(t.TempDir(), "root")
 	writePEM(t, root, "CERTIFICATE", w.root.Raw)
 	openssl(t, signed, "cms", "-verify", "-CAfile", root)

@@ -2,9 +2,6 @@ package smime
 
 import (
 	"bufio"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -14,16 +11,19 @@ import (
 )
 
 // Protect writes the message src, which is whole with its header (RFC 5322), to w: signed as
-// multipart/signed, encrypted as application/pkcs7-mime, or signed and then encrypted in one go (RFC 8551,
-// 3.3 to 3.7). Fields that do not describe content stay outside, byte for byte and in their order; those
-// that do (Content-*) move inside. Line ends come out as CRLF.
+// multipart/signed or as application/pkcs7-mime, encrypted as application/pkcs7-mime, or signed and then
+// encrypted in one go (RFC 8551, 3.3 to 3.7). Fields that do not describe content stay outside, byte for byte
+// and in their order, but for those that a header protection obscures; those that do (Content-*) move inside.
+// Line ends come out as CRLF.
 //
 // What is signed is made 7-bit safe first (see entity.Convert); what is only encrypted keeps its bytes as
-// far as SMTP could carry them. The message is never held in memory: src is opened up to three times.
+// far as SMTP could carry them. The message is never held in memory: src is opened some few times. A message
+// that is signed already is signed around, and encrypted, with all its bytes; so Protect wraps three times
+// where it is given what it wrote.
 // Where Protect returns an error what it wrote must not be used. Errors: ErrOptions, ErrMessage, those of
 // cms for keys and certificates that do not fit, and those of src, w and the key.
 func Protect(w io.Writer, src Source, o ProtectOptions) error {
-	if o.Sign == nil && len(o.EncryptTo) == 0 {
+	if len(o.Signers) == 0 && len(o.EncryptTo) == 0 {
 		return fmt.Errorf("%w: neither a signer nor a recipient is given", ErrOptions)
 	}
 	p, err := newProtection(src, o)
@@ -31,10 +31,13 @@ func Protect(w io.Writer, src Source, o ProtectOptions) error {
 		return err
 	}
 	bw := bufio.NewWriterSize(w, int(min(32<<10, 4096+2*src.Size())))
-	if len(o.EncryptTo) == 0 {
-		err = p.signed(bw)
-	} else {
+	switch {
+	case p.encrypts():
 		err = p.encrypted(bw)
+	case o.Opaque:
+		err = p.opaque(bw)
+	default:
+		err = p.clear(bw)
 	}
 	if err != nil {
 		return err
@@ -64,13 +67,16 @@ func newProtection(src Source, o ProtectOptions) (*protection, error) {
 		return nil, err
 	}
 	p := &protection{o: o, src: src, root: root, mode: entity.SevenBit}
-	if o.Sign == nil {
+	if len(o.Signers) == 0 {
 		p.mode = entity.Transport
 	}
 	p.outer = root.Header.Filter(func(f entity.Field) bool { return !describesContent(f) }).Ended()
 	root.Header = root.Header.Filter(describesContent).Ended()
 	return p, p.ensureMIMEVersion()
 }
+
+// encrypts tells whether the outermost layer is an envelope.
+func (p *protection) encrypts() bool { return len(p.o.EncryptTo) > 0 }
 
 // describesContent tells whether a field belongs to the content and not to the message (RFC 2045, 9).
 func describesContent(f entity.Field) bool { return f.HasPrefix("Content-") }
@@ -125,76 +131,9 @@ func (p *protection) head(w io.Writer, fields string) error {
 	return err
 }
 
-// signed writes a clear-signed message.
-func (p *protection) signed(w io.Writer) error {
-	f, err := p.frame()
-	if err != nil {
-		return err
-	}
-	if err := p.head(w, f.head); err != nil {
-		return err
-	}
-	if _, err := p.content(io.MultiWriter(w, f.signer)); err != nil {
-		return err
-	}
-	return f.end(w)
-}
-
-// frame is a multipart/signed around one entity (RFC 8551, 3.5.3).
-type frame struct {
-	head     string // what stands before the entity, header fields first
-	boundary string
-	signer   *cms.DetachedSigner
-}
-
-func (p *protection) frame() (*frame, error) {
-	s := cms.Signer{Certificate: p.o.Sign.Certificate, Chain: p.o.Sign.Chain, Key: p.o.Sign.Key}
-	o := cms.SignOptions{Signers: []cms.Signer{s}, Time: p.o.Time}
-	signer, err := cms.NewDetachedSigner(o)
-	if err != nil {
-		return nil, err
-	}
-	random := make([]byte, 16)
-	if _, err := rand.Read(random); err != nil {
-		return nil, err
-	}
-	f := &frame{boundary: "=_" + hex.EncodeToString(random), signer: signer}
-	f.head = "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n" +
-		" micalg=" + o.Micalg() + "; boundary=\"" + f.boundary + "\"\r\n\r\n--" + f.boundary + "\r\n"
-	return f, nil
-}
-
-// end writes what stands after the entity.
-func (f *frame) end(w io.Writer) error {
-	signature, err := f.signer.Finish()
-	if err != nil {
-		return err
-	}
-	return f.tail(w, signature)
-}
-
-func (f *frame) tail(w io.Writer, signature []byte) error {
-	_, err := io.WriteString(w, "\r\n--"+f.boundary+"\r\n"+
-		"Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n"+
-		"Content-Transfer-Encoding: base64\r\n"+
-		"Content-Disposition: attachment; filename=\"smime.p7s\"\r\n\r\n")
-	if err != nil {
-		return err
-	}
-	b := entity.NewBase64Writer(w)
-	if _, err := b.Write(signature); err != nil {
-		return err
-	}
-	if err := b.Close(); err != nil {
-		return err
-	}
-	_, err = io.WriteString(w, "\r\n--"+f.boundary+"--\r\n")
-	return err
-}
-
 // encrypted writes an encrypted message, signed within where that is asked for.
 func (p *protection) encrypted(w io.Writer) error {
-	plain, size, err := p.plaintext()
+	plain, err := p.plaintext()
 	if err != nil {
 		return err
 	}
@@ -202,11 +141,11 @@ func (p *protection) encrypted(w io.Writer) error {
 		return err
 	}
 	b := entity.NewBase64Writer(w)
-	enc, err := cms.NewEncrypter(b, cms.EncryptOptions{Recipients: recipientsOf(p.o.EncryptTo), Algorithm: p.o.Algorithm, Size: size})
+	enc, err := cms.NewEncrypter(b, cms.EncryptOptions{Recipients: p.o.EncryptTo, Algorithm: p.o.Algorithm, Size: plain.size})
 	if err != nil {
 		return err
 	}
-	if err := plain(enc); err != nil {
+	if err := plain.write(enc); err != nil {
 		return err
 	}
 	if err := enc.Close(); err != nil {
@@ -215,47 +154,20 @@ func (p *protection) encrypted(w io.Writer) error {
 	return b.Close()
 }
 
-// plaintext returns what is to be encrypted, and its size, for which a signature is made beforehand.
-func (p *protection) plaintext() (write func(io.Writer) error, size int64, err error) {
-	if p.o.Sign == nil {
-		size, err := p.contentSize()
-		return func(w io.Writer) error { _, err := p.content(w); return err }, size, err
-	}
-	f, err := p.frame()
-	if err != nil {
-		return nil, 0, err
-	}
-	size, err = p.content(f.signer)
-	if err != nil {
-		return nil, 0, err
-	}
-	signature, err := f.signer.Finish()
-	if err != nil {
-		return nil, 0, err
-	}
-	end := &countWriter{w: io.Discard}
-	if err := f.tail(end, signature); err != nil {
-		return nil, 0, err
-	}
-	write = func(w io.Writer) error {
-		if _, err := io.WriteString(w, f.head); err != nil {
-			return err
-		}
-		if _, err := p.content(w); err != nil {
-			return err
-		}
-		return f.tail(w, signature)
-	}
-	return write, int64(len(f.head)) + size + end.n, nil
+// plain is an entity that can be written, and how long it is.
+type plain struct {
+	size  int64
+	write func(io.Writer) error
 }
 
-// recipientsOf are those whose certificates are given.
-func recipientsOf(certs []*x509.Certificate) []cms.Recipient {
-	recipients := make([]cms.Recipient, len(certs))
-	for i, c := range certs {
-		recipients[i].Certificate = c
+// plaintext is what is to be encrypted. A signature is made beforehand, since the size of everything is to be
+// known.
+func (p *protection) plaintext() (plain, error) {
+	if len(p.o.Signers) > 0 {
+		return p.signed()
 	}
-	return recipients
+	size, err := p.contentSize()
+	return plain{size, func(w io.Writer) error { _, err := p.content(w); return err }}, err
 }
 
 // envelopeFields are the fields of an encrypted message (RFC 8551, 3.3 and 3.4).
@@ -265,6 +177,11 @@ func envelopeFields(a cms.Algorithm) string {
 	case cms.AES128GCM, cms.AES192GCM, cms.AES256GCM:
 		kind = "authEnveloped-data"
 	}
+	return mimeFields(kind)
+}
+
+// mimeFields are the fields of an application/pkcs7-mime entity (RFC 8551, 3.2), with the blank line.
+func mimeFields(kind string) string {
 	return "Content-Type: application/pkcs7-mime; smime-type=" + kind + ";\r\n name=\"smime.p7m\"\r\n" +
 		"Content-Transfer-Encoding: base64\r\n" +
 		"Content-Disposition: attachment; filename=\"smime.p7m\"\r\n\r\n"

@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +29,7 @@ func TestProtectedMessage(t *testing.T) {
 	outer := head + "mime-version: 1.0\r\n"
 	inner := "Content-Type: text/plain\r\ncontent-language:\r\n de\r\n\r\nhello\r\n"
 
-	got := protect(t, message, smime.ProtectOptions{Sign: w.alice.signer()})
+	got := protect(t, message, smime.ProtectOptions{Signers: w.alice.signers()})
 	boundary := regexp.MustCompile(`=_[0-9a-f]{32}`).FindString(got)
 	want := outer + "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg=sha-256; boundary=\"" + boundary + "\"\r\n\r\n--" + boundary + "\r\n" +
 		inner + "\r\n--" + boundary + "\r\nContent-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"smime.p7s\"\r\n\r\n"
@@ -39,7 +38,7 @@ func TestProtectedMessage(t *testing.T) {
 	}
 
 	for a, kind := range map[cms.Algorithm]string{"": "enveloped-data", cms.AES256GCM: "authEnveloped-data"} {
-		got = protect(t, message, smime.ProtectOptions{EncryptTo: []*x509.Certificate{w.bob.cert}, Algorithm: a})
+		got = protect(t, message, smime.ProtectOptions{EncryptTo: to(w.bob), Algorithm: a})
 		want = outer + "Content-Type: application/pkcs7-mime; smime-type=" + kind + ";\r\n name=\"smime.p7m\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"smime.p7m\"\r\n\r\n"
 		body, found := strings.CutPrefix(got, want)
 		if !found {
@@ -62,7 +61,7 @@ func TestProtectedMessage(t *testing.T) {
 
 func TestProtectWithoutMIME(t *testing.T) {
 	w := theWorld()
-	got := protect(t, "From: alice@firma.example\n\nh\u00e4llo, hello\n", smime.ProtectOptions{Sign: w.alice.signer()})
+	got := protect(t, "From: alice@firma.example\n\nh\u00e4llo, hello\n", smime.ProtectOptions{Signers: w.alice.signers()})
 	if !strings.HasPrefix(got, "From: alice@firma.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed;") || !strings.Contains(got, "\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nh=C3=A4llo, hello\r\n") {
 		t.Errorf("got %q", got)
 	}
@@ -73,7 +72,7 @@ func TestProtectWithoutMIME(t *testing.T) {
 func TestEncryptingKeepsSignedBytes(t *testing.T) {
 	w := theWorld()
 	inner := signed(t, w.alice, "s", "Content-Type: text/plain\r\n\r\nFrom \xfc \r\n")
-	got := protect(t, outside+inner, smime.ProtectOptions{EncryptTo: []*x509.Certificate{w.bob.cert}})
+	got := protect(t, outside+inner, smime.ProtectOptions{EncryptTo: to(w.bob)})
 	o := open(t, got, w.options())
 	expect(t, o, smime.Valid, "enveloped:open signed:clear:valid")
 	if got := delivered(t, o); got != outside+inner {
@@ -85,7 +84,7 @@ func TestEncryptingKeepsSignedBytes(t *testing.T) {
 func TestSigningAroundAForeignSignature(t *testing.T) {
 	w := theWorld()
 	inner := signed(t, w.alice, "s", "Content-Type: text/plain\r\n\r\nFrom \xfc \r\n")
-	got := protect(t, outside+mixed(inner, "Content-Transfer-Encoding: 8bit\r\n\r\nf\u00fcr Sie und alle\r\n"), smime.ProtectOptions{Sign: w.alice.signer()})
+	got := protect(t, outside+mixed(inner, "Content-Transfer-Encoding: 8bit\r\n\r\nf\u00fcr Sie und alle\r\n"), smime.ProtectOptions{Signers: w.alice.signers()})
 	if !strings.Contains(got, inner) || strings.Contains(got, "f\u00fcr") {
 		t.Errorf("got %q", got)
 	}
@@ -103,15 +102,15 @@ func TestProtectRefuses(t *testing.T) {
 		want    error
 	}{
 		{"nothing to do", outside + hello, smime.ProtectOptions{}, smime.ErrOptions},
-		{"too many parts", outside + mixed(strings.Repeat("\r\nx\r\n--mixed\r\n", 2000)), smime.ProtectOptions{Sign: w.alice.signer()}, smime.ErrMessage},
-		{"a header without end", "X: " + strings.Repeat("y", 300<<10), smime.ProtectOptions{Sign: w.alice.signer()}, smime.ErrMessage},
-		{"another's key", outside + hello, smime.ProtectOptions{Sign: &smime.Signer{Certificate: w.alice.cert, Key: w.bob.key}}, cms.ErrUnsupported},
-		{"another's key, encrypted", outside + hello, smime.ProtectOptions{Sign: &smime.Signer{Certificate: w.alice.cert, Key: w.bob.key}, EncryptTo: []*x509.Certificate{w.bob.cert}}, cms.ErrUnsupported},
-		{"no key", outside + hello, smime.ProtectOptions{Sign: &smime.Signer{}}, cms.ErrUnsupported},
-		{"a recipient without RSA", outside + hello, smime.ProtectOptions{EncryptTo: []*x509.Certificate{ecCert}}, cms.ErrUnsupported},
-		{"an unknown algorithm", outside + hello, smime.ProtectOptions{EncryptTo: []*x509.Certificate{w.bob.cert}, Algorithm: "rot13"}, cms.ErrUnsupported},
-		{"a key that fails", outside + hello, smime.ProtectOptions{Sign: &smime.Signer{Certificate: w.alice.cert, Key: failing{w.alice.key}}}, errDisk},
-		{"a key that fails, encrypted", outside + hello, smime.ProtectOptions{Sign: &smime.Signer{Certificate: w.alice.cert, Key: failing{w.alice.key}}, EncryptTo: []*x509.Certificate{w.bob.cert}}, errDisk},
+		{"too many parts", outside + mixed(strings.Repeat("\r\nx\r\n--mixed\r\n", 2000)), smime.ProtectOptions{Signers: w.alice.signers()}, smime.ErrMessage},
+		{"a header without end", "X: " + strings.Repeat("y", 300<<10), smime.ProtectOptions{Signers: w.alice.signers()}, smime.ErrMessage},
+		{"another's key", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{Certificate: w.alice.cert, Key: w.bob.key}}}, cms.ErrUnsupported},
+		{"another's key, encrypted", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{Certificate: w.alice.cert, Key: w.bob.key}}, EncryptTo: to(w.bob)}, cms.ErrUnsupported},
+		{"no key", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{}}}, cms.ErrUnsupported},
+		{"a recipient without RSA", outside + hello, smime.ProtectOptions{EncryptTo: []cms.Recipient{{Certificate: ecCert}}}, cms.ErrUnsupported},
+		{"an unknown algorithm", outside + hello, smime.ProtectOptions{EncryptTo: to(w.bob), Algorithm: "rot13"}, cms.ErrUnsupported},
+		{"a key that fails", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{Certificate: w.alice.cert, Key: failing{w.alice.key}}}}, errDisk},
+		{"a key that fails, encrypted", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{Certificate: w.alice.cert, Key: failing{w.alice.key}}}, EncryptTo: to(w.bob)}, errDisk},
 	}
 	for _, c := range cases {
 		if err := smime.Protect(io.Discard, text(c.message), c.o); !errors.Is(err, c.want) {
@@ -139,9 +138,9 @@ func TestProtectErrorsOfTheStreams(t *testing.T) {
 	w := theWorld()
 	message := outside + mixed(strings.Repeat("\r\nf\u00fcr alle\r\n--mixed\r\n", 900))
 	for name, o := range map[string]smime.ProtectOptions{
-		"signed":    {Sign: w.alice.signer(), Time: now},
-		"encrypted": {EncryptTo: []*x509.Certificate{w.bob.cert}},
-		"both":      {Sign: w.alice.signer(), EncryptTo: []*x509.Certificate{w.bob.cert}, Time: now},
+		"signed":    {Signers: w.alice.signers(), Time: now},
+		"encrypted": {EncryptTo: to(w.bob)},
+		"both":      {Signers: w.alice.signers(), EncryptTo: to(w.bob), Time: now},
 	} {
 		size := len(protect(t, message, o))
 		for _, room := range []int{0, 100, 20_000, size - 2000, size - 1} {
@@ -187,10 +186,10 @@ func TestProtectThenOpenIsTheIdentity(t *testing.T) {
 		message := messages().Draw(t, "message")
 		o := smime.ProtectOptions{Time: now}
 		if rapid.Bool().Draw(t, "sign") {
-			o.Sign = w.alice.signer()
+			o.Signers, o.Opaque = w.alice.signers(), rapid.Bool().Draw(t, "opaque")
 		}
-		if o.Sign == nil || rapid.Bool().Draw(t, "encrypt") {
-			o.EncryptTo = []*x509.Certificate{w.alice.cert, w.bob.cert}
+		if o.Signers == nil || rapid.Bool().Draw(t, "encrypt") {
+			o.EncryptTo = to(w.alice, w.bob)
 			o.Algorithm = rapid.SampledFrom([]cms.Algorithm{cms.AES256CBC, cms.AES256GCM, cms.AES128CBC}).Draw(t, "algorithm")
 		}
 		var sent, got bytes.Buffer
@@ -203,7 +202,7 @@ func TestProtectThenOpenIsTheIdentity(t *testing.T) {
 		}
 		defer opened.Close()
 		opened.WriteTo(&got)
-		if o.Sign == nil {
+		if o.Signers == nil {
 			fits := must(entity.Scan(strings.NewReader(message), entity.Limits{})).Conforms(entity.Transport)
 			if opened.Verdict != smime.Unsigned || fits && got.String() != message {
 				t.Fatalf("%q came back as %q", message, got.String())
@@ -213,7 +212,13 @@ func TestProtectThenOpenIsTheIdentity(t *testing.T) {
 		if opened.Verdict != smime.Valid {
 			t.Fatalf("%s %+v\n%q", opened.Verdict, opened.Layers, sent.String())
 		}
-		want, have := meaning(t, message), meaning(t, clearContent(t, got.String()))
+		content := got.String()
+		if o.Opaque {
+			content = opaqueContent(t, content)
+		} else {
+			content = clearContent(t, content)
+		}
+		want, have := meaning(t, message), meaning(t, content)
 		if want != have {
 			t.Fatalf("%q\nmeans %s,\ncame back as %s", message, want, have)
 		}
@@ -227,6 +232,13 @@ func clearContent(t *rapid.T, message string) string {
 		t.Fatalf("%d parts in %q", len(root.Parts), message)
 	}
 	return message[root.Parts[0].Start:root.Parts[0].End]
+}
+
+// opaqueContent is what a SignedData holds.
+func opaqueContent(t *rapid.T, message string) string {
+	_, body, _ := strings.Cut(message, "\r\n\r\n")
+	v := must(cms.NewVerifier(bytes.NewReader(decode64(body)), cms.Limits{}))
+	return string(must(io.ReadAll(v)))
 }
 
 // meaning writes types and decoded bodies of all leaves.

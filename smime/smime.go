@@ -2,7 +2,6 @@ package smime
 
 import (
 	"context"
-	"crypto"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -57,20 +56,22 @@ const (
 // people. The address is not the judge's business: Open matches it.
 type Judge func(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) (Verdict, []string)
 
-// Signer is who signs: the certificate, the certificates between it and the root, and the key, which may
-// lie on a card or in a vault.
-type Signer struct {
-	Certificate *x509.Certificate
-	Chain       []*x509.Certificate
-	Key         crypto.Signer
-}
+// Signer is who signs, and how.
+type Signer = cms.Signer
 
 // ProtectOptions says what Protect does. Signing comes first where both are asked for (RFC 8551, 3.7).
 type ProtectOptions struct {
-	Sign      *Signer             // nil: not signed
-	EncryptTo []*x509.Certificate // empty: not encrypted
-	Algorithm cms.Algorithm       // empty: AES-256-CBC, which every program reads
-	Time      time.Time           // the signing time; zero: none is claimed
+	Signers   []Signer        // empty: not signed; each makes a signature of its own
+	Opaque    bool            // signed as application/pkcs7-mime, which only programs with S/MIME can show
+	EncryptTo []cms.Recipient // empty: not encrypted
+	Algorithm cms.Algorithm   // empty: AES-256-CBC, which every program reads
+	Time      time.Time       // the signing time; zero: none is claimed
+
+	// Capabilities is what a signature says that its signer's program reads; nil: what this package reads.
+	Capabilities cms.Capabilities
+	// SoftwareBrainpool allows signing with keys on Brainpool curves that lie in memory; see
+	// cms.SignOptions.
+	SoftwareBrainpool bool
 }
 
 // OpenOptions says what Open may use.

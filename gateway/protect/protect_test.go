@@ -335,8 +335,8 @@ func TestAdmitLeavesProtectedMailAlone(t *testing.T) {
 	id := b.finder.ids["alice@firma.example"]
 	var already bytes.Buffer
 	err := smime.Protect(&already, message(), smime.ProtectOptions{
-		Sign:      &smime.Signer{Certificate: id.Certificate, Key: id.Key},
-		EncryptTo: []*x509.Certificate{b.finder.ids["bob@partner.example"].Certificate},
+		Signers:   []smime.Signer{{Certificate: id.Certificate, Key: id.Key}},
+		EncryptTo: []cms.Recipient{{Certificate: b.finder.ids["bob@partner.example"].Certificate}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -397,8 +397,8 @@ func (b *bench) fromBob(t *testing.T, field string) string {
 	var out bytes.Buffer
 	err := smime.Protect(&out, letter("From: bob@partner.example\r\nTo: alice@firma.example\r\n"+field+
 		"MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nwe accept\r\n"), smime.ProtectOptions{
-		Sign:      &smime.Signer{Certificate: id.Certificate, Key: id.Key},
-		EncryptTo: []*x509.Certificate{b.finder.ids["alice@firma.example"].Certificate},
+		Signers:   []smime.Signer{{Certificate: id.Certificate, Key: id.Key}},
+		EncryptTo: []cms.Recipient{{Certificate: b.finder.ids["alice@firma.example"].Certificate}},
 		Time:      time.Now(),
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
+	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // variant is a group of recipients who get the same bytes.
@@ -90,11 +91,11 @@ func (p *Protector) protected(ctx context.Context, adm *Admission, d *draft, v v
 	buffer := p.o.Spool.Create()
 	adm.buffers = append(adm.buffers, buffer)
 	o := smime.ProtectOptions{
-		EncryptTo: v.certs, Algorithm: p.o.Algorithm, Time: p.o.Now(),
+		EncryptTo: recipientsOf(v.certs), Algorithm: p.o.Algorithm, Time: p.o.Now(),
 	}
 	d.step = workStep()
 	if v.sign {
-		o.Sign = d.signer
+		o.Signers = []smime.Signer{*d.signer}
 		d.step = keyStep(d.from)
 	}
 	err = smime.Protect(buffer, during{ctx, src}, o)
@@ -102,6 +103,14 @@ func (p *Protector) protected(ctx context.Context, adm *Admission, d *draft, v v
 		err = fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	return buffer, err
+}
+
+func recipientsOf(certs []*x509.Certificate) []cms.Recipient {
+	out := make([]cms.Recipient, len(certs))
+	for i, c := range certs {
+		out[i].Certificate = c
+	}
+	return out
 }
 
 func (v variant) note(keys string) string {

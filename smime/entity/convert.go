@@ -80,7 +80,13 @@ func (c *converter) encoding(n *Node) string {
 		return ""
 	}
 	t, has := n.Traits, n.Header.TransferEncoding()
-	if c.fits(t) && !(has == "binary" && (t.BareLF || t.BareCR)) {
+	fits := c.fits(t) && !(has == "binary" && (t.BareLF || t.BareCR))
+	if n.edited() {
+		in := n.Edit.traits()
+		fits = fits && in.clean() && (has == "7bit" || has == "8bit")
+		t.EightBit, t.Bytes = t.EightBit+in.EightBit, t.Bytes+in.Bytes
+	}
+	if fits {
 		return ""
 	}
 	switch has {
@@ -110,6 +116,7 @@ func (c *converter) header(n *Node) (Header, bool) {
 	if foreign(n) {
 		return h, changed
 	}
+	changed = changed || n.edited()
 	encoding, has := c.encoding(n), h.TransferEncoding()
 	if encoding == "" && c.mode == SevenBit && (has == "8bit" || has == "binary") && !c.eightBit(n, false) {
 		encoding = "7bit"
@@ -161,7 +168,7 @@ func (c *converter) node(n *Node, root bool) error {
 			return err
 		}
 	}
-	if encoding := c.encoding(n); encoding != "" {
+	if encoding := c.encoding(n); encoding != "" || n.edited() {
 		return c.leaf(n, encoding)
 	}
 	if n.Parts == nil || foreign(n) {
@@ -189,21 +196,21 @@ func (c *converter) node(n *Node, root bool) error {
 	return nil
 }
 
-// leaf writes the body of a leaf in another transfer encoding.
+// leaf writes the body of a leaf edited, or in another transfer encoding; empty: in the one it has.
 func (c *converter) leaf(n *Node, encoding string) error {
 	if err := c.copyTo(n.Body); err != nil {
 		return err
 	}
-	has := n.Header.TransferEncoding()
-	var body io.Reader = io.LimitReader(c.r, n.End-n.Body)
-	switch has {
-	case "7bit", "8bit":
-		body = NewCanonicalReader(body)
-	default:
-		body = Decode(body, has)
+	body := n.Content(c.r)
+	if n.edited() {
+		body = &editor{Edit: *n.Edit, r: body}
 	}
 	c.pos = n.End
-	if encoding == "quoted-printable" {
+	switch encoding {
+	case "":
+		_, err := io.Copy(c.w, body)
+		return err
+	case "quoted-printable":
 		return EncodeQuotedPrintable(c.w, body)
 	}
 	enc := NewBase64Writer(c.w)

@@ -9,6 +9,21 @@ import (
 	"unicode/utf8"
 )
 
+// Fit returns the header made fit for the mode, as Convert writes it, with CRLF as line ends.
+func (h Header) Fit(mode Mode) Header {
+	fit, _ := sanitize(h.Ended(), mode)
+	var out Header
+	for _, f := range fit.fields {
+		raw := make([]byte, 0, len(f.Raw)+8)
+		for line := range bytes.Lines(f.Raw) {
+			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+			raw = append(append(raw, line...), '\r', '\n')
+		}
+		out.fields = append(out.fields, Field{Name: f.Name, Raw: raw})
+	}
+	return out
+}
+
 // sanitize returns the header of a part made fit for the mode: without NUL, bare CR and over-long lines,
 // for signing also 7-bit and without blanks at the ends of lines; changed is false where nothing had to be
 // done. Bare LF is left to the canonical writer.

@@ -38,6 +38,7 @@ type Node struct {
 	End    int64
 
 	Traits Traits // of the body of a leaf
+	Edit   *Edit  // of a leaf, set by who wants Convert to change its content
 
 	// Of a multipart that could be taken apart; Parts is nil for every other entity.
 	Parts         []*Node

@@ -164,7 +164,7 @@ func (w *world) seal() *sealed {
 	text := bytes.Repeat([]byte(planted+" encrypted by the sender\r\n"), 40)
 	message := append([]byte("Content-Type: text/plain\r\n\r\n"), text...)
 	var out bytes.Buffer
-	if err := smime.Protect(&out, memory(message), smime.ProtectOptions{EncryptTo: []*x509.Certificate{w.alices}}); err != nil {
+	if err := smime.Protect(&out, memory(message), smime.ProtectOptions{EncryptTo: []cms.Recipient{{Certificate: w.alices}}}); err != nil {
 		w.t.Fatal(err)
 	}
 	wire := out.Bytes()

@@ -139,8 +139,8 @@ func (s *story) bobReads(ctx context.Context) error {
 func (s *story) back(ctx context.Context) error {
 	var b bytes.Buffer
 	err := smime.Protect(&b, reply(time.Now()), smime.ProtectOptions{
-		Sign:      &smime.Signer{Certificate: s.bob.Certificate, Key: s.bob.Key},
-		EncryptTo: []*x509.Certificate{s.alice.Certificate}, Time: time.Now(),
+		Signers:   []smime.Signer{{Certificate: s.bob.Certificate, Key: s.bob.Key}},
+		EncryptTo: []cms.Recipient{{Certificate: s.alice.Certificate}}, Time: time.Now(),
 	})
 	if err != nil {
 		return err
