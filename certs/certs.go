@@ -27,13 +27,25 @@ type Identity struct {
 	Certificate *x509.Certificate
 	// Chain leads from the certificate's issuer upwards, without a self-signed root (RFC 8550, 2.3). It may be empty.
 	Chain []*x509.Certificate
-	// Key is a crypto.Decrypter as well where the key can decrypt.
+	// Key signs. It is a crypto.Decrypter as well where it can decrypt, and where it agrees on keys (ECDH) an
+	// *ecdsa.PrivateKey or one that lies elsewhere and has a method SharedSecret(crypto.PublicKey) ([]byte, error).
 	Key crypto.Signer
+	// Agreement is the private key where it can do nothing but agree on keys, an *ecdh.PrivateKey or one with that
+	// method. Key is nil then, else Agreement is.
+	Agreement crypto.PrivateKey
+}
+
+// Private returns the private key: Key, or where that is nil Agreement.
+func (id Identity) Private() crypto.PrivateKey {
+	if id.Key != nil {
+		return id.Key
+	}
+	return id.Agreement
 }
 
 // Finder finds certificates and keys by mail address. It is safe for concurrent use.
 type Finder interface {
-	// Signing returns the newest identity of the address that may sign now. The error is ErrNotFound
+	// Signing returns the newest identity of the address that may sign now; it has a Key. The error is ErrNotFound
 	// where there is none, an *UnusableError that says why the newest one may not, or an
 	// *UnavailableError where that cannot be told at present. The key is for use while ctx lasts: one that
 	// may keep its user waiting gives up when ctx ends, and fails with an *UnavailableError where it is away.

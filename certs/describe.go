@@ -24,6 +24,9 @@ func clean(s string) string {
 	return s
 }
 
+// Describe names a certificate so that an administrator finds it, in one line of ASCII: its subject and serial number.
+func Describe(c *x509.Certificate) string { return describe(c) }
+
 // describe names a certificate so that an administrator finds it: "the certificate of CN=Bob (serial 0a1b)".
 func describe(c *x509.Certificate) string {
 	kind := "the certificate of "

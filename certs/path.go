@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -9,16 +10,16 @@ import (
 )
 
 // path finds the best path from leaf to an anchor, and what is wrong with it besides purpose and address.
-func (v *Validator) path(leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) ([]*x509.Certificate, []finding) {
+func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) ([]*x509.Certificate, []finding) {
 	pool := v.pool(intermediates)
 	chains, err := v.chains(leaf, pool, at)
 	if err == nil {
-		return best(chains, at)
+		return v.best(ctx, chains, at)
 	}
 	// Where a path stands at another time of the leaf's life, only time is wrong.
 	for _, t := range []time.Time{leaf.NotBefore, leaf.NotAfter} {
 		if chains, otherErr := v.chains(leaf, pool, t); otherErr == nil {
-			if chain, found := best(chains, at); len(found) > 0 {
+			if chain, found := v.best(ctx, chains, at); len(found) > 0 {
 				return chain, found
 			}
 		}
@@ -57,11 +58,19 @@ func (v *Validator) chains(leaf *x509.Certificate, pool *x509.CertPool, at time.
 	return chains, err
 }
 
+// maxChains bounds the paths that are compared.
+const maxChains = 20
+
 // best picks the path whose weightiest fault weighs least.
-func best(chains [][]*x509.Certificate, at time.Time) (chain []*x509.Certificate, found []finding) {
+func (v *Validator) best(ctx context.Context, chains [][]*x509.Certificate, at time.Time) (chain []*x509.Certificate, found []finding) {
 	least := -1
-	for _, c := range chains {
+	for _, c := range chains[:min(len(chains), maxChains)] {
 		f := pathFaults(c, at)
+		if v.revocation != nil {
+			for _, one := range v.revocation.Revoked(ctx, c, at) {
+				f = append(f, finding{one.Status, one.Reason})
+			}
+		}
 		weight := StatusValid.weight()
 		for _, one := range f {
 			weight = min(weight, one.status.weight())
@@ -82,6 +91,7 @@ func pathFaults(chain []*x509.Certificate, at time.Time) []finding {
 		found = append(found, weakKey(c)...)
 		if i < len(chain)-1 { // an anchor is trusted as it is; its own signature proves nothing
 			found = append(found, weakSignature(c)...)
+			found = append(found, restrictionFaults(c, chain[i+1])...)
 		}
 		if i > 0 && !mailUsage(c) {
 			found = append(found, finding{StatusPurpose, describe(c) + " issues certificates, but not for mail: its extended key usage lacks emailProtection; ask the issuer for a certificate for mail"})
@@ -110,6 +120,8 @@ func (v *Validator) untrusted(leaf *x509.Certificate, err error) string {
 		return name + " holds a critical extension that is not understood here, so it must not be used (RFC 5280, 4.2)"
 	case errors.As(err, &invalid):
 		return name + " breaks a rule of its issuers: " + clean(invalid.Error()) + "; ask the issuer for another one"
+	case leaf.SignatureAlgorithm == x509.UnknownSignatureAlgorithm:
+		return name + " is signed by an algorithm, or with parameters, that is not known here; ask the issuer for another one"
 	case errors.As(err, &unknown) && string(leaf.RawIssuer) == string(leaf.RawSubject):
 		return name + " is signed by itself and not an anchor; if you know it to be right, add it to the trusted certificates"
 	case errors.As(err, &unknown) && len(v.known[string(leaf.RawIssuer)]) > 0:

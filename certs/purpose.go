@@ -7,6 +7,8 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"slices"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // purposeFaults checks the key usage (RFC 8550, 4.4.2) and the extended key usage (4.4.4) of a leaf.
@@ -26,7 +28,7 @@ func purposeFaults(c *x509.Certificate, p Purpose) []finding {
 		usage, name := encryptionUsage(c)
 		switch {
 		case usage == 0:
-			fault("cannot be encrypted to: its key is of a kind that only signs or is not known here")
+			fault("cannot be encrypted to: its key is of a kind that only signs or is not known here; use the owner's certificate for encryption")
 		case !allows(c, usage):
 			fault("is not for encryption: its key usage lacks " + name + "; use the owner's certificate for encryption")
 		}
@@ -63,6 +65,9 @@ func encryptionUsage(c *x509.Certificate) (x509.KeyUsage, string) {
 	}
 	switch key.(type) {
 	case *rsa.PublicKey:
+		if r, err := x509x.RestrictionOf(c); err != nil || r.PSSOnly { // RFC 4055, 1.2
+			return 0, ""
+		}
 		return x509.KeyUsageKeyEncipherment, "keyEncipherment"
 	case *ecdsa.PublicKey, *ecdh.PublicKey:
 		return x509.KeyUsageKeyAgreement, "keyAgreement"

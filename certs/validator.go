@@ -50,6 +50,28 @@ type Validator struct {
 	intermediates *x509.CertPool
 	known         bySubject // the anchors and intermediates
 	isAnchor      map[string]bool
+	revocation    Revocation // nil: nothing is looked at
+}
+
+// Revocation tells which certificates are revoked (RFC 5280, 6.3). It is safe for concurrent use.
+type Revocation interface {
+	// Revoked judges the certificates of a path, leaf first and anchor last, as of a time. It returns a fault
+	// for each that is revoked, and for each of which that cannot be told although it must be. A fault with StatusValid is a
+	// remark. The anchor is trusted as it is.
+	Revoked(ctx context.Context, chain []*x509.Certificate, at time.Time) []Fault
+}
+
+// Fault is one thing that is wrong with a certificate.
+type Fault struct {
+	Status Status
+	Reason string // which certificate, since when and what to do: one line of ASCII
+}
+
+// WithRevocation returns a validator of the same trust that asks r about each path it finds.
+func (v *Validator) WithRevocation(r Revocation) *Validator {
+	asking := *v
+	asking.revocation = r
+	return &asking
 }
 
 // bySubject finds certificates by the raw name of their subject.
@@ -82,14 +104,14 @@ func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
 
 // Validate judges leaf for a purpose at a time. Intermediates come from the message, in any order and
 // any number (the first 100 count, and RSA keys of usual sizes); they are never trusted. With an address the certificate must bear it;
-// "" asks for no match. The context bounds what looks something up, which nothing does so far.
+// "" asks for no match. The context is for Revocation.
 func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, p Purpose, address string, at time.Time) Result {
 	if leaf == nil || len(leaf.Raw) == 0 {
 		return Result{Status: StatusUntrusted, Reasons: []string{"there is no certificate to judge"}}
 	}
 	intermediates = slices.DeleteFunc(slices.Clone(intermediates[:min(len(intermediates), maxIntermediates)]),
 		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 || oversized(c) })
-	chain, found := v.path(leaf, intermediates, at)
+	chain, found := v.path(ctx, leaf, intermediates, at)
 	found = append(found, purposeFaults(leaf, p)...)
 	found = append(found, addressFaults(leaf, address)...)
 	return result(chain, found)

@@ -11,6 +11,8 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"math/big"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // The least strength of keys, in bits (RFC 8551, 2.3; CA/Browser Forum S/MIME requirements, 6.1.5).
@@ -40,11 +42,27 @@ func weakKey(c *x509.Certificate) []finding {
 }
 
 func weakSignature(c *x509.Certificate) []finding {
+	if p, ok := x509x.SignaturePSS(c); ok && (p.Hash == crypto.SHA1 || p.MGFHash == crypto.SHA1) {
+		return []finding{{StatusWeak, describe(c) + " is signed with RSASSA-PSS over SHA-1, which can be forged; its owner must get a new certificate"}}
+	}
 	switch c.SignatureAlgorithm {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.DSAWithSHA256, x509.ECDSAWithSHA1:
 		return []finding{{StatusWeak, describe(c) + " is signed with " + c.SignatureAlgorithm.String() + ", which can be forged; its owner must get a new certificate"}}
 	}
 	return nil
+}
+
+// restrictionFaults says where the key of an issuer made a signature it is not for (RFC 4055, 1.2 and 3.3).
+func restrictionFaults(c, issuer *x509.Certificate) []finding {
+	r, err := x509x.RestrictionOf(issuer)
+	if err == nil && !r.PSSOnly {
+		return nil
+	}
+	p, ok := x509x.SignaturePSS(c)
+	if err == nil && ok && r.Allows(p) {
+		return nil
+	}
+	return []finding{{StatusUntrusted, describe(c) + " is signed in a way that the key of " + describe(issuer) + " is not for, by what its certificate says; ask the issuer for another one"}}
 }
 
 // maxWeakSteps bounds the signatures checked in the search for weak links.
@@ -103,11 +121,12 @@ func signed(issuer, c *x509.Certificate) bool {
 	case x509.DSAWithSHA256:
 		hash = crypto.SHA256
 	default:
+		if p, ok := x509x.SignaturePSS(c); ok {
+			return signedPSS(issuer, c, p)
+		}
 		return c.CheckSignatureFrom(issuer) == nil
 	}
-	h := hash.New()
-	h.Write(c.RawTBSCertificate)
-	digest := h.Sum(nil)
+	digest := digestOf(hash, c.RawTBSCertificate)
 	switch key := issuer.PublicKey.(type) {
 	case *rsa.PublicKey:
 		return rsa.VerifyPKCS1v15(key, hash, digest, c.Signature) == nil
@@ -119,4 +138,19 @@ func signed(issuer, c *x509.Certificate) bool {
 		return err == nil && dsa.Verify(key, digest[:min(len(digest), key.Q.BitLen()/8)], sig.R, sig.S)
 	}
 	return false
+}
+
+func digestOf(hash crypto.Hash, tbs []byte) []byte {
+	h := hash.New()
+	h.Write(tbs)
+	return h.Sum(nil)
+}
+
+// signedPSS verifies RSASSA-PSS with parameters that crypto/x509 does not take.
+func signedPSS(issuer, c *x509.Certificate, p x509x.PSS) bool {
+	key, ok := issuer.PublicKey.(*rsa.PublicKey)
+	if !ok || p.Hash != p.MGFHash || !p.Hash.Available() { // crypto/rsa has one hash for both
+		return false
+	}
+	return rsa.VerifyPSS(key, p.Hash, digestOf(p.Hash, c.RawTBSCertificate), c.Signature, &rsa.PSSOptions{SaltLength: p.SaltLength}) == nil
 }

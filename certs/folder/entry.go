@@ -2,6 +2,7 @@ package folder
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
@@ -49,16 +50,22 @@ func (f *Folder) judge(ctx context.Context, e *entry, p certs.Purpose, now time.
 	return r
 }
 
+// brainpoolAdvice says why Brainpool keys need to be asked for.
+const brainpoolAdvice = "arithmetic on Brainpool curves is not in constant time in this program, so it is done only where the configuration allows it"
+
 func unsupported(c *x509.Certificate, p certs.Purpose) string {
-	kind := "unknown"
+	kind, instead := "unknown", "use a certificate with an RSA key of 2048 to 8192 bits or one on P-256, P-384 or P-521"
 	if info, err := x509x.Parse(c.Raw); err == nil {
 		kind = info.KeyAlgorithm
 	}
 	if key, ok := c.PublicKey.(*rsa.PublicKey); ok {
 		kind = fmt.Sprintf("RSA with %d bits", key.N.BitLen())
 	}
-	return fmt.Sprintf("the certificate of %s (serial %x) has a key of the kind %s, which is not supported here to %s; use a certificate with an RSA key of 2048 to 8192 bits",
-		safetext.Line(c.Subject.String(), 80), c.SerialNumber, kind, p)
+	if key, ok := c.PublicKey.(*ecdsa.PublicKey); ok && x509x.Brainpool(key.Curve) {
+		instead = brainpoolAdvice
+	}
+	return fmt.Sprintf("the certificate of %s (serial %x) has a key of the kind %s, which is not used here to %s; %s",
+		safetext.Line(c.Subject.String(), 80), c.SerialNumber, kind, p, instead)
 }
 
 // holding finds how long a result holds: a path is valid until its first certificate ends.

@@ -119,7 +119,7 @@ func TestUnusable(t *testing.T) {
 		{"expired@x.example", "expired", "expired"},
 		{"signs@x.example", "", "purpose"},
 		{"partner@x.example", "unknown", ""},
-		{"ec@x.example", "", "purpose"},
+		{"ec@x.example", "", ""},
 		{"nobody@x.example", "unknown", "unknown"},
 		{"unheard@x.example", "unknown", "unknown"},
 		{"no address", "unknown", "unknown"},

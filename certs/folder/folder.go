@@ -3,13 +3,17 @@ package folder
 
 import (
 	"context"
+	"crypto/ecdh"
 	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/internal/secret"
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // Options of Load. The zero value is ready to use.
@@ -18,17 +22,29 @@ type Options struct {
 	TrustDir  string          // folder of anchors; empty: "trust" inside the folder, which may be missing
 	Now       time.Time       // the time the report speaks of; zero: the present
 	// Supports says whether a certificate's key can serve the purpose in this program. Nil: RSA of up to
-	// 8192 bits and ECDSA sign, such RSA is encrypted to.
+	// 8192 bits and keys on the curves P-256, P-384 and P-521 sign and are encrypted to, Ed25519 signs, X25519
+	// is encrypted to, and Brainpool keys do both where SoftwareBrainpool is set.
 	Supports func(*x509.Certificate, certs.Purpose) bool
+	// SoftwareBrainpool lets private keys on Brainpool curves be used, and with them the short-lived ones that encrypting to such
+	// a certificate takes. The arithmetic is not in constant time: who can measure how long it takes may learn the key.
+	SoftwareBrainpool bool
 }
 
-func supports(c *x509.Certificate, p certs.Purpose) bool {
+func (o Options) supports(c *x509.Certificate, p certs.Purpose) bool {
 	const most = 8192 // bits
 	switch key := c.PublicKey.(type) {
 	case *rsa.PublicKey:
 		return key.N.BitLen() <= most
 	case *ecdsa.PublicKey:
+		switch key.Curve {
+		case elliptic.P256(), elliptic.P384(), elliptic.P521():
+			return true
+		}
+		return o.SoftwareBrainpool && x509x.Brainpool(key.Curve)
+	case ed25519.PublicKey:
 		return p == certs.Sign
+	case *ecdh.PublicKey:
+		return p == certs.Encrypt && key.Curve() == ecdh.X25519()
 	}
 	return false
 }
@@ -83,7 +99,7 @@ func (f *Folder) Decryption(ctx context.Context, match func(*x509.Certificate) b
 func (f *Folder) find(ctx context.Context, address string, p certs.Purpose, now time.Time) (*entry, error) {
 	var newest *certs.UnusableError
 	for _, e := range f.byAddress[certs.AddressKey(address)] {
-		if p == certs.Sign && e.identity == nil {
+		if p == certs.Sign && (e.identity == nil || e.identity.Key == nil) {
 			continue
 		}
 		r := f.judge(ctx, e, p, now)

@@ -43,7 +43,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
 		var r FileReport
-		c := parse(name, data, func() []secret.String { return []secret.String{secret.New("geheim")} }, &r)
+		var c content
+		c.parse(name, data, func() []secret.String { return []secret.String{secret.New("geheim")} }, &r)
 		for _, cert := range c.certs {
 			if cert == nil {
 				t.Fatal("no certificate")
@@ -83,7 +84,7 @@ func TestAffordable(t *testing.T) {
 		t.Error("no DER is accepted")
 	}
 	var r FileReport
-	parse("a.p12", slow, func() []secret.String { return nil }, &r)
+	new(content).parse("a.p12", slow, func() []secret.String { return nil }, &r)
 	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Text, "rounds") {
 		t.Errorf("report %v", r.Findings)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/internal/secret"
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // Load reads a folder and the folders in it. Keys are matched to certificates by their public key,
@@ -28,7 +29,7 @@ func Load(dir string, o Options) (*Folder, Report, error) {
 		o.Now = time.Now()
 	}
 	if o.Supports == nil {
-		o.Supports = supports
+		o.Supports = o.supports
 	}
 	l := loader{options: o, byRaw: map[string]*entry{}, keys: map[string]foundKey{}}
 	if err := l.folders(dir); err != nil {
@@ -50,8 +51,8 @@ type loader struct {
 }
 
 type foundKey struct {
-	signer crypto.Signer
-	file   int
+	private crypto.PrivateKey
+	file    int
 }
 
 // folders reads the files of the folder and of the trust folder, which may lie in it.
@@ -111,7 +112,8 @@ func (l *loader) file(path, base string, trust bool) {
 	if err != nil {
 		r.problem("it cannot be read: %v", err)
 	} else {
-		c = parse(path, data, func() []secret.String { return passwords(path, l.options.Passwords, &r) }, &r)
+		c = content{brainpool: l.options.SoftwareBrainpool}
+		c.parse(path, data, func() []secret.String { return passwords(path, l.options.Passwords, &r) }, &r)
 	}
 	r.Certificates, r.Keys = len(c.certs), len(c.keys)
 	if len(c.keys) > 0 && mode.Perm()&0o004 != 0 {
@@ -137,15 +139,34 @@ func (l *loader) take(c content, trust bool, file int) {
 		}
 	}
 	for _, key := range c.keys {
-		if id := publicKeyID(key.Public()); id != "" {
+		if id := publicKeyID(public(key)); id != "" {
 			l.keys[id] = foundKey{key, file}
 		}
 	}
 }
 
+// public is the public half of a private key; nil where it has none.
+func public(key crypto.PrivateKey) crypto.PublicKey {
+	if k, ok := key.(interface{ Public() crypto.PublicKey }); ok {
+		return k.Public()
+	}
+	return nil
+}
+
+// identity joins a certificate and its private key.
+func identity(c *x509.Certificate, chain []*x509.Certificate, private crypto.PrivateKey) certs.Identity {
+	id := certs.Identity{Certificate: c, Chain: chain}
+	if signer, ok := private.(crypto.Signer); ok {
+		id.Key = signer
+	} else {
+		id.Agreement = private
+	}
+	return id
+}
+
 // publicKeyID is the encoding in which public keys compare; empty for a kind that has none.
 func publicKeyID(key crypto.PublicKey) string {
-	der, err := x509.MarshalPKIXPublicKey(key)
+	der, err := x509x.MarshalPublicKey(key)
 	if err != nil {
 		return ""
 	}
@@ -189,8 +210,11 @@ func (l *loader) identify(f *Folder, issuers issuers) {
 			continue
 		}
 		used[id] = true
-		e.identity = &certs.Identity{Certificate: e.cert, Chain: issuers.chain(e.cert), Key: key.signer}
-		f.identities = append(f.identities, *e.identity)
+		joined := identity(e.cert, issuers.chain(e.cert), key.private)
+		e.identity = &joined
+		if r, err := x509x.RestrictionOf(e.cert); err == nil && !r.PSSOnly { // RFC 4055, 1.2: such a key only signs
+			f.identities = append(f.identities, joined)
+		}
 	}
 	for id, key := range l.keys {
 		if !used[id] {

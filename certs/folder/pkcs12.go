@@ -31,7 +31,9 @@ func (c *content) pkcs12(data []byte, passwords []secret.String, r *FileReport) 
 		certs, keys, err := decodePKCS12(data, p.Reveal())
 		switch {
 		case err == nil:
-			c.certs = append(c.certs, certs...)
+			for _, cert := range certs {
+				c.certificate(cert.Raw, r) // anew, for the kinds of keys that the library leaves out
+			}
 			for _, key := range keys {
 				c.key(key, nil, r)
 			}
@@ -54,8 +56,14 @@ func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []any, err
 		return nil, nil, pkcs12.ErrIncorrectPassword
 	}
 	// The library verifies the file's MAC, and with it the password, before it looks at the parts.
-	certs, keys, splitErr := decodeApart(data, password)
-	if splitErr != nil {
+	if certs, keys, splitErr := decodeApart(data, password); splitErr == nil {
+		return certs, keys, nil
+	}
+	certs, keys, bagErr := decodeBags(data, password)
+	if errors.Is(bagErr, errPassword) { // the file has no MAC
+		return nil, nil, pkcs12.ErrIncorrectPassword
+	}
+	if bagErr != nil {
 		return nil, nil, err
 	}
 	return certs, keys, nil

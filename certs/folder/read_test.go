@@ -3,7 +3,6 @@ package folder_test
 import (
 	"bytes"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
@@ -197,7 +196,12 @@ func TestReport(t *testing.T) {
 			p.write("tmp", key(id))
 			p.openssl("pkcs8", "-topk8", "-in", "tmp", "-out", "a.key", "-passout", "pass:geheim")
 			p.remove("tmp")
-		}, "a.key: a private key is encrypted, which only PKCS#12 files may be here; make a PKCS#12 file"},
+		}, "a.key: a private key is encrypted and no password known fits; put the right one into a file of the same name"},
+		{"PKCS#8 in an old encryption", func(p place) {
+			p.write("tmp", key(id))
+			p.openssl("pkcs8", "-topk8", "-in", "tmp", "-out", "a.key", "-passout", "pass:geheim", "-v1", "PBE-SHA1-3DES")
+			p.remove("tmp")
+		}, "a.key: a private key cannot be decrypted: its encryption is not PBES2 with PBKDF2 and AES-CBC; make a PKCS#12 file"},
 		{"encrypted old PEM", func(p place) {
 			p.write("tmp", key(id))
 			p.openssl("rsa", "-in", "tmp", "-traditional", "-aes128", "-out", "a.key", "-passout", "pass:geheim")
@@ -218,15 +222,17 @@ func TestReport(t *testing.T) {
 		{"key without certificate", func(p place) { p.write("a.key", key(id)) }, "a.key: a private key has no certificate in this folder and cannot be used; add its certificate"},
 		{"key among the anchors", func(p place) { p.write("trust/a.pem", cert, key(id)) }, "trust/a.pem: a private key lies among the trusted certificates and was not used"},
 		{"Brainpool certificate", func(p place) {
-			p.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1", "-nodes", "-keyout", "tmp", "-out", "a.pem", "-subj", "/CN=Bob", "-set_serial", "0x17")
+			p.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1", "-nodes", "-keyout", "tmp", "-out", "a.pem", "-subj", "/CN=Bob", "-set_serial", "0x17", "-days", "36500", "-addext", "basicConstraints=critical,CA:FALSE")
 			p.remove("tmp")
-		}, "a.pem: the certificate of CN=Bob (serial 17, issued by CN=Bob, key: EC on brainpoolP256r1) is of an unsupported kind"},
-		{"Ed25519 identity", func(p place) {
-			_, ed, _ := ed25519.GenerateKey(rand.Reader)
-			id := p.issue("alice@firma.example", democa.Options{Key: ed})
-			p.write("a.pem", democa.CertificatePEM(id.Certificate), key(id))
-		}, "has a key of the kind Ed25519, which is not supported here to sign; use a certificate with an RSA key of 2048 to 8192 bits"},
-		{"X25519 key", func(p place) { p.openssl("genpkey", "-algorithm", "x25519", "-out", "a.key") }, "a.key: a private key of the kind X25519 is not supported; use RSA"},
+		}, "a.pem: the certificate of CN=Bob (serial 17) is signed by itself and not an anchor"},
+		{"certificate on a curve of its own", func(p place) {
+			p.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1", "-pkeyopt", "ec_param_enc:explicit", "-nodes", "-keyout", "tmp", "-out", "a.pem", "-subj", "/CN=Bob", "-set_serial", "0x17")
+			p.remove("tmp")
+		}, "a.pem: the certificate of CN=Bob (serial 17, issued by CN=Bob, key: EC on a curve of its own) is of an unsupported kind"},
+		{"Brainpool key", func(p place) {
+			p.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP384r1", "-nodes", "-keyout", "a.key", "-out", "trust/a.pem", "-subj", "/CN=Bob")
+		}, "a.key: a private key on the curve brainpoolP384r1 is not used: arithmetic on Brainpool curves is not in constant time"},
+		{"X448 key", func(p place) { p.openssl("genpkey", "-algorithm", "x448", "-out", "a.key") }, "a.key: a private key cannot be read"},
 		{"damaged PEM", func(p place) { p.write("a.pem", cert[:200]) }, "a.pem: a PEM block is damaged"},
 		{"second block damaged", func(p place) { p.write("a.pem", cert, cert[:200]) }, "a.pem: a PEM block is damaged"},
 		{"no certificate", func(p place) { p.write("a.cer", []byte("hello")) }, "a.cer: it holds neither a certificate nor a key"},

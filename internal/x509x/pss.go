@@ -40,6 +40,25 @@ func (r KeyRestriction) Allows(p PSS) bool {
 	return want == nil || want.Hash == p.Hash && want.MGFHash == p.MGFHash && p.SaltLength >= want.SaltLength
 }
 
+// SignaturePSS returns the parameters of the certificate's own signature, and whether it is an RSASSA-PSS one
+// whose parameters are known. crypto/x509 verifies it only where both hashes are the same SHA-2 and the salt is as
+// long as they.
+func SignaturePSS(c *x509.Certificate) (PSS, bool) { return OuterPSS(c.Raw) }
+
+// OuterPSS is SignaturePSS for anything signed in the form of X.509, such as a CRL in DER.
+func OuterPSS(der []byte) (PSS, bool) {
+	outer := cryptobyte.String(der)
+	var cert, algorithm cryptobyte.String
+	var oid asn1.ObjectIdentifier
+	ok := outer.ReadASN1(&cert, cbasn1.SEQUENCE) && cert.SkipASN1(cbasn1.SEQUENCE) &&
+		cert.ReadASN1(&algorithm, cbasn1.SEQUENCE) && algorithm.ReadASN1ObjectIdentifier(&oid) && oid.Equal(oidRSAPSS())
+	if !ok {
+		return PSS{}, false
+	}
+	p, err := ParsePSS(algorithm)
+	return p, err == nil
+}
+
 func restriction(spki []byte) (KeyRestriction, error) {
 	oid, parameters, _, ok := readSPKI(spki)
 	if !ok || !oid.Equal(oidRSAPSS()) {
