@@ -31,6 +31,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.throttle()
 	k.certificates()
 	k.policy()
+	k.smime()
 	k.authentication()
 	k.dkim()
 	k.privacy()

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -9,9 +10,7 @@ import (
 
 func (k *checker) policy() {
 	unique := k.unique("rules")
-	decided := map[mail.Direction]*struct{ sign, encrypt string }{
-		mail.Outgoing: {}, mail.Internal: {},
-	}
+	decided := map[mail.Direction]map[string]string{mail.Outgoing: {}, mail.Internal: {}}
 	for i := range k.Policy.Rules {
 		r := &k.Policy.Rules[i]
 		dotted := "policy.rules"
@@ -21,19 +20,25 @@ func (k *checker) policy() {
 			dotted = entryKey(dotted, name, i)
 		}
 		unique(r.Name, dotted)
-		if r.Name == policy.ByFlag || r.Name == policy.ByDefault || r.Name == policy.ByEarlier {
+		if r.Name == policy.ByFlag || r.Name == policy.ByDefault || r.Name == policy.ByEarlier || r.Name == policy.ByKind {
 			k.fail(dotted+".name", "%s is what a decision without a rule is called; choose another name", r.Name)
 		}
-		if r.Sign == "" && r.Encrypt == "" && !k.broken[dotted+".sign"] && !k.broken[dotted+".encrypt"] {
-			k.fail(dotted, "this rule says nothing; give it sign or encrypt")
+		said := k.said(r, dotted)
+		if len(said) == 0 {
+			k.fail(dotted, "this rule says nothing; give it sign or encrypt, or say how with profile and the like")
 		}
 		if (r.From != nil && len(r.From) == 0) || (r.To != nil && len(r.To) == 0) {
 			k.fail(dotted, "a list without entries matches nothing; leave from or to away for all addresses")
 		}
+		if r.Kinds != nil && len(r.Kinds) == 0 {
+			k.fail(dotted+".kinds", "a list without entries matches nothing; leave kinds away for all messages")
+		}
+		k.terms(r, dotted)
 		if d := decided[r.Direction]; d != nil {
-			k.ruleReach(r, dotted, d)
+			k.ruleReach(r, dotted, said, d)
 		}
 	}
+	k.defaultTerms()
 	k.tags()
 	k.needsCertificates()
 }
@@ -44,23 +49,20 @@ func (k *checker) numbered(i int) bool {
 	return !named
 }
 
-// ruleReach warns of a rule that an earlier rule for all addresses leaves nothing to decide.
-func (k *checker) ruleReach(r *Rule, dotted string, d *struct{ sign, encrypt string }) {
-	if (r.Sign == "" || d.sign != "") && (r.Encrypt == "" || d.encrypt != "") && (r.Sign != "" || r.Encrypt != "") {
-		by := d.sign
-		if r.Sign == "" {
-			by = d.encrypt
-		}
-		k.warn(dotted, "this rule decides nothing: the rule %s before it matches every message; put special rules first", shorten(by))
+// ruleReach warns of a rule that earlier rules for all addresses leave nothing to decide. decided has, for each key, the
+// rule that says it for every message.
+func (k *checker) ruleReach(r *Rule, dotted string, said []string, decided map[string]string) {
+	open := slices.ContainsFunc(said, func(key string) bool { return decided[key] == "" })
+	if len(said) > 0 && !open {
+		k.warn(dotted, "this rule decides nothing: the rule %s before it matches every message; put special rules first", shorten(decided[said[0]]))
 	}
-	if r.From != nil || r.To != nil {
+	if r.From != nil || r.To != nil || r.Kinds != nil {
 		return
 	}
-	if r.Sign != "" && d.sign == "" {
-		d.sign = r.Name
-	}
-	if r.Encrypt != "" && d.encrypt == "" {
-		d.encrypt = r.Name
+	for _, key := range said {
+		if decided[key] == "" {
+			decided[key] = r.Name
+		}
 	}
 }
 

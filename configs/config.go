@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
-	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -50,6 +49,8 @@ type Config struct {
 	Certificates Certificates `yaml:"certificates"`
 	// What is signed and encrypted.
 	Policy Policy `yaml:"policy"`
+	// What S/MIME may do that is not safe everywhere.
+	SMIME SMIME `yaml:"smime"`
 	// What becomes of mail from outside whose origin SPF, DKIM and DMARC leave in doubt.
 	Authentication Authentication `yaml:"authentication"`
 	// The DKIM keys that sign what leaves. Several keys of one domain sign all at once.
@@ -205,76 +206,6 @@ type Certificates struct {
 	// A file with passwords, one a line, that are tried on each PKCS#12 file of the folder that has no
 	// `NAME.password` beside it.
 	PasswordsFile Path `yaml:"passwords_file" example:"/etc/siegel/certificates.passwords"`
-}
-
-// Algorithm is the content encryption of outgoing mail.
-type Algorithm string
-
-// The algorithms for outgoing mail.
-const (
-	AES256CBC Algorithm = "aes256-cbc" // EnvelopedData (RFC 5652, 6)
-	AES256GCM Algorithm = "aes256-gcm" // AuthEnvelopedData (RFC 5083)
-)
-
-// Policy is what is signed and encrypted.
-type Policy struct {
-	// Decided from top to bottom: for signing and for encrypting the first rule that matches and says
-	// something decides.
-	Rules []Rule `yaml:"rules"`
-	// What holds for outgoing mail where no rule says anything.
-	Default PolicyDefault `yaml:"default"`
-	// What a user inside may write at the beginning or end of a subject to ask for protection.
-	Tags Tags `yaml:"tags"`
-	// What is put before the subject of incoming mail, so that a reader sees what the gateway found.
-	MarkSubject MarkSubject `yaml:"mark_subject"`
-	// The content encryption of outgoing mail. Every S/MIME program reads `aes256-cbc`; `aes256-gcm` also
-	// protects against alteration, but older programs cannot read it.
-	Algorithm Algorithm `yaml:"algorithm" default:"aes256-cbc" oneof:"aes256-cbc aes256-gcm"`
-}
-
-// PolicyDefault is what holds where no rule says anything.
-type PolicyDefault struct {
-	// Signing: `never`, `if-possible`, `require`.
-	Sign policy.Level `yaml:"sign" default:"if-possible" oneof:"never if-possible require"`
-	// Encryption: `never`, `if-possible`, `require`.
-	Encrypt policy.Level `yaml:"encrypt" default:"if-possible" oneof:"never if-possible require"`
-}
-
-// Rule says what is wanted for the messages that match it.
-type Rule struct {
-	// Names the rule in logs and explanations. Where it is absent: `rule` and its number.
-	Name string `yaml:"name" example:"bank"`
-	// `outgoing`, or `internal` for mail from inside to the company's own domains.
-	Direction mail.Direction `yaml:"direction" default:"outgoing" oneof:"outgoing internal"`
-	// The From addresses the rule is for; all where it is absent.
-	From mail.Patterns `yaml:"from" example:"[\"@hr.firma.example\", chef@firma.example]"`
-	// The recipients the rule is for; all where it is absent.
-	To mail.Patterns `yaml:"to" example:"[bank.example]"`
-	// Signing: `never`, `if-possible`, `require`. `require` refuses what cannot be signed.
-	Sign policy.Level `yaml:"sign" oneof:"never if-possible require" example:"require"`
-	// Encryption: `never`, `if-possible`, `require`. `require` refuses what cannot be encrypted.
-	Encrypt policy.Level `yaml:"encrypt" oneof:"never if-possible require" example:"require"`
-}
-
-// Tags are the words in a subject that ask for protection.
-type Tags struct {
-	// Ask for encryption. Upper and lower case are the same; the tag is removed before sending.
-	Encrypt []string `yaml:"encrypt" default:"[encrypt]"`
-	// Ask for a signature.
-	Sign []string `yaml:"sign" default:"[sign]"`
-}
-
-// MarkSubject is what is put before the subject of incoming mail. An empty text puts nothing.
-type MarkSubject struct {
-	// The message was encrypted.
-	Encrypted string `yaml:"encrypted" example:"\"[encrypted]\""`
-	// The signature is valid.
-	Signed string `yaml:"signed" example:"\"[signed]\""`
-	// There is a signature and it is not valid.
-	Invalid string `yaml:"invalid" example:"\"[signature not valid]\""`
-	// The origin of the message is in doubt: `authentication` says `mark`, or an operator released what was in
-	// quarantine.
-	Doubtful string `yaml:"doubtful" example:"\"[sender not confirmed]\""`
 }
 
 // Queue is how long and how often delivery is tried.

@@ -69,11 +69,7 @@ func judgeConfig(t *testing.T, c *Config) {
 			t.Errorf("a setting without text: %+v", s)
 		}
 	}
-	var rules []policy.Rule
-	for _, r := range c.Policy.Rules {
-		rules = append(rules, policy.Rule(r))
-	}
-	if _, err := policy.New(rules, policy.Defaults(c.Policy.Default)); err != nil {
+	if _, err := policy.New(c.Policy.Set()); err != nil {
 		t.Errorf("accepted here, refused by the policy: %v", err)
 	}
 	for _, l := range c.Listeners {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/smime"
 )
 
 // small is a configuration with nothing wrong, for a folder of makeFiles.
@@ -62,21 +63,23 @@ func TestLoad(t *testing.T) {
 	dir := filepath.Dir(c.File())
 	l, r := c.Listeners[0], c.Routes[1]
 	for what, pair := range map[string][2]any{
-		"hostname":        {c.Hostname, "mail.firma.example"},
-		"relative path":   {c.State, Path(filepath.Join(dir, "state"))},
-		"networks":        {l.Networks, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}},
-		"default size":    {l.MaxSize, Size(50_000_000)},
-		"senders":         {l.Senders, c.Domains},
-		"mode":            {l.TLS.Mode, TLSNone},
-		"hosts":           {r.Hosts, []string{"r1.provider.example", "r2.provider.example"}},
-		"one host":        {c.Routes[0].Hosts, []string{"ex.firma.example"}},
-		"short section":   {r.TLS.Mode, RouteTLSVerified},
-		"default mode":    {c.Routes[0].TLS.Mode, RouteTLSOpportunistic},
-		"port":            {r.Port, 25},
-		"password":        {r.Auth.Password.Reveal(), "planted-secret"},
-		"retry":           {c.Queue.Retry[:2], []time.Duration{time.Minute, 5 * time.Minute}},
-		"expire":          {c.Queue.Expire, 120 * time.Hour},
-		"level":           {c.Policy.Default, PolicyDefault{policy.IfPossible, policy.IfPossible}},
+		"hostname":      {c.Hostname, "mail.firma.example"},
+		"relative path": {c.State, Path(filepath.Join(dir, "state"))},
+		"networks":      {l.Networks, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}},
+		"default size":  {l.MaxSize, Size(50_000_000)},
+		"senders":       {l.Senders, c.Domains},
+		"mode":          {l.TLS.Mode, TLSNone},
+		"hosts":         {r.Hosts, []string{"r1.provider.example", "r2.provider.example"}},
+		"one host":      {c.Routes[0].Hosts, []string{"ex.firma.example"}},
+		"short section": {r.TLS.Mode, RouteTLSVerified},
+		"default mode":  {c.Routes[0].TLS.Mode, RouteTLSOpportunistic},
+		"port":          {r.Port, 25},
+		"password":      {r.Auth.Password.Reveal(), "planted-secret"},
+		"retry":         {c.Queue.Retry[:2], []time.Duration{time.Minute, 5 * time.Minute}},
+		"expire":        {c.Queue.Expire, 120 * time.Hour},
+		"level": {c.Policy.Default, PolicyDefault{
+			Sign: policy.IfPossible, Encrypt: policy.IfPossible, Profile: smime.Compatible, Form: FormClear, EncryptToSelf: "false",
+		}},
 		"direction":       {c.Policy.Rules[0].Direction, mail.Outgoing},
 		"unnamed rule":    {c.Policy.Rules[1].Name, "rule 2"},
 		"default tags":    {c.Policy.Tags, Tags{Encrypt: []string{"[encrypt]"}, Sign: []string{"[sign]"}}},

@@ -92,6 +92,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	sizeType     = reflect.TypeFor[Size]()
 	pathType     = reflect.TypeFor[Path]()
+	maybeType    = reflect.TypeFor[Maybe]()
 	textType     = reflect.TypeFor[encoding.TextMarshaler]()
 )
 

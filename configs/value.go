@@ -155,6 +155,9 @@ func convert(v reflect.Value, f *field, text, file string) error {
 	}
 	switch v.Kind() {
 	case reflect.String:
+		if v.Type() == maybeType {
+			return convertWith(v, text, parseMaybe)
+		}
 		return convertString(v, f, text)
 	case reflect.Bool:
 		return convertWith(v, text, parseBool)
@@ -203,6 +206,11 @@ func parseBool(s string) (bool, error) {
 		return false, nil
 	}
 	return false, errBool
+}
+
+func parseMaybe(s string) (Maybe, error) {
+	b, err := parseBool(s)
+	return Maybe(strconv.FormatBool(b)), err
 }
 
 func parseInt(s string) (int, error) {

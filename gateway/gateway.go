@@ -35,7 +35,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/track/audit"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/dns"
-	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // Options are what a gateway keeps for its whole life.
@@ -79,7 +78,7 @@ type Settings struct {
 	Privacy    privacy.Rules    // Hostname is filled in
 	Origin     origin.Options   // of mail from outside; its names and its clock are the gateway's
 	DKIM       mailauth.Signers // sign what leaves
-	Algorithm  cms.Algorithm
+	SMIME      protect.SMIME
 	Certs      certs.Finder
 	Validator  *certs.Validator
 	Retry      delivery.Retry // of routes without their own
@@ -175,7 +174,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	return protect.New(protect.Options{
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack,
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
-		Router: g.routes, Lifetime: g.routes.Lifetime, Algorithm: s.Algorithm, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
+		Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Patience: s.Patience, Within: s.ProtectWithin,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})

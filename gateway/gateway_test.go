@@ -27,7 +27,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
-	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -61,7 +60,7 @@ func newSetting(t *testing.T, rules ...policy.Rule) *setting {
 		Hostname: "gateway.firma.example", State: t.TempDir(), Key: atrest.NewKey(), Log: log,
 		Recorders: []track.Recorder{s.events},
 		Settings: gateway.Settings{
-			Local: local, Policy: pol, Vocabulary: policy.DefaultVocabulary(), Algorithm: cms.AES256CBC,
+			Local: local, Policy: pol, Vocabulary: policy.DefaultVocabulary(),
 			Certs: certificates, Validator: certificates.Validator(), Expire: time.Hour,
 			Listeners: []smtpin.Listener{
 				{Name: "in", Address: "127.0.0.1:0", Role: smtpin.Internal, Networks: loopback, Senders: local},

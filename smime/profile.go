@@ -87,6 +87,15 @@ type Choice struct {
 	Obscure   bool          // the Subject outside says nothing
 }
 
+// Recipient is cert as a recipient of a message made by this choice.
+func (c Choice) Recipient(cert *x509.Certificate) cms.Recipient {
+	r := cms.Recipient{Certificate: cert}
+	if _, ok := cert.PublicKey.(*rsa.PublicKey); ok && !c.V15 {
+		r.OAEP = &cms.OAEPOptions{Hash: crypto.SHA256}
+	}
+	return r
+}
+
 // UnfitError says that mail to a recipient cannot be as strong as the profile demands. A weaker message is not the
 // answer: it is not to be sent.
 type UnfitError struct {

@@ -18,7 +18,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/secret"
-	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // loadConfig reads a configuration and logs what somebody should look at. The error has a line for each
@@ -74,7 +73,7 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 	if err != nil {
 		return gateway.Settings{}, err
 	}
-	rules, err := policy.New(rules(c.Policy.Rules), policy.Defaults{Sign: c.Policy.Default.Sign, Encrypt: c.Policy.Default.Encrypt})
+	rules, err := policy.New(c.Policy.Set())
 	if err != nil {
 		return gateway.Settings{}, fmt.Errorf("policy: %w", err)
 	}
@@ -85,8 +84,9 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 			Encrypted: c.Policy.MarkSubject.Encrypted, Valid: c.Policy.MarkSubject.Signed, Invalid: c.Policy.MarkSubject.Invalid,
 			Doubtful: c.Policy.MarkSubject.Doubtful,
 		},
-		Privacy:   privacyRules(c),
-		Algorithm: cms.Algorithm(c.Policy.Algorithm), Certs: certificates, Validator: certificates.Validator(),
+		Privacy: privacyRules(c),
+		SMIME:   protect.SMIME{Legacy: c.SMIME.LegacyDecryption, SoftwareBrainpool: c.SMIME.SoftwareBrainpool},
+		Certs:   certificates, Validator: certificates.Validator(),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire, ProtectWithin: c.Queue.ProtectWithin,
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
 	}
@@ -117,14 +117,6 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 		s.Backup = append(s.Backup, keeping(b))
 	}
 	return s, nil
-}
-
-func rules(in []configs.Rule) []policy.Rule {
-	out := make([]policy.Rule, 0, len(in))
-	for _, r := range in {
-		out = append(out, policy.Rule(r))
-	}
-	return out
 }
 
 func listener(l configs.Listener) (smtpin.Listener, error) {

@@ -14,19 +14,21 @@ import (
 type Defaults struct {
 	Sign    Level
 	Encrypt Level
+	Terms   Terms // of internal mail, too
 }
 
 // Policy is a set of rules in order. It is immutable and safe for concurrent use.
 type Policy struct {
-	rules    map[mail.Direction][]Rule // in order
-	defaults map[mail.Direction]Defaults
+	rules     map[mail.Direction][]Rule // in order
+	defaults  map[mail.Direction]Defaults
+	otherwise Terms // where no rule says
 }
 
 // New checks the rules and returns the policy they make. For each of signing and encryption the first
 // matching rule that says it decides. The error names every faulty rule at once.
 func New(rules []Rule, defaults Defaults) (*Policy, error) {
-	p := &Policy{rules: map[mail.Direction][]Rule{}}
-	names := map[string]bool{ByFlag: true, ByDefault: true, ByEarlier: true}
+	p := &Policy{rules: map[mail.Direction][]Rule{}, otherwise: defaults.Terms}
+	names := map[string]bool{ByFlag: true, ByDefault: true, ByEarlier: true, ByKind: true}
 	var faults []error
 	for i, r := range rules {
 		if r.Name == "" {
@@ -37,12 +39,12 @@ func New(rules []Rule, defaults Defaults) (*Policy, error) {
 		}
 		faults = append(faults, r.check(names[r.Name]))
 		names[r.Name] = true
-		r.From, r.To = slices.Clone(r.From), slices.Clone(r.To)
+		r.From, r.To, r.Kinds = slices.Clone(r.From), slices.Clone(r.To), slices.Clone(r.Kinds)
 		p.rules[r.Direction] = append(p.rules[r.Direction], r)
 	}
 	p.defaults = map[mail.Direction]Defaults{
-		mail.Outgoing: {level(defaults.Sign, IfPossible), level(defaults.Encrypt, IfPossible)},
-		mail.Internal: {Never, Never},
+		mail.Outgoing: {Sign: level(defaults.Sign, IfPossible), Encrypt: level(defaults.Encrypt, IfPossible)},
+		mail.Internal: {Sign: Never, Encrypt: Never},
 	}
 	if d := p.defaults[mail.Outgoing]; d.Sign.rank() == 0 || d.Encrypt.rank() == 0 {
 		faults = append(faults, errors.New("policy: the defaults for sign and encrypt must be never, if-possible or require"))
@@ -64,15 +66,17 @@ func (r Rule) check(taken bool) error {
 	fault := func(text string) error { return fmt.Errorf("policy: rule %q: %s", r.Name, text) }
 	switch {
 	case taken:
-		return fault("this name is taken; give each rule a name of its own, other than " + ByFlag + ", " + ByDefault + " and " + ByEarlier)
+		return fault("this name is taken; give each rule a name of its own, other than " + ByFlag + ", " + ByDefault + ", " + ByEarlier + " and " + ByKind)
 	case r.Direction == mail.Incoming:
 		return fault("incoming mail is neither signed nor encrypted; use the direction outgoing or internal")
 	case r.Direction != mail.Outgoing && r.Direction != mail.Internal:
 		return fault(fmt.Sprintf("%q is no direction; write outgoing or internal", r.Direction))
 	case r.Sign != "" && r.Sign.rank() == 0, r.Encrypt != "" && r.Encrypt.rank() == 0:
 		return fault("sign and encrypt must be never, if-possible or require")
-	case r.Sign == "" && r.Encrypt == "":
-		return fault("it says neither sign nor encrypt and would do nothing; add one or remove the rule")
+	case r.Sign == "" && r.Encrypt == "" && r.Terms == (Terms{}):
+		return fault("it says nothing and would do nothing; add sign, encrypt or another key, or remove the rule")
+	case r.checkTerms() != "":
+		return fault(r.checkTerms())
 	}
 	return nil
 }
@@ -142,14 +146,15 @@ func lower(a mail.Address) mail.Address {
 // one decides on one recipient of a message from inside.
 func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) Decision {
 	d := Decision{Recipient: r.Address, Direction: dir}
-	sign, encrypt := p.levels(dir, rules, r.Address, &d)
+	d.Terms, d.ProRule = p.terms(rules, in.Kind, r)
+	sign, encrypt := p.levels(dir, rules, in.Kind, r.Address, &d)
 	if dir == mail.Outgoing {
 		sign, d.SignRule = raise(sign, d.SignRule, in.Flags.Sign)
 		encrypt, d.EncRule = raise(encrypt, d.EncRule, in.Flags.Encrypt)
 	}
 	sign, d.SignRule = stronger(sign, d.SignRule, r.AtLeast.Sign)
 	encrypt, d.EncRule = stronger(encrypt, d.EncRule, r.AtLeast.Encrypt)
-	d.Levels = Levels{Sign: sign, Encrypt: encrypt}
+	d.Levels = Levels{Sign: sign, Encrypt: encrypt, Profile: d.Terms.Profile}
 	d.Sign = sign == Require || sign == IfPossible && in.CanSign
 	d.Encrypt = encrypt == Require || encrypt == IfPossible && r.CanEncrypt
 	switch {
@@ -157,34 +162,39 @@ func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) 
 		d.Refusal = refuseUnencrypted(r, d.EncRule)
 	case d.Sign && !in.CanSign:
 		d.Refusal = refuseUnsigned(in, r.Address, d.SignRule)
+	case d.Encrypt && r.Unfit != "":
+		d.Refusal = refuseUnfit(r.Address, "encrypted", r.Unfit)
+	case d.Sign && r.UnfitSigner != "":
+		d.Refusal = refuseUnfit(r.Address, "signed", r.UnfitSigner)
 	}
 	return d
 }
 
-// levels finds, for each key on its own, the first rule that says it, else the default.
-func (p *Policy) levels(dir mail.Direction, rules []*Rule, to mail.Address, d *Decision) (sign, encrypt Level) {
+// levels finds, for each key on its own, the first rule that says it, else the default. What is only wanted where it is
+// possible is not done to a message of a kind that would not be understood any more, unless the rule names the kind.
+func (p *Policy) levels(dir mail.Direction, rules []*Rule, kind Kind, to mail.Address, d *Decision) (sign, encrypt Level) {
 	to = lower(to)
+	say := func(level *Level, by *string, said Level, name string, named bool) {
+		if *level == "" && said != "" {
+			*level, *by = said, name
+			if kind != "" && said == IfPossible && !named {
+				*level, *by = Never, ByKind
+			}
+		}
+	}
 	for _, r := range rules {
 		news := sign == "" && r.Sign != "" || encrypt == "" && r.Encrypt != ""
-		if !news || r.To != nil && !r.To.Match(to) {
+		if !news || !r.isFor(kind) || r.To != nil && !r.To.Match(to) {
 			continue
 		}
-		if sign == "" && r.Sign != "" {
-			sign, d.SignRule = r.Sign, r.Name
-		}
-		if encrypt == "" && r.Encrypt != "" {
-			encrypt, d.EncRule = r.Encrypt, r.Name
-		}
+		say(&sign, &d.SignRule, r.Sign, r.Name, r.names(kind))
+		say(&encrypt, &d.EncRule, r.Encrypt, r.Name, r.names(kind))
 		if sign != "" && encrypt != "" {
 			break
 		}
 	}
-	if sign == "" {
-		sign, d.SignRule = p.defaults[dir].Sign, ByDefault
-	}
-	if encrypt == "" {
-		encrypt, d.EncRule = p.defaults[dir].Encrypt, ByDefault
-	}
+	say(&sign, &d.SignRule, p.defaults[dir].Sign, ByDefault, false)
+	say(&encrypt, &d.EncRule, p.defaults[dir].Encrypt, ByDefault, false)
 	return sign, encrypt
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/smime"
 )
 
 // Level is how much a protection is wanted. The zero Level is "not said".
@@ -61,14 +62,18 @@ type Rule struct {
 	Direction mail.Direction // empty: outgoing
 	From      mail.Patterns  // matched against the single From address; nil: any
 	To        mail.Patterns  // matched against the recipient; nil: any
+	Kinds     []Kind         // of the message; nil: any
 	Sign      Level          // empty: this rule does not say
 	Encrypt   Level          // empty: this rule does not say
+	Terms     Terms          // what is zero in it this rule does not say
 }
 
 // Levels are how much of each protection is wanted for one recipient.
 type Levels struct {
 	Sign    Level `json:"sign"`
 	Encrypt Level `json:"encrypt"`
+	// Profile is the profile that was in force. Only smime.TR03116 binds later.
+	Profile smime.Profile `json:"profile,omitempty"`
 }
 
 // Recipient is what is known of one recipient.
@@ -79,6 +84,11 @@ type Recipient struct {
 	// Why says why CanEncrypt is false, in words for the sender: "no certificate of x@y is known". It may
 	// be empty.
 	Why string
+	// Unfit says why a certificate that is at hand is not good enough for the profile that [Policy.Terms] gives, in words
+	// for the sender: what is wanted, if only where it is possible, is refused and not sent weaker. Empty where it is.
+	Unfit string
+	// UnfitSigner is Unfit for the sender's certificate.
+	UnfitSigner string
 	// AtLeast are levels that were in force when the message was accepted, where that was earlier. What the
 	// policy wants now may be more, and does not count where it is less.
 	AtLeast Levels
@@ -91,6 +101,7 @@ type Input struct {
 	CanSign    bool         // a signing key for From is at hand and the submitter may use it
 	WhyNotSign string       // why CanSign is false, in words for the sender; may be empty
 	Flags      Flags
+	Kind       Kind
 	Recipients []Recipient
 }
 
@@ -99,6 +110,9 @@ const (
 	ByFlag    = "flag"
 	ByDefault = "default"
 	ByEarlier = "earlier" // the level that was in force when the message was accepted
+	// ByKind: "if-possible" of a rule for any mail, where the message is of a [Kind] that would not be understood
+	// any more.
+	ByKind = "kind"
 )
 
 // Decision is what one recipient's copy gets.
@@ -110,6 +124,8 @@ type Decision struct {
 	SignRule  string // names what decided on signing: a rule, ByFlag or ByDefault
 	EncRule   string // names what decided on encryption
 	Levels    Levels // that decided
+	Terms     Terms  // how it is protected
+	ProRule   string // names what decided on the profile
 	// Refusal says why the message must not be sent to this recipient, in whole sentences of at most
 	// MaxRefusal ASCII characters for its sender; empty where it may be sent. Sign and Encrypt then
 	// tell what was demanded.

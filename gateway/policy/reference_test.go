@@ -8,6 +8,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/smime"
 )
 
 // reference is the rule of precedence written as it is explained, without a thought for speed.
@@ -22,7 +23,7 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 		d.Direction = mail.Outgoing
 	}
 	key := func(say func(policy.Rule) policy.Level, otherwise policy.Level, flag bool, earlier policy.Level) (policy.Level, string) {
-		level, by := policy.Never, policy.ByDefault
+		level, by, named := policy.Never, policy.ByDefault, false
 		if d.Direction == mail.Outgoing {
 			level = policy.IfPossible
 			if otherwise != "" {
@@ -35,10 +36,14 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 			if direction == "" {
 				direction = mail.Outgoing
 			}
-			matches := direction == d.Direction && (rule.From == nil || rule.From.Match(in.From)) && (rule.To == nil || rule.To.Match(r.Address))
+			kind := rule.Kinds == nil || slices.Contains(rule.Kinds, in.Kind)
+			matches := kind && direction == d.Direction && (rule.From == nil || rule.From.Match(in.From)) && (rule.To == nil || rule.To.Match(r.Address))
 			if matches && say(rule) != "" {
-				level, by = say(rule), rule.Name
+				level, by, named = say(rule), rule.Name, slices.Contains(rule.Kinds, in.Kind)
 			}
+		}
+		if in.Kind != "" && level == policy.IfPossible && !named {
+			level, by = policy.Never, policy.ByKind
 		}
 		if flag && d.Direction == mail.Outgoing && level != policy.Require {
 			level, by = policy.Require, policy.ByFlag
@@ -54,15 +59,57 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 	encrypt, by := key(func(r policy.Rule) policy.Level { return r.Encrypt }, defaults.Encrypt, in.Flags.Encrypt, r.AtLeast.Encrypt)
 	d.EncRule, d.Encrypt = by, encrypt == policy.Require || (encrypt == policy.IfPossible && r.CanEncrypt)
 	if d.Direction != mail.Incoming {
-		d.Levels = policy.Levels{Sign: sign, Encrypt: encrypt}
+		d.Terms, d.ProRule = referenceTerms(rules, defaults, in, r, d.Direction)
+		d.Levels = policy.Levels{Sign: sign, Encrypt: encrypt, Profile: d.Terms.Profile}
 	}
-	if d.Direction == mail.Incoming && !r.Local || sign == policy.Require && !in.CanSign || encrypt == policy.Require && !r.CanEncrypt {
+	if d.Direction == mail.Incoming && !r.Local || sign == policy.Require && !in.CanSign || encrypt == policy.Require && !r.CanEncrypt ||
+		d.Encrypt && r.Unfit != "" || d.Sign && r.UnfitSigner != "" {
 		d.Refusal = "refused"
 	}
 	return d
 }
 
+// referenceTerms looks for each key on its own.
+func referenceTerms(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r policy.Recipient, d mail.Direction) (t policy.Terms, by string) {
+	t, by = policy.Terms{Profile: smime.Compatible}, policy.ByDefault
+	all := append(slices.Clone(rules), policy.Rule{Name: policy.ByDefault, Direction: d, Terms: defaults.Terms})
+	slices.Reverse(all) // the first one wins: it overwrites the later ones
+	for _, rule := range all {
+		direction := rule.Direction
+		if direction == "" {
+			direction = mail.Outgoing
+		}
+		if direction != d || rule.From != nil && !rule.From.Match(in.From) || rule.To != nil && !rule.To.Match(r.Address) ||
+			rule.Kinds != nil && !slices.Contains(rule.Kinds, in.Kind) {
+			continue
+		}
+		if rule.Terms.Profile != "" {
+			t.Profile, by = rule.Terms.Profile, rule.Name
+		}
+		if rule.Terms.Wish.OAEP != smime.NotSaid {
+			t.Wish.OAEP = rule.Terms.Wish.OAEP
+		}
+		if rule.Terms.ToSelf != smime.NotSaid {
+			t.ToSelf = rule.Terms.ToSelf
+		}
+	}
+	if r.AtLeast.Profile == smime.TR03116 && t.Profile != smime.TR03116 {
+		t.Profile, by = smime.TR03116, policy.ByEarlier
+	}
+	return t, by
+}
+
+func drawTerms(t *rapid.T) policy.Terms {
+	answer := rapid.SampledFrom([]smime.Answer{smime.NotSaid, smime.NotSaid, smime.Yes, smime.No})
+	return policy.Terms{
+		Profile: genProfile.Draw(t, "profile"), Wish: smime.Wish{OAEP: answer.Draw(t, "oaep")}, ToSelf: answer.Draw(t, "to self"),
+	}
+}
+
 var (
+	genProfile = rapid.SampledFrom([]smime.Profile{"", "", smime.Compatible, smime.RFC8551, smime.TR03116})
+	genKinds   = rapid.SampledFrom([][]policy.Kind{nil, nil, {policy.Meeting}, {policy.Meeting, policy.TNEF}})
+	genUnfit   = rapid.SampledFrom([]string{"", "", "it is too weak"})
 	genLevel   = rapid.SampledFrom([]policy.Level{"", policy.Never, policy.IfPossible, policy.Require})
 	genAddress = rapid.SampledFrom([]string{"a@x.example", "B@x.example", "a@y.example", "b@sub.y.example", "c@z.example"})
 	genPattern = rapid.SampledFrom([]string{"a@x.example", "b@x.example", "@x.example", "@y.example", "@*.y.example", "*", "<>"})
@@ -91,9 +138,10 @@ func drawRules(t *rapid.T) []policy.Rule {
 			Name:      "r" + string(rune('a'+i)),
 			Direction: rapid.SampledFrom([]mail.Direction{"", mail.Outgoing, mail.Internal}).Draw(t, "direction"),
 			From:      drawPatterns(t, "from"), To: drawPatterns(t, "to"),
-			Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"),
+			Kinds: genKinds.Draw(t, "kinds"),
+			Sign:  genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t),
 		}
-		if r.Sign == "" && r.Encrypt == "" {
+		if r.Sign == "" && r.Encrypt == "" && r.Terms == (policy.Terms{}) {
 			r.Sign = policy.Never
 		}
 		rules = append(rules, r)
@@ -104,7 +152,7 @@ func drawRules(t *rapid.T) []policy.Rule {
 func TestDecideEqualsReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t)
-		defaults := policy.Defaults{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt")}
+		defaults := policy.Defaults{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t)}
 		p, err := policy.New(rules, defaults)
 		if err != nil {
 			t.Fatal(err)
@@ -112,6 +160,7 @@ func TestDecideEqualsReference(t *testing.T) {
 		yes := rapid.Bool()
 		in := policy.Input{
 			Internal: rapid.IntRange(0, 9).Draw(t, "internal") > 0, CanSign: yes.Draw(t, "can sign"),
+			Kind:  rapid.SampledFrom([]policy.Kind{"", policy.Meeting, policy.TNEF}).Draw(t, "kind"),
 			Flags: policy.Flags{Sign: yes.Draw(t, "sign"), Encrypt: yes.Draw(t, "encrypt")},
 		}
 		if yes.Draw(t, "has From") {
@@ -120,7 +169,10 @@ func TestDecideEqualsReference(t *testing.T) {
 		for range rapid.IntRange(0, 4).Draw(t, "recipients") {
 			in.Recipients = append(in.Recipients, policy.Recipient{
 				Address: drawAddress(t, "recipient"), Local: yes.Draw(t, "local"), CanEncrypt: yes.Draw(t, "can encrypt"),
-				AtLeast: policy.Levels{Sign: genLevel.Draw(t, "sign at least"), Encrypt: genLevel.Draw(t, "encrypt at least")}})
+				Unfit: genUnfit.Draw(t, "unfit"), UnfitSigner: genUnfit.Draw(t, "unfit signer"),
+				AtLeast: policy.Levels{
+					Sign: genLevel.Draw(t, "sign at least"), Encrypt: genLevel.Draw(t, "encrypt at least"), Profile: genProfile.Draw(t, "earlier profile"),
+				}})
 		}
 		got := p.Decide(in)
 		if len(got) != len(in.Recipients) {
@@ -130,6 +182,9 @@ func TestDecideEqualsReference(t *testing.T) {
 			want := reference(rules, defaults, in, in.Recipients[i])
 			if d.Refusal != "" {
 				d.Refusal = "refused"
+			}
+			if terms, by := p.Terms(in, in.Recipients[i]); in.Internal && (terms != d.Terms || by != d.ProRule) {
+				t.Fatalf("recipient %d: terms %+v by %s", i, terms, by)
 			}
 			if d != want {
 				t.Fatalf("recipient %d: got %+v, want %+v", i, d, want)

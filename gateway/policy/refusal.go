@@ -41,6 +41,12 @@ func refuseUnsigned(in *Input, to mail.Address, by string) string {
 	return sentence(show(to), "signed", why, "Ask your administrator for a certificate", by)
 }
 
+// refuseUnfit is for a certificate that is at hand and not good enough.
+func refuseUnfit(to mail.Address, must, why string) string {
+	return ascii("The message to "+show(to)+" was not sent: it must be "+must+", and "+ascii(why, maxShownWhy)+
+		". Ask your administrator for another certificate, or for a rule with another profile.", MaxRefusal)
+}
+
 func sentence(to, must, why, ask, by string) string {
 	s := "The message to " + to + " was not sent: it must be " + must + ", and " + why + ". " + ask
 	switch by {

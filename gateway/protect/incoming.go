@@ -2,7 +2,6 @@ package protect
 
 import (
 	"context"
-	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -145,8 +144,8 @@ func (k *layerKeys) find(ids []cms.RecipientID) []cms.Key {
 	}
 	var out []cms.Key
 	for _, id := range found {
-		if _, decrypts := id.Key.(crypto.Decrypter); decrypts {
-			out = append(out, cms.Key{Certificate: id.Certificate, Decrypter: k.p.patient(ctx, id).(crypto.Decrypter)})
+		if key, ok := k.p.layerKey(ctx, id); ok {
+			out = append(out, key)
 		}
 	}
 	return out

@@ -33,6 +33,8 @@ type draft struct {
 	before     entity.Header // as it was taken
 	source     source
 	form       smime.Form // how it is protected already, by its sender's own program
+	kind       policy.Kind
+	self       *x509.Certificate // the sender's, to encrypt to as well; nil: not wanted, or not there
 	from       mail.Address
 	signer     *smime.Signer
 	noSign     string // why signer is nil, for the sender
@@ -45,9 +47,10 @@ type draft struct {
 
 // known is what the certificate source said of one recipient.
 type known struct {
-	cert *x509.Certificate
-	why  string // why cert is nil, for the sender
-	away *Away  // where it is not known whether there is one
+	cert         *x509.Certificate
+	capabilities smime.Capabilities // of the recipient's program
+	why          string             // why cert is nil, for the sender
+	away         *Away              // where it is not known whether there is one
 }
 
 // admitOutgoing admits a message from inside. What cannot be protected now, but may be later, is held.
@@ -80,7 +83,11 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 		p.flush(d)
 		return nil, refusal
 	}
-	variants := p.group(d, decisions)
+	p.lookUpSelf(ctx, d, decisions)
+	variants, err := p.group(d, decisions)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.bounded(d, variants); err != nil {
 		p.flush(d)
 		return nil, err
@@ -116,6 +123,9 @@ func (p *Protector) prepare(ctx context.Context, d *draft, content mail.Content)
 	}
 	d.read, d.step = true, workStep()
 	if err := p.look(ctx, d); err != nil {
+		return err
+	}
+	if d.kind, err = kindOf(header, during{ctx, d.source}); err != nil {
 		return err
 	}
 	if err := p.lookUpSigner(ctx, d); err != nil {
@@ -183,8 +193,11 @@ func (p *Protector) lookUp(ctx context.Context, d *draft) error {
 		}
 		d.step = certStep(r.Address)
 		cert, err := p.o.Certs.Recipient(ctx, r.Address.String(), now)
-		if err == nil {
+		if err == nil && p.mayEncryptTo(cert) {
 			k.cert, k.away = cert, nil
+			continue
+		} else if err == nil {
+			k.why, k.away = "the certificate of "+r.Address.String()+" is on a Brainpool curve, which is not enabled", nil
 			continue
 		}
 		if k.why = certs.Why(err, r.Address.String()); k.why != "" {
@@ -210,6 +223,10 @@ func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
 	}
 	d.step = keyStep(d.from)
 	id, err := p.o.Certs.Signing(ctx, d.from.String(), p.o.Now())
+	if err == nil && !p.maySign(id.Key) {
+		d.noSign, d.signerAway = "the key of "+d.from.String()+" is on a Brainpool curve, which is not enabled", nil
+		return nil
+	}
 	if err == nil {
 		d.signer = &smime.Signer{Certificate: id.Certificate, Chain: id.Chain, Key: p.patient(ctx, id)}
 		d.signerAway = nil
@@ -228,7 +245,7 @@ func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
 // input is what policy decides by. What is away counts as at hand: see needs.
 func (p *Protector) input(d *draft) policy.Input {
 	in := policy.Input{
-		Internal: true, From: d.from, Flags: d.flags,
+		Internal: true, From: d.from, Flags: d.flags, Kind: d.kind,
 		CanSign: d.signer != nil || d.signerAway != nil || d.form.Signed, WhyNotSign: d.noSign,
 	}
 	for i, r := range d.env.Recipients {
@@ -240,6 +257,8 @@ func (p *Protector) input(d *draft) policy.Input {
 		if d.atLeast != nil {
 			to.AtLeast = d.atLeast[i]
 		}
+		terms, _ := p.o.Policy.Terms(in, to)
+		to.Unfit, to.UnfitSigner = d.unfit(terms, k)
 		in.Recipients = append(in.Recipients, to)
 	}
 	return in
@@ -281,7 +300,7 @@ func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
 	d.events = append(d.events, track.Event{
 		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: dec.Direction,
 		From: d.env.From.String(), To: []string{dec.Recipient.String()},
-		Rule:  fmt.Sprintf("sign=%t by %s, encrypt=%t by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule),
+		Rule:  fmt.Sprintf("sign=%t by %s, encrypt=%t by %s, profile=%s by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule, dec.Terms.Profile, dec.ProRule),
 		Flags: d.asked(), Known: k.text(), Reply: dec.Refusal,
 	})
 }
@@ -301,7 +320,7 @@ func (d *draft) asked() string {
 	for _, w := range []struct {
 		set  bool
 		text string
-	}{{d.flags.Sign, "sign"}, {d.flags.Encrypt, "encrypt"}, {d.form.Signed, "is signed"}, {d.form.Encrypted, "is encrypted"}} {
+	}{{d.flags.Sign, "sign"}, {d.flags.Encrypt, "encrypt"}, {d.form.Signed, "is signed"}, {d.form.Encrypted, "is encrypted"}, {d.kind != "", "is " + string(d.kind)}} {
 		if w.set {
 			words = append(words, w.text)
 		}
@@ -310,6 +329,9 @@ func (d *draft) asked() string {
 }
 
 func (k known) text() string {
+	if k.cert != nil && !k.capabilities.IsZero() {
+		return certName(k.cert) + ", reads " + k.capabilities.String()
+	}
 	if k.cert != nil {
 		return certName(k.cert)
 	}

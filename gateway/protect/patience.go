@@ -14,6 +14,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/smime"
+	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // calls counts the uses of keys that were given up and have not ended, by certificate. Such a key is not used
@@ -55,8 +56,8 @@ type answer struct {
 
 var errHangs = errors.New("an earlier use of the key has not ended")
 
-// patientKey is a key that is waited for until its context ends. It implements crypto.Signer and
-// crypto.Decrypter.
+// patientKey is a key that is waited for until its context ends. It implements crypto.Signer, crypto.Decrypter and
+// cms.KeyAgreement.
 type patientKey struct {
 	ctx   context.Context
 	id    [sha256.Size]byte
@@ -90,6 +91,32 @@ func (k patientKey) Decrypt(random io.Reader, msg []byte, opts crypto.DecrypterO
 	}
 	msg = slices.Clone(msg)
 	return k.use(func() ([]byte, error) { return key.Decrypt(random, msg, opts) })
+}
+
+// SharedSecret implements cms.KeyAgreement.
+func (k patientKey) SharedSecret(peer crypto.PublicKey) ([]byte, error) {
+	key, ok := k.key.(cms.KeyAgreement)
+	if !ok {
+		return nil, errors.New("protect: the key does not agree on secrets")
+	}
+	return k.use(func() ([]byte, error) { return key.SharedSecret(peer) })
+}
+
+// layerKey is a key for the layers of a message; ok is false for one that does not decrypt, or is not allowed to.
+func (p *Protector) layerKey(ctx context.Context, id certs.Identity) (key cms.Key, ok bool) {
+	key.Certificate = id.Certificate
+	if inMemory, isEC := id.Key.(*ecdsa.PrivateKey); isEC {
+		var err error
+		key.Agreement, err = cms.NewKeyAgreement(inMemory, cms.AgreementOptions{SoftwareBrainpool: p.o.SMIME.SoftwareBrainpool})
+		return key, err == nil
+	}
+	patient := p.patient(ctx, id)
+	if _, ok = id.Key.(cms.KeyAgreement); ok {
+		key.Agreement = patient.(cms.KeyAgreement)
+	} else if _, ok = id.Key.(crypto.Decrypter); ok {
+		key.Decrypter = patient.(crypto.Decrypter)
+	}
+	return key, ok
 }
 
 // use waits for do. What is given up is away.

@@ -17,7 +17,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime"
-	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // Router names the destination that schedules a recipient's delivery.
@@ -34,7 +33,7 @@ type Options struct {
 	Certs      certs.Finder
 	Validator  *certs.Validator
 	Router     Router
-	Algorithm  cms.Algorithm // content encryption of what leaves
+	SMIME      SMIME
 	Marks      Marks
 	DKIM       mailauth.Signers // sign what leaves; nil: none
 	Privacy    privacy.Rules    // what is taken out of the header of what leaves

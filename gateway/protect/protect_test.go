@@ -120,7 +120,7 @@ func benchOf(t testing.TB, from func() (cast, error), change func(*Options), rul
 	o := Options{
 		Local: patterns(t, "@firma.example"), Policy: pol, Vocabulary: policy.DefaultVocabulary(), Certs: b.finder,
 		Validator: certs.NewValidator([]*x509.Certificate{c.ca.Certificate()}, nil), Router: oneRoute{},
-		Algorithm: cms.AES256CBC, Expire: time.Hour, Spool: spool, Recorder: b.events,
+		Expire: time.Hour, Spool: spool, Recorder: b.events,
 	}
 	if change != nil {
 		change(&o)

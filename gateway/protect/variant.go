@@ -10,12 +10,12 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
-	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // variant is a group of recipients who get the same bytes.
 type variant struct {
 	sign, encrypt bool
+	manner        manner
 	back          bool // it goes back to where the message came from
 	direction     mail.Direction
 	recipients    []mail.Recipient
@@ -26,21 +26,26 @@ type variant struct {
 type groupKey struct {
 	direction           mail.Direction
 	sign, encrypt, back bool
+	manner              manner
 }
 
-// group gathers recipients with one decision and one sort of way. A recipient of an encrypted variant whom the header does not
+// group gathers recipients with one decision, one manner and one sort of way. A recipient of an encrypted variant whom the header does not
 // name stands alone: the recipient infos of a shared one would tell the others of them.
-func (p *Protector) group(d *draft, decisions []policy.Decision) []variant {
+func (p *Protector) group(d *draft, decisions []policy.Decision) ([]variant, error) {
 	var out []variant
 	shared := make(map[groupKey]int)
 	for i, dec := range decisions {
 		r := d.env.Recipients[i]
 		encrypt := dec.Encrypt && !d.form.Encrypted
 		sign := dec.Sign && !d.form.Signed && !d.form.Encrypted
-		key := groupKey{dec.Direction, sign, encrypt, p.goesBack(d, r.Address)}
+		how, err := d.manner(dec.Terms, d.known[i], sign, encrypt)
+		if err != nil { // which policy was told, and refused
+			return nil, fmt.Errorf("protect: a message of %s: %w", d.env.From, err)
+		}
+		key := groupKey{dec.Direction, sign, encrypt, p.goesBack(d, r.Address), how}
 		at, ok := shared[key]
 		if hidden := encrypt && !d.visible[r.Address.Key()]; hidden || !ok {
-			out = append(out, variant{sign: sign, encrypt: encrypt, back: key.back, direction: dec.Direction})
+			out = append(out, variant{sign: sign, encrypt: encrypt, manner: how, back: key.back, direction: dec.Direction})
 			at = len(out) - 1
 			if !hidden {
 				shared[key] = at
@@ -51,7 +56,7 @@ func (p *Protector) group(d *draft, decisions []policy.Decision) []variant {
 			out[at].certs = append(out[at].certs, d.known[i].cert)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // addVariant protects one variant and adds its entry. The first variant keeps the id that the sender is told.
@@ -91,11 +96,14 @@ func (p *Protector) protected(ctx context.Context, adm *Admission, d *draft, v v
 	buffer := p.o.Spool.Create()
 	adm.buffers = append(adm.buffers, buffer)
 	o := smime.ProtectOptions{
-		EncryptTo: recipientsOf(v.certs), Algorithm: p.o.Algorithm, Time: p.o.Now(),
+		EncryptTo: v.encryptTo(d.self), Algorithm: v.manner.choice.Algorithm, Opaque: v.manner.opaque, Time: p.o.Now(),
+		SoftwareBrainpool: p.o.SMIME.SoftwareBrainpool,
 	}
 	d.step = workStep()
 	if v.sign {
-		o.Signers = []smime.Signer{*d.signer}
+		signer := *d.signer
+		signer.PSS = v.manner.choice.PSS
+		o.Signers = []smime.Signer{signer}
 		d.step = keyStep(d.from)
 	}
 	err = smime.Protect(buffer, during{ctx, src}, o)
@@ -103,14 +111,6 @@ func (p *Protector) protected(ctx context.Context, adm *Admission, d *draft, v v
 		err = fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	return buffer, err
-}
-
-func recipientsOf(certs []*x509.Certificate) []cms.Recipient {
-	out := make([]cms.Recipient, len(certs))
-	for i, c := range certs {
-		out[i].Certificate = c
-	}
-	return out
 }
 
 func (v variant) note(keys string) string {
@@ -135,12 +135,11 @@ func (p *Protector) recordProtected(d *draft, v variant, keys string, id mail.ID
 	if v.sign {
 		e.SignedBy = certName(d.signer.Certificate)
 	}
-	if v.encrypt {
-		e.Algorithms = string(p.o.Algorithm)
-		for _, c := range v.certs {
-			e.EncryptedTo = append(e.EncryptedTo, certName(c))
-		}
+	to := v.encryptTo(d.self)
+	for _, r := range to {
+		e.EncryptedTo = append(e.EncryptedTo, certName(r.Certificate))
 	}
+	e.Algorithms = v.algorithms(d.signer, to)
 	if !v.sign && !v.encrypt && keys == "" {
 		return
 	}

@@ -23,7 +23,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
-	"github.com/siegel-mail/siegel/smime/cms"
 	"github.com/siegel-mail/siegel/test/stand"
 )
 
@@ -146,7 +145,7 @@ func (s *setting) assemble(r row) (o gateway.Options, err error) {
 	return gateway.Options{
 		Hostname: "gateway.firma.example", State: filepath.Join(s.dir, "state"), Key: atrest.NewKey(), Log: log,
 		Settings: gateway.Settings{
-			Local: local, Policy: rules, Vocabulary: policy.DefaultVocabulary(), Algorithm: cms.AES256CBC,
+			Local: local, Policy: rules, Vocabulary: policy.DefaultVocabulary(),
 			Certs: certificates, Validator: certificates.Validator(), Expire: time.Hour,
 			Listeners: []smtpin.Listener{{Name: "company", Address: "127.0.0.1:0", Role: smtpin.Internal,
 				Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Senders: local}},

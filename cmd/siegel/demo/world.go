@@ -26,7 +26,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
-	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // The people of the demo.
@@ -189,7 +188,7 @@ func (w *world) settings(server tls.Certificate) (gateway.Settings, error) {
 		Routes: []gateway.Route{
 			w.route("company", w.company, local), w.route("partner", w.partner, patterns("@"+partnerDomain)),
 		},
-		Policy: rules, Vocabulary: policy.DefaultVocabulary(), Algorithm: cms.AES256CBC,
+		Policy: rules, Vocabulary: policy.DefaultVocabulary(),
 		Certs: certificates, Validator: certificates.Validator(), Expire: time.Hour,
 	}, nil
 }
