@@ -2,11 +2,15 @@ package cms
 
 import (
 	"crypto"
+	"crypto/aes"
+	"crypto/des"
 	_ "crypto/md5" // for judging old signatures, as is SHA-1
 	_ "crypto/sha1"
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"fmt"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // cipherSpec is what this package knows of a content encryption algorithm.
@@ -14,24 +18,41 @@ type cipherSpec struct {
 	name    Algorithm
 	oid     string
 	keySize int // bytes
-	gcm     bool
+	block   int // bytes of a block of CBC, or of the nonce of the others
+	mode    cipherMode
+	legacy  bool // read only where that is allowed, never written
 }
+
+// cipherMode is how a content is encrypted, and with it what guards it.
+type cipherMode int
+
+const (
+	modeCBC   cipherMode = iota // nothing does
+	modeGCM                     // a stream
+	modeWhole                   // all at once: an AEAD of somebody else's
+)
+
+// authenticated reports whether the mode guards integrity, and so belongs into AuthEnvelopedData.
+func (s cipherSpec) authenticated() bool { return s.mode != modeCBC }
 
 // cipherSpecs lists the content encryption algorithms, in the order of preference that capabilities name.
 func cipherSpecs() []cipherSpec {
 	return []cipherSpec{
-		{AES256GCM, oidAES256GCM, 32, true},
-		{AES192GCM, oidAES192GCM, 24, true},
-		{AES128GCM, oidAES128GCM, 16, true},
-		{AES256CBC, oidAES256CBC, 32, false},
-		{AES192CBC, oidAES192CBC, 24, false},
-		{AES128CBC, oidAES128CBC, 16, false},
+		{AES256GCM, oidAES256GCM, 32, gcmNonceSize, modeGCM, false},
+		{AES192GCM, oidAES192GCM, 24, gcmNonceSize, modeGCM, false},
+		{AES128GCM, oidAES128GCM, 16, gcmNonceSize, modeGCM, false},
+		{ChaCha20Poly1305, oidChaCha20Poly1305, chacha20poly1305.KeySize, chacha20poly1305.NonceSize, modeWhole, false},
+		{AES256CBC, oidAES256CBC, 32, aes.BlockSize, modeCBC, false},
+		{AES192CBC, oidAES192CBC, 24, aes.BlockSize, modeCBC, false},
+		{AES128CBC, oidAES128CBC, 16, aes.BlockSize, modeCBC, false},
+		{DESEDE3CBC, oidDESEDE3CBC, 24, des.BlockSize, modeCBC, true},
 	}
 }
 
+// cipherByName finds what may be written.
 func cipherByName(name Algorithm) (cipherSpec, error) {
 	for _, c := range cipherSpecs() {
-		if c.name == name {
+		if c.name == name && !c.legacy {
 			return c, nil
 		}
 	}
@@ -51,6 +72,9 @@ func cipherByOID(oid string) (cipherSpec, bool) {
 func capabilityName(oid string) string {
 	if c, ok := cipherByOID(oid); ok {
 		return string(c.name)
+	}
+	if oid == oidRC2CBC {
+		return string(RC2CBC)
 	}
 	return oid
 }

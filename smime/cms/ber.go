@@ -10,6 +10,7 @@ import (
 // Identifier octets (X.690, 8.1.2) this package meets.
 const (
 	tagInteger     = 0x02
+	tagBitString   = 0x03
 	tagOctetString = 0x04
 	tagNull        = 0x05
 	tagOID         = 0x06

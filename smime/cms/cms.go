@@ -33,8 +33,8 @@ var (
 // Algorithm names a content encryption algorithm and with it the content type that carries it.
 type Algorithm string
 
-// The content encryption algorithms. CBC goes into EnvelopedData (RFC 5652, 6), which has no integrity;
-// GCM goes into AuthEnvelopedData (RFC 5083, RFC 5084) and nowhere else.
+// The content encryption algorithms. CBC goes into EnvelopedData (RFC 5652, 6), which has no integrity; GCM
+// and ChaCha20-Poly1305 go into AuthEnvelopedData (RFC 5083, RFC 5084, RFC 8103) and nowhere else.
 const (
 	AES128CBC Algorithm = "aes128-cbc"
 	AES192CBC Algorithm = "aes192-cbc"
@@ -42,6 +42,13 @@ const (
 	AES128GCM Algorithm = "aes128-gcm"
 	AES192GCM Algorithm = "aes192-gcm" // on receipt only
 	AES256GCM Algorithm = "aes256-gcm"
+
+	// ChaCha20Poly1305 is held in memory as a whole: what is encrypted with it has 32 MiB at most, what is
+	// decrypted [Limits].WholeBytes.
+	ChaCha20Poly1305 Algorithm = "chacha20-poly1305"
+
+	DESEDE3CBC Algorithm = "des-ede3-cbc" // on receipt only, and only where [DecryptOptions].Legacy is set
+	RC2CBC     Algorithm = "rc2-cbc"      // has its name here, but is neither read nor written
 )
 
 // The types of an envelope, as [EnvelopeInfo] names them.
@@ -58,6 +65,7 @@ type Limits struct {
 	AttributeBytes int // bytes of one signer info or of one set of attributes; default 256 KiB
 	HeaderBytes    int // bytes of everything that is not content, together; default 4 MiB
 	Depth          int // nesting of BER elements; default and most 32
+	WholeBytes     int // of content that is held in memory to be decrypted (ChaCha20-Poly1305); default 32 MiB
 }
 
 // RecipientID says whose key a recipient info or signer info means: either Issuer and Serial are set, or
@@ -110,7 +118,7 @@ type EnvelopeInfo struct {
 type RecipientInfo struct {
 	Kind      string // "ktri", "kari", "kekri", "pwri", "ori"
 	ID        RecipientID
-	Algorithm string // "rsa", "rsa-oaep", or a dotted object identifier; "" where it cannot be read
+	Algorithm string // "rsa", "rsa-oaep", "ecdh", "x25519", or a dotted object identifier; "" where it cannot be read
 }
 
 // Signed is what a SignedData says. No signature in it need be right: see each signer's Err. A message

@@ -3,6 +3,7 @@ package cms
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -14,6 +15,7 @@ type Decrypter struct {
 	l          Limits
 	info       EnvelopeInfo
 	transports []keyTrans
+	agreements []keyAgree
 	algorithm  contentAlgorithm
 	content    *octetReader
 	cipher     *contentCipher
@@ -45,7 +47,7 @@ func NewDecrypter(r io.Reader, o DecryptOptions) (*Decrypter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.err = d.begin(encryption, o.Keys); d.err != nil {
+	if d.err = d.begin(encryption, o); d.err != nil {
 		return d, d.err
 	}
 	return d, nil
@@ -111,7 +113,11 @@ func (d *Decrypter) recipient() error {
 		}
 		info.ID, info.Algorithm = t.id, name
 	case "kari":
-		d.info.Recipients = append(d.info.Recipients, readKeyAgree(der)...)
+		a, listed, usable := readKeyAgree(der)
+		if usable {
+			d.agreements = append(d.agreements, a)
+		}
+		d.info.Recipients = append(d.info.Recipients, listed...)
 		if len(d.info.Recipients) > d.l.Recipients {
 			return fmt.Errorf("%w: more than %d recipients", ErrLimit, d.l.Recipients)
 		}
@@ -119,39 +125,6 @@ func (d *Decrypter) recipient() error {
 	}
 	d.info.Recipients = append(d.info.Recipients, info)
 	return nil
-}
-
-// readKeyAgree lists the recipients of a KeyAgreeRecipientInfo (RFC 5652, 6.2.2).
-func readKeyAgree(der []byte) []RecipientInfo {
-	unread := []RecipientInfo{{Kind: "kari"}}
-	s := cryptobyte.String(der)
-	var body, list cryptobyte.String
-	var version int
-	var how algorithm
-	if !s.ReadASN1(&body, contextTag(1)) || !body.ReadASN1Integer(&version) ||
-		!body.SkipASN1(contextTag(0)) || !body.SkipOptionalASN1(contextTag(1)) ||
-		!readAlgorithm(&body, &how) || !body.ReadASN1(&list, cryptobyte_asn1.SEQUENCE) {
-		return unread
-	}
-	var found []RecipientInfo
-	for !list.Empty() {
-		info := RecipientInfo{Kind: "kari", Algorithm: how.oid}
-		var one, key cryptobyte.String
-		if !list.ReadASN1(&one, cryptobyte_asn1.SEQUENCE) {
-			return append(found, unread...)
-		}
-		ok := false
-		if one.PeekASN1Tag(contextTag(0)) {
-			ok = one.ReadASN1(&key, contextTag(0)) && key.ReadASN1Bytes(&info.ID.SubjectKeyID, cryptobyte_asn1.OCTET_STRING)
-		} else {
-			ok = readRecipientID(&one, &info.ID)
-		}
-		if !ok {
-			info.ID = RecipientID{}
-		}
-		found = append(found, info)
-	}
-	return found
 }
 
 // openContent reads the front of EncryptedContentInfo (RFC 5652, 6.1).
@@ -183,7 +156,7 @@ func (d *Decrypter) openContent() (algorithm, error) {
 }
 
 // begin finds the key and sets up the cipher.
-func (d *Decrypter) begin(encryption algorithm, find KeyFinder) error {
+func (d *Decrypter) begin(encryption algorithm, o DecryptOptions) error {
 	var ids []RecipientID
 	for _, r := range d.info.Recipients {
 		if r.ID.Serial != nil || r.ID.SubjectKeyID != nil {
@@ -191,17 +164,17 @@ func (d *Decrypter) begin(encryption algorithm, find KeyFinder) error {
 		}
 	}
 	var keys []Key
-	if find != nil && len(ids) > 0 {
-		keys = usableKeys(find(ids), ids)
+	if o.Keys != nil && len(ids) > 0 {
+		keys = usableKeys(o.Keys(ids), ids)
 	}
 	if len(keys) == 0 {
 		return ErrNoKey
 	}
 	var err error
-	if d.algorithm, err = readContentAlgorithm(encryption, d.info.Authenticated); err != nil {
+	if d.algorithm, err = readContentAlgorithm(encryption, d.info.Authenticated, o.Legacy); err != nil {
 		return err
 	}
-	k := &keyring{transports: d.transports, keys: keys, size: d.algorithm.spec.keySize}
+	k := &keyring{transports: d.transports, agreements: d.agreements, keys: keys, size: d.algorithm.spec.keySize}
 	contentKey, failed, err := k.contentKey()
 	if err == ErrNoKey {
 		return fmt.Errorf("%w: the way the content key is encrypted for this key", ErrUnsupported)
@@ -220,7 +193,7 @@ func usableKeys(keys []Key, ids []RecipientID) []Key {
 	var usable []Key
 	for _, key := range keys {
 		for _, id := range ids {
-			if key.Decrypter != nil && id.Matches(key.Certificate) {
+			if (key.Decrypter != nil || key.Agreement != nil) && id.Matches(key.Certificate) {
 				usable = append(usable, key)
 				break
 			}
@@ -269,6 +242,9 @@ func (d *Decrypter) WriteTo(w io.Writer) (int64, error) {
 
 // fill decrypts the next part, of which it holds one block back, since that may be the last.
 func (d *Decrypter) fill() ([]byte, error) {
+	if d.cipher.whole != nil {
+		return d.whole()
+	}
 	if d.held > 0 { // it stands at the end of the part before
 		copy(d.buf, d.buf[len(d.buf)-d.held:])
 	}
@@ -276,8 +252,8 @@ func (d *Decrypter) fill() ([]byte, error) {
 	n += d.held
 	switch err {
 	case nil:
-		if d.cipher.gcm == nil {
-			d.held = blockSize
+		if d.cipher.cbc != nil {
+			d.held = d.cipher.spec.block
 		}
 		n -= d.held
 		return d.buf[:n], d.cipher.decrypt(d.buf[:n])
@@ -285,6 +261,23 @@ func (d *Decrypter) fill() ([]byte, error) {
 		return d.last(d.buf[:n])
 	}
 	return nil, err
+}
+
+// whole reads a content that is decrypted all at once.
+func (d *Decrypter) whole() ([]byte, error) {
+	p := d.buf[:0]
+	for {
+		p = slices.Grow(p, readBuffer)
+		n, err := d.content.Read(p[len(p):min(cap(p), d.l.WholeBytes+1)])
+		switch p = p[:len(p)+n]; {
+		case len(p) > d.l.WholeBytes:
+			return nil, fmt.Errorf("%w: more than %d bytes of content under %s", ErrLimit, d.l.WholeBytes, d.cipher.spec.name)
+		case err == io.EOF:
+			return d.last(p)
+		case err != nil:
+			return nil, err
+		}
+	}
 }
 
 // last decrypts the end of the content, after it has read all that follows: whether that is well formed

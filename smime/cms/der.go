@@ -65,6 +65,9 @@ func setOf(parts ...[]byte) []byte {
 	return tlv(tagSet, parts...)
 }
 
+// bitString is a BIT STRING of whole octets.
+func bitString(b []byte) []byte { return tlv(tagBitString, []byte{0}, b) }
+
 func octetString(b []byte) []byte { return tlv(tagOctetString, b) }
 
 // integer is an INTEGER.

@@ -1,17 +1,26 @@
 package cms
 
 import (
+	"crypto/ecdh"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"fmt"
 	"io"
+	"slices"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // EncryptOptions says for whom to encrypt and how.
 type EncryptOptions struct {
 	Recipients []Recipient // at least one
-	Algorithm  Algorithm   // CBC gives EnvelopedData, GCM AuthEnvelopedData; "": AES256CBC
+	Algorithm  Algorithm   // CBC gives EnvelopedData, the others AuthEnvelopedData; "": AES256CBC
 	Size       int64       // of the plaintext in bytes; negative: unknown
 	Rand       io.Reader   // of keys and vectors; nil: crypto/rand
+
+	// SoftwareBrainpool allows recipients whose keys are on Brainpool curves. The key that lives as long as the
+	// call is computed with by code that does not take constant time: see [AgreementOptions].
+	SoftwareBrainpool bool
 }
 
 // CiphertextSize is the number of bytes of the encrypted content alone, for Size bytes of plaintext; -1 where
@@ -21,10 +30,11 @@ func (o EncryptOptions) CiphertextSize() int64 {
 	switch {
 	case err != nil || o.Size < 0:
 		return -1
-	case spec.gcm:
+	case spec.authenticated():
 		return o.Size
 	}
-	return (o.Size/blockSize + 1) * blockSize
+	block := int64(spec.block)
+	return (o.Size/block + 1) * block
 }
 
 func (o EncryptOptions) algorithm() Algorithm {
@@ -41,6 +51,7 @@ type encrypter struct {
 	size    int64 // announced; negative: unknown, and everything has an indefinite length
 	written int64
 	buf     []byte // plaintext that waits to be encrypted
+	full    int    // bytes of buf with which it waits no longer
 	err     error
 }
 
@@ -58,9 +69,12 @@ func NewEncrypter(w io.Writer, o EncryptOptions) (io.WriteCloser, error) {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	a := contentAlgorithm{spec: spec, iv: make([]byte, blockSize)}
-	if spec.gcm {
-		a.iv, a.tag = a.iv[:gcmNonceSize], gcmTagSize
+	if spec.mode == modeWhole && o.Size > maxWhole {
+		return nil, fmt.Errorf("%w: content is too long for %s", ErrLimit, spec.name)
+	}
+	a := contentAlgorithm{spec: spec, iv: make([]byte, spec.block)}
+	if spec.authenticated() {
+		a.tag = gcmTagSize
 	}
 	key := make([]byte, spec.keySize)
 	for _, b := range [][]byte{key, a.iv} {
@@ -68,49 +82,65 @@ func NewEncrypter(w io.Writer, o EncryptOptions) (io.WriteCloser, error) {
 			return nil, fmt.Errorf("cms: random numbers: %w", err)
 		}
 	}
-	recipients, err := o.recipientInfos(key)
+	recipients, version, err := o.recipientInfos(key)
 	if err != nil {
 		return nil, err
 	}
-	e := &encrypter{w: w, size: o.Size, buf: make([]byte, 0, contentBuffer+blockSize)}
+	e := &encrypter{w: w, size: o.Size, full: contentBuffer, buf: make([]byte, 0, contentBuffer+blockSize)}
+	if spec.mode == modeWhole {
+		e.full = maxWhole + 1
+	}
 	if e.cipher, err = newContentCipher(spec, key, a.iv, true); err != nil {
 		return nil, err
 	}
 	clear(key)
-	if _, err := w.Write(envelopeHead(a, recipients, o.CiphertextSize())); err != nil {
+	if _, err := w.Write(envelopeHead(a, version, recipients, o.CiphertextSize())); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
 
-// recipientInfos encrypts key for every recipient, once where one is named twice.
-func (o EncryptOptions) recipientInfos(key []byte) ([]byte, error) {
+// recipientInfos encrypts key for every recipient, once where one is named twice, and returns the version of an
+// EnvelopedData with them (RFC 5652, 6.1).
+func (o EncryptOptions) recipientInfos(key []byte) (set []byte, version int64, err error) {
 	var infos [][]byte
 	seen := map[string]bool{}
 	for _, r := range o.Recipients {
 		if r.Certificate == nil {
-			return nil, fmt.Errorf("%w: a recipient has no certificate", ErrUnsupported)
+			return nil, 0, fmt.Errorf("%w: a recipient has no certificate", ErrUnsupported)
 		}
 		if seen[string(r.Certificate.Raw)] {
 			continue
 		}
 		seen[string(r.Certificate.Raw)] = true
-		info, err := encodeKeyTrans(o.Rand, r, key)
+		info, err := o.recipientInfo(r, key)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		infos = append(infos, info)
+		if infos = append(infos, info); info[0] != tagSequence {
+			version = 2
+		}
 	}
-	return setOf(infos...), nil
+	return setOf(infos...), version, nil
+}
+
+// recipientInfo encrypts key for r.
+func (o EncryptOptions) recipientInfo(r Recipient, key []byte) ([]byte, error) {
+	switch r.Certificate.PublicKey.(type) {
+	case *ecdsa.PublicKey, *ecdh.PublicKey:
+		return encodeKeyAgree(o.Rand, r.Certificate, key, o.SoftwareBrainpool)
+	}
+	return encodeKeyTrans(o.Rand, r, key)
 }
 
 // envelopeHead is an envelope up to its encrypted content, which has size bytes (-1: unknown).
-func envelopeHead(a contentAlgorithm, recipients []byte, size int64) []byte {
+func envelopeHead(a contentAlgorithm, version int64, recipients []byte, size int64) []byte {
 	oid, tail := objectIdentifier(oidEnvelopedData), int64(0)
-	if a.spec.gcm {
+	if a.spec.authenticated() {
 		oid, tail = objectIdentifier(oidAuthEnvelopedData), tlvSize(int64(a.tag))
+		version = 0 // RFC 5083, 2.1
 	}
-	front := append(smallInteger(0), recipients...)
+	front := append(smallInteger(version), recipients...)
 	inner := append(objectIdentifier(oidData), a.encode()...)
 	info, body, content, outer := int64(indefinite), int64(indefinite), int64(indefinite), int64(indefinite)
 	if size >= 0 {
@@ -135,28 +165,37 @@ func (e *encrypter) Write(p []byte) (int, error) {
 		e.err = errSize
 	}
 	for done := 0; e.err == nil; {
-		n := min(contentBuffer-len(e.buf), len(p)-done)
-		e.buf = append(e.buf, p[done:done+n]...)
-		if done += n; len(e.buf) < contentBuffer {
+		n := copy(e.free(), p[done:])
+		e.buf = e.buf[:len(e.buf)+n]
+		if done += n; len(e.buf) == e.full {
+			e.flush()
+		} else if done == len(p) {
 			e.written += int64(len(p))
 			return len(p), nil
 		}
-		e.flush()
 	}
 	return 0, e.err
+}
+
+// free is where more plaintext goes to: some bytes, and no more than make buf full.
+func (e *encrypter) free() []byte {
+	if e.full > contentBuffer {
+		e.buf = slices.Grow(e.buf, readBuffer+chacha20poly1305.Overhead)
+		return e.buf[len(e.buf):min(cap(e.buf)-chacha20poly1305.Overhead, e.full)]
+	}
+	return e.buf[len(e.buf):e.full]
 }
 
 // ReadFrom encrypts what r reads, as [io.Copy] wants it, without a buffer between.
 func (e *encrypter) ReadFrom(r io.Reader) (total int64, err error) {
 	for e.err == nil {
-		have := len(e.buf)
-		n, err := r.Read(e.buf[have:contentBuffer])
+		n, err := r.Read(e.free())
 		total += int64(n)
 		if e.written += int64(n); e.size >= 0 && e.written > e.size {
 			e.err = errSize
 			return total, e.err
 		}
-		if e.buf = e.buf[:have+n]; len(e.buf) == contentBuffer {
+		if e.buf = e.buf[:len(e.buf)+n]; len(e.buf) == e.full {
 			e.flush()
 		}
 		if err == io.EOF {
@@ -218,9 +257,8 @@ func (e *encrypter) end() error {
 	if e.size < 0 {
 		out = make([]byte, 2*2) // the string, encryptedContentInfo
 	}
-	if e.cipher.gcm != nil {
-		tag := e.cipher.gcm.tag(nil)
-		out = append(out, octetString(tag[:])...)
+	if tag := e.cipher.tag(); tag != nil {
+		out = append(out, octetString(tag)...)
 	}
 	if e.size < 0 {
 		out = append(out, make([]byte, 2*3)...)

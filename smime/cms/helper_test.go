@@ -26,7 +26,8 @@ import (
 type party struct {
 	name string
 	cert *x509.Certificate
-	key  crypto.Signer
+	key  crypto.Signer     // nil: one that does not sign
+	own  crypto.PrivateKey // where key is nil
 }
 
 // signer is p as someone who signs.
@@ -36,7 +37,21 @@ func (p party) signer() SignOptions {
 
 // opener is p as someone who decrypts.
 func (p party) opener() Key {
-	return Key{Certificate: p.cert, Decrypter: opaqueDecrypter{p.key.(*rsa.PrivateKey)}}
+	if key, ok := p.key.(*rsa.PrivateKey); ok {
+		return Key{Certificate: p.cert, Decrypter: opaqueDecrypter{key}}
+	}
+	agreement, err := NewKeyAgreement(p.private(), AgreementOptions{SoftwareBrainpool: true})
+	if err != nil {
+		panic(err)
+	}
+	return Key{Certificate: p.cert, Agreement: agreement}
+}
+
+func (p party) private() crypto.PrivateKey {
+	if p.key == nil {
+		return p.own
+	}
+	return p.key
 }
 
 // finder finds the keys of parties.
@@ -115,12 +130,15 @@ func certify(name string, key crypto.Signer, serial int64, keyID []byte) party {
 	if err != nil {
 		panic(err)
 	}
-	return party{name, cert, key}
+	return party{name: name, cert: cert, key: key}
 }
 
 func get(t testing.TB, name string) party {
 	t.Helper()
 	p, ok := parties()[name]
+	if !ok {
+		p, ok = agreeing()[name]
+	}
 	if !ok {
 		t.Fatalf("no party %s", name)
 	}
@@ -131,7 +149,7 @@ func get(t testing.TB, name string) party {
 func (p party) files(t testing.TB) (cert, key string) {
 	t.Helper()
 	dir := t.TempDir()
-	der, err := x509.MarshalPKCS8PrivateKey(p.key)
+	der, err := marshalPrivateKey(p.private())
 	if err != nil {
 		t.Fatal(err)
 	}

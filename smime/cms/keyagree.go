@@ -6,9 +6,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"fmt"
-	"math/big"
 
-	"github.com/ProtonMail/go-crypto/brainpool"
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // KeyAgreement is a private key on an elliptic curve that agrees on secrets (SEC 1, 3.3.1; RFC 7748, 6.1). It may
@@ -35,7 +34,7 @@ func NewKeyAgreement(private crypto.PrivateKey, o AgreementOptions) (KeyAgreemen
 	case *ecdh.PrivateKey:
 		return ecdhAgreement{key}, nil
 	case *ecdsa.PrivateKey:
-		if isBrainpool(key.Curve) {
+		if x509x.Brainpool(key.Curve) {
 			if !o.SoftwareBrainpool {
 				return nil, fmt.Errorf("%w: a private key on %s is computed with only where that is allowed", ErrUnsupported, key.Curve.Params().Name)
 			}
@@ -77,34 +76,5 @@ func (a brainpoolAgreement) SharedSecret(peer crypto.PublicKey) ([]byte, error) 
 	return x.FillBytes(make([]byte, fieldSize(a.key.Curve))), nil
 }
 
-// brainpoolCurves are those of RFC 5639 that are supported, by their names' order of size.
-func brainpoolCurves() []elliptic.Curve {
-	return []elliptic.Curve{brainpool.P256r1(), brainpool.P384r1(), brainpool.P512r1()}
-}
-
-func isBrainpool(c elliptic.Curve) bool {
-	for _, known := range brainpoolCurves() {
-		if c == known {
-			return true
-		}
-	}
-	return false
-}
-
 // fieldSize is the bytes of a coordinate.
 func fieldSize(c elliptic.Curve) int { return (c.Params().BitSize + 7) / 8 }
-
-// brainpoolPoint reads an uncompressed point (SEC 1, 2.3.4) and checks that it is one.
-func brainpoolPoint(c elliptic.Curve, point []byte) (*ecdsa.PublicKey, bool) {
-	size := fieldSize(c)
-	if len(point) != 1+2*size || point[0] != 4 {
-		return nil, false
-	}
-	x, y := new(big.Int).SetBytes(point[1:1+size]), new(big.Int).SetBytes(point[1+size:])
-	p := c.Params().P
-	//lint:ignore SA1019 crypto/ecdh has no Brainpool curves
-	if x.Cmp(p) >= 0 || y.Cmp(p) >= 0 || !c.IsOnCurve(x, y) {
-		return nil, false
-	}
-	return &ecdsa.PublicKey{Curve: c, X: x, Y: y}, true
-}

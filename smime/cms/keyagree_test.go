@@ -10,13 +10,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"testing"
+
+	"github.com/ProtonMail/go-crypto/brainpool"
 )
 
 // agreementKeys are a key on each curve.
 func agreementKeys(t testing.TB) map[string]crypto.PrivateKey {
 	t.Helper()
 	keys := map[string]crypto.PrivateKey{}
-	for _, c := range append([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, brainpoolCurves()...) {
+	for _, c := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521(), brainpool.P256r1(), brainpool.P384r1(), brainpool.P512r1()} {
 		key, err := ecdsa.GenerateKey(c, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
@@ -80,33 +82,6 @@ func TestNewKeyAgreement(t *testing.T) {
 	for _, key := range []crypto.PrivateKey{nil, edward, get(t, "rsa").key} {
 		if _, err := NewKeyAgreement(key, AgreementOptions{SoftwareBrainpool: true}); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("%T: %v", key, err)
-		}
-	}
-}
-
-func TestBrainpoolPoint(t *testing.T) {
-	for _, c := range brainpoolCurves() {
-		key, err := ecdsa.GenerateKey(c, rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		//lint:ignore SA1019 the curve is none of the standard library's
-		point := elliptic.Marshal(c, key.X, key.Y)
-		if p, ok := brainpoolPoint(c, point); !ok || !p.Equal(&key.PublicKey) {
-			t.Errorf("%s: its point is refused", c.Params().Name)
-		}
-		off, high, infinite := bytes.Clone(point), bytes.Clone(point), make([]byte, len(point))
-		off[len(off)-1] ^= 1
-		for i := range fieldSize(c) {
-			high[1+i] = 0xff
-		}
-		infinite[0] = 4
-		cases := map[string][]byte{"off the curve": off, "over the field": high, "infinity": {0}, "zero": infinite,
-			"short": point[:len(point)-1], "long": append(bytes.Clone(point), 0), "empty": nil, "compressed": append([]byte{2}, point[1:1+fieldSize(c)]...)}
-		for name, bad := range cases {
-			if _, ok := brainpoolPoint(c, bad); ok {
-				t.Errorf("%s: a point that is %s", c.Params().Name, name)
-			}
 		}
 	}
 }

@@ -59,13 +59,45 @@ const (
 	oidMGF1       = "1.2.840.113549.1.1.8"
 	oidPSpecified = "1.2.840.113549.1.1.9"
 
-	// Content encryption: RFC 3565, RFC 5084.
+	// Key agreement: RFC 5753, 7.1.4; RFC 8418, 3; RFC 8410, 3; RFC 5480, 2.1.1.
+	oidStdDHSHA1        = "1.3.133.16.840.63.0.2"
+	oidStdDHSHA224      = "1.3.132.1.11.0"
+	oidStdDHSHA256      = "1.3.132.1.11.1"
+	oidStdDHSHA384      = "1.3.132.1.11.2"
+	oidStdDHSHA512      = "1.3.132.1.11.3"
+	oidCofactorDHSHA1   = "1.3.133.16.840.63.0.3"
+	oidCofactorDHSHA224 = "1.3.132.1.14.0"
+	oidCofactorDHSHA256 = "1.3.132.1.14.1"
+	oidCofactorDHSHA384 = "1.3.132.1.14.2"
+	oidCofactorDHSHA512 = "1.3.132.1.14.3"
+	oidHKDFSHA256       = "1.2.840.113549.1.9.16.3.19"
+	oidHKDFSHA384       = "1.2.840.113549.1.9.16.3.20"
+	oidHKDFSHA512       = "1.2.840.113549.1.9.16.3.21"
+	oidX25519           = "1.3.101.110"
+	oidECDH             = "1.3.132.1.12"
+	oidP256             = "1.2.840.10045.3.1.7"
+	oidP384             = "1.3.132.0.34"
+	oidP521             = "1.3.132.0.35"
+	oidBrainpoolP256    = "1.3.36.3.3.2.8.1.1.7"
+	oidBrainpoolP384    = "1.3.36.3.3.2.8.1.1.11"
+	oidBrainpoolP512    = "1.3.36.3.3.2.8.1.1.13"
+
+	// Key wrap: RFC 3565, 2.3.2.
+	oidAES128Wrap = "2.16.840.1.101.3.4.1.5"
+	oidAES192Wrap = "2.16.840.1.101.3.4.1.25"
+	oidAES256Wrap = "2.16.840.1.101.3.4.1.45"
+
+	// Content encryption: RFC 3565, RFC 5084, RFC 8103; RFC 3370, 5.1 and 5.2.
 	oidAES128CBC = "2.16.840.1.101.3.4.1.2"
 	oidAES192CBC = "2.16.840.1.101.3.4.1.22"
 	oidAES256CBC = "2.16.840.1.101.3.4.1.42"
 	oidAES128GCM = "2.16.840.1.101.3.4.1.6"
 	oidAES192GCM = "2.16.840.1.101.3.4.1.26"
 	oidAES256GCM = "2.16.840.1.101.3.4.1.46"
+
+	oidChaCha20Poly1305 = "1.2.840.113549.1.9.16.3.18"
+	oidDESEDE3CBC       = "1.2.840.113549.3.7"
+	oidRC2CBC           = "1.2.840.113549.3.2"
 )
 
 // objectIdentifier is the element of a dotted object identifier of this package.

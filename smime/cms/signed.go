@@ -28,6 +28,7 @@ func (l Limits) withDefaults() Limits {
 	fill(&l.AttributeBytes, 256<<10)
 	fill(&l.HeaderBytes, 4<<20)
 	fill(&l.Depth, maxDepth)
+	fill(&l.WholeBytes, maxWhole)
 	l.Depth = min(l.Depth, maxDepth)
 	return l
 }

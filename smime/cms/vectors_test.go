@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // vector reads a file of the public test vectors.
@@ -75,21 +77,36 @@ func TestRFC4134Signed(t *testing.T) {
 	}
 }
 
-// TestRFC4134Enveloped reads the enveloped examples, whose content is under 3DES or RC2.
+// TestRFC4134Enveloped reads the enveloped examples, whose content is under 3DES (5.1, and 5.3, which is 5.1 as mail)
+// or RC2 (5.2): the one where that is allowed, the other never.
 func TestRFC4134Enveloped(t *testing.T) {
-	for _, name := range []string{"5.1", "5.2"} {
-		cert, err := x509.ParseCertificate(vector(t, "rfc4134/BobRSASignByCarl.cer"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		bob := Key{Certificate: cert, Decrypter: opaqueDecrypter{get(t, "rsa").key.(*rsa.PrivateKey)}}
-		d, err := NewDecrypter(bytes.NewReader(vector(t, "rfc4134/"+name+".bin")), DecryptOptions{Keys: func([]RecipientID) []Key { return []Key{bob} }})
-		if !errors.Is(err, ErrUnsupported) {
-			t.Fatalf("%s: %v", name, err)
-		}
-		info := d.Info()
-		if info.Type != Enveloped || len(info.Recipients) == 0 || info.Algorithm == "" {
-			t.Errorf("%s: %+v", name, info)
+	cert, err := x509.ParseCertificate(vector(t, "rfc4134/BobRSASignByCarl.cer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GODEBUG", "rsa1024min=0")
+	private, err := x509.ParsePKCS8PrivateKey(vector(t, "rfc4134/BobPrivRSAEncrypt.pri"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := func([]RecipientID) []Key {
+		return []Key{{Certificate: cert, Decrypter: opaqueDecrypter{private.(*rsa.PrivateKey)}}}
+	}
+	for name, algorithm := range map[string]Algorithm{"5.1": DESEDE3CBC, "5.2": RC2CBC} {
+		for _, legacy := range []bool{false, true} {
+			message := vector(t, "rfc4134/"+name+".bin")
+			d, err := NewDecrypter(bytes.NewReader(message), DecryptOptions{Keys: bob, Legacy: legacy})
+			if read := legacy && algorithm == DESEDE3CBC; read == errors.Is(err, ErrUnsupported) {
+				t.Fatalf("%s, legacy %v: %v", name, legacy, err)
+			} else if read {
+				if plain, err := io.ReadAll(d); err != nil || !bytes.Equal(plain, vector(t, "rfc4134/ExContent.bin")) {
+					t.Errorf("%s: %q, %v", name, plain, err)
+				}
+			}
+			info := d.Info()
+			if info.Type != Enveloped || len(info.Recipients) == 0 || info.Algorithm != string(algorithm) || info.Authenticated {
+				t.Errorf("%s: %+v", name, info)
+			}
 		}
 	}
 	for _, name := range []string{"6.0", "7.1", "7.2"} { // DigestedData, EncryptedData
@@ -113,7 +130,7 @@ func pemOf(t testing.TB, name string) []byte {
 func sample(t testing.TB, name, use string) party {
 	t.Helper()
 	base := "rfc9216/" + name + "." + use
-	cert, err := x509.ParseCertificate(pemOf(t, base+".crt"))
+	cert, err := x509x.ParseCertificate(pemOf(t, base+".crt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +141,9 @@ func sample(t testing.TB, name, use string) party {
 			t.Fatal(err)
 		}
 	}
-	return party{name, cert, key.(crypto.Signer)}
+	p := party{name: name, cert: cert, own: key}
+	p.key, _ = key.(crypto.Signer)
+	return p
 }
 
 // TestRFC9216 goes both ways with the sample keys: RSA of Alice and Bob, Ed25519 of Carlos and Dana.
@@ -151,14 +170,20 @@ func TestRFC9216(t *testing.T) {
 	}
 }
 
-// TestRFC9216X25519 lists recipients whose certificates have X25519 keys, and says that this is not had.
+// TestRFC9216X25519 goes both ways with the X25519 keys of Carlos and Dana.
 func TestRFC9216X25519(t *testing.T) {
-	cert, err := x509.ParseCertificate(pemOf(t, "rfc9216/dana.encrypt.25519.crt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := NewEncrypter(io.Discard, EncryptOptions{Recipients: []Recipient{{Certificate: cert}}}); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("X25519: %v", err)
+	carlos, dana := sample(t, "carlos", "encrypt.25519"), sample(t, "dana", "encrypt.25519")
+	for _, algorithm := range algorithms() {
+		message := encrypt(t, EncryptOptions{Recipients: to(carlos, dana), Size: 1000, Algorithm: algorithm}, text(1000))
+		for _, p := range []party{carlos, dana} {
+			plain, info, err := decrypt(message, finder(p))
+			if err != nil || !bytes.Equal(plain, text(1000)) {
+				t.Errorf("%s, %s: %v", algorithm, p.name, err)
+			}
+			if r := info.Recipients[0]; r.Kind != "kari" || r.Algorithm != "x25519" {
+				t.Errorf("%s: %+v", algorithm, r)
+			}
+		}
 	}
 }
 
