@@ -102,7 +102,7 @@ func TestMemoryDoesNotGrowWithTheMessage(t *testing.T) {
 		runtime.GC()
 		peak := new(atomic.Uint64)
 		sent := newFile(t, peak)
-		err := smime.Protect(sent, huge{largeSize, peak}, smime.ProtectOptions{Signers: w.alice.signers(), EncryptTo: to(w.bob), Algorithm: a, Time: now})
+		err := smime.Protect(sent, huge{largeSize, peak}, smime.ProtectOptions{Signers: w.alice.signers(), EncryptTo: to(w.bob), Algorithm: a, Time: now, Headers: baseline})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,6 +26,9 @@ func Protect(w io.Writer, src Source, o ProtectOptions) error {
 	if len(o.Signers) == 0 && len(o.EncryptTo) == 0 {
 		return fmt.Errorf("%w: neither a signer nor a recipient is given", ErrOptions)
 	}
+	if err := o.Headers.check(); err != nil {
+		return err
+	}
 	p, err := newProtection(src, o)
 	if err != nil {
 		return err
@@ -72,7 +75,10 @@ func newProtection(src Source, o ProtectOptions) (*protection, error) {
 	}
 	p.outer = root.Header.Filter(func(f entity.Field) bool { return !describesContent(f) }).Ended()
 	root.Header = root.Header.Filter(describesContent).Ended()
-	return p, p.ensureMIMEVersion()
+	if err := p.ensureMIMEVersion(); err != nil {
+		return nil, err
+	}
+	return p, p.protectHeaders()
 }
 
 // encrypts tells whether the outermost layer is an envelope.

@@ -67,6 +67,9 @@ type ProtectOptions struct {
 	Algorithm cms.Algorithm   // empty: AES-256-CBC, which every program reads
 	Time      time.Time       // the signing time; zero: none is claimed
 
+	// Headers says how header fields are protected. Content that is signed or encrypted already stays as it
+	// is, so that its fields are not: protection would have to stand within.
+	Headers HeaderProtection
 	// Capabilities is what a signature says that its signer's program reads; nil: what this package reads.
 	Capabilities cms.Capabilities
 	// SoftwareBrainpool allows signing with keys on Brainpool curves that lie in memory; see
