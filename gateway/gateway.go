@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/backup"
 	"github.com/siegel-mail/siegel/gateway/delivery"
@@ -107,7 +108,8 @@ type Gateway struct {
 	recorder  track.Recorder
 	metrics   *track.Metrics
 	audit     *audit.Log
-	stored    later // the record of messages
+	stored    later        // the record of messages
+	known     *store.Store // what is known of the programs of partners
 	listeners *smtpin.Server
 	scheduler *delivery.Scheduler
 	routes    *router
@@ -128,7 +130,7 @@ type Gateway struct {
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
-func New(o Options) (*Gateway, error) {
+func New(o Options) (_ *Gateway, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -136,6 +138,14 @@ func New(o Options) (*Gateway, error) {
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
 	g.setThrottle(o.Settings)
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics, &g.stored}, o.Recorders...)
+	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log}); err != nil {
+		return nil, fmt.Errorf("opening what is known of certificates: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			g.known.Close()
+		}
+	}()
 	if err := g.prepareParts(); err != nil {
 		return nil, err
 	}
@@ -174,7 +184,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	return protect.New(protect.Options{
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack,
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
-		Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
+		Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Patience: s.Patience, Within: s.ProtectWithin,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
@@ -265,7 +275,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 // Close releases a gateway that is not run.
 func (g *Gateway) Close() error {
-	return errors.Join(g.closePickup(), g.store.Close(), g.closeRecords())
+	return errors.Join(g.closePickup(), g.store.Close(), g.closeRecords(), g.known.Close())
 }
 
 // Accept admits a message that a listener took: its origin judged, decided, protected and committed; or committed
@@ -371,7 +381,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.pendingCheck()}
+	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck()}
 	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{

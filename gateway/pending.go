@@ -69,6 +69,9 @@ func (g *Gateway) admit(ctx context.Context, env mail.Envelope, content mail.Con
 			adm, err = nil, errFault
 		}
 	}()
+	if err := g.known.Check(); err != nil {
+		return nil, err
+	}
 	judged, err := g.judge.Load().Admit(ctx, env, content)
 	if err != nil {
 		return nil, err

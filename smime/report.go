@@ -1,8 +1,11 @@
 package smime
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"time"
+
+	"github.com/siegel-mail/siegel/smime/cms"
 )
 
 // Layer types.
@@ -59,6 +62,10 @@ type SignerVerdict struct {
 	SignedAt  time.Time // as claimed; zero where it is not
 	Verdict   Verdict
 	Reasons   []string
+
+	// For those who learn from valid signatures; not in the JSON form.
+	Certificate  *x509.Certificate // nil where it is not known
+	Capabilities cms.Capabilities  // what the signer's program reads, as it says; nil: it does not say
 }
 
 // Recipient is one recipient of an envelope as the envelope lists it.

@@ -55,7 +55,9 @@ func senderOf(h entity.Header) sender {
 
 // judgeSigner judges one signer of a layer.
 func (w *walker) judgeSigner(s *cms.Signed, r cms.SignerResult) SignerVerdict {
-	v := SignerVerdict{Algorithm: r.Algorithm, SignedAt: r.SigningTime, Verdict: Valid}
+	v := SignerVerdict{
+		Algorithm: r.Algorithm, SignedAt: r.SigningTime, Verdict: Valid, Certificate: r.Certificate, Capabilities: r.Capabilities,
+	}
 	v.Issuer, v.Serial = identity(r.ID)
 	if c := r.Certificate; c != nil {
 		v.Subject, v.Issuer, v.Serial = c.Subject.String(), c.Issuer.String(), c.SerialNumber.Text(16)

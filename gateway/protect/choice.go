@@ -1,7 +1,6 @@
 package protect
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -75,18 +74,6 @@ func unfitReason(err error) string {
 		return unfit.Reason
 	}
 	return ""
-}
-
-// lookUpSelf finds the sender's own certificate as one more recipient, where some copy wants it. What others get does not
-// depend on it, so nothing waits for it and nothing is refused.
-func (p *Protector) lookUpSelf(ctx context.Context, d *draft, decisions []policy.Decision) {
-	wanted := slices.ContainsFunc(decisions, func(dec policy.Decision) bool { return dec.Encrypt && dec.Terms.ToSelf == smime.Yes })
-	if !wanted || d.from.IsNull() || !d.env.MayUse.Match(d.from) { // invariant 4
-		return
-	}
-	if cert, err := p.o.Certs.Recipient(ctx, d.from.String(), p.o.Now()); err == nil && p.mayEncryptTo(cert) {
-		d.self = cert
-	}
 }
 
 // encryptTo are the recipients of a variant's encryption, with the sender where that is wanted.

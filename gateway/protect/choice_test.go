@@ -16,7 +16,6 @@ import (
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/democa"
-	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/track"
@@ -235,20 +234,8 @@ func TestResumeKeepsStrictProfile(t *testing.T) {
 		t.Fatalf("%+v", adm.Entries)
 	}
 	later := benchOf(t, mixed, nil, policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never})
-	_, err := later.Resume(context.Background(), oneMessage{content: message()}, claimOf(adm.Entries[0]))
+	_, err := later.Resume(context.Background(), oneMessage{content: message()}, claim(adm.Entries[0], 0))
 	if err == nil || !strings.Contains(err.Error(), "needs 3072") {
 		t.Errorf("got %v", err)
 	}
 }
-
-// claimOf is a claim on all of an entry, as the queue gives it.
-func claimOf(e queue.New) queue.Claim {
-	c := queue.Claim{Message: queue.Message{Envelope: e.Envelope, Origin: e.Origin, Size: e.Content.Size(), Pending: e.Pending}}
-	for i, r := range e.Envelope.Recipients {
-		c.Message.Recipients = append(c.Message.Recipients, queue.Recipient{Recipient: r})
-		c.Due = append(c.Due, i)
-	}
-	return c
-}
-
-var _ mail.Content = letter("")

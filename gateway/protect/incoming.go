@@ -45,6 +45,7 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 		return nil, nil, fmt.Errorf("opening message %s: %w", c.Message.Envelope.ID, err)
 	}
 	p.recordOpened(c, opened, late)
+	p.learn(ctx, opened)
 	content, err := p.annotate(opened)
 	if err != nil {
 		opened.Close()

@@ -10,7 +10,6 @@ import (
 	netmail "net/mail"
 	"strings"
 
-	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/track"
@@ -43,14 +42,6 @@ type draft struct {
 	visible    map[string]bool // Key of each address that To and Cc name
 	known      []known         // as env.Recipients
 	events     []track.Event   // of what was done, for the record of a message that gets through
-}
-
-// known is what the certificate source said of one recipient.
-type known struct {
-	cert         *x509.Certificate
-	capabilities smime.Capabilities // of the recipient's program
-	why          string             // why cert is nil, for the sender
-	away         *Away              // where it is not known whether there is one
 }
 
 // admitOutgoing admits a message from inside. What cannot be protected now, but may be later, is held.
@@ -179,67 +170,6 @@ func readHeaderWithin(content mail.Content, limit int) (entity.Header, int64, er
 		size += int64(len("\r\n"))
 	}
 	return header, min(size, content.Size()), nil
-}
-
-// lookUp asks for the recipients' certificates. A source that is away is noted, and the others are asked
-// nevertheless; other faults are errors.
-func (p *Protector) lookUp(ctx context.Context, d *draft) error {
-	now := p.o.Now()
-	for i, r := range d.env.Recipients {
-		k := &d.known[i]
-		if p.o.Local.Match(r.Address) {
-			k.why, k.away = "it is an address of this company", nil
-			continue
-		}
-		d.step = certStep(r.Address)
-		cert, err := p.o.Certs.Recipient(ctx, r.Address.String(), now)
-		if err == nil && p.mayEncryptTo(cert) {
-			k.cert, k.away = cert, nil
-			continue
-		} else if err == nil {
-			k.why, k.away = "the certificate of "+r.Address.String()+" is on a Brainpool curve, which is not enabled", nil
-			continue
-		}
-		if k.why = certs.Why(err, r.Address.String()); k.why != "" {
-			k.away = nil
-			continue
-		}
-		if k.away = d.awayOf(ctx, err); k.away == nil || ctx.Err() != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lookUpSigner finds the key for the single From address that the submitter may use (invariant 4).
-func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
-	if d.from.IsNull() {
-		d.noSign, d.signerAway = "the message does not have exactly one From address", nil
-		return nil
-	}
-	if !d.env.MayUse.Match(d.from) {
-		d.noSign, d.signerAway = "the sending system may not use the From address "+d.from.String(), nil
-		return nil
-	}
-	d.step = keyStep(d.from)
-	id, err := p.o.Certs.Signing(ctx, d.from.String(), p.o.Now())
-	if err == nil && !p.maySign(id.Key) {
-		d.noSign, d.signerAway = "the key of "+d.from.String()+" is on a Brainpool curve, which is not enabled", nil
-		return nil
-	}
-	if err == nil {
-		d.signer = &smime.Signer{Certificate: id.Certificate, Chain: id.Chain, Key: p.patient(ctx, id)}
-		d.signerAway = nil
-		return nil
-	}
-	if d.noSign = certs.Why(err, d.from.String()); d.noSign != "" {
-		d.signerAway = nil
-		return nil
-	}
-	if d.signerAway = d.awayOf(ctx, err); d.signerAway == nil || ctx.Err() != nil {
-		return err
-	}
-	return nil
 }
 
 // input is what policy decides by. What is away counts as at hand: see needs.

@@ -3,7 +3,9 @@ package protect
 import (
 	"context"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
@@ -61,26 +63,39 @@ var errHangs = errors.New("an earlier use of the key has not ended")
 type patientKey struct {
 	ctx   context.Context
 	id    [sha256.Size]byte
-	key   crypto.Signer
+	key   crypto.PrivateKey
 	calls *calls
 }
 
 // patient returns a key that is not waited for longer than ctx; keys in memory are returned as they are.
 func (p *Protector) patient(ctx context.Context, id certs.Identity) crypto.Signer {
 	switch id.Key.(type) {
-	case *rsa.PrivateKey, *ecdsa.PrivateKey:
+	case *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey:
 		return id.Key
 	}
-	return patientKey{ctx, sha256.Sum256(id.Certificate.Raw), id.Key, &p.calls}
+	return p.patientOf(ctx, id)
+}
+
+func (p *Protector) patientOf(ctx context.Context, id certs.Identity) patientKey {
+	return patientKey{ctx, sha256.Sum256(id.Certificate.Raw), id.Private(), &p.calls}
 }
 
 // Public implements crypto.Signer.
-func (k patientKey) Public() crypto.PublicKey { return k.key.Public() }
+func (k patientKey) Public() crypto.PublicKey {
+	if key, ok := k.key.(crypto.Signer); ok {
+		return key.Public()
+	}
+	return nil
+}
 
 // Sign implements crypto.Signer.
 func (k patientKey) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	key, ok := k.key.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("protect: the key does not sign")
+	}
 	digest = slices.Clone(digest) // it may be given up while it is read
-	return k.use(func() ([]byte, error) { return k.key.Sign(random, digest, opts) })
+	return k.use(func() ([]byte, error) { return key.Sign(random, digest, opts) })
 }
 
 // Decrypt implements crypto.Decrypter.
@@ -102,21 +117,24 @@ func (k patientKey) SharedSecret(peer crypto.PublicKey) ([]byte, error) {
 	return k.use(func() ([]byte, error) { return key.SharedSecret(peer) })
 }
 
-// layerKey is a key for the layers of a message; ok is false for one that does not decrypt, or is not allowed to.
+// layerKey is a key for the layers of a message; ok is false for one that does not decrypt, or has no leave to.
 func (p *Protector) layerKey(ctx context.Context, id certs.Identity) (key cms.Key, ok bool) {
 	key.Certificate = id.Certificate
-	if inMemory, isEC := id.Key.(*ecdsa.PrivateKey); isEC {
+	switch private := id.Private().(type) {
+	case *ecdsa.PrivateKey, *ecdh.PrivateKey:
 		var err error
-		key.Agreement, err = cms.NewKeyAgreement(inMemory, cms.AgreementOptions{SoftwareBrainpool: p.o.SMIME.SoftwareBrainpool})
+		key.Agreement, err = cms.NewKeyAgreement(private, cms.AgreementOptions{SoftwareBrainpool: p.o.SMIME.SoftwareBrainpool})
 		return key, err == nil
+	case *rsa.PrivateKey:
+		key.Decrypter = private
+	case cms.KeyAgreement:
+		key.Agreement = p.patientOf(ctx, id)
+	case crypto.Decrypter:
+		key.Decrypter = p.patientOf(ctx, id)
+	default:
+		return key, false
 	}
-	patient := p.patient(ctx, id)
-	if _, ok = id.Key.(cms.KeyAgreement); ok {
-		key.Agreement = patient.(cms.KeyAgreement)
-	} else if _, ok = id.Key.(crypto.Decrypter); ok {
-		key.Decrypter = patient.(crypto.Decrypter)
-	}
-	return key, ok
+	return key, true
 }
 
 // use waits for do. What is given up is away.

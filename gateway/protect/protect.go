@@ -34,6 +34,7 @@ type Options struct {
 	Validator  *certs.Validator
 	Router     Router
 	SMIME      SMIME
+	Memory     Memory // nil: nothing is remembered
 	Marks      Marks
 	DKIM       mailauth.Signers // sign what leaves; nil: none
 	Privacy    privacy.Rules    // what is taken out of the header of what leaves
