@@ -2,6 +2,7 @@ package cms
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"fmt"
 	"math/big"
@@ -57,8 +58,8 @@ type attributeSet struct {
 	signingTime   time.Time
 	capabilities  Capabilities
 	encryptionKey RecipientID
-	certificate   cryptobyte.String // the value of signingCertificate or signingCertificateV2
-	certificate2  bool              // it is the latter
+	certificate1  cryptobyte.String // the value of signingCertificate
+	certificate2  cryptobyte.String // the value of signingCertificateV2
 	protection    cryptobyte.String // the value of CMSAlgorithmProtection
 }
 
@@ -138,14 +139,10 @@ func (set *attributeSet) reader(oid string) func(*cryptobyte.String) bool {
 		}
 	case oidSigningTime:
 		return set.readTime
-	case oidSigningCertificate, oidSigningCertificateV2:
-		return func(v *cryptobyte.String) bool {
-			if set.certificate2 { // both may be there; the newer one decides
-				return v.ReadASN1(new(cryptobyte.String), cryptobyte_asn1.SEQUENCE)
-			}
-			set.certificate2 = oid == oidSigningCertificateV2
-			return v.ReadASN1(&set.certificate, cryptobyte_asn1.SEQUENCE)
-		}
+	case oidSigningCertificate:
+		return func(v *cryptobyte.String) bool { return v.ReadASN1(&set.certificate1, cryptobyte_asn1.SEQUENCE) }
+	case oidSigningCertificateV2:
+		return func(v *cryptobyte.String) bool { return v.ReadASN1(&set.certificate2, cryptobyte_asn1.SEQUENCE) }
 	case oidAlgorithmProtection:
 		return func(v *cryptobyte.String) bool { return v.ReadASN1(&set.protection, cryptobyte_asn1.SEQUENCE) }
 	}
@@ -159,36 +156,47 @@ func (set *attributeSet) readTime(v *cryptobyte.String) bool {
 	return v.ReadASN1GeneralizedTime(&set.signingTime)
 }
 
-// checkCertificate reports whether the attributes name c, or no certificate at all (RFC 5035, 3 and 4).
+// checkCertificate reports whether the attributes name c, or no certificate at all (RFC 5035, 3 and 4). Where both
+// are there both must name it.
 func (set *attributeSet) checkCertificate(c *x509.Certificate) error {
-	if set.certificate == nil {
+	if set.certificate1 != nil {
+		if err := checkCertID(set.certificate1, c, crypto.SHA1); err != nil {
+			return err
+		}
+	}
+	if set.certificate2 == nil {
 		return nil
 	}
+	return checkCertID(set.certificate2, c, crypto.SHA256)
+}
+
+// checkCertID reports whether the first ESSCertID, or ESSCertIDv2, of a signing certificate attribute is c's: that one
+// names the signer's certificate. The digest is standard where none is named.
+func checkCertID(attribute cryptobyte.String, c *x509.Certificate, standard crypto.Hash) error {
+	bad := malformed("the signing certificate attribute cannot be read")
 	var certs, first cryptobyte.String
-	s := set.certificate
-	if !s.ReadASN1(&certs, cryptobyte_asn1.SEQUENCE) || !certs.ReadASN1(&first, cryptobyte_asn1.SEQUENCE) {
-		return malformed("the signing certificate attribute cannot be read")
+	if !attribute.ReadASN1(&certs, cryptobyte_asn1.SEQUENCE) || !certs.ReadASN1(&first, cryptobyte_asn1.SEQUENCE) {
+		return bad
 	}
-	d, _ := digestByOID(oidSHA256)
-	if !set.certificate2 {
-		d, _ = digestByOID(oidSHA1)
-	} else if first.PeekASN1Tag(cryptobyte_asn1.SEQUENCE) {
+	digest := standard
+	if first.PeekASN1Tag(cryptobyte_asn1.SEQUENCE) && standard != crypto.SHA1 {
 		var a algorithm
 		if !readAlgorithm(&first, &a) {
-			return malformed("the signing certificate attribute cannot be read")
+			return bad
 		}
-		var ok bool
-		if d, ok = digestByOID(a.oid); !ok {
+		d, ok := digestByOID(a.oid)
+		if !ok {
 			return fmt.Errorf("%w: the digest of the signing certificate attribute", ErrUnsupported)
 		}
+		digest = d.hash
 	}
-	var hash []byte
-	if !first.ReadASN1Bytes(&hash, cryptobyte_asn1.OCTET_STRING) {
-		return malformed("the signing certificate attribute cannot be read")
+	var sum []byte
+	if !first.ReadASN1Bytes(&sum, cryptobyte_asn1.OCTET_STRING) {
+		return bad
 	}
-	h := d.hash.New()
+	h := digest.New()
 	h.Write(c.Raw)
-	if !bytes.Equal(hash, h.Sum(nil)) {
+	if !bytes.Equal(sum, h.Sum(nil)) {
 		return fmt.Errorf("%w: it was made with another certificate", ErrSignature)
 	}
 	return nil

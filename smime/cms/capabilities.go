@@ -100,7 +100,11 @@ func capabilityAlgorithm(name string) (algorithm, error) {
 	for prefix, oid := range map[string]string{capabilityOAEP: oidOAEP, capabilityPSS: oidPSS} {
 		if digest, ok := strings.CutPrefix(name, prefix); ok {
 			if d, ok := digestByName(digest); ok && d.hash != crypto.MD5 {
-				return algorithm{oid, hashAndMask(d, oid == oidPSS)}, nil
+				salt := -1
+				if oid == oidPSS {
+					salt = d.hash.Size()
+				}
+				return algorithm{oid, hashAndMask(d, salt)}, nil
 			}
 		}
 	}
@@ -112,20 +116,6 @@ func capabilityAlgorithm(name string) (algorithm, error) {
 		}
 	}
 	return algorithm{}, fmt.Errorf("%w: capability %q", ErrUnsupported, name)
-}
-
-// hashAndMask is RSAES-OAEP-params or RSASSA-PSS-params with one digest throughout; a salt is of the digest's size
-// (RFC 4055, 3.1 and 4.1). Nothing is there for what is the default.
-func hashAndMask(d digestSpec, salt bool) []byte {
-	if d.hash == crypto.SHA1 {
-		return sequence()
-	}
-	hash := algorithm{d.oid, null()}.encode()
-	parts := [][]byte{tlv(tagContextCons, hash), tlv(tagContextCons|1, algorithm{oidMGF1, hash}.encode())}
-	if salt {
-		parts = append(parts, tlv(tagContextCons|2, smallInteger(int64(d.hash.Size()))))
-	}
-	return sequence(parts...)
 }
 
 // readCapabilities reads SMIMECapabilities, all of which s is to be. What is not readable is nothing that a
@@ -182,31 +172,6 @@ func nameCapability(a algorithm) string {
 		}
 	}
 	return a.oid
-}
-
-// readHashAndMask reads the digest that RSAES-OAEP-params or RSASSA-PSS-params name both for the content and for
-// the mask.
-func readHashAndMask(parameters []byte) (digestSpec, bool) {
-	hash, mask := crypto.SHA1, crypto.SHA1
-	s := cryptobyte.String(parameters)
-	var body cryptobyte.String
-	if !s.ReadASN1(&body, cryptobyte_asn1.SEQUENCE) || !s.Empty() {
-		return digestSpec{}, false
-	}
-	if body.PeekASN1Tag(cryptobyte_asn1.SEQUENCE) {
-		// QUIRK: RFC 3560, 5 and RFC 4056, 4 give these bytes as an example without their explicit tags.
-		var h, m algorithm
-		if !readAlgorithm(&body, &h) || !readAlgorithm(&body, &m) || m.oid != oidMGF1 {
-			return digestSpec{}, false
-		}
-		d, ok := digestByOID(h.oid)
-		inner, err := parseAlgorithm(m.parameters)
-		return d, ok && err == nil && inner.oid == h.oid
-	}
-	if !readHashParameter(&body, 0, &hash) || !readMGFParameter(&body, 1, &mask) || hash != mask {
-		return digestSpec{}, false
-	}
-	return digestByHash(hash)
 }
 
 // wrapSpec is a key wrap (RFC 3394) as capabilities name it.

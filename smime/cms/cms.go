@@ -130,11 +130,13 @@ type Signed struct {
 	Signers      []SignerResult
 }
 
-// UnreadableCertificate is a certificate in a message that crypto/x509 cannot parse.
+// UnreadableCertificate is a certificate in a message that cannot be parsed: it is malformed, or has a key
+// of a kind that neither crypto/x509 nor this package knows.
 type UnreadableCertificate struct {
-	Raw    []byte
-	Issuer []byte   // DER of the issuer's Name, nil where even that cannot be read
-	Serial *big.Int // nil where even that cannot be read
+	Raw          []byte
+	Issuer       []byte   // DER of the issuer's Name, nil where even that cannot be read
+	Serial       *big.Int // nil where even that cannot be read
+	SubjectKeyID []byte   // nil where it has none, or it cannot be read
 }
 
 // SignerResult is the outcome for one signer info.
@@ -142,10 +144,10 @@ type SignerResult struct {
 	ID            SignerID
 	Certificate   *x509.Certificate // nil: not in the message, or not readable
 	Digest        string            // "sha256", or a dotted object identifier
-	Algorithm     string            // "rsa-sha256", "rsapss-sha256", "ecdsa-sha256", "ed25519", or a dotted object identifier
+	Algorithm     string            // "rsa-sha256", "rsapss-sha256", "ecdsa-sha256", "ed25519", "dsa-sha1", or a dotted object identifier
 	SigningTime   time.Time         // as the signer claims it; zero: not claimed
 	Capabilities  Capabilities      // signed smimeCapabilities; nil: not there, or not readable
 	EncryptionKey RecipientID       // the certificate for mail to the signer, by encryptionKeyPreference; empty: not there
-	Weak          bool              // the digest is SHA-1 or MD5, or the key is an RSA key under 2048 bits, or DSA
+	Weak          bool              // the digest is SHA-1 or MD5, the key is RSA under 2048 bits, on a curve under 250 bits, or DSA
 	Err           error             // nil: the signature is mathematically right for the content
 }

@@ -186,17 +186,20 @@ func TestForgedRest(t *testing.T) {
 		change func(*forge)
 		want   error
 	}{
-		"other type without attributes":   {func(f *forge) { f.eContent = oidSignedData }, ErrMalformed},
-		"other type with attributes":      {func(f *forge) { f.eContent, f.attributes = oidSignedData, f.mandatory() }, ErrSignature},
-		"digest and signature differ":     {func(f *forge) { f.sigAlg = algorithm{oidSHA512WithRSA, null()}.encode() }, ErrMalformed},
-		"unknown signature":               {func(f *forge) { f.sigAlg = algorithm{oid: "1.2.3.4"}.encode() }, ErrUnsupported},
-		"unknown digest":                  {func(f *forge) { f.digest = "1.2.3.4" }, ErrUnsupported},
-		"ECDSA for an RSA key":            {func(f *forge) { f.sigAlg = algorithm{oid: oidECDSAWithSHA256}.encode() }, ErrSignature},
-		"DSA":                             {func(f *forge) { f.sigAlg = algorithm{oid: oidDSA}.encode() }, ErrSignature},
-		"Ed25519 with SHA-256":            {func(f *forge) { f.sigAlg = algorithm{oid: oidEd25519}.encode() }, ErrUnsupported},
-		"PSS without parameters":          {func(f *forge) { f.sigAlg = algorithm{oid: oidPSS}.encode() }, ErrMalformed},
-		"PSS of SHA-1":                    {func(f *forge) { f.sigAlg = algorithm{oidPSS, sequence()}.encode() }, ErrUnsupported},
-		"PSS for PKCS #1":                 {func(f *forge) { d, _ := digestByOID(oidSHA256); f.sigAlg = encodePSS(d) }, ErrSignature},
+		"other type without attributes": {func(f *forge) { f.eContent = oidSignedData }, ErrMalformed},
+		"other type with attributes":    {func(f *forge) { f.eContent, f.attributes = oidSignedData, f.mandatory() }, ErrSignature},
+		"digest and signature differ":   {func(f *forge) { f.sigAlg = algorithm{oidSHA512WithRSA, null()}.encode() }, ErrMalformed},
+		"unknown signature":             {func(f *forge) { f.sigAlg = algorithm{oid: "1.2.3.4"}.encode() }, ErrUnsupported},
+		"unknown digest":                {func(f *forge) { f.digest = "1.2.3.4" }, ErrUnsupported},
+		"ECDSA for an RSA key":          {func(f *forge) { f.sigAlg = algorithm{oid: oidECDSAWithSHA256}.encode() }, ErrSignature},
+		"DSA":                           {func(f *forge) { f.sigAlg = algorithm{oid: oidDSA}.encode() }, ErrSignature},
+		"Ed25519 with SHA-256":          {func(f *forge) { f.sigAlg = algorithm{oid: oidEd25519}.encode() }, ErrUnsupported},
+		"PSS without parameters":        {func(f *forge) { f.sigAlg = algorithm{oid: oidPSS}.encode() }, ErrMalformed},
+		"PSS of SHA-1":                  {func(f *forge) { f.sigAlg = algorithm{oidPSS, sequence()}.encode() }, ErrUnsupported},
+		"PSS for PKCS #1": {func(f *forge) {
+			d, _ := digestByOID(oidSHA256)
+			f.sigAlg = algorithm{oidPSS, hashAndMask(d, 32)}.encode()
+		}, ErrSignature},
 		"no signature":                    {func(f *forge) { f.signature = []byte{} }, ErrSignature},
 		"certificate of another":          {func(f *forge) { f.certs = [][]byte{get(t, "rsa2").cert.Raw} }, ErrNoCertificate},
 		"certificate broken":              {func(f *forge) { f.certs = [][]byte{sequence(sequence())} }, ErrNoCertificate},
@@ -221,34 +224,37 @@ func double(t testing.TB, p party) party {
 	return certify(p.name, get(t, "rsa2").key, p.cert.SerialNumber.Int64(), nil)
 }
 
-// TestUnreadableCertificate says whose certificate could not be read. Go has no Brainpool curves.
+// TestUnreadableCertificate says whose certificate could not be read, and verifies with the others. Nobody here has the
+// curve secp256k1.
 func TestUnreadableCertificate(t *testing.T) {
 	dir := t.TempDir()
 	key, cert := dir+"/k", dir+"/c"
-	openssl(t, nil, "ecparam", "-genkey", "-noout", "-name", "brainpoolP256r1", "-out", key)
-	openssl(t, nil, "req", "-x509", "-new", "-key", key, "-subj", "/CN=Brainpool", "-days", "3650", "-out", cert)
+	openssl(t, nil, "ecparam", "-genkey", "-noout", "-name", "secp256k1", "-out", key)
+	openssl(t, nil, "req", "-x509", "-new", "-key", key, "-subj", "/CN=Unreadable", "-days", "3650", "-out", cert)
 	content := text(1000)
 	rsaCert, rsaKey := get(t, "rsa").files(t)
-	der := openssl(t, content, "cms", "-sign", "-binary", "-nodetach", "-outform", "DER", "-md", "sha256",
-		"-signer", cert, "-inkey", key, "-signer", rsaCert, "-inkey", rsaKey)
-	got, signed, err := verifyOpaque(der)
-	if err != nil || !bytes.Equal(got, content) {
-		t.Fatal(err)
-	}
-	if len(signed.Unreadable) != 1 || signed.Unreadable[0].Serial == nil || signed.Unreadable[0].Issuer == nil {
-		t.Fatalf("unreadable: %+v", signed.Unreadable)
-	}
-	right := 0
-	for _, r := range signed.Signers {
-		switch {
-		case r.Err == nil:
-			right++
-		case !errors.Is(r.Err, ErrNoCertificate) || !strings.Contains(r.Err.Error(), "cannot be read"):
-			t.Errorf("signer %+v", r)
+	for _, form := range []string{"-binary", "-keyid"} {
+		der := openssl(t, content, "cms", "-sign", "-binary", "-nodetach", "-outform", "DER", "-md", "sha256", form,
+			"-signer", cert, "-inkey", key, "-signer", rsaCert, "-inkey", rsaKey)
+		got, signed, err := verifyOpaque(der)
+		if err != nil || !bytes.Equal(got, content) {
+			t.Fatal(err)
 		}
-	}
-	if right != 1 {
-		t.Errorf("%d right signers beside one that cannot be read", right)
+		if len(signed.Unreadable) != 1 || signed.Unreadable[0].Serial == nil || signed.Unreadable[0].Issuer == nil {
+			t.Fatalf("unreadable: %+v", signed.Unreadable)
+		}
+		right := 0
+		for _, r := range signed.Signers {
+			switch {
+			case r.Err == nil:
+				right++
+			case !errors.Is(r.Err, ErrNoCertificate) || !strings.Contains(r.Err.Error(), "cannot be read"):
+				t.Errorf("signer %+v", r)
+			}
+		}
+		if right != 1 {
+			t.Errorf("%d right signers beside one that cannot be read", right)
+		}
 	}
 }
 

@@ -53,6 +53,8 @@ const (
 	oidEd25519         = "1.3.101.112"
 	oidDSA             = "1.2.840.10040.4.1"
 	oidDSAWithSHA1     = "1.2.840.10040.4.3"
+	oidDSAWithSHA224   = "2.16.840.1.101.3.4.3.1"
+	oidDSAWithSHA256   = "2.16.840.1.101.3.4.3.2"
 
 	// Key transport: RFC 3370, RFC 3560.
 	oidOAEP       = "1.2.840.113549.1.1.7"

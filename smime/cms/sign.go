@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // Signer is one who signs, and how.
@@ -104,7 +106,7 @@ func (s Signer) check(softwareBrainpool bool) (signatureSpec, error) {
 	if s.BySubjectKeyID && len(s.Certificate.SubjectKeyId) == 0 {
 		return spec, fmt.Errorf("%w: the certificate has no subject key identifier to name the signer by", ErrUnsupported)
 	}
-	if key, ok := s.Key.(*ecdsa.PrivateKey); ok && brainpoolCurve(key.Curve) && !softwareBrainpool {
+	if key, ok := s.Key.(*ecdsa.PrivateKey); ok && x509x.Brainpool(key.Curve) && !softwareBrainpool {
 		return spec, fmt.Errorf("%w: signing with a Brainpool key in memory, which is not constant in time; allow it, or keep the key on a card", ErrUnsupported)
 	}
 	return spec, nil
@@ -153,7 +155,7 @@ func (s Signer) checkSignature(spec signatureSpec, attributes, signature []byte)
 	}
 	h := spec.digest.hash.New()
 	h.Write(attributes)
-	if spec.verify(s.Certificate.PublicKey, attributes, h.Sum(nil), signature) != nil {
+	if spec.verify(s.Certificate, attributes, h.Sum(nil), signature) != nil {
 		return errors.New("cms: the key made a signature that is not its certificate's; check which key is chosen")
 	}
 	return nil

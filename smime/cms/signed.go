@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // maxAlgorithms is the most digest algorithms a SignedData may list.
@@ -112,6 +114,7 @@ type signedReader struct {
 	infos   []signerInfo
 
 	detached bool // the content is looked for elsewhere
+	checks   int  // signatures that were computed
 }
 
 // signerInfo is a SignerInfo (RFC 5652, 5.3).
@@ -235,7 +238,7 @@ func (p *signedReader) certificate() error {
 
 // parseCertificate parses der as it is, and where that fails as BER.
 func parseCertificate(der []byte, l Limits) (*x509.Certificate, error) {
-	c, err := x509.ParseCertificate(der)
+	c, err := x509x.ParseCertificate(der)
 	if err == nil {
 		return c, nil
 	}
@@ -243,24 +246,24 @@ func parseCertificate(der []byte, l Limits) (*x509.Certificate, error) {
 	if rawErr != nil || bytes.Equal(plain, der) {
 		return nil, err
 	}
-	return x509.ParseCertificate(plain)
+	return x509x.ParseCertificate(plain)
 }
 
-// unreadable says of a certificate that crypto/x509 refuses whose it is.
+// unreadable says of a certificate that cannot be parsed whose it is.
 func unreadable(der []byte) UnreadableCertificate {
 	u := UnreadableCertificate{Raw: der}
-	s := cryptobyte.String(der)
-	var cert, tbs, signature cryptobyte.String
-	serial := new(big.Int)
-	if s.ReadASN1(&cert, cryptobyte_asn1.SEQUENCE) && cert.ReadASN1(&tbs, cryptobyte_asn1.SEQUENCE) &&
-		tbs.SkipOptionalASN1(contextTag(0)) && tbs.ReadASN1Integer(serial) {
-		u.Serial = serial
-		var issuer cryptobyte.String
-		if tbs.ReadASN1(&signature, cryptobyte_asn1.SEQUENCE) && tbs.ReadASN1Element(&issuer, cryptobyte_asn1.SEQUENCE) {
-			u.Issuer = issuer
-		}
+	if info, err := x509x.Parse(der); err == nil {
+		u.Issuer, u.Serial, u.SubjectKeyID = info.RawIssuer, info.Serial, info.SubjectKeyID
 	}
 	return u
+}
+
+// matches reports whether id means u.
+func (u UnreadableCertificate) matches(id SignerID) bool {
+	if id.SubjectKeyID != nil {
+		return len(id.SubjectKeyID) > 0 && bytes.Equal(id.SubjectKeyID, u.SubjectKeyID)
+	}
+	return id.Serial != nil && u.Serial != nil && id.Serial.Cmp(u.Serial) == 0 && bytes.Equal(id.Issuer, u.Issuer)
 }
 
 // signer takes one SignerInfo.

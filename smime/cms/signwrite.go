@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"crypto/x509"
 	"errors"
 	"io"
 )
@@ -8,6 +9,7 @@ import (
 // DetachedSigner signs what is written to it. It is for one content and one goroutine.
 type DetachedSigner struct {
 	signing  *signing
+	written  int64
 	finished bool
 }
 
@@ -25,6 +27,7 @@ func (d *DetachedSigner) Write(p []byte) (int, error) {
 	if d.finished {
 		return 0, errFinished
 	}
+	d.written += int64(len(p))
 	return d.signing.Write(p)
 }
 
@@ -32,18 +35,35 @@ func (d *DetachedSigner) Write(p []byte) (int, error) {
 var errFinished = errors.New("cms: written to after the end")
 
 // Finish makes the signatures, which is one call of each key, and returns the ContentInfo as DER. An error
-// of the key is wrapped. Finish may be called once.
+// of a key is wrapped. Finish or FinishOpaque may be called once.
 func (d *DetachedSigner) Finish() ([]byte, error) {
+	infos, err := d.end()
+	if err != nil {
+		return nil, err
+	}
+	s := d.signing
+	signed := sequence(s.head(), sequence(objectIdentifier(oidData)), s.certificates(), infos)
+	return contentInfo(oidSignedData, signed), nil
+}
+
+// FinishOpaque is Finish for content that is to be in the message: it returns what stands before and behind the
+// content, which is written between them as it is. The message is DER, also with keys whose signatures vary in
+// size, for which [NewOpaqueSigner] does not know the lengths when it begins.
+func (d *DetachedSigner) FinishOpaque() (before, after []byte, err error) {
+	infos, err := d.end()
+	if err != nil {
+		return nil, nil, err
+	}
+	f := opaqueFrame{signing: d.signing, size: d.written}
+	return f.before(int64(len(infos))), append(d.signing.certificates(), infos...), nil
+}
+
+func (d *DetachedSigner) end() ([]byte, error) {
 	if d.finished {
 		return nil, errFinished
 	}
 	d.finished = true
-	infos, err := d.signing.signerInfos()
-	if err != nil {
-		return nil, err
-	}
-	signed := sequence(d.signing.head(), sequence(objectIdentifier(oidData)), d.signing.certificates(), infos)
-	return contentInfo(oidSignedData, signed), nil
+	return d.signing.signerInfos()
 }
 
 // contentInfo is a ContentInfo (RFC 5652, 3).
@@ -73,7 +93,8 @@ type opaqueSigner struct {
 // NewOpaqueSigner returns a writer for size bytes of content, which go on to w within a SignedData
 // (RFC 8551, 3.5.2). Close signs and ends the message; it does not close w, and a second Close is
 // harmless. The message is DER where size is known and signatures of the keys have one size (RSA, Ed25519)
-// or the content is small; else it has indefinite lengths. A negative size means that it is unknown.
+// or the content is small; else it has indefinite lengths ([DetachedSigner.FinishOpaque] has not). A negative size means
+// that it is unknown.
 func NewOpaqueSigner(w io.Writer, size int64, o SignOptions) (io.WriteCloser, error) {
 	s, err := newSigning(o)
 	if err != nil {
@@ -97,36 +118,49 @@ func NewOpaqueSigner(w io.Writer, size int64, o SignOptions) (io.WriteCloser, er
 
 // begin writes what stands before the content. infos is the size of signerInfos, or indefinite.
 func (s *opaqueSigner) begin(infos int64) error {
-	head, certs := s.signing.head(), int64(len(s.signing.certificates()))
-	data := objectIdentifier(oidData)
 	if infos == indefinite {
 		s.open = 3
-		out := append(constructed(tagSequence, indefinite), objectIdentifier(oidSignedData)...)
-		out = append(out, constructed(tagContextCons, indefinite)...)
-		out = append(append(out, constructed(tagSequence, indefinite)...), head...)
-		_, err := s.w.Write(append(out, s.contentHeader(data)...))
-		return err
 	}
-	encap := tlvSize(int64(len(data)) + tlvSize(tlvSize(s.size)))
-	signed := int64(len(head)) + encap + certs + infos
-	outer := objectIdentifier(oidSignedData)
-	out := append(constructed(tagSequence, int64(len(outer))+tlvSize(tlvSize(signed))), outer...)
-	out = append(out, constructed(tagContextCons, tlvSize(signed))...)
-	out = append(append(out, constructed(tagSequence, signed)...), head...)
-	_, err := s.w.Write(append(out, s.contentHeader(data)...))
+	f := opaqueFrame{signing: s.signing, size: s.size}
+	_, err := s.w.Write(f.before(infos))
 	return err
 }
 
+// opaqueFrame is what stands around content of some size, which is negative where it is not known: the content is then
+// written in pieces.
+type opaqueFrame struct {
+	signing *signing
+	size    int64
+}
+
+// before is the message up to the content. infos is the size of signerInfos; where that is indefinite the elements
+// around are as well.
+func (f opaqueFrame) before(infos int64) []byte {
+	outer, head, content := objectIdentifier(oidSignedData), f.signing.head(), f.contentHeader()
+	whole, signed := int64(indefinite), int64(indefinite)
+	explicit := int64(indefinite)
+	if infos != indefinite {
+		signed = int64(len(head)+len(content)+len(f.signing.certificates())) + f.size + infos
+		explicit = tlvSize(signed)
+		whole = int64(len(outer)) + tlvSize(explicit)
+	}
+	out := append(constructed(tagSequence, whole), outer...)
+	out = append(out, constructed(tagContextCons, explicit)...)
+	out = append(out, constructed(tagSequence, signed)...)
+	return append(append(out, head...), content...)
+}
+
 // contentHeader is encapContentInfo up to the content.
-func (s *opaqueSigner) contentHeader(data []byte) []byte {
-	if s.chunks {
+func (f opaqueFrame) contentHeader() []byte {
+	data := objectIdentifier(oidData)
+	if f.size < 0 {
 		out := append(constructed(tagSequence, indefinite), data...)
 		out = append(out, constructed(tagContextCons, indefinite)...)
 		return append(out, constructed(tagOctetString|tagConstructed, indefinite)...)
 	}
-	out := append(constructed(tagSequence, int64(len(data))+tlvSize(tlvSize(s.size))), data...)
-	out = append(out, constructed(tagContextCons, tlvSize(s.size))...)
-	return appendHeader(out, tagOctetString, int(s.size))
+	out := append(constructed(tagSequence, int64(len(data))+tlvSize(tlvSize(f.size))), data...)
+	out = append(out, constructed(tagContextCons, tlvSize(f.size))...)
+	return appendHeader(out, tagOctetString, int(f.size))
 }
 
 // constructed is the header of a constructed element, whose length may be indefinite.
@@ -205,4 +239,11 @@ func (s *opaqueSigner) end() error {
 	out = append(append(out, s.signing.certificates()...), infos...)
 	_, err = s.w.Write(append(out, make([]byte, 2*s.open)...))
 	return err
+}
+
+// CertificatesOnly is a message that carries certificates, each once and in this order, and neither content nor signature
+// (RFC 8551, 3.8), as DER. [NewVerifier] reads it.
+func CertificatesOnly(certificates []*x509.Certificate) []byte {
+	return contentInfo(oidSignedData, sequence(smallInteger(1), tlv(tagSet),
+		sequence(objectIdentifier(oidData)), certificateSet(certificates), tlv(tagSet)))
 }
