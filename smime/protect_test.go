@@ -3,8 +3,7 @@ package smime_test
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -93,8 +92,11 @@ func TestSigningAroundAForeignSignature(t *testing.T) {
 
 func TestProtectRefuses(t *testing.T) {
 	w := theWorld()
-	ec := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	ecCert := w.certify(template("ec@firma.example"), w.root, ec)
+	_, signs, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signing := w.certify(template("ed@firma.example"), w.root, signs)
 	cases := []struct {
 		name    string
 		message string
@@ -107,7 +109,7 @@ func TestProtectRefuses(t *testing.T) {
 		{"another's key", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{Certificate: w.alice.cert, Key: w.bob.key}}}, cms.ErrUnsupported},
 		{"another's key, encrypted", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{Certificate: w.alice.cert, Key: w.bob.key}}, EncryptTo: to(w.bob)}, cms.ErrUnsupported},
 		{"no key", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{}}}, cms.ErrUnsupported},
-		{"a recipient without RSA", outside + hello, smime.ProtectOptions{EncryptTo: []cms.Recipient{{Certificate: ecCert}}}, cms.ErrUnsupported},
+		{"a recipient whose key only signs", outside + hello, smime.ProtectOptions{EncryptTo: []cms.Recipient{{Certificate: signing}}}, cms.ErrUnsupported},
 		{"an unknown algorithm", outside + hello, smime.ProtectOptions{EncryptTo: to(w.bob), Algorithm: "rot13"}, cms.ErrUnsupported},
 		{"a key that fails", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{Certificate: w.alice.cert, Key: failing{w.alice.key}}}}, errDisk},
 		{"a key that fails, encrypted", outside + hello, smime.ProtectOptions{Signers: []smime.Signer{{Certificate: w.alice.cert, Key: failing{w.alice.key}}}, EncryptTo: to(w.bob)}, errDisk},

@@ -67,7 +67,7 @@ func (c Capabilities) digests(prefix string) []crypto.Hash {
 // defaultCapabilities is what this package reads, the best first.
 func defaultCapabilities() Capabilities {
 	return Capabilities{string(AES256GCM), string(AES128GCM), string(AES256CBC), string(AES192CBC), string(AES128CBC),
-		capabilityOAEP + "sha256", capabilityPSS + "sha256"}
+		string(ChaCha20Poly1305), capabilityOAEP + "sha256", capabilityPSS + "sha256"}
 }
 
 // encode is the SMIMECapabilities, nil for none.
@@ -178,7 +178,7 @@ func nameCapability(a algorithm) string {
 type wrapSpec struct{ name, oid string }
 
 func wrapSpecs() []wrapSpec {
-	return []wrapSpec{{"aes128-wrap", "2.16.840.1.101.3.4.1.5"}, {"aes192-wrap", "2.16.840.1.101.3.4.1.25"}, {"aes256-wrap", "2.16.840.1.101.3.4.1.45"}}
+	return []wrapSpec{{"aes128-wrap", oidAES128Wrap}, {"aes192-wrap", oidAES192Wrap}, {"aes256-wrap", oidAES256Wrap}}
 }
 
 func wrapByName(name string) (wrapSpec, bool) {
@@ -200,9 +200,7 @@ type schemeSpec struct{ name, oid string }
 
 func schemeSpecs() []schemeSpec {
 	return []schemeSpec{
-		{"sha1", "1.3.133.16.840.63.0.2"}, // RFC 5753, 7.1.4
-		{"sha224", "1.3.132.1.11.0"}, {"sha256", "1.3.132.1.11.1"}, {"sha384", "1.3.132.1.11.2"}, {"sha512", "1.3.132.1.11.3"},
-		{"hkdf-sha256", "1.2.840.113549.1.9.16.3.19"}, // RFC 8418, 2
-		{"hkdf-sha384", "1.2.840.113549.1.9.16.3.20"}, {"hkdf-sha512", "1.2.840.113549.1.9.16.3.21"},
+		{"sha1", oidStdDHSHA1}, {"sha224", oidStdDHSHA224}, {"sha256", oidStdDHSHA256}, {"sha384", oidStdDHSHA384}, {"sha512", oidStdDHSHA512},
+		{"hkdf-sha256", oidHKDFSHA256}, {"hkdf-sha384", oidHKDFSHA384}, {"hkdf-sha512", oidHKDFSHA512},
 	}
 }
