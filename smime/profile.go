@@ -85,6 +85,18 @@ type Choice struct {
 	PSS       bool          // an RSA key signs by RSASSA-PSS; false: by PKCS #1 v1.5, unless the key is for PSS only
 	Headers   bool          // header fields are protected
 	Obscure   bool          // the Subject outside says nothing
+	Legacy    bool          // and stands in the body as well, for programs that do not look for it elsewhere
+}
+
+// HeaderProtection is that of a message made by this choice.
+func (c Choice) HeaderProtection() HeaderProtection {
+	switch {
+	case !c.Headers:
+		return HeaderProtection{}
+	case c.Obscure:
+		return HeaderProtection{Policy: HCPBaseline, WithoutLegacyDisplay: !c.Legacy}
+	}
+	return HeaderProtection{Policy: HCPNoConfidentiality}
 }
 
 // Recipient is cert as a recipient of a message made by this choice.
@@ -120,6 +132,7 @@ func (p Profile) Choose(peer Peer) (Choice, error) {
 		return c, nil
 	}
 	c.Obscure = c.Headers && w.Obscure.or(can.Headers)
+	c.Legacy = c.Obscure && !can.Headers
 	_, isRSA := peer.Certificate.PublicKey.(*rsa.PublicKey)
 	c.V15 = isRSA && !w.OAEP.or(strict || can.OAEP)
 	if strict && c.V15 {

@@ -73,7 +73,7 @@ func TestProfileChoice(t *testing.T) {
 		}, smime.Choice{Algorithm: cms.AES128CBC, V15: true}},
 		{"rule, all of it", smime.Compatible, smime.Peer{
 			Certificate: rsaOf(2048), Wish: smime.Wish{Algorithm: cms.AES256GCM, OAEP: smime.Yes, PSS: smime.Yes, Obscure: smime.Yes},
-		}, smime.Choice{Algorithm: cms.AES256GCM, PSS: true, Headers: true, Obscure: true}},
+		}, smime.Choice{Algorithm: cms.AES256GCM, PSS: true, Headers: true, Obscure: true, Legacy: true}},
 		{"rule, the subject stays", smime.Compatible, smime.Peer{
 			Certificate: rsaOf(2048), Capabilities: caps("headers"), Wish: smime.Wish{Obscure: smime.No},
 		}, smime.Choice{Algorithm: cms.AES256CBC, V15: true, Headers: true}},
@@ -88,6 +88,22 @@ func TestProfileChoice(t *testing.T) {
 				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
 			}
 		})
+	}
+}
+
+func TestChoiceHeaderProtection(t *testing.T) {
+	for _, c := range []struct {
+		choice smime.Choice
+		want   smime.HeaderProtection
+	}{
+		{smime.Choice{}, smime.HeaderProtection{}},
+		{smime.Choice{Headers: true}, smime.HeaderProtection{Policy: smime.HCPNoConfidentiality}},
+		{smime.Choice{Headers: true, Obscure: true}, smime.HeaderProtection{Policy: smime.HCPBaseline, WithoutLegacyDisplay: true}},
+		{smime.Choice{Headers: true, Obscure: true, Legacy: true}, smime.HeaderProtection{Policy: smime.HCPBaseline}},
+	} {
+		if got := c.choice.HeaderProtection(); got != c.want {
+			t.Errorf("%+v: %+v", c.choice, got)
+		}
 	}
 }
 

@@ -147,7 +147,7 @@ func (p *protection) encrypted(w io.Writer) error {
 		return err
 	}
 	b := entity.NewBase64Writer(w)
-	enc, err := cms.NewEncrypter(b, cms.EncryptOptions{Recipients: p.o.EncryptTo, Algorithm: p.o.Algorithm, Size: plain.size})
+	enc, err := cms.NewEncrypter(b, cms.EncryptOptions{Recipients: p.o.EncryptTo, Algorithm: p.o.Algorithm, Size: plain.size, SoftwareBrainpool: p.o.SoftwareBrainpool})
 	if err != nil {
 		return err
 	}

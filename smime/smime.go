@@ -72,8 +72,8 @@ type ProtectOptions struct {
 	Headers HeaderProtection
 	// Capabilities is what a signature says that its signer's program reads; nil: what this package reads.
 	Capabilities cms.Capabilities
-	// SoftwareBrainpool allows signing with keys on Brainpool curves that lie in memory; see
-	// cms.SignOptions.
+	// SoftwareBrainpool allows signing with keys on Brainpool curves that lie in memory, and encrypting for such
+	// keys; see cms.SignOptions and cms.EncryptOptions.
 	SoftwareBrainpool bool
 }
 

@@ -117,20 +117,26 @@ func (v *variant) algorithms(signer *smime.Signer, to []cms.Recipient) string {
 		add(string(v.manner.choice.Algorithm))
 	}
 	for _, r := range to {
-		_, isRSA := r.Certificate.PublicKey.(*rsa.PublicKey)
-		switch {
-		case !isRSA:
-			add("ecdh")
-		case r.OAEP != nil:
-			add("rsa-oaep")
-		default:
-			add("rsa")
-		}
+		add(transportName(r))
 	}
 	if v.sign && signer != nil {
 		add("signed " + signatureName(signer.Certificate.PublicKey, v.manner.choice.PSS))
 	}
 	return strings.Join(words, ", ")
+}
+
+// transportName is how a recipient gets the content key.
+func transportName(r cms.Recipient) string {
+	switch r.Certificate.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if r.OAEP != nil {
+			return "rsa-oaep"
+		}
+		return "rsa"
+	case *ecdsa.PublicKey:
+		return "ecdh"
+	}
+	return "x25519"
 }
 
 func signatureName(key crypto.PublicKey, pss bool) string {

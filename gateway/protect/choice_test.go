@@ -88,7 +88,7 @@ func TestVariantsByStrength(t *testing.T) {
 	b := benchOf(t, mixed, nil,
 		policy.Rule{Name: "carol", To: patterns(t, "carol@partner.example"), Terms: policy.Terms{Wish: smime.Wish{Algorithm: cms.AES256GCM, OAEP: smime.Yes}}},
 		policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never})
-	to := []string{"bob@partner.example", "carol@partner.example", "rosa@partner.example"}
+	to := []string{"bob@partner.example", "carol@partner.example", "erik@partner.example", "rosa@partner.example"}
 	adm := b.admit(t, envelope(t, to...), message("Cc: "+strings.Join(to[1:], ", ")))
 	var got []string
 	for _, e := range adm.Entries {
@@ -98,6 +98,7 @@ func TestVariantsByStrength(t *testing.T) {
 	want := []string{
 		"bob rosa: enveloped; aes256-cbc; decrypted; unauthenticated rsa rsa",
 		"carol: authEnveloped; aes256-gcm; decrypted rsa-oaep",
+		"erik: enveloped; aes256-cbc; decrypted; unauthenticated ecdh",
 	}
 	for i := range want {
 		if i >= len(got) || !strings.HasPrefix(got[i], want[i]) {
@@ -110,7 +111,7 @@ func TestVariantsByStrength(t *testing.T) {
 			named = append(named, e.Algorithms)
 		}
 	}
-	if want := []string{"aes256-cbc, rsa", "aes256-gcm, rsa-oaep"}; !slices.Equal(named, want) {
+	if want := []string{"aes256-cbc, rsa", "aes256-gcm, rsa-oaep", "aes256-cbc, ecdh"}; !slices.Equal(named, want) {
 		t.Errorf("the events name %q; want %q", named, want)
 	}
 }
@@ -125,6 +126,7 @@ func TestStrictProfile(t *testing.T) {
 	}{
 		{"too small", "bob@partner.example", "it must be encrypted, and the recipient's certificate has an RSA key of 2048 bits; bsi-tr-03116-4 needs 3072", []policy.Rule{strict}},
 		{"large enough", "rosa@partner.example", "", []policy.Rule{strict}},
+		{"elliptic", "erik@partner.example", "", []policy.Rule{strict}},
 		{"no certificate, so it goes as it is", "dora@other.example", "", []policy.Rule{strict}},
 		{"a rule of its own", "bob@partner.example", "", []policy.Rule{
 			{Name: "bob", To: patterns(t, "bob@partner.example"), Terms: policy.Terms{Profile: smime.Compatible}}, strict,
