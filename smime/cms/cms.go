@@ -65,7 +65,11 @@ type Limits struct {
 	AttributeBytes int // bytes of one signer info or of one set of attributes; default 256 KiB
 	HeaderBytes    int // bytes of everything that is not content, together; default 4 MiB
 	Depth          int // nesting of BER elements; default and most 32
-	WholeBytes     int // of content that is held in memory to be decrypted (ChaCha20-Poly1305); default 32 MiB
+
+	// Of a CompressedData, which can be a thousand times smaller than its content.
+	Expanded   int64 // bytes of its content; default 256 MiB
+	Expansion  int   // times that its content may be as long, beyond the first MiB; default 100
+	WholeBytes int   // of content that is held in memory to be decrypted (ChaCha20-Poly1305); default 32 MiB
 }
 
 // RecipientID says whose key a recipient info or signer info means: either Issuer and Serial are set, or

@@ -16,6 +16,8 @@ const (
 	oidSignedData        = "1.2.840.113549.1.7.2"
 	oidEnvelopedData     = "1.2.840.113549.1.7.3"
 	oidAuthEnvelopedData = "1.2.840.113549.1.9.16.1.23"
+	oidCompressedData    = "1.2.840.113549.1.9.16.1.9"
+	oidZlib              = "1.2.840.113549.1.9.16.3.8"
 
 	// Attributes: RFC 5652, 11; RFC 8551, 2.5; RFC 5035; RFC 6211.
 	oidContentType          = "1.2.840.113549.1.9.3"

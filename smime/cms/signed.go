@@ -32,6 +32,10 @@ func (l Limits) withDefaults() Limits {
 	fill(&l.Depth, maxDepth)
 	fill(&l.WholeBytes, maxWhole)
 	l.Depth = min(l.Depth, maxDepth)
+	fill(&l.Expansion, 100)
+	if l.Expanded <= 0 {
+		l.Expanded = 256 << 20
+	}
 	return l
 }
 
