@@ -51,7 +51,7 @@ func (f *Folder) judge(ctx context.Context, e *entry, p certs.Purpose, now time.
 }
 
 // brainpoolAdvice says why Brainpool keys need to be asked for.
-const brainpoolAdvice = "arithmetic on Brainpool curves is not in constant time in this program, so it is done only where the configuration allows it"
+const brainpoolAdvice = "arithmetic on Brainpool curves is not in constant time in this program, so it is done only where that is allowed (smime.software_brainpool)"
 
 func unsupported(c *x509.Certificate, p certs.Purpose) string {
 	kind, instead := "unknown", "use a certificate with an RSA key of 2048 to 8192 bits or one on P-256, P-384 or P-521"

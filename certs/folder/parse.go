@@ -23,6 +23,7 @@ type content struct {
 	certs     []*x509.Certificate
 	keys      []crypto.PrivateKey
 	brainpool bool // private keys on Brainpool curves are wanted
+	refused   bool // there was one, and it is not
 }
 
 const howToConvert = `make a PKCS#12 file of the key and its certificate (openssl pkcs12 -export -inkey KEY -in CERTIFICATE -out NAME.p12) and put its password into NAME.p12.password`
@@ -129,6 +130,7 @@ func (c *content) key(key crypto.PrivateKey, err error, r *FileReport) {
 	case *rsa.PrivateKey, ed25519.PrivateKey, *ecdh.PrivateKey:
 	case *ecdsa.PrivateKey:
 		if x509x.Brainpool(k.Curve) && !c.brainpool {
+			c.refused = true
 			r.problem("a private key on the curve %s is not used: %s; allow it, or keep the key on a card", k.Params().Name, brainpoolAdvice)
 			return
 		}

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/siegel-mail/siegel/cmd/siegel/smimetool"
 )
 
 // version is what --version, the greeting and the log say.
@@ -21,6 +23,7 @@ type cli struct {
 	Queue   queueCmd         `cmd:"" help:"Look into the queue of the running gateway, and change it."`
 	Track   trackCmd         `cmd:"" help:"Find a message that went through the gateway, and tell what happened to it."`
 	Audit   auditCmd         `cmd:"" help:"Read the log of what administrators did, and prove that it is whole."`
+	SMIME   smimeCmd         `cmd:"" name:"smime" help:"Sign, encrypt, decrypt and judge single messages."`
 	DKIM    dkimCmd          `cmd:"" name:"dkim" help:"Keys and DNS records for signing mail by DKIM."`
 	Reload  reloadCmd        `cmd:"" help:"Make the running gateway read its configuration again."`
 	Version kong.VersionFlag `help:"Show the version."`
@@ -58,13 +61,25 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return done
 	case err != nil:
 		fmt.Fprintf(stderr, "siegel: %v\nsiegel --help shows the commands, siegel COMMAND --help what each takes.\n", err)
+		if smimetool.WantsJSON(args) {
+			smimetool.FailJSON(stdout, err)
+		}
 		return exitUsage
 	}
 	if err := command.Run(); err != nil {
-		if !errors.Is(err, errSaid) {
-			fmt.Fprintf(stderr, "siegel: %v\n", err)
+		if text := err.Error(); text != "" && !errors.Is(err, errSaid) {
+			fmt.Fprintf(stderr, "siegel: %s\n", text)
 		}
-		return exitFailed
+		return exitCode(err)
 	}
 	return exitDone
+}
+
+// exitCode is that of an error which has one, else exitFailed.
+func exitCode(err error) int {
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return exitFailed
 }

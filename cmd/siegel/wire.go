@@ -69,7 +69,7 @@ func options(c *configs.Config, log logrus.FieldLogger) (gateway.Options, error)
 
 // settings turns a configuration into what a reload may change, and reads the certificates anew.
 func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, error) {
-	certificates, err := loadCertificates(c.Certificates, log)
+	certificates, err := loadCertificates(c.Certificates, c.SMIME.SoftwareBrainpool, log)
 	if err != nil {
 		return gateway.Settings{}, err
 	}
@@ -146,12 +146,12 @@ func listener(l configs.Listener) (smtpin.Listener, error) {
 }
 
 // loadCertificates reads the folder and logs what is wrong with its files; no folder is an empty one.
-func loadCertificates(c configs.Certificates, log logrus.FieldLogger) (*folder.Folder, error) {
+func loadCertificates(c configs.Certificates, brainpool bool, log logrus.FieldLogger) (*folder.Folder, error) {
 	passwords, err := readPasswords(string(c.PasswordsFile))
 	if err != nil {
 		return nil, err
 	}
-	f, report, err := folder.Load(string(c.Folder), folder.Options{Passwords: passwords, TrustDir: string(c.Trust)})
+	f, report, err := folder.Load(string(c.Folder), folder.Options{Passwords: passwords, TrustDir: string(c.Trust), SoftwareBrainpool: brainpool})
 	if err != nil {
 		return nil, fmt.Errorf("certificates.folder: %w", err)
 	}

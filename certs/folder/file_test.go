@@ -1,0 +1,68 @@
+package folder_test
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/siegel-mail/siegel/certs/democa"
+	"github.com/siegel-mail/siegel/certs/folder"
+	"github.com/siegel-mail/siegel/internal/secret"
+)
+
+// A file is known by what is in it, and keys find their certificates in other files.
+func TestRead(t *testing.T) {
+	p := newPlace(t)
+	issuing := must(p.ca.Intermediate("Issuing CA", democa.Options{}))
+	id := must(issuing.Issue("alice@firma.example", democa.Options{}))
+	p.write("cert", democa.CertificatePEM(id.Certificate))
+	p.write("key", key(id))
+	p.write("der", id.Certificate.Raw)
+	p.write("p12", must(democa.PKCS12(id, "geheim")))
+	p.write("with.password", []byte("geheim\n"))
+	p.write("with", must(democa.PKCS12(id, "geheim")))
+	p.openssl("pkcs8", "-topk8", "-in", "key", "-out", "encrypted", "-passout", "pass:geheim")
+	p.openssl("pkey", "-in", "key", "-outform", "DER", "-out", "keyder")
+	p.write("issuing", democa.CertificatePEM(issuing.Certificate()))
+	for _, files := range [][]string{{"cert", "key", "issuing"}, {"keyder", "issuing", "der"}, {"p12"}, {"with"}, {"cert", "encrypted", "issuing", "cert"}} {
+		var all folder.Contents
+		for _, name := range files {
+			c, err := folder.Read(filepath.Join(p.dir, name), folder.Options{Passwords: []secret.String{secret.New("x"), secret.New("geheim")}})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			all.Add(c)
+		}
+		ids, without := all.Identities()
+		if len(ids) != 1 || without != 0 || !ids[0].Certificate.Equal(id.Certificate) || len(ids[0].Chain) != 1 {
+			t.Errorf("%v: %+v, %d without", files, ids, without)
+			continue
+		}
+		decrypt(t, ids[0])
+	}
+	c, err := folder.Read(filepath.Join(p.dir, "key"), folder.Options{})
+	if ids, without := c.Identities(); err != nil || len(ids) != 0 || without != 1 {
+		t.Errorf("a key alone: %v, %d, %v", ids, without, err)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	p := newPlace(t)
+	id := p.issue("alice@firma.example", democa.Options{})
+	p.write("p12", must(democa.PKCS12(id, "geheim")))
+	p.write("text", []byte("hello"))
+	p.write("request", []byte("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"))
+	for name, want := range map[string]string{
+		"p12": "no password known fits", "text": "damaged or not PKCS#12", "request": "neither a certificate nor a key", "none": "no such file", ".": "not a regular file",
+	} {
+		_, err := folder.Read(filepath.Join(p.dir, name), folder.Options{Passwords: []secret.String{secret.New("falsch")}})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "falsch") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := folder.Read(filepath.Join(p.dir, "none"), folder.Options{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
