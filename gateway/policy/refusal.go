@@ -44,7 +44,7 @@ func refuseUnsigned(in *Input, to mail.Address, by string) string {
 // refuseUnfit is for a certificate that is at hand and not good enough.
 func refuseUnfit(to mail.Address, must, why string) string {
 	return ascii("The message to "+show(to)+" was not sent: it must be "+must+", and "+ascii(why, maxShownWhy)+
-		". Ask your administrator for another certificate, or for a rule with another profile.", MaxRefusal)
+		". Ask your administrator for another certificate, or for a rule for this recipient.", MaxRefusal)
 }
 
 func sentence(to, must, why, ask, by string) string {

@@ -94,7 +94,7 @@ func TestUnfit(t *testing.T) {
 		}
 		d := decide(policy.Recipient{Unfit: "the recipient's certificate has an RSA key of 2048 bits"})
 		want := "The message to x@other.example was not sent: it must be encrypted, and the recipient's certificate has an RSA key of 2048 bits. " +
-			"Ask your administrator for another certificate, or for a rule with another profile."
+			"Ask your administrator for another certificate, or for a rule for this recipient."
 		if level == policy.Never {
 			want = ""
 		}

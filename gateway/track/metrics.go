@@ -21,6 +21,7 @@ type Metrics struct {
 	attempts *prometheus.HistogramVec
 
 	authentication *prometheus.CounterVec
+	algorithms     *prometheus.CounterVec
 }
 
 // NewMetrics returns Metrics whose registry also holds the figures of the process and the Go runtime.
@@ -29,6 +30,7 @@ type Metrics struct {
 //	siegel_message_bytes_total{kind,direction}        bytes of accepted, queued and delivered messages
 //	siegel_tls_connections_total{side,version,verified}  transfers by TLS version: side "in" at acceptance, "out" at attempts
 //	siegel_authentication_total{method,result}        incoming messages by the result of spf, dkim and dmarc, and by action
+//	siegel_algorithms_total{algorithm}                copies that were signed or encrypted, by each algorithm that was used
 //	siegel_delivery_seconds{kind,direction}           duration of an attempt, by how it ended
 //	siegel_delivery_attempts{kind,direction}          attempts made when a message was delivered or failed for good
 func NewMetrics() *Metrics {
@@ -52,7 +54,9 @@ func NewMetrics() *Metrics {
 	m.authentication = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "siegel_authentication_total", Help: "Incoming messages by result of SPF, DKIM and DMARC, and by what was done."},
 		[]string{"method", "result"})
-	m.registry.MustRegister(m.messages, m.bytes, m.tls, m.authentication, m.seconds, m.attempts,
+	m.algorithms = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "siegel_algorithms_total", Help: "Copies that were signed or encrypted, by each algorithm that was used."}, []string{"algorithm"})
+	m.registry.MustRegister(m.messages, m.bytes, m.tls, m.authentication, m.algorithms, m.seconds, m.attempts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -71,6 +75,8 @@ func (m *Metrics) Record(e Event) {
 	switch e.Kind {
 	case Judged:
 		m.countAuthentication(e.Authentication)
+	case Protected:
+		m.countAlgorithms(e.Algorithms)
 	case Accepted:
 		m.countTLS("in", e.Client.TLS)
 	case Delivered, Deferred, Failed:
@@ -107,6 +113,23 @@ func (m *Metrics) countTLS(side, text string) {
 		}
 	}
 	m.tls.WithLabelValues(side, version, verified).Inc()
+}
+
+// countAlgorithms counts the words of Event.Algorithms: content encryption, ways of the content key, signature.
+func (m *Metrics) countAlgorithms(text string) {
+	if text == "" { // signed by DKIM only
+		return
+	}
+	known := []string{
+		"aes128-cbc", "aes192-cbc", "aes256-cbc", "aes128-gcm", "aes256-gcm", "rsa", "rsa-oaep", "ecdh", "x25519",
+		"signed rsa", "signed rsapss", "signed ecdsa", "signed ed25519",
+	}
+	for w := range strings.SplitSeq(text, ", ") {
+		if !slices.Contains(known, w) {
+			w = "other"
+		}
+		m.algorithms.WithLabelValues(w).Inc()
+	}
 }
 
 func kindLabel(k Kind) string {

@@ -106,6 +106,27 @@ func TestMetricsBounded(t *testing.T) {
 }
 
 // Two gateways in one process do not share figures.
+// Algorithms are counted by what they are, never by a text of somebody's.
+func TestMetricsAlgorithms(t *testing.T) {
+	m := track.NewMetrics()
+	for _, text := range []string{"aes256-gcm, rsa-oaep, ecdh, signed rsapss", "signed ecdsa", "", "aes256-gcm, planted"} {
+		m.Record(track.Event{Kind: track.Protected, Algorithms: text})
+	}
+	want := `
+# HELP siegel_algorithms_total Copies that were signed or encrypted, by each algorithm that was used.
+# TYPE siegel_algorithms_total counter
+siegel_algorithms_total{algorithm="aes256-gcm"} 2
+siegel_algorithms_total{algorithm="ecdh"} 1
+siegel_algorithms_total{algorithm="other"} 1
+siegel_algorithms_total{algorithm="rsa-oaep"} 1
+siegel_algorithms_total{algorithm="signed ecdsa"} 1
+siegel_algorithms_total{algorithm="signed rsapss"} 1
+`
+	if err := testutil.GatherAndCompare(m.Registry(), strings.NewReader(want), "siegel_algorithms_total"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMetricsOwnRegistry(t *testing.T) {
 	a, b := track.NewMetrics(), track.NewMetrics()
 	a.Record(track.Event{Kind: track.Accepted})

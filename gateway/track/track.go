@@ -50,7 +50,7 @@ type Event struct {
 	SignedBy    string   // subject and serial of the certificate
 	DKIM        string   // the keys that signed what leaves: "s1._domainkey.firma.example"
 	EncryptedTo []string // subjects of the certificates
-	Algorithms  string   // "aes256-cbc, rsa"
+	Algorithms  string   // "aes256-cbc, rsa, signed rsa"
 	Verdict     string   // of an incoming message
 	// Authentication is what was found about the origin of an incoming message, on Judged.
 	Authentication Authentication

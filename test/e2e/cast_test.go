@@ -28,6 +28,7 @@ const (
 	bob   = "bob@partner.example"
 	carol = "carol@partner.example"
 	dora  = "dora@partner.example"
+	erik  = "erik@partner.example" // his key is on a curve, too
 )
 
 // scannerPassword is what the program that logs in knows.
@@ -63,6 +64,10 @@ func addPeople(files map[string][]byte, ca *democa.CA) error {
 	if err != nil {
 		return err
 	}
+	eriks, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
 	for name, p := range map[string]struct {
 		address string
 		inside  bool
@@ -70,6 +75,7 @@ func addPeople(files map[string][]byte, ca *democa.CA) error {
 	}{
 		"alice": {address: alice, inside: true}, "anna": {address: anna, inside: true, options: democa.Options{Key: curve}},
 		"bob": {address: bob}, "carol": {address: carol},
+		"erik": {address: erik, options: democa.Options{Key: eriks}},
 	} {
 		id, err := ca.Issue(p.address, p.options)
 		if err != nil {

@@ -41,7 +41,7 @@ func (w *world) sites(getenv func(string) string) {
 		Hostname: "mail.firma.example", Port: port("COMPANY"), Mailboxes: []string{alice, anna}, Relay: getenv("INTERNAL"),
 	}}
 	w.servers["partner"] = &site{options: postfix.Options{
-		Hostname: "mail.partner.example", Port: port("PARTNER"), Mailboxes: []string{bob, carol, dora}, Relay: getenv("EXTERNAL"),
+		Hostname: "mail.partner.example", Port: port("PARTNER"), Mailboxes: []string{bob, carol, dora, erik}, Relay: getenv("EXTERNAL"),
 	}}
 }
 
