@@ -50,7 +50,8 @@ type Validator struct {
 	intermediates *x509.CertPool
 	known         bySubject // the anchors and intermediates
 	isAnchor      map[string]bool
-	revocation    Revocation // nil: nothing is looked at
+	slow          map[string]bool // the names of those of known whose signatures take long to check
+	revocation    Revocation      // nil: nothing is looked at
 }
 
 // Revocation tells which certificates are revoked (RFC 5280, 6.3). It is safe for concurrent use.
@@ -88,7 +89,7 @@ func (m bySubject) add(certs []*x509.Certificate) {
 func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
 	v := &Validator{
 		anchors: x509.NewCertPool(), intermediates: x509.NewCertPool(),
-		known: bySubject{}, isAnchor: map[string]bool{},
+		known: bySubject{}, isAnchor: map[string]bool{}, slow: map[string]bool{},
 	}
 	for _, c := range anchors {
 		v.anchors.AddCert(c)
@@ -99,11 +100,16 @@ func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
 	}
 	v.known.add(anchors)
 	v.known.add(intermediates)
+	for name, all := range v.known {
+		if slices.ContainsFunc(all, slow) {
+			v.slow[name] = true
+		}
+	}
 	return v
 }
 
 // Validate judges leaf for a purpose at a time. Intermediates come from the message, in any order and
-// any number (the first 100 count, and RSA keys of usual sizes); they are never trusted. With an address the certificate must bear it;
+// any number (the first 100 count, RSA keys of usual sizes, and few on Brainpool curves); they are never trusted. With an address the certificate must bear it;
 // "" asks for no match. The context is for Revocation.
 func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, p Purpose, address string, at time.Time) Result {
 	if leaf == nil || len(leaf.Raw) == 0 {
@@ -111,7 +117,7 @@ func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, interm
 	}
 	intermediates = slices.DeleteFunc(slices.Clone(intermediates[:min(len(intermediates), maxIntermediates)]),
 		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 || oversized(c) })
-	chain, found := v.path(ctx, leaf, intermediates, at)
+	chain, found := v.path(ctx, leaf, v.genuine(intermediates), at)
 	found = append(found, purposeFaults(leaf, p)...)
 	found = append(found, addressFaults(leaf, address)...)
 	return result(chain, found)
