@@ -22,6 +22,10 @@ type forge struct {
 	sigAlg     []byte
 	certs      [][]byte // nil: p's
 	infos      int      // copies of the signer info
+	announced  []string // digest algorithms; nil: digest
+	unsigned   []byte   // unsigned attributes, as they stand behind the signature
+	unsorted   bool     // attributes are written, and signed, as they are given
+	byKey      bool     // the signer is named by key identifier
 	detached   bool
 }
 
@@ -49,6 +53,9 @@ func (f forge) build(t testing.TB) []byte {
 	message, attributes := f.content, []byte(nil)
 	if f.attributes != nil {
 		message = setOf(f.attributes...)
+		if f.unsorted {
+			message = tlv(tagSet, f.attributes...)
+		}
 		attributes = retag(message, tagContextCons)
 	}
 	if f.signature == nil {
@@ -59,14 +66,27 @@ func (f forge) build(t testing.TB) []byte {
 	if f.certs == nil {
 		f.certs = [][]byte{f.p.cert.Raw}
 	}
-	info := sequence(smallInteger(1), sequence(f.p.cert.RawIssuer, integer(f.p.cert.SerialNumber)),
-		algorithm{oid: f.digest}.encode(), attributes, f.sigAlg, octetString(f.signature))
+	id := sequence(f.p.cert.RawIssuer, integer(f.p.cert.SerialNumber))
+	if f.byKey {
+		id = tlv(tagContext, f.p.cert.SubjectKeyId)
+	}
+	info := sequence(smallInteger(1), id, algorithm{oid: f.digest}.encode(), attributes, f.sigAlg, octetString(f.signature), f.unsigned)
 	infos := bytes.Repeat(info, max(1, f.infos))
+	if f.infos < 0 {
+		infos = nil
+	}
+	var announced []byte
+	if f.announced == nil {
+		f.announced = []string{f.digest}
+	}
+	for _, oid := range f.announced {
+		announced = append(announced, algorithm{oid: oid}.encode()...)
+	}
 	var inner []byte
 	if !f.detached {
 		inner = tlv(tagContextCons, octetString(f.content))
 	}
-	return contentInfo(oidSignedData, sequence(smallInteger(1), tlv(tagSet, algorithm{oid: f.digest}.encode()),
+	return contentInfo(oidSignedData, sequence(smallInteger(1), tlv(tagSet, announced),
 		sequence(objectIdentifier(f.eContent), inner),
 		tlv(tagContextCons, f.certs...), tlv(tagSet, infos)))
 }
@@ -132,9 +152,6 @@ func TestAttributesAsContent(t *testing.T) {
 func TestForgedAttributes(t *testing.T) {
 	base := forge{p: get(t, "p256"), content: text(100)}
 	m := base.mandatory()
-	one := func(oid string, values ...[]byte) []byte {
-		return sequence(objectIdentifier(oid), tlv(tagSet, values...))
-	}
 	sha := algorithm{oid: oidSHA256}.encode()
 	time1 := timeValue(base.p.signer().Time)
 	cases := map[string]struct {

@@ -130,3 +130,24 @@ func TestSignAgainstGPGSM(t *testing.T) {
 		}
 	}
 }
+
+// TestSignKindsGPGSM has gpgsm verify the kinds of signatures that it knows beside the plain ones.
+func TestSignKindsGPGSM(t *testing.T) {
+	home := gpgsmHome(t, get(t, "rsa"))
+	content := text(9000)
+	pss := get(t, "rsa").signer()
+	pss.Signers[0].PSS = true
+	brainpool := makeBrainpool(t, 256).signer()
+	brainpool.SoftwareBrainpool = true
+	two := get(t, "p384").signer()
+	two.Signers = append(two.Signers, get(t, "rsa2").signer().Signers[0])
+	for name, c := range map[string]struct {
+		o    SignOptions
+		good int
+	}{"PSS": {pss, 1}, "Brainpool": {brainpool, 1}, "two signers": {two, 2}} {
+		out, _ := gpgsm(t, home, nil, "--verify", temp(t, signDetached(t, c.o, content)), temp(t, content))
+		if strings.Count(out, "GOODSIG") != c.good {
+			t.Errorf("%s: gpgsm finds %d good signatures: %s", name, strings.Count(out, "GOODSIG"), out)
+		}
+	}
+}

@@ -25,7 +25,7 @@ type made struct {
 	certFile, keyFile string
 }
 
-func make1(t testing.TB, algorithm string, options ...string) made {
+func newMade(t testing.TB, algorithm string, options ...string) made {
 	t.Helper()
 	dir := t.TempDir()
 	m := made{certFile: filepath.Join(dir, "crt"), keyFile: filepath.Join(dir, "key")}
@@ -52,7 +52,7 @@ func make1(t testing.TB, algorithm string, options ...string) made {
 }
 
 func makeBrainpool(t testing.TB, bits int) made {
-	return make1(t, "EC", fmt.Sprintf("ec_paramgen_curve:brainpoolP%dr1", bits))
+	return newMade(t, "EC", fmt.Sprintf("ec_paramgen_curve:brainpoolP%dr1", bits))
 }
 
 // opensslVerify has openssl verify content, detached and opaque, under the given certificates.
@@ -114,7 +114,7 @@ func TestSignPSSKey(t *testing.T) {
 		{[]string{"rsa_pss_keygen_md:sha256", "rsa_pss_keygen_mgf1_md:sha1", "rsa_pss_keygen_saltlen:32"}, 0, ""},
 	}
 	for _, c := range cases {
-		m := make1(t, "RSA-PSS", append([]string{"rsa_keygen_bits:2048"}, c.options...)...)
+		m := newMade(t, "RSA-PSS", append([]string{"rsa_keygen_bits:2048"}, c.options...)...)
 		o := m.signer()
 		o.Signers[0].Hash = c.hash
 		if c.want == "" {
@@ -135,7 +135,7 @@ func TestSignPSSKey(t *testing.T) {
 
 // TestVerifyPSSKey holds that a signature that the certificate's key must not make is not one.
 func TestVerifyPSSKey(t *testing.T) {
-	m := make1(t, "RSA-PSS", "rsa_keygen_bits:2048", "rsa_pss_keygen_md:sha256", "rsa_pss_keygen_mgf1_md:sha256", "rsa_pss_keygen_saltlen:32")
+	m := newMade(t, "RSA-PSS", "rsa_keygen_bits:2048", "rsa_pss_keygen_md:sha256", "rsa_pss_keygen_mgf1_md:sha256", "rsa_pss_keygen_saltlen:32")
 	content := text(100)
 	for _, spec := range []signatureSpec{{scheme: schemeRSA}, {scheme: schemePSS, salt: 20}, {scheme: schemePSS, salt: 32}} {
 		spec.digest, _ = digestByHash(crypto.SHA256)
