@@ -2,6 +2,7 @@ package cms
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"io"
 	"testing"
@@ -60,6 +61,12 @@ func FuzzSigned(f *testing.F) {
 		f.Add(signDetached(f, p.signer(), content))
 	}
 	f.Add(forge{p: get(f, "p256"), content: content}.build(f))
+	f.Add(forge{p: get(f, "p256"), content: content, byKey: true, unsigned: tlv(tagContextCons|1, null())}.build(f))
+	pss := get(f, "rsa").signer()
+	pss.Signers[0].PSS, pss.Signers[0].BySubjectKeyID = true, true
+	pss.Signers = append(pss.Signers, get(f, "p384").signer().Signers[0])
+	f.Add(signOpaque(f, pss, content, true))
+	f.Add(CertificatesOnly([]*x509.Certificate{get(f, "p256").cert}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, signed, err := verifyOpaque(data)
 		known(t, err)
@@ -70,6 +77,26 @@ func FuzzSigned(f *testing.F) {
 		known(t, err)
 		if signed != nil {
 			checkSigned(t, signed, true)
+		}
+	})
+}
+
+// FuzzDetached verifies anything over anything: only what was signed may come out right.
+func FuzzDetached(f *testing.F) {
+	content := text(100)
+	several := get(f, "p256").signer()
+	several.Signers = append(several.Signers, get(f, "ed25519").signer().Signers[0])
+	f.Add(signDetached(f, several, content), content)
+	bare := forge{p: get(f, "p256"), content: content, detached: true}
+	f.Add(bare.build(f), content)
+	stolen := bare
+	stolen.content = setOf(bare.mandatory()...)
+	f.Add(stolen.build(f), stolen.content)
+	f.Fuzz(func(t *testing.T, signature, presented []byte) {
+		signed, err := VerifyDetached(signature, bytes.NewReader(presented), Limits{})
+		known(t, err)
+		if signed != nil {
+			checkSigned(t, signed, bytes.Equal(presented, content))
 		}
 	})
 }
