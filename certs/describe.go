@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // maxShownName is the longest name in a reason, in characters.
@@ -37,7 +39,7 @@ func describe(c *x509.Certificate) string {
 }
 
 func subjectName(c *x509.Certificate) string {
-	if s := c.Subject.String(); s != "" {
+	if s := x509x.Name(c.RawSubject); s != "" {
 		return clean(s)
 	}
 	if a := Addresses(c); len(a) > 0 {
@@ -47,7 +49,7 @@ func subjectName(c *x509.Certificate) string {
 }
 
 func issuerName(c *x509.Certificate) string {
-	if s := c.Issuer.String(); s != "" {
+	if s := x509x.Name(c.RawIssuer); s != "" {
 		return clean(s)
 	}
 	return "an issuer without a name"

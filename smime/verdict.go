@@ -1,15 +1,13 @@
 package smime
 
 import (
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/mail"
 	"slices"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/x509x"
 	"github.com/siegel-mail/siegel/smime/cms"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
@@ -60,7 +58,7 @@ func (w *walker) judgeSigner(s *cms.Signed, r cms.SignerResult) SignerVerdict {
 	}
 	v.Issuer, v.Serial = identity(r.ID)
 	if c := r.Certificate; c != nil {
-		v.Subject, v.Issuer, v.Serial = c.Subject.String(), c.Issuer.String(), c.SerialNumber.Text(16)
+		v.Subject, v.Issuer, v.Serial = x509x.Name(c.RawSubject), x509x.Name(c.RawIssuer), c.SerialNumber.Text(16)
 		v.Address = w.matched(addresses(c))
 	}
 	worsen := func(to Verdict, reasons ...string) {
@@ -213,21 +211,8 @@ func identity(id cms.RecipientID) (issuer, serial string) {
 	if id.Serial == nil {
 		return "", ""
 	}
-	return name(id.Issuer), id.Serial.Text(16)
+	return x509x.Name(id.Issuer), id.Serial.Text(16)
 }
-
-// name writes a distinguished name as RFC 4514 does; what cannot be read is written in hexadecimal.
-func name(der []byte) string {
-	var rdn pkix.RDNSequence
-	if rest, err := asn1.Unmarshal(der, &rdn); err != nil || len(rest) > 0 {
-		return fmt.Sprintf("#%x", der)
-	}
-	s := rdn.String()
-	return s[:min(len(s), maxName)]
-}
-
-// maxName is how much of a name a report has, in bytes.
-const maxName = 1000
 
 func recipients(infos []cms.RecipientInfo) []Recipient {
 	out := make([]Recipient, 0, len(infos))

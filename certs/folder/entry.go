@@ -65,7 +65,7 @@ func unsupported(c *x509.Certificate, p certs.Purpose) string {
 		instead = brainpoolAdvice
 	}
 	return fmt.Sprintf("the certificate of %s (serial %x) has a key of the kind %s, which is not used here to %s; %s",
-		safetext.Line(c.Subject.String(), 80), c.SerialNumber, kind, p, instead)
+		safetext.Line(x509x.Name(c.RawSubject), 80), c.SerialNumber, kind, p, instead)
 }
 
 // holding finds how long a result holds: a path is valid until its first certificate ends.

@@ -241,7 +241,7 @@ func (l *loader) useless(e *entry, r certs.Result) {
 	file := &l.report[e.file]
 	if r.Valid() {
 		if e.identity != nil && len(certs.Addresses(e.cert)) == 0 {
-			file.note("the certificate of %s bears no mail address; its key can only decrypt", safetext.Line(e.cert.Subject.String(), 80))
+			file.note("the certificate of %s bears no mail address; its key can only decrypt", safetext.Line(x509x.Name(e.cert.RawSubject), 80))
 		}
 		return
 	}

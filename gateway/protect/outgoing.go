@@ -13,6 +13,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/x509x"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
@@ -272,7 +273,7 @@ func (k known) text() string {
 func certName(c *x509.Certificate) string {
 	name := strings.Join(c.EmailAddresses, ", ")
 	if name == "" {
-		name = c.Subject.String()
+		name = x509x.Name(c.RawSubject)
 	}
 	return fmt.Sprintf("%s (serial %x)", name, c.SerialNumber)
 }

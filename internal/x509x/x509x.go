@@ -2,7 +2,6 @@
 package x509x
 
 import (
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"math/big"
@@ -49,21 +48,13 @@ func Parse(der []byte) (Info, error) {
 		return Info{}, ErrMalformed
 	}
 	info.RawIssuer, info.RawSubject = issuer, subject
-	info.Issuer, info.Subject = name(issuer), name(subject)
+	info.Issuer, info.Subject = Name(issuer), Name(subject)
 	info.KeyAlgorithm = keyAlgorithm(spki)
 	info.SubjectKeyID = subjectKeyID(tbs)
 	return info, nil
 }
 
 func context(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific() }
-
-func name(der []byte) string {
-	var rdns pkix.RDNSequence
-	if rest, err := asn1.Unmarshal(der, &rdns); err != nil || len(rest) > 0 {
-		return "(unreadable)"
-	}
-	return rdns.String()
-}
 
 // keyAlgorithm reads the algorithm of a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).
 func keyAlgorithm(spki cryptobyte.String) string {
