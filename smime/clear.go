@@ -15,15 +15,15 @@ func (w *walker) clear(m message, errant bool) (*message, error) {
 		return nil, err
 	}
 	if err != nil {
-		w.reportSigned(brokenBy(FormClear, err), errant)
+		w.reportSigned(brokenBy(FormClear, err), nil, errant)
 		return nil, nil
 	}
 	if len(root.Parts) < 2 {
-		w.reportSigned(broken(FormClear, "the part with the signature is missing"), errant)
+		w.reportSigned(broken(FormClear, "the part with the signature is missing"), nil, errant)
 		return nil, nil
 	}
 	content := root.Parts[0]
-	l, err := w.verifyClear(m.src, content, root.Parts[1])
+	l, signed, err := w.verifyClear(m.src, content, root.Parts[1])
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (w *walker) clear(m message, errant bool) (*message, error) {
 	if ambiguous {
 		l.worsen(Partial, "programs may see different parts")
 	}
-	w.reportSigned(l, errant)
+	w.reportSigned(l, signed, errant)
 	if len(root.Parts) > 2 || ambiguous {
 		return nil, nil // going on would drop what stands beside
 	}
@@ -44,22 +44,24 @@ func (w *walker) clear(m message, errant bool) (*message, error) {
 	}, nil
 }
 
-// reportSigned reports a signed layer, around all of the content or beside some of it.
-func (w *walker) reportSigned(l Layer, errant bool) {
+// reportSigned reports a signed layer, around all of the content or beside some of it. Its signers are judged
+// when all layers were seen; signed is nil where that cannot be.
+func (w *walker) reportSigned(l Layer, signed *cms.Signed, errant bool) {
 	l.Errant = errant
 	w.signed = w.signed || !errant
 	w.report(l)
+	w.seen[len(w.seen)-1].signed = signed
 }
+
+// unjudged is a signed layer as good as its signers will be.
+func unjudged(form string) Layer { return Layer{Type: TypeSigned, Form: form, Verdict: Valid} }
 
 // verifyClear checks the signature part over the exact bytes of the content and, where that fails and they
 // have bare LF, over their canonical form, since some programs store mail with LF.
-func (w *walker) verifyClear(src Source, content, signature *entity.Node) (Layer, error) {
+func (w *walker) verifyClear(src Source, content, signature *entity.Node) (Layer, *cms.Signed, error) {
 	der, err := w.signature(src, signature)
 	if err != nil {
-		if finding(err) {
-			return brokenBy(FormClear, err), nil
-		}
-		return Layer{}, err
+		return failed(FormClear, err)
 	}
 	bytesOf := cut(src, content.Start, content.End)
 	signed, bareLF, err := w.verify(der, bytesOf, false)
@@ -67,12 +69,17 @@ func (w *walker) verifyClear(src Source, content, signature *entity.Node) (Layer
 		signed, _, err = w.verify(der, bytesOf, true)
 	}
 	if err != nil {
-		if finding(err) {
-			return brokenBy(FormClear, err), nil
-		}
-		return Layer{}, err
+		return failed(FormClear, err)
 	}
-	return w.signedLayer(FormClear, signed), nil
+	return unjudged(FormClear), signed, nil
+}
+
+// failed is a signed layer that could not be verified, unless the error is about reading it.
+func failed(form string, err error) (Layer, *cms.Signed, error) {
+	if finding(err) {
+		return brokenBy(form, err), nil, nil
+	}
+	return Layer{}, nil, err
 }
 
 // maxSignature is the most bytes of a detached signature: some certificate chains and attributes.

@@ -115,7 +115,7 @@ func TestLegacyDisplay(t *testing.T) {
 		{"base64", "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nZsO8cg==\n", []string{"U3ViamVjdDogR3LDvMOfZSAmIOKCrCA8xIA+DQoNCmbDvHI=\n"}, 1},
 		{"windows-1252", "Content-Type: text/plain; charset=windows-1252\nContent-Transfer-Encoding: quoted-printable\n\nf=FCr\n", []string{"\n\nSubject: Gr=FC=DFe & =80 <?>\n\nf=FCr"}, 1},
 		{"ASCII in quoted-printable", "Content-Type: text/plain; charset=us-ascii\nContent-Transfer-Encoding: quoted-printable\n\nfor\n", []string{"\n\nSubject: Gr??e & ? <?>\n\nfor"}, 1},
-		{"html", "Content-Type: text/html; charset=utf-8\n\n<!-- <body> --><style><body></style><BODY a='>'><p>for</BODY>\n", []string{"<BODY a='>'>" + element + "\n<p>for"}, 1},
+		{"html", "Content-Type: text/html; charset=utf-8\n\n<!-- <body> --><style><body></style><BODY a='>'><p>for</BODY>\n", []string{"<BODY a='>'>\n" + element + "\n<p>for"}, 1},
 		{"html without a body", "Content-Type: text/html\n\n<p>for\n", nil, 0},
 		{"html that hides its body", "Content-Type: text/html\n\n<!-- <body><p>for\n", nil, 0},
 		{"utf-16", "Content-Type: text/html; charset=utf-16\nContent-Transfer-Encoding: base64\n\nPGJvZHk+\n", nil, 0},

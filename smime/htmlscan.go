@@ -14,6 +14,7 @@ type htmlTag struct {
 	closing    bool
 	start, end int64  // of the tag, in bytes of the document
 	text       []byte // of a long tag its beginning
+	afterLine  bool   // CRLF stands before it
 }
 
 // maxTag is how much of a tag is kept.
@@ -26,10 +27,11 @@ var errOpenHTML = errors.New("smime: the HTML document is not complete")
 // htmlScanner finds the tags of a document as browsers do (HTML, 13.2.5), in one pass and little memory. Its
 // charset must be a superset of ASCII.
 type htmlScanner struct {
-	r   *bufio.Reader
-	at  int64  // bytes that were read
-	tag []byte // the one that is read, up to maxTag
-	raw string // the element whose text has no tags but its own end; "" outside of one
+	r    *bufio.Reader
+	at   int64   // bytes that were read
+	last [2]byte // the bytes before the "<" that was read last
+	tag  []byte  // the one that is read, up to maxTag
+	raw  string  // the element whose text has no tags but its own end; "" outside of one
 }
 
 func newHTMLScanner(r io.Reader) *htmlScanner { return &htmlScanner{r: bufio.NewReader(r)} }
@@ -38,13 +40,14 @@ func newHTMLScanner(r io.Reader) *htmlScanner { return &htmlScanner{r: bufio.New
 // or the reader's.
 func (s *htmlScanner) next() (htmlTag, error) {
 	for {
+		s.last = [2]byte{}
 		if err := s.until('<'); err != nil {
 			if errors.Is(err, io.EOF) && s.raw != "" {
 				err = errOpenHTML
 			}
 			return htmlTag{}, err
 		}
-		start := s.at - 1
+		start, afterLine := s.at-1, s.last == [2]byte{'\r', '\n'}
 		c, err := s.peek()
 		switch {
 		case err != nil:
@@ -69,7 +72,7 @@ func (s *htmlScanner) next() (htmlTag, error) {
 		if err != nil {
 			return htmlTag{}, open(err)
 		}
-		if t.name != "" {
+		if t.afterLine = afterLine; t.name != "" {
 			return t, nil
 		}
 	}
@@ -116,6 +119,9 @@ func (s *htmlScanner) until(c byte) error {
 	for {
 		piece, err := s.r.ReadSlice(c)
 		s.at += int64(len(piece))
+		if n := len(piece); n > 2 {
+			s.last = [2]byte(piece[n-3 : n-1])
+		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return err
 		}

@@ -112,7 +112,7 @@ func (p *protection) legacyDisplay(n *entity.Node, subject string) (insert []byt
 	if err != nil || at < 0 {
 		return nil, 0, err
 	}
-	return []byte("<div class=\"" + legacyClass + "\"><pre>Subject: " + htmlText(subject) + "</pre></div>\r\n"), at, nil
+	return []byte("\r\n<div class=\"" + legacyClass + "\"><pre>Subject: " + htmlText(subject) + "</pre></div>\r\n"), at, nil
 }
 
 // widened makes the charset of a part UTF-8 where that says the same as ASCII, so that it may hold the subject.

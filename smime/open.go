@@ -33,7 +33,7 @@ type Opened struct {
 // be opened, for whatever reason, is reported as not decrypted, always alike. Every other error is trouble
 // with src, the scratch, the context or a key that is away, and may pass. The caller closes Opened.
 func Open(ctx context.Context, src Source, o OpenOptions) (*Opened, error) {
-	w := &walker{ctx: ctx, o: o.withDefaults(), opened: &Opened{src: src, Report: Report{Layers: []Layer{}}}}
+	w := &walker{ctx: ctx, o: o.withDefaults(), opened: &Opened{src: src, Report: Report{Layers: []Layer{}}}, naked: true}
 	if err := w.run(src); err != nil {
 		w.opened.Close()
 		return nil, err
@@ -148,7 +148,6 @@ func (w *walker) run(src Source) error {
 	} else if err != nil {
 		return err
 	}
-	w.sender = senderOf(m.header)
 	w.opened.header, w.opened.body = m.header, cut(src, m.body, src.Size())
 	last, err := w.layers(m)
 	if err != nil {
@@ -157,43 +156,18 @@ func (w *walker) run(src Source) error {
 	if err := w.errant(last); err != nil {
 		return err
 	}
-	w.opened.conclude()
-	return w.deliver(m.header)
-}
-
-// deliver puts the innermost decrypted entity under the outer header.
-func (w *walker) deliver(outer entity.Header) error {
-	if w.inner == nil {
-		return nil
+	p, err := w.protectedHeader(last, m.header)
+	if err != nil {
+		return err
 	}
-	o := w.opened
-	o.changed = true
-	o.header = canonicalHeader(outer.Filter(func(f entity.Field) bool { return !describesContent(f) }))
-	if _, ok := o.header.Get("MIME-Version"); !ok {
-		if err := o.header.Add("MIME-Version", "1.0"); err != nil {
-			return err
-		}
+	header := w.settle(p, m.header)
+	withdrawn, err := w.withdraw(last)
+	if err != nil {
+		return err
 	}
-	o.header.Append(w.inner.header.Filter(describesContent).Fields()...)
-	o.body = cut(w.inner.src, w.inner.body, w.inner.src.Size())
-	return nil
-}
-
-// canonicalHeader makes the line ends CRLF.
-func canonicalHeader(h entity.Header) entity.Header {
-	var out entity.Header
-	for _, f := range h.Fields() {
-		raw := make(sliceWriter, 0, len(f.Raw))
-		entity.NewCanonicalWriter(&raw).Write(f.Raw)
-		out.Append(entity.Field{Name: f.Name, Raw: raw})
+	if withdrawn {
+		p, header, w.opened.Headers = nil, m.header, nil
+		w.conclude(senderOf(header))
 	}
-	return out.Ended()
-}
-
-type sliceWriter []byte
-
-// Write implements [io.Writer]; it cannot fail.
-func (s *sliceWriter) Write(p []byte) (int, error) {
-	*s = append(*s, p...)
-	return len(p), nil
+	return w.deliver(header, m.header, p)
 }

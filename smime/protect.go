@@ -147,7 +147,10 @@ func (p *protection) encrypted(w io.Writer) error {
 		return err
 	}
 	b := entity.NewBase64Writer(w)
-	enc, err := cms.NewEncrypter(b, cms.EncryptOptions{Recipients: p.o.EncryptTo, Algorithm: p.o.Algorithm, Size: plain.size, SoftwareBrainpool: p.o.SoftwareBrainpool})
+	enc, err := cms.NewEncrypter(b, cms.EncryptOptions{
+		Recipients: p.o.EncryptTo, Algorithm: p.o.Algorithm, Size: plain.size,
+		SoftwareBrainpool: p.o.SoftwareBrainpool,
+	})
 	if err != nil {
 		return err
 	}
@@ -178,12 +181,10 @@ func (p *protection) plaintext() (plain, error) {
 
 // envelopeFields are the fields of an encrypted message (RFC 8551, 3.3 and 3.4).
 func envelopeFields(a cms.Algorithm) string {
-	kind := "enveloped-data"
-	switch a {
-	case cms.AES128GCM, cms.AES192GCM, cms.AES256GCM:
-		kind = "authEnveloped-data"
+	if a.Authenticated() {
+		return mimeFields("authEnveloped-data")
 	}
-	return mimeFields(kind)
+	return mimeFields("enveloped-data")
 }
 
 // mimeFields are the fields of an application/pkcs7-mime entity (RFC 8551, 3.2), with the blank line.

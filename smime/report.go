@@ -31,7 +31,29 @@ type Report struct {
 	Reasons []string `json:"reasons,omitempty"` // why, where no single signer says it
 	Layers  []Layer  `json:"layers"`            // outermost first
 
+	// Headers is what became of protected header fields; nil where the message has none.
+	Headers *HeaderReport `json:"headers,omitempty"`
+
 	overLimit bool // there are layers that were not looked at
+}
+
+// HeaderReport says what became of the header fields that are protected along with the content of a message
+// (RFC 9788). It quotes fields: it is not for logs.
+type HeaderReport struct {
+	Form    string `json:"form"`             // HeadersClear and so on; empty where it is not known
+	Applied bool   `json:"applied"`          // the protected fields are those of the delivered header
+	Reason  string `json:"reason,omitempty"` // why not
+	// Differences are the fields that say something else outside, 50 at most.
+	Differences []HeaderDifference `json:"differences,omitempty"`
+}
+
+// HeaderDifference is a field that says something else outside of a message than within. The values are as
+// people see them, and cut where they are long; empty where the field does not stand there.
+type HeaderDifference struct {
+	Field     string `json:"field"`
+	Kind      string `json:"kind"` // Obscured and so on
+	Outer     string `json:"outer,omitempty"`
+	Protected string `json:"protected,omitempty"`
 }
 
 // Layer is one signature or envelope around the content.
@@ -50,6 +72,8 @@ type Layer struct {
 	Authenticated bool   // the format guards the integrity of the content
 	Decrypted     bool
 	Recipients    []Recipient
+
+	Opened bool // of a compressed layer: what is in it was looked at
 }
 
 // SignerVerdict is what is known of one signer of a layer.
@@ -87,6 +111,12 @@ func (l Layer) MarshalJSON() ([]byte, error) {
 			Decrypted     bool        `json:"decrypted"`
 			Recipients    []Recipient `json:"recipients"`
 		}{l.Type, l.Algorithm, l.Authenticated, l.Decrypted, notNil(l.Recipients)})
+	case TypeCompressed:
+		return json.Marshal(struct {
+			Type   string `json:"type"`
+			Errant bool   `json:"errant,omitempty"`
+			Opened bool   `json:"opened"`
+		}{l.Type, l.Errant, l.Opened})
 	case TypeSigned:
 		return json.Marshal(struct {
 			Type    string          `json:"type"`

@@ -83,6 +83,7 @@ type OpenOptions struct {
 	Judge   Judge         // nil: every signer is Untrusted
 	Scratch func() Buffer // where decrypted and opaque signed content rests; nil: such layers stay closed
 	Now     time.Time     // when signatures are judged; zero: the time of the call
+	Legacy  bool          // content under Triple DES is decrypted, too, which nobody should send any more
 	Limits  Limits
 }
 

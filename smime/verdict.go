@@ -37,115 +37,20 @@ const (
 
 // sender is what the outer header says of who sent the message and when.
 type sender struct {
-	address string // of the single From; empty where there is none
-	problem string // why it is empty
-	date    time.Time
+	address string      // of the single From; empty where there is none
+	problem string      // why it is empty
+	dates   []time.Time // all of them: programs differ in which they show
 }
 
 func senderOf(h entity.Header) sender {
 	var s sender
 	s.address, s.problem = author(h)
-	if v, ok := h.Get("Date"); ok {
-		s.date, _ = mail.ParseDate(v)
-	}
-	return s
-}
-
-// judgeSigner judges one signer of a layer.
-func (w *walker) judgeSigner(s *cms.Signed, r cms.SignerResult) SignerVerdict {
-	v := SignerVerdict{
-		Algorithm: r.Algorithm, SignedAt: r.SigningTime, Verdict: Valid, Certificate: r.Certificate, Capabilities: r.Capabilities,
-	}
-	v.Issuer, v.Serial = identity(r.ID)
-	if c := r.Certificate; c != nil {
-		v.Subject, v.Issuer, v.Serial = x509x.Name(c.RawSubject), x509x.Name(c.RawIssuer), c.SerialNumber.Text(16)
-		v.Address = w.matched(addresses(c))
-	}
-	worsen := func(to Verdict, reasons ...string) {
-		v.Verdict = worse(v.Verdict, to)
-		v.Reasons = append(v.Reasons, reasons...)
-	}
-	switch {
-	case r.Err == nil:
-	case errors.Is(r.Err, cms.ErrNoCertificate):
-		worsen(Untrusted, "the signer's certificate is not in the message, or cannot be read")
-	case errors.Is(r.Err, cms.ErrUnsupported):
-		worsen(Broken, "the signature needs an algorithm that is not supported")
-	default:
-		worsen(Broken, "the signature does not fit the content")
-	}
-	if r.Weak {
-		worsen(Weak, "the algorithm or the key is too weak")
-	}
-	if r.Err != nil || r.Certificate == nil {
-		return v
-	}
-	w.judgeCertificate(s, r, worsen)
-	return v
-}
-
-// judgeCertificate asks the judge, and matches address and times.
-func (w *walker) judgeCertificate(s *cms.Signed, r cms.SignerResult, worsen func(Verdict, ...string)) {
-	w.judged++
-	if w.o.Judge == nil {
-		worsen(Untrusted, "no trust is configured")
-	} else if w.judged > w.o.Limits.Signers {
-		worsen(Untrusted, "the message has more signers than are judged")
-	} else if verdict, reasons := w.o.Judge(w.ctx, r.Certificate, s.Certificates, w.o.Now); verdict != Valid {
-		worsen(verdict, reasons...)
-	}
-	switch {
-	case w.sender.problem != "":
-		worsen(Mismatch, w.sender.problem)
-	case !slices.ContainsFunc(addresses(r.Certificate), w.isSender):
-		worsen(Mismatch, "the certificate is not for "+w.sender.address)
-	}
-	at := r.SigningTime
-	if at.IsZero() {
-		return
-	}
-	if at.After(w.o.Now.Add(futureTolerance)) {
-		worsen(Time, "the claimed signing time is in the future")
-	}
-	if at.Before(r.Certificate.NotBefore) || at.After(r.Certificate.NotAfter) {
-		worsen(Time, "the certificate was not valid at the claimed signing time")
-	}
-	if d := at.Sub(w.sender.date); !w.sender.date.IsZero() && d.Abs() > dateTolerance {
-		worsen(Time, "the claimed signing time contradicts Date")
-	}
-}
-
-func (w *walker) isSender(addr string) bool { return sameAddress(addr, w.sender.address) }
-
-// matched is the address that equals From, else the first.
-func (w *walker) matched(all []string) string {
-	if i := slices.IndexFunc(all, w.isSender); i >= 0 {
-		return all[i]
-	}
-	if len(all) > 0 {
-		return all[0]
-	}
-	return ""
-}
-
-// signedLayer judges a SignedData. The layer is worth what the best of its signers is: one right signature
-// of the sender over the content is proof, whatever others are put beside it.
-func (w *walker) signedLayer(form string, s *cms.Signed) Layer {
-	l := Layer{Type: TypeSigned, Form: form, Verdict: Unsigned}
-	for i, r := range s.Signers {
-		v := w.judgeSigner(s, r)
-		l.Signers = append(l.Signers, v)
-		if i == 0 || rank(v.Verdict) < rank(l.Verdict) {
-			l.Verdict = v.Verdict
+	for _, v := range h.Values("Date") {
+		if d, err := mail.ParseDate(v); err == nil {
+			s.dates = append(s.dates, d)
 		}
 	}
-	if len(s.Signers) == 0 {
-		l.Reasons = append(l.Reasons, "there is no signer")
-	}
-	if s.ContentType != "data" { // RFC 8551, 2.4.2
-		l.worsen(Broken, "what is signed is not a message")
-	}
-	return l
+	return s
 }
 
 func (l *Layer) worsen(to Verdict, reason string) {
@@ -177,33 +82,6 @@ func finding(err error) bool {
 		}
 	}
 	return false
-}
-
-// conclude derives the message's verdict from its layers: the worst of its signatures, and Partial at best
-// where no signature covers all of what is delivered.
-func (r *Report) conclude() {
-	r.Verdict = Unsigned
-	signed, covered := false, false
-	for _, l := range r.Layers {
-		switch {
-		case l.Decrypted:
-			covered = false // a signature around an envelope says nothing of who wrote what is in it
-		case l.Type == TypeSigned:
-			if !signed {
-				r.Verdict = Valid
-			}
-			signed, covered = true, covered || !l.Errant
-			r.Verdict = worse(r.Verdict, l.Verdict)
-		}
-	}
-	if r.overLimit {
-		r.Verdict = Broken
-		r.Reasons = append(r.Reasons, "there are more layers than the limit")
-	}
-	if signed && !covered {
-		r.Verdict = worse(r.Verdict, Partial)
-		r.Reasons = append(r.Reasons, "the signature does not cover all that is shown")
-	}
 }
 
 // identity writes the two forms a signer or recipient is named by.

@@ -250,7 +250,7 @@ func TestReportJSON(t *testing.T) {
 	if got := string(must(json.Marshal(open(t, outside+enveloped(t, w, hello, ""), closed).Report))); !strings.Contains(got, `"decrypted":false`) {
 		t.Errorf("got %s", got)
 	}
-	if got := string(must(json.Marshal(smime.Layer{Type: smime.TypeCompressed}))); got != `{"type":"compressed"}` {
+	if got := string(must(json.Marshal(smime.Layer{Type: smime.TypeCompressed}))); got != `{"type":"compressed","opened":false}` {
 		t.Errorf("got %s", got)
 	}
 }

@@ -15,10 +15,19 @@ type walker struct {
 	ctx    context.Context
 	o      OpenOptions
 	opened *Opened
-	sender sender
+	seen   []seen   // what of opened.Layers is judged in the end
 	inner  *message // what the innermost envelope that was opened holds, fit for delivery
-	judged int      // signers whose certificate was judged, which takes time
-	signed bool     // a signature covers all that is within the last opened envelope
+	opens  []opening
+	naked  bool // what is looked at is what would be delivered, with no signature around
+	signed bool // a signature covers all that is within the last opened envelope
+}
+
+// opening is an envelope that was opened, and what was so before.
+type opening struct {
+	layer  int // its place among the layers
+	inner  *message
+	signed bool
+	root   *entity.Node // the parts of what it holds
 }
 
 // open opens a source for reading under the context.
@@ -53,7 +62,10 @@ func (w *walker) buffer() Buffer {
 	return b
 }
 
-func (w *walker) report(l Layer) { w.opened.Layers = append(w.opened.Layers, l) }
+func (w *walker) report(l Layer) {
+	w.opened.Layers = append(w.opened.Layers, l)
+	w.seen = append(w.seen, seen{layer: l})
+}
 
 // layers opens one layer after the other, and returns the entity that is left.
 func (w *walker) layers(m message) (message, error) {
@@ -62,11 +74,12 @@ func (w *walker) layers(m message) (message, error) {
 			w.opened.overLimit = true
 			return m, nil
 		}
+		before := w.inner
 		next, err := w.layer(m)
 		if err != nil || next == nil {
 			return m, err
 		}
-		m = *next
+		m, w.naked = *next, w.inner != before
 	}
 }
 
@@ -119,8 +132,7 @@ func (w *walker) cms(m message, t entity.MediaType, errant bool) (*message, erro
 	case TypeSigned:
 		return w.opaque(m.header, body, errant)
 	case TypeCompressed:
-		w.report(Layer{Type: TypeCompressed})
-		return nil, nil
+		return w.compressed(body, errant)
 	}
 	return w.envelope(body, layer, errant)
 }
@@ -134,7 +146,7 @@ func (w *walker) opaque(h entity.Header, body io.Reader, errant bool) (*message,
 	signed, size, err := w.verifyOpaque(body, content)
 	switch {
 	case err != nil && finding(err):
-		w.reportSigned(brokenBy(FormOpaque, err), errant)
+		w.reportSigned(brokenBy(FormOpaque, err), nil, errant)
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -142,11 +154,11 @@ func (w *walker) opaque(h entity.Header, body io.Reader, errant bool) (*message,
 		w.report(Layer{Type: TypeCertificates})
 		return nil, nil
 	}
-	l := w.signedLayer(FormOpaque, signed)
+	l := unjudged(FormOpaque)
 	if twofold(h) {
 		l.worsen(Partial, "programs may see something else than what is signed")
 	}
-	w.reportSigned(l, errant)
+	w.reportSigned(l, signed, errant)
 	if content == nil {
 		return nil, nil
 	}
@@ -184,6 +196,42 @@ func (w *walker) within(b Buffer) (*message, error) {
 	return &m, err
 }
 
+// compressed opens a CompressedData (RFC 8551, 3.6). Where no signature is around it, what is in it is what is
+// delivered: few programs can read the other.
+func (w *walker) compressed(body io.Reader, errant bool) (*message, error) {
+	l := Layer{Type: TypeCompressed, Errant: errant}
+	inner, err := w.expand(body, errant)
+	if err != nil && !finding(err) {
+		return nil, err
+	}
+	l.Opened = inner != nil
+	w.report(l)
+	return inner, nil
+}
+
+// expand reads a CompressedData to its end; nil where that failed.
+func (w *walker) expand(body io.Reader, errant bool) (*message, error) {
+	d, err := cms.NewDecompressor(body, w.o.Limits.CMS)
+	if err != nil || errant || w.o.Scratch == nil || d.ContentType() != "data" {
+		return nil, err
+	}
+	b := w.buffer()
+	if _, err := w.fill(b, d); err != nil {
+		b.Close()
+		return nil, err
+	}
+	m, err := w.within(b)
+	if m == nil || err != nil || !w.naked {
+		return m, err
+	}
+	fit, _, err := w.deliverable(b)
+	if fit == nil || err != nil {
+		return nil, err
+	}
+	w.inner = fit
+	return m, nil
+}
+
 // envelope decrypts an EnvelopedData or AuthEnvelopedData. Whatever keeps it from being opened, it looks
 // the same. An errant one is not decrypted: plain and decrypted parts in one message leak what was
 // encrypted (RFC 8551, 6).
@@ -192,7 +240,7 @@ func (w *walker) envelope(body io.Reader, layer string, errant bool) (*message, 
 	if find == nil || errant || w.o.Scratch == nil {
 		find = func([]cms.RecipientID) []cms.Key { return nil }
 	}
-	d, err := cms.NewDecrypter(body, cms.DecryptOptions{Keys: find, Limits: w.o.Limits.CMS})
+	d, err := cms.NewDecrypter(body, cms.DecryptOptions{Keys: find, Legacy: w.o.Legacy, Limits: w.o.Limits.CMS})
 	if err != nil && !finding(err) {
 		return nil, err
 	}
@@ -227,37 +275,39 @@ func (w *walker) decrypt(d io.Reader) (*message, error) {
 	if m == nil || err != nil {
 		return nil, err
 	}
-	fit, err := w.deliverable(b)
+	fit, root, err := w.deliverable(b)
 	if err != nil || fit == nil {
 		return nil, err
 	}
+	w.opens = append(w.opens, opening{layer: len(w.seen), inner: w.inner, signed: w.signed, root: root})
 	w.inner, w.signed = fit, false
 	return m, nil
 }
 
-// deliverable returns what was decrypted in a form SMTP can carry: the same bytes nearly always. It is nil
-// where the entity is over a limit.
-func (w *walker) deliverable(b Buffer) (*message, error) {
+// deliverable returns what was decrypted in a form SMTP can carry, the same bytes nearly always, and the parts
+// of b. It is nil where the entity is over a limit.
+func (w *walker) deliverable(b Source) (*message, *entity.Node, error) {
 	root, err := w.scan(b)
 	if err != nil {
 		if finding(err) {
-			return nil, nil
+			err = nil
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	if root.Conforms(entity.Transport) && !root.BareLF() {
-		return &message{src: b, header: root.Header, body: root.Body}, nil
+		return &message{src: b, header: root.Header, body: root.Body}, root, nil
 	}
 	r, err := w.open(b)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer r.Close()
 	converted := w.buffer()
 	if err := root.Convert(converted, r, entity.Transport); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return w.within(converted)
+	fit, err := w.within(converted)
+	return fit, root, err
 }
 
 // errant looks for layers that stand beside other content, where no signature is around all of it. They are

@@ -211,6 +211,11 @@ func (p *Protector) annotate(o *smime.Opened) (mail.Content, error) {
 			}
 		}
 	}
+	if o.Headers != nil {
+		if err := header.InsertTop("X-Siegel-Headers", headersField(o.Headers)); err != nil {
+			return nil, err
+		}
+	}
 	if judged {
 		if err := header.InsertTop(OriginField, origin); err != nil {
 			return nil, err

@@ -49,6 +49,17 @@ func cipherSpecs() []cipherSpec {
 	}
 }
 
+// Authenticated reports whether the algorithm guards the integrity of the content, and so goes into
+// AuthEnvelopedData. It is false for one that is not known.
+func (a Algorithm) Authenticated() bool {
+	for _, c := range cipherSpecs() {
+		if c.name == a {
+			return c.authenticated()
+		}
+	}
+	return false
+}
+
 // cipherByName finds what may be written.
 func cipherByName(name Algorithm) (cipherSpec, error) {
 	for _, c := range cipherSpecs() {

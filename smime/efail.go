@@ -1,0 +1,111 @@
+package smime
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/siegel-mail/siegel/smime/entity"
+)
+
+// withdraw closes the innermost envelope that was opened again, where what it holds may have been put together
+// by somebody who cannot read it: nothing guards its integrity, neither the format nor a valid signature within,
+// and an HTML part in it is no complete document or has bytes that no program writes. Shown, such a part may send
+// what follows to whoever made it (RFC 8551, 6). It then looks as if no key had fit. last is what is within all
+// layers.
+func (w *walker) withdraw(last message) (bool, error) {
+	if len(w.opens) == 0 {
+		return false, nil
+	}
+	o := w.opens[len(w.opens)-1]
+	guarded := slices.ContainsFunc(w.opened.covering(), func(l Layer) bool { return l.Verdict == Valid })
+	if w.seen[o.layer].layer.Authenticated || guarded {
+		return false, nil
+	}
+	root, err := o.root, error(nil)
+	if len(w.seen) > o.layer+1 {
+		root, err = w.scan(last.src)
+	}
+	if err != nil {
+		if finding(err) {
+			err = nil
+		}
+		return err == nil, err
+	}
+	whole := true
+	for n := range root.All {
+		if whole = whole && err == nil; !whole || !isHTML(n.Type) {
+			continue
+		}
+		whole, err = w.completeHTML(last.src, n)
+	}
+	if whole || err != nil {
+		return false, err
+	}
+	w.seen = w.seen[:o.layer+1]
+	w.seen[o.layer].layer.Decrypted = false
+	w.opened.Layers = w.opened.Layers[:o.layer+1]
+	w.inner, w.signed, w.naked = o.inner, o.signed, false
+	w.opens = w.opens[:len(w.opens)-1]
+	return true, nil
+}
+
+// isHTML tells whether programs show a type as HTML.
+func isHTML(t entity.MediaType) bool {
+	return t.Is("text/html", "application/xhtml+xml", "image/svg+xml")
+}
+
+// completeHTML tells whether a part is a whole document of bytes that a program wrote.
+func (w *walker) completeHTML(src Source, n *entity.Node) (bool, error) {
+	switch n.Header.TransferEncoding() {
+	case "base64", "quoted-printable":
+		if n.Traits.EightBit > 0 || n.Traits.NUL {
+			return false, nil
+		}
+	}
+	r, err := w.open(cut(src, n.Body, n.End))
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	content := &controlCounter{r: bufio.NewReader(n.Content(r)), wide: strings.HasPrefix(strings.ToLower(n.Type.Params["charset"]), "utf-16")}
+	for s := newHTMLScanner(content); err == nil; {
+		_, err = s.next()
+	}
+	switch {
+	case errors.Is(err, errOpenHTML):
+		return false, nil
+	case !errors.Is(err, io.EOF):
+		return false, err
+	}
+	return content.n < maxControls, nil
+}
+
+// maxControls is how many control characters, which mean nothing in HTML, are enough to say that it was not
+// written by a program. In a block of CBC that somebody changed without knowing the key there are two on
+// average.
+const maxControls = 3
+
+// controlCounter counts control characters in what it passes on. A NUL counts for many, unless characters are
+// wide.
+type controlCounter struct {
+	r    io.Reader
+	n    int
+	wide bool
+}
+
+// Read implements [io.Reader].
+func (c *controlCounter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	for _, b := range p[:n] {
+		switch {
+		case b == 0 && !c.wide:
+			c.n += maxControls
+		case b > 0 && b < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1b", rune(b)) && !c.wide, b == 0x7f && !c.wide:
+			c.n++
+		}
+	}
+	return n, err
+}

@@ -1,0 +1,231 @@
+package smime
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/siegel-mail/siegel/internal/encword"
+	"github.com/siegel-mail/siegel/smime/entity"
+)
+
+// The forms of header protection that a message may claim.
+const (
+	HeadersClear   = "clear"   // RFC 9788, of a message that was signed
+	HeadersCipher  = "cipher"  // RFC 9788, of one that was encrypted
+	HeadersMessage = "message" // RFC 8551, 3.1: a message within a message
+)
+
+// protectedHeader is the header that stands within the layers of a message.
+type protectedHeader struct {
+	form    string
+	problem string        // why it cannot be believed, whatever the layers are worth
+	fields  entity.Header // those that may come out of there
+	outer   entity.Header // what stood outside when it was written (HP-Outer); empty where that is not said
+	message *message      // of HeadersMessage: the one within
+}
+
+// protectedHeader reads the header of what is within all layers, m, where it claims to be that of the message
+// (RFC 9788, 4.1 and 4.2.1); nil where it does not. What claims it at any other place is not looked at.
+func (w *walker) protectedHeader(m message, outer entity.Header) (*protectedHeader, error) {
+	t, _ := m.header.ContentType()
+	if !w.signed && len(w.opens) == 0 || isLayer(m.header, t) {
+		return nil, nil
+	}
+	form, claimed := t.Params[paramHP]
+	if !claimed {
+		return w.messageWithin(m, t, outer)
+	}
+	p := &protectedHeader{form: strings.ToLower(form), fields: m.header.Filter(comesOut)}
+	for _, f := range m.header.Fields() {
+		if f, ok := outerField(f); ok {
+			p.outer.Append(f)
+		}
+	}
+	switch {
+	case p.form != HeadersClear && p.form != HeadersCipher:
+		p.form, p.problem = "", "the form of header protection is not known"
+	case t.Ambiguous:
+		p.problem = "programs may read its Content-Type differently"
+	default:
+		p.problem = doubt(p.fields)
+	}
+	return p, nil
+}
+
+// messageWithin is the older form (RFC 8551, 3.1; RFC 9788, 4.10): a whole message within the layers, which is
+// the same as the one outside. One by somebody else, or with another Message-ID, is a message that is passed on.
+func (w *walker) messageWithin(m message, t entity.MediaType, outer entity.Header) (*protectedHeader, error) {
+	if !t.Is("message/rfc822", "message/global") || t.Ambiguous {
+		return nil, nil
+	}
+	switch m.header.TransferEncoding() {
+	case "7bit", "8bit", "binary":
+	default:
+		return nil, nil
+	}
+	within, err := w.message(cut(m.src, m.body, m.src.Size()))
+	if errors.Is(err, entity.ErrLimit) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	inner, _ := within.header.ContentType()
+	from, problem := author(within.header)
+	shown, _ := author(outer)
+	id, other := within.header.Values("Message-ID"), outer.Values("Message-ID")
+	if problem != "" || !sameAddress(from, shown) || isLayer(within.header, inner) || inner.Params[paramHP] != "" ||
+		len(id) > 0 && len(other) > 0 && !slices.Equal(id, other) {
+		return nil, nil
+	}
+	fields := within.header.Filter(comesOut)
+	return &protectedHeader{form: HeadersMessage, fields: fields, problem: doubt(fields), message: &within}, nil
+}
+
+// comesOut tells whether a field may come out of a protected header into the one that is delivered (invariant 5
+// of the design: what strangers may not set does not come out of layers either). Fields with X- mean whatever
+// servers agree that they mean, who removed those of strangers outside: but few are for people.
+func comesOut(f entity.Field) bool {
+	if f.HasPrefix("X-") {
+		return f.Is("X-Priority") || f.Is("X-MSMail-Priority") || f.Is("X-Mailer")
+	}
+	return authored(f)
+}
+
+// outerField reads an HP-Outer field.
+func outerField(f entity.Field) (entity.Field, bool) {
+	if !f.Is(fieldOuter) {
+		return entity.Field{}, false
+	}
+	name, value, ok := strings.Cut(f.Value(), ":")
+	name = strings.TrimSpace(name)
+	return entity.Field{Name: name, Raw: []byte(name + ":" + value)}, ok && name != ""
+}
+
+// single are the fields of which a message has one at most (RFC 5322, 3.6).
+var single = []string{"Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "In-Reply-To", "References", "Subject"}
+
+// doubt says why programs may read a protected header differently.
+func doubt(h entity.Header) string {
+	for _, name := range single {
+		if len(h.Values(name)) > 1 {
+			return "the protected header has several " + name + " fields"
+		}
+	}
+	if len(h.Values("From")) > 0 {
+		if _, problem := author(h); problem != "" {
+			return "within, " + problem
+		}
+	}
+	return ""
+}
+
+// authorsOwn tells whether a field says something of the author's, so that one which stands outside alone is
+// somebody else's word (RFC 9788, 4.2 and 4.8.1: only protected fields are interpreted).
+func authorsOwn(name string) bool {
+	switch strings.ToLower(name) {
+	case "subject", "to", "cc", "sender", "reply-to", "followup-to", "mail-followup-to", "mail-reply-to",
+		"in-reply-to", "references", "comments", "keywords", "thread-topic", "thread-index",
+		"disposition-notification-to", "return-receipt-to":
+		return true
+	}
+	return false
+}
+
+// over is the outer header with the protected fields in the places of those they differ from.
+func (p *protectedHeader) over(outer entity.Header) entity.Header {
+	var out entity.Header
+	placed := map[string]bool{}
+	put := func(name string) {
+		if key := strings.ToLower(name); !placed[key] {
+			placed[key] = true
+			out.Append(p.fields.Filter(func(f entity.Field) bool { return f.Is(name) }).Fields()...)
+		}
+	}
+	for _, f := range outer.Ended().Fields() {
+		_, within := p.fields.Get(f.Name)
+		switch {
+		case !within && p.complete() && authorsOwn(f.Name):
+		case !within || same(outer.Values(f.Name), p.fields.Values(f.Name)):
+			placed[strings.ToLower(f.Name)] = true
+			out.Append(f)
+		default:
+			put(f.Name)
+		}
+	}
+	for _, f := range p.fields.Fields() {
+		put(f.Name)
+	}
+	return out
+}
+
+// complete tells whether the protected header is that of a message, and not some fields.
+func (p *protectedHeader) complete() bool {
+	_, ok := p.fields.Get("From")
+	return ok
+}
+
+// same tells whether values say the same to a reader.
+func same(a, b []string) bool {
+	return slices.EqualFunc(a, b, func(a, b string) bool { return a == b || shown(a) == shown(b) })
+}
+
+// shown is a value without encoding and folding.
+func shown(v string) string { return oneLine(encword.Parse(v).String()) }
+
+// How a field outside differs from the protected one.
+const (
+	Obscured = "obscured" // as its author wanted it
+	Altered  = "altered"  // it says something else
+	Added    = "added"    // it stands outside only
+	Removed  = "removed"  // it stands within only
+)
+
+const (
+	maxDifferences = 50
+	maxShownValue  = 500 // bytes of a value in a report
+)
+
+// differences are the fields that say something else outside than within.
+func (p *protectedHeader) differences(outer entity.Header) []HeaderDifference {
+	var all []HeaderDifference
+	done := map[string]bool{}
+	add := func(name string, kind string) {
+		key := strings.ToLower(name)
+		out, within := outer.Values(name), p.fields.Values(name)
+		if done[key] || len(all) >= maxDifferences || same(out, within) {
+			return
+		}
+		done[key] = true
+		if len(p.outer.Fields()) > 0 && same(out, p.outer.Values(name)) {
+			kind = Obscured
+		}
+		all = append(all, HeaderDifference{Field: name, Kind: kind, Outer: joined(out), Protected: joined(within)})
+	}
+	for _, f := range p.fields.Fields() {
+		kind := Altered
+		if _, outside := outer.Get(f.Name); !outside {
+			kind = Removed
+		}
+		add(f.Name, kind)
+	}
+	for _, f := range outer.Fields() {
+		if _, within := p.fields.Get(f.Name); !within && p.complete() && authorsOwn(f.Name) {
+			add(f.Name, Added)
+		}
+	}
+	return all
+}
+
+// joined is values as a report shows them.
+func joined(values []string) string {
+	var all []string
+	for _, v := range values {
+		all = append(all, shown(v))
+	}
+	s := strings.Join(all, ", ")
+	if len(s) > maxShownValue {
+		s = strings.ToValidUTF8(s[:maxShownValue], "")
+	}
+	return s
+}
