@@ -27,11 +27,11 @@ func encodeKeyAgree(random io.Reader, c *x509.Certificate, contentKey []byte, so
 	defer clear(e.secret)
 	scheme, _ := agreementByOID(e.scheme)
 	how := algorithm{oid: wrapOID(len(contentKey))}
-	ukm := make([]byte, len(contentKey)) // RFC 5753, 3.1.1: SHOULD be there
-	if _, err := io.ReadFull(random, ukm); err != nil {
-		return nil, fmt.Errorf("cms: random numbers: %w", err)
+	ukm, field, err := newUKM(random, scheme, len(contentKey))
+	if err != nil {
+		return nil, err
 	}
-	kek := scheme.derive(e.secret, sharedInfo(how, ukm, len(contentKey)), len(contentKey))
+	kek := scheme.derive(e.secret, ukm, sharedInfo(how, ukm, len(contentKey)), len(contentKey))
 	defer clear(kek)
 	wrapped, err := wrapKey(kek, contentKey)
 	if err != nil {
@@ -39,8 +39,21 @@ func encodeKeyAgree(random io.Reader, c *x509.Certificate, contentKey []byte, so
 	}
 	id := sequence(c.RawIssuer, integer(c.SerialNumber))
 	key := tlv(tagContextCons|1, algorithm{oid: e.oid}.encode(), bitString(e.point))
-	return tlv(tagContextCons|1, smallInteger(3), tlv(tagContextCons, key), tlv(tagContextCons|1, octetString(ukm)),
+	return tlv(tagContextCons|1, smallInteger(3), tlv(tagContextCons, key), field,
 		algorithm{e.scheme, how.encode()}.encode(), sequence(sequence(id, octetString(wrapped)))), nil
+}
+
+// newUKM is keying material of size bytes and the field it stands in. RFC 5753, 3.1.1 says that it SHOULD be there. With
+// HKDF it is left out, as it may be (RFC 8418, 3.2): not every program takes it for the salt that it then is.
+func newUKM(random io.Reader, scheme agreementScheme, size int) (ukm, field []byte, err error) {
+	if scheme.hkdf {
+		return nil, nil, nil
+	}
+	ukm = make([]byte, size)
+	if _, err := io.ReadFull(random, ukm); err != nil {
+		return nil, nil, fmt.Errorf("cms: random numbers: %w", err)
+	}
+	return ukm, tlv(tagContextCons|1, octetString(ukm)), nil
 }
 
 // ephemeral is a key that lives for one recipient of one message, and what it agreed on.
@@ -147,8 +160,8 @@ func readKeyAgree(der []byte) (a keyAgree, listed []RecipientInfo, usable bool) 
 	name, known := a.readScheme(how)
 	for !list.Empty() {
 		key, ok := readWrappedKey(&list)
-		if a.keys = append(a.keys, key); !ok {
-			usable = false
+		if ok {
+			a.keys = append(a.keys, key)
 		}
 		listed = append(listed, RecipientInfo{Kind: "kari", ID: key.id, Algorithm: name})
 	}
@@ -175,7 +188,7 @@ func (a *keyAgree) readScheme(how algorithm) (name string, known bool) {
 	return "ecdh", known
 }
 
-// readWrappedKey takes a RecipientEncryptedKey. What it does not understand of it has no identifier.
+// readWrappedKey takes a RecipientEncryptedKey. One that it does not understand may be followed by others.
 func readWrappedKey(list *cryptobyte.String) (key wrappedKey, ok bool) {
 	var one, id cryptobyte.String
 	if !list.ReadASN1(&one, cryptobyte_asn1.SEQUENCE) {

@@ -46,12 +46,12 @@ func agreementByOID(oid string) (agreementScheme, bool) {
 	return agreementScheme{}, false
 }
 
-// derive makes a key of size bytes from a shared secret.
-func (s agreementScheme) derive(secret, info []byte, size int) []byte {
+// derive makes a key of size bytes from a shared secret. With HKDF the ukm is its salt as well as a part of info.
+func (s agreementScheme) derive(secret, ukm, info []byte, size int) []byte {
 	if !s.hkdf {
 		return x963(s.hash.New(), secret, info, size)
 	}
-	key, err := hkdf.Key(func() hash.Hash { return s.hash.New() }, secret, nil, string(info), size)
+	key, err := hkdf.Key(func() hash.Hash { return s.hash.New() }, secret, ukm, string(info), size)
 	if err != nil {
 		panic("cms: " + err.Error()) // never: size is that of an AES key
 	}

@@ -115,7 +115,7 @@ func (k *keyring) agree(a *keyAgree, key Key, wrapped [][]byte) ([]byte, bool) {
 	}
 	defer clear(secret)
 	for _, info := range a.sharedInfos() {
-		kek := a.scheme.derive(secret, info, wrapSize(a.wrap.oid))
+		kek := a.scheme.derive(secret, a.ukm, info, wrapSize(a.wrap.oid))
 		for _, w := range wrapped {
 			if plain, ok := unwrapKey(kek, w, k.size); ok {
 				return plain, true
