@@ -5,14 +5,11 @@ import (
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha1"
 	"crypto/x509"
 	"math/big"
 	"sync"
 
-	"github.com/ProtonMail/go-crypto/brainpool"
 	"github.com/siegel-mail/siegel/internal/x509x"
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -21,19 +18,13 @@ import (
 // agreeing are the parties whose keys are neither signing keys nor of crypto/x509, made once for all tests.
 var agreeing = sync.OnceValue(func() map[string]party {
 	made := map[string]party{}
-	for name, curve := range map[string]elliptic.Curve{"bp256": brainpool.P256r1(), "bp384": brainpool.P384r1(), "bp512": brainpool.P512r1()} {
-		key, err := ecdsa.GenerateKey(curve, rand.Reader)
-		if err != nil {
-			panic(err)
+	for _, name := range []string{"bp256", "bp384", "bp512", "x25519", "x25519b"} {
+		switch key := testKeys()[name].(type) {
+		case *ecdsa.PrivateKey:
+			made[name] = withKey(name, &key.PublicKey, key)
+		case *ecdh.PrivateKey:
+			made[name] = withKey(name, key.PublicKey(), key)
 		}
-		made[name] = withKey(name, &key.PublicKey, key)
-	}
-	for _, name := range []string{"x25519", "x25519b"} {
-		key, err := ecdh.X25519().GenerateKey(rand.Reader)
-		if err != nil {
-			panic(err)
-		}
-		made[name] = withKey(name, key.PublicKey(), key)
 	}
 	return made
 })

@@ -268,7 +268,7 @@ func (d *Decrypter) whole() ([]byte, error) {
 	p := d.buf[:0]
 	for {
 		p = slices.Grow(p, readBuffer)
-		n, err := d.content.Read(p[len(p):min(cap(p), d.l.WholeBytes+1)])
+		n, err := d.content.Read(p[len(p):cap(p)])
 		switch p = p[:len(p)+n]; {
 		case len(p) > d.l.WholeBytes:
 			return nil, fmt.Errorf("%w: more than %d bytes of content under %s", ErrLimit, d.l.WholeBytes, d.cipher.spec.name)

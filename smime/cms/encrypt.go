@@ -167,7 +167,7 @@ func (e *encrypter) Write(p []byte) (int, error) {
 	for done := 0; e.err == nil; {
 		n := copy(e.free(), p[done:])
 		e.buf = e.buf[:len(e.buf)+n]
-		if done += n; len(e.buf) == e.full {
+		if done += n; len(e.buf) >= e.full {
 			e.flush()
 		} else if done == len(p) {
 			e.written += int64(len(p))
@@ -177,11 +177,11 @@ func (e *encrypter) Write(p []byte) (int, error) {
 	return 0, e.err
 }
 
-// free is where more plaintext goes to: some bytes, and no more than make buf full.
+// free is where more plaintext goes to.
 func (e *encrypter) free() []byte {
 	if e.full > contentBuffer {
 		e.buf = slices.Grow(e.buf, readBuffer+chacha20poly1305.Overhead)
-		return e.buf[len(e.buf):min(cap(e.buf)-chacha20poly1305.Overhead, e.full)]
+		return e.buf[len(e.buf) : cap(e.buf)-chacha20poly1305.Overhead]
 	}
 	return e.buf[len(e.buf):e.full]
 }
@@ -195,7 +195,7 @@ func (e *encrypter) ReadFrom(r io.Reader) (total int64, err error) {
 			e.err = errSize
 			return total, e.err
 		}
-		if e.buf = e.buf[:len(e.buf)+n]; len(e.buf) == e.full {
+		if e.buf = e.buf[:len(e.buf)+n]; len(e.buf) >= e.full {
 			e.flush()
 		}
 		if err == io.EOF {

@@ -3,9 +3,6 @@ package cms
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -20,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // party is a certificate with its key.
@@ -80,27 +79,27 @@ func (o opaqueDecrypter) Decrypt(r io.Reader, text []byte, opts crypto.Decrypter
 	return o.key.Decrypt(r, text, opts)
 }
 
-// parties are made once for all tests: RSA keys take their time.
-var parties = sync.OnceValue(func() map[string]party {
-	made := map[string]party{}
-	keys := map[string]func() (crypto.Signer, error){
-		"rsa":      func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
-		"rsa2":     func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
-		"rsa3072":  func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 3072) },
-		"p256":     func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
-		"p384":     func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) },
-		"p521":     func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P521(), rand.Reader) },
-		"ed25519":  func() (crypto.Signer, error) { _, k, err := ed25519.GenerateKey(rand.Reader); return k, err },
-		"stranger": func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
+// testKeys are private keys that everyone knows, by name: making RSA keys takes its time, and what fuzzing found for a
+// key is worth something only as long as the key is the same.
+var testKeys = sync.OnceValue(func() map[string]crypto.PrivateKey {
+	keys := map[string]crypto.PrivateKey{}
+	data, err := os.ReadFile(filepath.Join("testdata", "keys.pem"))
+	if err != nil {
+		panic(err)
 	}
-	serial := int64(1000)
-	for name, make := range keys {
-		key, err := make()
-		if err != nil {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if keys[block.Headers["Name"]], err = x509x.ParsePrivateKey(block.Bytes); err != nil {
 			panic(err)
 		}
-		serial++
-		made[name] = certify(name, key, serial, nil)
+	}
+	return keys
+})
+
+// parties are made once for all tests, the same certificates each time but for their signatures.
+var parties = sync.OnceValue(func() map[string]party {
+	made := map[string]party{}
+	for i, name := range []string{"rsa", "rsa2", "rsa3072", "p256", "p384", "p521", "ed25519", "stranger"} {
+		made[name] = certify(name, testKeys()[name].(crypto.Signer), 1001+int64(i), nil)
 	}
 	return made
 })

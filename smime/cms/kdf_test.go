@@ -39,7 +39,7 @@ func TestDeriveOpenSSL(t *testing.T) {
 // TestSharedInfo has the octets of ECC-CMS-SharedInfo.
 func TestSharedInfo(t *testing.T) {
 	for want, got := range map[string][]byte{
-		"3015300b0609608648016503040105" + "a206040400000080":                         sharedInfo(algorithm{oid: oidAES128Wrap}, nil, 16),
+		"3015300b0609608648016503040105" + "a206040400000080":                           sharedInfo(algorithm{oid: oidAES128Wrap}, nil, 16),
 		"301d300d06096086480165030401" + "2d0500" + "a0040402abcd" + "a206040400000100": sharedInfo(algorithm{oidAES256Wrap, null()}, []byte{0xab, 0xcd}, 32),
 	} {
 		if hex.EncodeToString(got) != want {

@@ -3,6 +3,7 @@ package cms
 import (
 	"bytes"
 	"crypto"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -123,7 +124,7 @@ func TestOAEPKey(t *testing.T) {
 func TestKeptKey(t *testing.T) {
 	plain := get(t, "rsa")
 	for _, oaep := range []bool{false, true} {
-		info, err := encodeKeyTrans(nil, toOAEP(oaep, plain)[0], make([]byte, 32))
+		info, err := encodeKeyTrans(rand.Reader, toOAEP(oaep, plain)[0], make([]byte, 32))
 		if err != nil {
 			t.Fatal(err)
 		}

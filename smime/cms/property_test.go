@@ -87,7 +87,7 @@ func TestAnyBER(t *testing.T) {
 func TestAnyEnvelope(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var people []party
-		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"rsa", "rsa2", "rsa3072"}), 1, 3, rapid.ID).Draw(rt, "people") {
+		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"rsa", "rsa2", "rsa3072", "p256", "p384", "p521", "bp256", "x25519", "x25519b"}), 1, 4, rapid.ID).Draw(rt, "people") {
 			people = append(people, get(t, name))
 		}
 		content := rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(rt, "content")
@@ -95,6 +95,8 @@ func TestAnyEnvelope(t *testing.T) {
 			Recipients: toOAEP(rapid.Bool().Draw(rt, "oaep"), people...),
 			Algorithm:  rapid.SampledFrom(algorithms()).Draw(rt, "algorithm"),
 			Size:       int64(len(content)),
+
+			SoftwareBrainpool: true,
 		}
 		message := rewrite(rt, encrypt(t, o, content), tagContext)
 		for _, p := range people {

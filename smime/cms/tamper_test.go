@@ -23,11 +23,19 @@ func tamper(t testing.TB, message, old, replacement []byte) []byte {
 
 // TestOneError holds that every way to fail is the same bare ErrDecrypt, at the end and not before.
 func TestOneError(t *testing.T) {
-	p := get(t, "rsa")
-	wrongKey := Key{Certificate: p.cert, Decrypter: opaqueDecrypter{get(t, "rsa2").key.(*rsa.PrivateKey)}}
-	for _, algorithm := range []Algorithm{AES256CBC, AES256GCM} {
-		for _, oaep := range []bool{false, true} {
-			o := EncryptOptions{Recipients: toOAEP(oaep, p), Algorithm: algorithm, Size: 100000}
+	r, ec := get(t, "rsa"), get(t, "p256")
+	wrongRSA := Key{Certificate: r.cert, Decrypter: opaqueDecrypter{get(t, "rsa2").key.(*rsa.PrivateKey)}}
+	wrongEC, err := NewKeyAgreement(newKari(t, ec).private, AgreementOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, algorithm := range []Algorithm{AES256CBC, AES256GCM, ChaCha20Poly1305} {
+		for kind, to := range map[string][]Recipient{"v1.5": to(r), "oaep": toOAEP(true, r), "ecdh": to(ec)} {
+			p, wrongKey := r, wrongRSA
+			if kind == "ecdh" {
+				p, wrongKey = ec, Key{Certificate: ec.cert, Agreement: wrongEC}
+			}
+			o := EncryptOptions{Recipients: to, Algorithm: algorithm, Size: 100000}
 			message := encrypt(t, o, text(100000))
 			flipped := bytes.Clone(message)
 			flipped[len(flipped)-40]++ // the padding's block, or the tag's text
@@ -37,14 +45,14 @@ func TestOneError(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s: NewDecrypter tells: %v", algorithm, err)
 				}
-				if n, err := io.Copy(io.Discard, d); err == ErrDecrypt && n > 60000 {
+				if n, err := io.Copy(io.Discard, d); err == ErrDecrypt && (n > 60000 || algorithm == ChaCha20Poly1305) {
 					fails++
 				}
 			}
 			if fails < 6 {
-				t.Errorf("%s, oaep %v: a wrong key fails %d times of 8", algorithm, oaep, fails)
+				t.Errorf("%s, %s: a wrong key fails %d times of 8", algorithm, kind, fails)
 			}
-			if algorithm == AES256GCM {
+			if algorithm != AES256CBC {
 				if _, _, err := decrypt(flipped, finder(p)); err != ErrDecrypt {
 					t.Errorf("changed ciphertext: %v", err)
 				}
@@ -55,20 +63,22 @@ func TestOneError(t *testing.T) {
 
 // TestPadding goes through every last block there can be around right ones.
 func TestPadding(t *testing.T) {
-	for n := range 256 {
-		for broken := -1; broken < blockSize-1; broken++ {
-			block := bytes.Repeat([]byte{0x99}, blockSize)
-			for i := range min(n, blockSize) {
-				block[blockSize-1-i] = byte(n)
+	for n := range 2 * 256 {
+		size := 8 << (n >> 8) // of a block
+		n &= 0xff
+		for broken := -1; broken < size-1; broken++ {
+			block := bytes.Repeat([]byte{0x99}, size)
+			for i := range min(n, size) {
+				block[size-1-i] = byte(n)
 			}
-			block[blockSize-1] = byte(n)
-			want := n >= 1 && n <= 16
+			block[size-1] = byte(n)
+			want := n >= 1 && n <= size
 			if broken >= 0 {
 				block[broken] ^= 0x40
-				want = want && broken < blockSize-n
+				want = want && broken < size-n
 			}
-			if size, good := padding(block); (good == 1) != want || want && size != n {
-				t.Fatalf("padding %d, broken at %d: %d %d", n, broken, size, good)
+			if found, good := padding(block); (good == 1) != want || want && found != n {
+				t.Fatalf("padding %d, broken at %d of %d: %d %d", n, broken, size, found, good)
 			}
 		}
 	}
