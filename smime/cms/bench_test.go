@@ -130,6 +130,33 @@ func BenchmarkDecryptCBC(b *testing.B)    { benchmarkDecrypt(b, AES256CBC, true)
 func BenchmarkDecryptCBCBER(b *testing.B) { benchmarkDecrypt(b, AES256CBC, false) }
 func BenchmarkDecryptGCM(b *testing.B)    { benchmarkDecrypt(b, AES256GCM, true) }
 
+// BenchmarkAgree is encryption of 4 KB for one recipient, and decryption by him, by the kind of key: what the key costs.
+func BenchmarkAgree(b *testing.B) {
+	content := text(4 << 10)
+	for _, name := range []string{"rsa", "p256", "p384", "p521", "x25519", "bp256"} {
+		p := get(b, name)
+		o := EncryptOptions{Recipients: to(p), Algorithm: AES256GCM, Size: int64(len(content)), SoftwareBrainpool: true}
+		b.Run("encrypt/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				encrypt(b, o, content)
+			}
+		})
+		message, keys := encrypt(b, o, content), finder(p)
+		b.Run("decrypt/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := decrypt(message, keys); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkEncryptChaCha(b *testing.B) { benchmarkEncrypt(b, ChaCha20Poly1305) }
+func BenchmarkDecryptChaCha(b *testing.B) { benchmarkDecrypt(b, ChaCha20Poly1305, true) }
+
 // BenchmarkMozilla is what go.mozilla.org/pkcs7 takes for the same.
 func BenchmarkMozilla(b *testing.B) {
 	p := get(b, "rsa")

@@ -2,6 +2,9 @@ package cms_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -47,6 +50,46 @@ func Example() {
 	// Output: Meet me at noon. <nil> aes256-gcm
 }
 
+// ExampleNewKeyAgreement encrypts for a key on an elliptic curve, and for one that is RSA's.
+func ExampleNewKeyAgreement() {
+	rsaKey, rsaCert := identity()
+	key, cert := curveIdentity()
+
+	var sealed bytes.Buffer
+	w, err := cms.NewEncrypter(&sealed, cms.EncryptOptions{
+		Recipients: []cms.Recipient{{Certificate: cert}, {Certificate: rsaCert, OAEP: &cms.OAEPOptions{}}},
+		Algorithm:  cms.AES128GCM,
+		Size:       -1,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	io.WriteString(w, "For both.")
+	if err := w.Close(); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	agreement, err := cms.NewKeyAgreement(key, cms.AgreementOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, key := range []cms.Key{{Certificate: cert, Agreement: agreement}, {Certificate: rsaCert, Decrypter: rsaKey}} {
+		d, err := cms.NewDecrypter(bytes.NewReader(sealed.Bytes()), cms.DecryptOptions{Keys: func([]cms.RecipientID) []cms.Key { return []cms.Key{key} }})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		plain, err := io.ReadAll(d)
+		fmt.Println(string(plain), err)
+	}
+	// Output:
+	// For both. <nil>
+	// For both. <nil>
+}
+
 // ExampleVerifyDetached signs and verifies content that is not in the signature.
 func ExampleVerifyDetached() {
 	key, cert := identity()
@@ -75,13 +118,26 @@ func ExampleVerifyDetached() {
 	// Output: Bob rsa-sha256 <nil>
 }
 
-// identity is a key with its certificate.
+// identity is an RSA key with its certificate.
 func identity() (*rsa.PrivateKey, *x509.Certificate) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Bob"},
+	return key, certificate(key, 1)
+}
+
+// curveIdentity is a key on P-256 with its certificate.
+func curveIdentity() (*ecdsa.PrivateKey, *x509.Certificate) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return key, certificate(key, 2)
+}
+
+func certificate(key crypto.Signer, serial int64) *x509.Certificate {
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "Bob"},
 		NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -91,5 +147,5 @@ func identity() (*rsa.PrivateKey, *x509.Certificate) {
 	if err != nil {
 		panic(err)
 	}
-	return key, cert
+	return cert
 }

@@ -2,6 +2,7 @@ package cms
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -117,19 +118,20 @@ func checkSigned(t *testing.T, signed *Signed, original bool) {
 	}
 }
 
-// fuzzEnvelope decrypts anything with a key that some seeds are for.
+// fuzzEnvelope decrypts anything with keys of every kind, which seeds are for.
 func fuzzEnvelope(f *testing.F, algorithms ...Algorithm) {
-	p := get(f, "rsa")
+	everyone := []party{get(f, "rsa"), get(f, "rsa2"), get(f, "p256"), get(f, "p521"), get(f, "bp256"), get(f, "x25519")}
 	for _, algorithm := range algorithms {
 		for _, size := range []int64{100, -1} {
-			o := EncryptOptions{Recipients: to(p), Algorithm: algorithm, Size: size}
-			f.Add(encrypt(f, o, text(100)))
-			o.Recipients = toOAEP(true, p)
-			f.Add(encrypt(f, o, text(100)))
+			o := EncryptOptions{Algorithm: algorithm, Size: size, SoftwareBrainpool: true}
+			for _, recipients := range [][]Recipient{to(everyone[0]), toOAEP(true, everyone[0]), to(everyone[2]), to(everyone[4]), to(everyone[5]), toOAEP(true, everyone...)} {
+				o.Recipients = recipients
+				f.Add(encrypt(f, o, text(100)))
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		plain, info, err := decrypt(data, finder(p, get(t, "rsa2")))
+		plain, info, err := decryptWith(data, DecryptOptions{Keys: finder(everyone...), Legacy: true, Limits: Limits{WholeBytes: 1 << 20}})
 		known(t, err)
 		if errors.Is(err, ErrDecrypt) && err != ErrDecrypt {
 			t.Fatalf("ErrDecrypt says more: %v", err)
@@ -140,11 +142,70 @@ func fuzzEnvelope(f *testing.F, algorithms ...Algorithm) {
 		if err == nil && info.Authenticated && !bytes.Equal(plain, text(100)) {
 			t.Fatal("other content is authentic")
 		}
+		if err == nil && info.Authenticated != (info.Type == AuthEnveloped) {
+			t.Fatalf("%+v", info)
+		}
 	})
 }
 
 // FuzzEnveloped is for EnvelopedData.
-func FuzzEnveloped(f *testing.F) { fuzzEnvelope(f, AES128CBC, AES256CBC) }
+func FuzzEnveloped(f *testing.F) {
+	for _, name := range []string{"p256", "x25519"} {
+		f.Add(zeroKeyMessage(f, newKari(f, get(f, name)).info(f)))
+	}
+	spec, _ := cipherByOID(oidDESEDE3CBC)
+	info, err := encodeKeyTrans(rand.Reader, to(get(f, "rsa"))[0], make([]byte, 24))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append(envelopeHead(contentAlgorithm{spec: spec, iv: make([]byte, 8)}, 0, setOf(info), 16), make([]byte, 16)...))
+	fuzzEnvelope(f, AES128CBC, AES256CBC)
+}
 
 // FuzzAuthEnveloped is for AuthEnvelopedData.
-func FuzzAuthEnveloped(f *testing.F) { fuzzEnvelope(f, AES128GCM, AES256GCM) }
+func FuzzAuthEnveloped(f *testing.F) { fuzzEnvelope(f, AES128GCM, AES256GCM, ChaCha20Poly1305) }
+
+// FuzzRecipientInfo reads anything as a recipient info and has every key try it. A key that comes out is the one that a
+// seed holds, for key wrap and OAEP know it from others.
+func FuzzRecipientInfo(f *testing.F) {
+	everyone := []party{get(f, "rsa"), get(f, "p256"), get(f, "p384"), get(f, "bp256"), get(f, "x25519")}
+	key := bytes.Repeat([]byte{0x5a}, 16)
+	for _, r := range append(toOAEP(true, everyone...), to(everyone[0])...) {
+		info, err := EncryptOptions{Rand: rand.Reader, SoftwareBrainpool: true}.recipientInfo(r, key)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(info)
+	}
+	for _, name := range []string{"p256", "x25519"} {
+		k := newKari(f, get(f, name))
+		k.ukm, k.ids, k.key = []byte("ukm"), [][]byte{dated(get(f, name)), k.recipient}, 16
+		k.origin.parameters = null()
+		f.Add(k.info(f))
+	}
+	keys := finder(everyone...)(nil)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		der, err := reader(data).raw(1 << 12)
+		if known(t, err); err != nil {
+			return
+		}
+		k := &keyring{keys: keys, size: len(key)}
+		if a, listed, usable := readKeyAgree(der); usable {
+			k.agreements = append(k.agreements, a)
+			if len(listed) < len(a.keys) {
+				t.Fatalf("%d recipients are listed of %d", len(listed), len(a.keys))
+			}
+		}
+		if transport, _, usable := readKeyTrans(der); usable {
+			k.transports = append(k.transports, transport)
+		}
+		for _, get := range []func() ([]byte, bool){k.fromOAEP, k.fromAgreement} {
+			if got, ok := get(); ok && !bytes.Equal(got, key) && !bytes.Equal(got, make([]byte, len(key))) {
+				t.Fatalf("a key of nobody: %x", got)
+			}
+		}
+		if k.attempts > maxAttempts {
+			t.Fatalf("%d calls of private keys", k.attempts)
+		}
+	})
+}

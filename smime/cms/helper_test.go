@@ -273,7 +273,11 @@ func encrypt(t testing.TB, o EncryptOptions, content []byte) []byte {
 
 // decrypt reads all of an envelope.
 func decrypt(message []byte, find KeyFinder) ([]byte, EnvelopeInfo, error) {
-	d, err := NewDecrypter(bytes.NewReader(message), DecryptOptions{Keys: find})
+	return decryptWith(message, DecryptOptions{Keys: find})
+}
+
+func decryptWith(message []byte, o DecryptOptions) ([]byte, EnvelopeInfo, error) {
+	d, err := NewDecrypter(bytes.NewReader(message), o)
 	if d == nil {
 		return nil, EnvelopeInfo{}, err
 	}
