@@ -17,8 +17,8 @@ func encodeAttribute(oid string, value []byte) []byte {
 	return sequence(objectIdentifier(oid), tlv(tagSet, value))
 }
 
-// signedAttributes is the SET OF Attribute that signer signs for content with the given digest (RFC 8551, 2.5).
-func signedAttributes(signer Signer, o SignOptions, spec signatureSpec, digest []byte) []byte {
+// attributes is the SET OF Attribute that signer signs for content with the given digest (RFC 8551, 2.5).
+func (s *signing) attributes(signer Signer, spec signatureSpec, digest []byte) []byte {
 	attributes := [][]byte{
 		encodeAttribute(oidContentType, objectIdentifier(oidData)),
 		encodeAttribute(oidMessageDigest, octetString(digest)),
@@ -26,11 +26,11 @@ func signedAttributes(signer Signer, o SignOptions, spec signatureSpec, digest [
 		encodeAttribute(oidAlgorithmProtection, sequence(
 			algorithm{oid: spec.digest.oid}.encode(), retag(encodeSignature(spec), tagContextCons|1))),
 	}
-	if !o.Time.IsZero() {
-		attributes = append(attributes, encodeAttribute(oidSigningTime, timeValue(o.Time)))
+	if !s.o.Time.IsZero() {
+		attributes = append(attributes, encodeAttribute(oidSigningTime, timeValue(s.o.Time)))
 	}
-	if list, _ := o.Capabilities.encode(); list != nil { // newSigning had no error of it
-		attributes = append(attributes, encodeAttribute(oidCapabilities, list))
+	if s.capabilities != nil {
+		attributes = append(attributes, encodeAttribute(oidCapabilities, s.capabilities))
 	}
 	return setOf(attributes...)
 }

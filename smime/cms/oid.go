@@ -104,21 +104,36 @@ const (
 	oidRC2CBC           = "1.2.840.113549.3.2"
 )
 
-// objectIdentifier is the element of a dotted object identifier of this package.
+// objectIdentifier is the element of a dotted object identifier of this package (X.690, 8.19).
 func objectIdentifier(dotted string) []byte {
-	var oid asn1.ObjectIdentifier
+	out := make([]byte, 2, 16)
+	first, place := 0, 0
 	for arc := range strings.SplitSeq(dotted, ".") {
 		n, err := strconv.Atoi(arc)
-		if err != nil {
-			panic("cms: " + dotted + " is no object identifier") // never: only the constants above come here
+		if err != nil || n < 0 {
+			panic("cms: " + dotted + " is no object identifier") // never: only constants come here
 		}
-		oid = append(oid, n)
+		switch place++; place {
+		case 1:
+			first = n
+		case 2:
+			out = appendBase128(out, 40*first+n)
+		default:
+			out = appendBase128(out, n)
+		}
 	}
-	b, err := asn1.Marshal(oid)
-	if err != nil {
-		panic("cms: " + dotted + " is no object identifier") // never, as above
+	out[0], out[1] = tagOID, byte(len(out)-2) // none of them is as long as 128
+	return out
+}
+
+// appendBase128 appends n in groups of seven bits, all but the last marked.
+func appendBase128(out []byte, n int) []byte {
+	for shift := 28; shift > 0; shift -= 7 {
+		if n>>shift != 0 {
+			out = append(out, 0x80|byte(n>>shift))
+		}
 	}
-	return b
+	return append(out, byte(n&0x7f))
 }
 
 // algorithm is an AlgorithmIdentifier (RFC 5280, 4.1.1.2).

@@ -67,16 +67,19 @@ type signing struct {
 	o      SignOptions
 	specs  []signatureSpec // of o.Signers
 	hashes map[crypto.Hash]hash.Hash
+
+	capabilities []byte // the value of the attribute; nil: none
 }
 
 func newSigning(o SignOptions) (*signing, error) {
 	if len(o.Signers) == 0 {
 		return nil, fmt.Errorf("%w: nobody is to sign", ErrUnsupported)
 	}
-	if _, err := o.Capabilities.encode(); err != nil {
+	capabilities, err := o.Capabilities.encode()
+	if err != nil {
 		return nil, err
 	}
-	s := &signing{o: o, hashes: map[crypto.Hash]hash.Hash{}}
+	s := &signing{o: o, capabilities: capabilities, hashes: map[crypto.Hash]hash.Hash{}}
 	for _, signer := range o.Signers {
 		spec, err := signer.check(o.SoftwareBrainpool)
 		if err != nil {
@@ -126,7 +129,7 @@ func (s *signing) signerInfos() ([]byte, error) {
 	for i, spec := range s.specs {
 		digest := s.hashes[spec.digest.hash].Sum(nil)
 		var err error
-		if infos[i], err = s.o.Signers[i].info(s.o, spec, digest); err != nil {
+		if infos[i], err = s.info(s.o.Signers[i], spec, digest); err != nil {
 			return nil, err
 		}
 	}
@@ -134,16 +137,16 @@ func (s *signing) signerInfos() ([]byte, error) {
 }
 
 // info signs and returns the SignerInfo (RFC 5652, 5.3).
-func (s Signer) info(o SignOptions, spec signatureSpec, digest []byte) ([]byte, error) {
-	attributes := signedAttributes(s, o, spec, digest)
-	signature, err := spec.sign(s.Key, attributes)
+func (s *signing) info(signer Signer, spec signatureSpec, digest []byte) ([]byte, error) {
+	attributes := s.attributes(signer, spec, digest)
+	signature, err := spec.sign(signer.Key, attributes)
 	if err != nil {
 		return nil, fmt.Errorf("cms: signing: %w", err)
 	}
-	if err := s.checkSignature(spec, attributes, signature); err != nil {
+	if err := signer.checkSignature(spec, attributes, signature); err != nil {
 		return nil, err
 	}
-	return s.encodeInfo(spec, attributes, signature), nil
+	return signer.encodeInfo(spec, attributes, signature), nil
 }
 
 // checkSignature verifies a signature that an opaque key made: cards and services were seen to answer with
@@ -185,7 +188,7 @@ func (s *signing) signerInfosSize() (size int64, known bool) {
 		if !fixed {
 			return 0, false
 		}
-		attributes := signedAttributes(signer, s.o, spec, make([]byte, spec.digest.hash.Size()))
+		attributes := s.attributes(signer, spec, make([]byte, spec.digest.hash.Size()))
 		size += int64(len(signer.encodeInfo(spec, attributes, make([]byte, n))))
 	}
 	return tlvSize(size), true
