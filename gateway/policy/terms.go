@@ -44,16 +44,27 @@ func fill[T comparable](to *T, from T) {
 	}
 }
 
-// Terms returns how mail to a recipient of in is protected, and what decided on the profile. It depends on who
-// writes to whom and on the kind of the message, not on certificates and flags.
-func (p *Policy) Terms(in Input, r Recipient) (t Terms, profileRule string) {
-	d := direction(in.Internal, r.Local)
-	if d == mail.Incoming {
-		return Terms{}, ByDefault
+// Terms returns how mail to each recipient of in is protected, in their order. It depends on who writes to whom and on the kind
+// of the message, not on certificates and flags.
+func (p *Policy) Terms(in Input) []Terms {
+	candidates := map[mail.Direction][]*Rule{}
+	out := make([]Terms, len(in.Recipients))
+	for i, r := range in.Recipients {
+		d := direction(in.Internal, r.Local)
+		if d == mail.Incoming {
+			continue
+		}
+		rules, ok := candidates[d]
+		if !ok {
+			rules = p.from(d, in.From)
+			candidates[d] = rules
+		}
+		out[i], _ = p.terms(rules, in.Kind, r)
 	}
-	return p.terms(p.from(d, in.From), in.Kind, r)
+	return out
 }
 
+// terms also returns what decided on the profile.
 func (p *Policy) terms(rules []*Rule, kind Kind, r Recipient) (t Terms, profileRule string) {
 	to := lower(r.Address)
 	profileRule = ByDefault

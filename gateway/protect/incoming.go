@@ -63,6 +63,9 @@ func (p *Protector) open(ctx context.Context, c queue.Claim, stored smime.Source
 		Keys: k.find, Judge: p.judge, Scratch: p.scratch, Now: p.o.Now(),
 		Limits: smime.Limits{Header: incomingHeader},
 	}
+	if o.Legacy, err = p.legacy(stored); err != nil {
+		return nil, nil, err
+	}
 	opened, err = smime.Open(ctx, stored, o)
 	away := k.awayOf(opened, err)
 	if away == nil || ctx.Err() != nil {
@@ -190,6 +193,9 @@ func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened, late *Away) {
 			e.SignedBy = fmt.Sprintf("%s (serial %s)", s.Address, s.Serial)
 		}
 	}
+	if o.Headers != nil {
+		e.Layers = append(e.Layers, "headers; "+headers(o.Headers))
+	}
 	if late != nil {
 		e.Reply = "not decrypted, since the key did not come back in time: " + late.Error()
 	}
@@ -212,7 +218,7 @@ func (p *Protector) annotate(o *smime.Opened) (mail.Content, error) {
 		}
 	}
 	if o.Headers != nil {
-		if err := header.InsertTop("X-Siegel-Headers", headersField(o.Headers)); err != nil {
+		if err := header.InsertTop(HeadersField, headers(o.Headers)); err != nil {
 			return nil, err
 		}
 	}

@@ -65,6 +65,7 @@ func (p *Protector) learn(ctx context.Context, o *smime.Opened) {
 		}
 		for _, s := range l.Signers {
 			can := smime.KnownCapabilities(s.Capabilities)
+			can.Headers = readsHeaders(o)
 			if s.Verdict != smime.Valid || s.Certificate == nil || can.IsZero() {
 				continue
 			}

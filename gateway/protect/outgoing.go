@@ -188,9 +188,10 @@ func (p *Protector) input(d *draft) policy.Input {
 		if d.atLeast != nil {
 			to.AtLeast = d.atLeast[i]
 		}
-		terms, _ := p.o.Policy.Terms(in, to)
-		to.Unfit, to.UnfitSigner = d.unfit(terms, k)
 		in.Recipients = append(in.Recipients, to)
+	}
+	for i, terms := range p.o.Policy.Terms(in) {
+		in.Recipients[i].Unfit, in.Recipients[i].UnfitSigner = d.unfit(terms, d.known[i])
 	}
 	return in
 }
