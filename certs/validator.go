@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"crypto/dsa" //lint:ignore SA1019 only to say that a path rests on it, never to accept one
 	"crypto/rsa"
 	"crypto/x509"
 	"slices"
@@ -109,7 +110,7 @@ func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
 }
 
 // Validate judges leaf for a purpose at a time. Intermediates come from the message, in any order and
-// any number (the first 100 count, RSA keys of usual sizes, and few on Brainpool curves); they are never trusted. With an address the certificate must bear it;
+// any number (the first 100 count, RSA and DSA keys of usual sizes, and few on Brainpool curves); they are never trusted. With an address the certificate must bear it;
 // "" asks for no match. The context is for Revocation.
 func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, p Purpose, address string, at time.Time) Result {
 	if leaf == nil || len(leaf.Raw) == 0 {
@@ -128,8 +129,14 @@ func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, interm
 // administrator has added it.
 func oversized(c *x509.Certificate) bool {
 	const bits, exponent = 8192, 65537
-	key, ok := c.PublicKey.(*rsa.PublicKey)
-	return ok && (key.N.BitLen() > bits || key.E > exponent)
+	const dsaBits, dsaGroup = 4096, 256 // p and q (FIPS 186-4, 4.2); crypto/x509 reads them of any size
+	switch key := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return key.N.BitLen() > bits || key.E > exponent
+	case *dsa.PublicKey:
+		return key.P.BitLen() > dsaBits || key.Q.BitLen() > dsaGroup
+	}
+	return false
 }
 
 // finding is one fault, or with StatusValid one remark.
