@@ -12,8 +12,10 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// maxAddresses bounds the addresses taken from one certificate.
-const maxAddresses = 1000
+const (
+	maxAddresses = 1000 // taken from one certificate
+	maxDomain    = 255  // octets (RFC 5321, 4.5.3.1.2); the ASCII form of a longer one takes quadratic time
+)
 
 // Addresses returns the mail addresses a certificate bears: SAN rfc822Name, SmtpUTF8Mailbox (RFC 8398)
 // and the subject's emailAddress (RFC 8550, 3), in this order, as they are written, each key once. The
@@ -43,9 +45,12 @@ func AddressKey(address string) string {
 		return ""
 	}
 	domain := fold(address[at+1:])
+	if len(domain) > maxDomain {
+		return ""
+	}
 	if !isASCII(domain) {
 		ascii, err := idna.Lookup.ToASCII(domain) // RFC 8398, 5
-		if err != nil {
+		if err != nil || len(ascii) > maxDomain {
 			return ""
 		}
 		domain = ascii

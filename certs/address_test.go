@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -81,6 +82,23 @@ func TestSmtpUTF8Mailbox(t *testing.T) {
 		})
 		v := certs.NewValidator(anchors, []*x509.Certificate{ca.Certificate()})
 		checkResult(t, v.Validate(context.Background(), leaf, nil, certs.Sign, "", epoch), permitted.want, "")
+	}
+}
+
+// A domain that is too long for mail is none, whatever its form; the ASCII form of one as long as a certificate may be would
+// take a minute to make.
+func TestLongDomain(t *testing.T) {
+	many := strings.Repeat("ä.", 84)
+	long := "a@" + strings.Repeat("x.", 120) + "example"
+	if got := certs.AddressKey(long); got != long {
+		t.Errorf("a long one: %q", got)
+	}
+	for name, domain := range map[string]string{
+		"ASCII": strings.Repeat("x.", 125) + "example", "UTF-8": strings.Repeat("Bücher.", 10000) + "example", "longer as ASCII": many + "de",
+	} {
+		if got := certs.AddressKey("a@" + domain); got != "" {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
 

@@ -217,7 +217,13 @@ func lowerASCII(s string) string {
 	}, s)
 }
 
+// maxDomain is the octets of a domain (RFC 5321, 4.5.3.1.2); the ASCII form of a longer one takes quadratic time.
+const maxDomain = 255
+
 func asciiDomain(d string) string {
+	if len(d) > maxDomain {
+		return lowerASCII(d)
+	}
 	if a, err := idna.Lookup.ToASCII(d); err == nil {
 		d = a
 	}
