@@ -199,13 +199,3 @@ func TestSize(t *testing.T) {
 		}
 	}
 }
-
-func TestEscapeJSON(t *testing.T) {
-	for in, want := range map[string]string{
-		"{\n}": "{\n}", "grün": "grün", "\u202e": `\u202e`, "\U000e0001": `\udb40\udc01`, "\u2028": `\u2028`,
-	} {
-		if got := escapeJSON(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -120,33 +117,5 @@ func printable(err error) error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-// printJSON writes v, indented, in characters that are safe on a terminal: JSON may leave more than ASCII's
-// control characters as they are.
-func printJSON(w io.Writer, v any) error {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, escapeJSON(b.String()))
-	return err
-}
-
-// escapeJSON escapes what is not printable; outside strings JSON has nothing of the kind but line ends.
-func escapeJSON(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\n' || strconv.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xFFFF:
-			hi, lo := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
+// printJSON writes v, indented, in characters that are safe on a terminal.
+func printJSON(w io.Writer, v any) error { return safetext.JSON(w, v) }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -25,7 +24,22 @@ type smimeCmd struct {
 
 // AfterApply gives the commands what they work with; kong calls it.
 func (c *smimeCmd) AfterApply(k *kong.Kong, ctx *kong.Context) error {
-	signals, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	ctx.Bind(&smimetool.Tool{Ctx: signals, In: os.Stdin, Out: io.Writer(k.Stdout), Now: time.Now})
+	t := &smimetool.Tool{Ctx: context.Background(), In: os.Stdin, Out: k.Stdout, Now: time.Now}
+	ctx.Bind(t)
+	// Whatever the command waits for, a signal ends it, and nothing stays behind. SIGPIPE: nobody reads the result.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	go func() {
+		s := <-signals
+		t.Close()
+		code := exitFailed
+		if number, ok := s.(syscall.Signal); ok {
+			code = signalled + int(number)
+		}
+		os.Exit(code)
+	}()
 	return nil
 }
+
+// signalled and the number of a signal are the exit code of what it ended, as shells have it.
+const signalled = 128

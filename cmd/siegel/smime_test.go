@@ -170,3 +170,33 @@ func TestSMIMELarge(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 }
+
+// A signal ends what waits for a message, and nothing stays behind.
+func TestSMIMESignal(t *testing.T) {
+	temp := t.TempDir()
+	cmd := command(t.TempDir(), "smime", "verify")
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write(make([]byte, 1<<20)); err != nil { // more than a pipe holds: it is being read
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) != 1 {
+		t.Errorf("scratch while it works: %v, %v", left, err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != signalled+int(syscall.SIGINT) {
+		t.Errorf("exit code %d, %v", code, err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

@@ -4,13 +4,13 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/folder"
 	"github.com/siegel-mail/siegel/internal/secret"
+	"github.com/siegel-mail/siegel/internal/x509x"
 	"github.com/siegel-mail/siegel/smime/cms"
 )
 
@@ -86,6 +86,9 @@ func (k Keys) identities() (folder.Contents, []certs.Identity, error) {
 func (k Keys) finder(ids []certs.Identity) cms.KeyFinder {
 	var keys []cms.Key
 	for _, id := range ids {
+		if r, err := x509x.RestrictionOf(id.Certificate); err != nil || r.PSSOnly {
+			continue
+		}
 		if d, ok := id.Key.(crypto.Decrypter); ok {
 			keys = append(keys, cms.Key{Certificate: id.Certificate, Decrypter: d})
 		} else if a, err := cms.NewKeyAgreement(id.Private(), cms.AgreementOptions{SoftwareBrainpool: k.SoftwareBrainpool}); err == nil {
@@ -131,19 +134,24 @@ func chosen(all []*x509.Certificate, bits x509.KeyUsage) []*x509.Certificate {
 	return some
 }
 
-// maySign are the identities that are for signing; where there is none, all.
+// maySign are the identities that are for signing, each key once and with its newest certificate; where there is
+// none, all.
 func maySign(ids []certs.Identity) []certs.Identity {
 	const bits = x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment
 	var some []certs.Identity
-	seen := map[string]bool{}
+	at := map[string]int{}
 	for _, id := range ids {
-		if id.Key == nil {
+		c := id.Certificate
+		if id.Key == nil || c.KeyUsage != 0 && c.KeyUsage&bits == 0 {
 			continue
 		}
-		key := fmt.Sprintf("%v", id.Certificate.RawSubjectPublicKeyInfo)
-		if !seen[key] && (id.Certificate.KeyUsage == 0 || id.Certificate.KeyUsage&bits != 0) {
-			seen[key] = true
+		i, seen := at[string(c.RawSubjectPublicKeyInfo)]
+		switch {
+		case !seen:
+			at[string(c.RawSubjectPublicKeyInfo)] = len(some)
 			some = append(some, id)
+		case c.NotBefore.After(some[i].Certificate.NotBefore):
+			some[i] = id
 		}
 	}
 	if len(some) == 0 {

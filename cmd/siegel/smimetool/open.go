@@ -11,6 +11,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/revocation"
+	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/smime"
 )
 
@@ -92,7 +93,7 @@ func (c *Verify) run(t *Tool) (smime.Verdict, error) {
 	}
 	defer opened.Close()
 	if c.JSON {
-		return opened.Verdict, printJSON(t.Out, opened.Report)
+		return opened.Verdict, safetext.JSON(t.Out, opened.Report)
 	}
 	return opened.Verdict, printText(t.Out, opened.Report)
 }

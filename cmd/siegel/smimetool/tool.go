@@ -3,15 +3,17 @@ package smimetool
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/smime"
 )
 
@@ -25,6 +27,7 @@ type Tool struct {
 	// of the system.
 	Temp string
 
+	mu    sync.Mutex // of dir
 	dir   string
 	spool *atrest.Spool
 }
@@ -41,12 +44,16 @@ type failure struct {
 	err  error
 }
 
-// Error is empty where everything has been said.
+// Error is empty where everything has been said. What strangers wrote in it cannot move the cursor.
 func (f *failure) Error() string {
 	if f.err == nil {
 		return ""
 	}
-	return f.err.Error()
+	lines := strings.Split(f.err.Error(), "\n")
+	for i, l := range lines {
+		lines[i] = safetext.Line(l, 0)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Unwrap returns the inner error.
@@ -68,20 +75,24 @@ func (t *Tool) scratch() (*atrest.Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("there is no place for scratch files: %w", err)
 	}
+	t.mu.Lock()
 	t.dir = dir
+	t.mu.Unlock()
 	if t.spool, err = atrest.NewSpool(dir, atrest.NewKey(), 0); err != nil {
 		return nil, err
 	}
 	return t.spool, nil
 }
 
-// Close removes what rested. It may be called more than once.
+// Close removes what rested. It may be called more than once, and at any time by a process that ends.
 func (t *Tool) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.dir == "" {
 		return nil
 	}
 	dir := t.dir
-	t.dir, t.spool = "", nil
+	t.dir = ""
 	return os.RemoveAll(dir)
 }
 
@@ -176,14 +187,7 @@ func FailJSON(w io.Writer, err error) {
 		Layers  []smime.Layer `json:"layers"`
 		Error   string        `json:"error"`
 	}{smime.Unsigned, []smime.Layer{}, err.Error()}
-	printJSON(w, out) // the error is on its way already
-}
-
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	safetext.JSON(w, out) // the error is on its way already
 }
 
 // WantsJSON reports whether a command line that could not be read asks for an answer in JSON.
