@@ -63,7 +63,7 @@ func (v *Validator) descended(dear, cheap []*x509.Certificate) []*x509.Certifica
 		issuers = issuers[1:]
 		name := string(issuer.RawSubject)
 		waiting[name] = slices.DeleteFunc(waiting[name], func(c *x509.Certificate) bool {
-			if c.CheckSignatureFrom(issuer) != nil {
+			if x509x.CheckSignatureFrom(c, issuer) != nil {
 				return false
 			}
 			issuers = append(issuers, c)

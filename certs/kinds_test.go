@@ -100,7 +100,10 @@ func TestKindsOfKeys(t *testing.T) {
 		{"small PSS", p.issue("f", "small", mailLeaf, "-sigopt", "rsa_pss_saltlen:32"), nil, small, certs.Sign, certs.StatusWeak, "an RSA key of 1024 bits"},
 		{"SHA-1 under Brainpool", p.issue("g", "bp", mailLeaf, "-sha1"), nil, bp, certs.Sign, certs.StatusWeak, "ECDSA-SHA1"},
 		{"PSS over SHA-1", p.issue("h", "rsa", mailLeaf, "-sha1", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:20"), nil, rsa, certs.Sign, certs.StatusWeak, "RSASSA-PSS over SHA-1"},
-		{"PSS with an odd salt", p.issue("i", "rsa", mailLeaf, "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:17"), nil, rsa, certs.Sign, certs.StatusUntrusted, "with parameters, that is not known here"},
+		{"PSS with an odd salt", p.issue("i", "rsa", mailLeaf, "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:17"), nil, rsa, certs.Sign, certs.StatusValid, ""},
+		{"PSS with the longest salt", p.issue("k", "rsa", mailLeaf, "-sha512", "-sigopt", "rsa_padding_mode:pss"), nil, rsa, certs.Sign, certs.StatusValid, ""},
+		{"PSS with another mask hash", p.issue("j", "rsa", mailLeaf, "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_mgf1_md:sha512"), nil, rsa, certs.Sign, certs.StatusUntrusted, "with parameters, that is not known here"},
+		{"PSS with an odd salt of another root", p.issue("i", "rsa", mailLeaf, "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:17"), nil, bp, certs.Sign, certs.StatusUntrusted, ""},
 		{"another root", p.issue("a", "bp", mailLeaf), nil, rsa, certs.Sign, certs.StatusUntrusted, ""},
 	} {
 		v := certs.NewValidator([]*x509.Certificate{c.anchor}, nil)

@@ -11,14 +11,14 @@ import (
 
 // path finds the best path from leaf to an anchor, and what is wrong with it besides purpose and address.
 func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) ([]*x509.Certificate, []finding) {
-	pool := v.pool(intermediates)
-	chains, err := v.chains(leaf, pool, at)
+	s := v.search(leaf, intermediates)
+	chains, err := s.chains(leaf, at)
 	if err == nil {
 		return v.best(ctx, chains, at)
 	}
 	// Where a path stands at another time of the leaf's life, only time is wrong.
 	for _, t := range []time.Time{leaf.NotBefore, leaf.NotAfter} {
-		if chains, otherErr := v.chains(leaf, pool, t); otherErr == nil {
+		if chains, otherErr := s.chains(leaf, t); otherErr == nil {
 			if chain, found := v.best(ctx, chains, at); len(found) > 0 {
 				return chain, found
 			}
@@ -29,6 +29,16 @@ func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermedia
 		return nil, append(found, weak...)
 	}
 	return nil, append(found, finding{StatusUntrusted, v.untrusted(leaf, err)})
+}
+
+// search is a search among the validator's certificates and those of a message.
+func (v *Validator) search(leaf *x509.Certificate, intermediates []*x509.Certificate) *search {
+	s := &search{leaf: *leaf, roots: v.anchors, intermediates: v.pool(intermediates), real: map[*x509.Certificate]*x509.Certificate{}}
+	// crypto/x509 does not know a critical SAN of other kinds of name, but Addresses reads them.
+	s.leaf.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(leaf.UnhandledCriticalExtensions),
+		func(id asn1.ObjectIdentifier) bool { return id.Equal(oidSAN()) })
+	v.standIn(s, leaf, intermediates)
+	return s
 }
 
 // pool is the validator's intermediates and those of a message.
@@ -44,15 +54,16 @@ func (v *Validator) pool(intermediates []*x509.Certificate) *x509.CertPool {
 }
 
 // chains builds and checks paths (RFC 5280, 6.1) whatever the extended key usage, which is judged apart.
-func (v *Validator) chains(leaf *x509.Certificate, pool *x509.CertPool, at time.Time) ([][]*x509.Certificate, error) {
-	shown := *leaf
-	// crypto/x509 does not know a critical SAN of other kinds of name, but Addresses reads them.
-	shown.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(leaf.UnhandledCriticalExtensions),
-		func(id asn1.ObjectIdentifier) bool { return id.Equal(oidSAN()) })
-	chains, err := shown.Verify(x509.VerifyOptions{
-		Roots: v.anchors, Intermediates: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+func (s *search) chains(leaf *x509.Certificate, at time.Time) ([][]*x509.Certificate, error) {
+	chains, err := s.leaf.Verify(x509.VerifyOptions{
+		Roots: s.roots, Intermediates: s.intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	for _, chain := range chains {
+		for i, c := range chain {
+			if real := s.real[c]; real != nil {
+				chain[i] = real
+			}
+		}
 		chain[0] = leaf
 	}
 	return chains, err

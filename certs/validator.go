@@ -51,8 +51,9 @@ type Validator struct {
 	intermediates *x509.CertPool
 	known         bySubject // the anchors and intermediates
 	isAnchor      map[string]bool
-	slow          map[string]bool // the names of those of known whose signatures take long to check
-	revocation    Revocation      // nil: nothing is looked at
+	odd           []*x509.Certificate // those of known that crypto/x509 does not verify
+	slow          map[string]bool     // the names of those of known whose signatures take long to check
+	revocation    Revocation          // nil: nothing is looked at
 }
 
 // Revocation tells which certificates are revoked (RFC 5280, 6.3). It is safe for concurrent use.
@@ -101,6 +102,11 @@ func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
 	}
 	v.known.add(anchors)
 	v.known.add(intermediates)
+	for _, c := range slices.Concat(anchors, intermediates) {
+		if odd(c) {
+			v.odd = append(v.odd, c)
+		}
+	}
 	for name, all := range v.known {
 		if slices.ContainsFunc(all, slow) {
 			v.slow[name] = true

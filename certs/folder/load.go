@@ -280,7 +280,7 @@ func (m issuers) chain(c *x509.Certificate) []*x509.Certificate {
 		var above *x509.Certificate
 		for _, issuer := range m[string(c.RawIssuer)] {
 			longer := above == nil || issuer.NotAfter.After(above.NotAfter)
-			if longer && !bytes.Equal(issuer.RawIssuer, issuer.RawSubject) && !slices.Contains(chain, issuer) && c.CheckSignatureFrom(issuer) == nil {
+			if longer && !bytes.Equal(issuer.RawIssuer, issuer.RawSubject) && !slices.Contains(chain, issuer) && x509x.CheckSignatureFrom(c, issuer) == nil {
 				above = issuer
 			}
 		}

@@ -23,7 +23,6 @@ type List struct {
 	revoked    map[string]entry // by serial number
 	scope      scope
 	crl        *x509.RevocationList // without its entries, for the signature
-	pss        *x509x.PSS           // of the signature, where it is one
 }
 
 // entry is one revoked certificate.
@@ -102,12 +101,9 @@ func parseOne(der []byte) (*List, error) {
 		}
 		l.revoked[string(r.SerialNumber.Bytes())] = entry{r.RevocationTime, r.ReasonCode}
 	}
-	if p, ok := x509x.OuterPSS(der); ok {
-		l.pss = &p
-	}
 	//lint:ignore SA1019 only to free it
 	crl.RevokedCertificates = nil
-	crl.RevokedCertificateEntries, crl.Raw = nil, nil
+	crl.RevokedCertificateEntries = nil
 	return l, nil
 }
 
@@ -122,14 +118,7 @@ func (l *List) ended(at time.Time) bool { return !l.next.IsZero() && at.After(l.
 
 // signedBy reports whether the key of an authority made the list, and may make lists (RFC 5280, 6.3.3, f and g).
 func (l *List) signedBy(issuer *x509.Certificate) bool {
-	if !bytes.Equal(issuer.RawSubject, l.issuer) || l.crl.CheckSignatureFrom(issuer) != nil {
-		return false
-	}
-	r, err := x509x.RestrictionOf(issuer)
-	if err != nil || !r.PSSOnly {
-		return err == nil
-	}
-	return l.pss != nil && r.Allows(*l.pss)
+	return bytes.Equal(issuer.RawSubject, l.issuer) && x509x.CheckListSignatureFrom(l.crl, issuer) == nil
 }
 
 // scope is what a list speaks of (RFC 5280, 5.2.5). The zero value is everything.

@@ -42,11 +42,11 @@ func (r KeyRestriction) Allows(p PSS) bool {
 
 // SignaturePSS returns the parameters of the certificate's own signature, and whether it is an RSASSA-PSS one
 // whose parameters are known. crypto/x509 verifies it only where both hashes are the same SHA-2 and the salt is as
-// long as they.
-func SignaturePSS(c *x509.Certificate) (PSS, bool) { return OuterPSS(c.Raw) }
+// long as they; CheckSignatureFrom with any salt.
+func SignaturePSS(c *x509.Certificate) (PSS, bool) { return outerPSS(c.Raw) }
 
-// OuterPSS is SignaturePSS for anything signed in the form of X.509, such as a CRL in DER.
-func OuterPSS(der []byte) (PSS, bool) {
+// outerPSS is SignaturePSS for anything signed in the form of X.509.
+func outerPSS(der []byte) (PSS, bool) {
 	outer := cryptobyte.String(der)
 	var cert, algorithm cryptobyte.String
 	var oid asn1.ObjectIdentifier
