@@ -117,7 +117,7 @@ func (t *Tool) open(path string, keys Keys, trust Trust) (*smime.Opened, error) 
 		return nil, err
 	}
 	o := smime.OpenOptions{
-		Keys: keys.finder(ids), Judge: judge, Scratch: func() smime.Buffer { return spool.Create() }, Now: trust.At,
+		Keys: keys.finder(ids), Judge: judge, Scratch: func() smime.Buffer { return spool.Create() }, Now: trust.At, Legacy: true,
 		Limits: smime.Limits{Size: maxLayer},
 	}
 	if o.Now.IsZero() {

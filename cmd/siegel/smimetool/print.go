@@ -30,8 +30,33 @@ func printText(w io.Writer, r smime.Report) error {
 			fmt.Fprintf(&b, "   for %s\n", recipient(to))
 		}
 	}
+	headers(&b, r.Headers)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// headers says what became of protected header fields (RFC 9788).
+func headers(b *strings.Builder, h *smime.HeaderReport) {
+	if h == nil {
+		return
+	}
+	text := "protected header fields"
+	switch {
+	case h.Applied:
+		text += ", which stand in the place of those outside"
+	case h.Reason != "":
+		text += " that do not count: " + line(h.Reason)
+	}
+	fmt.Fprintln(b, text)
+	for _, d := range h.Differences {
+		fmt.Fprintf(b, "   %s: %s\n", line(d.Field), line(d.Kind))
+		if d.Outer != "" {
+			fmt.Fprintf(b, "     outside: %s\n", line(d.Outer))
+		}
+		if d.Protected != "" {
+			fmt.Fprintf(b, "     protected: %s\n", line(d.Protected))
+		}
+	}
 }
 
 func reasons(b *strings.Builder, indent string, all []string) {
@@ -61,6 +86,8 @@ func headline(l smime.Layer) string {
 			return text + ", not decrypted"
 		}
 		return text + ", decrypted"
+	case smime.TypeCertificates:
+		return "certificates alone, and no signature"
 	}
 	return l.Type
 }
