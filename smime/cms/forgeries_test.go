@@ -258,6 +258,14 @@ func TestTooManyChecks(t *testing.T) {
 	if first, last := signed.Signers[0].Err, signed.Signers[31].Err; !errors.Is(first, ErrSignature) || !errors.Is(last, ErrLimit) {
 		t.Errorf("first %v, last %v", first, last)
 	}
+	m := makeBrainpool(t, 256) // slow ones are fewer
+	f = forge{p: m.party, content: text(10), infos: 9, signature: []byte{}}
+	if _, signed, err = verifyOpaque(f.build(t)); err != nil {
+		t.Fatal(err)
+	}
+	if eighth, ninth := signed.Signers[7].Err, signed.Signers[8].Err; !errors.Is(eighth, ErrSignature) || !errors.Is(ninth, ErrLimit) {
+		t.Errorf("eighth %v, ninth %v", eighth, ninth)
+	}
 }
 
 // TestRenewed prefers the certificate that is valid longest of several for one key.

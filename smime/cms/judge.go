@@ -2,6 +2,9 @@ package cms
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/dsa" //lint:ignore SA1019 old mail is signed with it
+	"crypto/ecdsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,14 +12,32 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // maxCandidates is the most keys that are tried for one identifier of a recipient.
 const maxCandidates = 4
 
-// maxChecks is the most signatures that are computed for one message, whatever certificates it carries: one on a
-// large Brainpool curve takes ten milliseconds.
-const maxChecks = 64
+// maxWork bounds the signatures that are computed for one message, whatever certificates it carries: 64 with a common
+// key, or 8 with one of the kinds for which there is no fast code.
+const (
+	maxWork  = 64
+	slowWork = 8
+)
+
+// work is what it costs to compute a signature under a key, in those of the common kinds.
+func work(public crypto.PublicKey) int {
+	switch key := public.(type) {
+	case *dsa.PublicKey:
+		return slowWork
+	case *ecdsa.PublicKey:
+		if x509x.Brainpool(key.Curve) {
+			return slowWork
+		}
+	}
+	return 1
+}
 
 // judge checks every signer.
 func (p *signedReader) judge(sum *contentSum) *Signed {
@@ -45,7 +66,7 @@ func (p *signedReader) judgeSigner(info *signerInfo, sum *contentSum) SignerResu
 			return r
 		}
 	}
-	s := signature{spec: spec, value: info.value, attributes: info.attributes, checks: &p.checks, known: map[string]error{}}
+	s := signature{spec: spec, value: info.value, attributes: info.attributes, work: &p.work, known: map[string]error{}}
 	if s.digest, r.Err = p.signedDigest(info, spec, set, sum); r.Err != nil {
 		return r
 	}
@@ -65,7 +86,7 @@ type signature struct {
 	value      []byte
 	attributes []byte           // content of the SET that it is over; nil: it is over the content itself
 	digest     []byte           // of the content, where it is over that
-	checks     *int             // how many were computed
+	work       *int             // what was computed for this message
 	known      map[string]error // outcome by key
 }
 
@@ -93,8 +114,8 @@ func (s *signature) compute(c *x509.Certificate) error {
 }
 
 func (s *signature) check(c *x509.Certificate, message, digest []byte) error {
-	if *s.checks++; *s.checks > maxChecks {
-		return fmt.Errorf("%w: more than %d signatures to compute", ErrLimit, maxChecks)
+	if *s.work += work(c.PublicKey); *s.work > maxWork {
+		return fmt.Errorf("%w: too many signatures to compute", ErrLimit)
 	}
 	if message != nil {
 		h := s.spec.digest.hash.New()

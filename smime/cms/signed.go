@@ -118,7 +118,7 @@ type signedReader struct {
 	infos   []signerInfo
 
 	detached bool // the content is looked for elsewhere
-	checks   int  // signatures that were computed
+	work     int  // signatures that were computed, by their cost
 }
 
 // signerInfo is a SignerInfo (RFC 5652, 5.3).

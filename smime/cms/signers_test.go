@@ -237,35 +237,6 @@ func TestSignVersions(t *testing.T) {
 	}
 }
 
-// TestFinishOpaque holds that the message is DER with every key and size.
-func TestFinishOpaque(t *testing.T) {
-	for _, name := range []string{"rsa", "p256", "ed25519"} {
-		for _, size := range []int{0, 1, 127, 128, 65535, 65536, 300000} {
-			o, content := get(t, name).signer(), text(size)
-			s, err := NewDetachedSigner(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := s.Write(content); err != nil {
-				t.Fatal(err)
-			}
-			before, after, err := s.FinishOpaque()
-			if err != nil {
-				t.Fatal(err)
-			}
-			message := slices.Concat(before, content, after)
-			got, signed, err := verifyOpaque(message)
-			good(t, signed, err, get(t, name))
-			if !bytes.Equal(got, content) || !isDER(t, message) {
-				t.Errorf("%s, %d bytes: other content, or not DER", name, size)
-			}
-			if _, err := s.Finish(); err == nil {
-				t.Error("Finish after FinishOpaque")
-			}
-		}
-	}
-}
-
 // TestDefaultHash holds the digest that goes with each key where none is asked for.
 func TestDefaultHash(t *testing.T) {
 	for name, want := range map[string]string{"rsa": "sha256", "rsa3072": "sha256", "p256": "sha256", "p384": "sha384", "p521": "sha512", "ed25519": "sha512"} {

@@ -9,7 +9,6 @@ import (
 // DetachedSigner signs what is written to it. It is for one content and one goroutine.
 type DetachedSigner struct {
 	signing  *signing
-	written  int64
 	finished bool
 }
 
@@ -27,7 +26,6 @@ func (d *DetachedSigner) Write(p []byte) (int, error) {
 	if d.finished {
 		return 0, errFinished
 	}
-	d.written += int64(len(p))
 	return d.signing.Write(p)
 }
 
@@ -35,35 +33,19 @@ func (d *DetachedSigner) Write(p []byte) (int, error) {
 var errFinished = errors.New("cms: written to after the end")
 
 // Finish makes the signatures, which is one call of each key, and returns the ContentInfo as DER. An error
-// of a key is wrapped. Finish or FinishOpaque may be called once.
+// of a key is wrapped. Finish may be called once. [Attach] puts the content into the message.
 func (d *DetachedSigner) Finish() ([]byte, error) {
-	infos, err := d.end()
-	if err != nil {
-		return nil, err
-	}
-	s := d.signing
-	signed := sequence(s.head(), sequence(objectIdentifier(oidData)), s.certificates(), infos)
-	return contentInfo(oidSignedData, signed), nil
-}
-
-// FinishOpaque is Finish for content that is to be in the message: it returns what stands before and behind the
-// content, which is written between them as it is. The message is DER, also with keys whose signatures vary in
-// size, for which [NewOpaqueSigner] does not know the lengths when it begins.
-func (d *DetachedSigner) FinishOpaque() (before, after []byte, err error) {
-	infos, err := d.end()
-	if err != nil {
-		return nil, nil, err
-	}
-	f := opaqueFrame{signing: d.signing, size: d.written}
-	return f.before(int64(len(infos))), append(d.signing.certificates(), infos...), nil
-}
-
-func (d *DetachedSigner) end() ([]byte, error) {
 	if d.finished {
 		return nil, errFinished
 	}
 	d.finished = true
-	return d.signing.signerInfos()
+	s := d.signing
+	infos, err := s.signerInfos()
+	if err != nil {
+		return nil, err
+	}
+	signed := sequence(s.head(), sequence(objectIdentifier(oidData)), s.certificates(), infos)
+	return contentInfo(oidSignedData, signed), nil
 }
 
 // contentInfo is a ContentInfo (RFC 5652, 3).
@@ -93,7 +75,7 @@ type opaqueSigner struct {
 // NewOpaqueSigner returns a writer for size bytes of content, which go on to w within a SignedData
 // (RFC 8551, 3.5.2). Close signs and ends the message; it does not close w, and a second Close is
 // harmless. The message is DER where size is known and signatures of the keys have one size (RSA, Ed25519)
-// or the content is small; else it has indefinite lengths ([DetachedSigner.FinishOpaque] has not). A negative size means
+// or the content is small; else it has indefinite lengths ([Attach] gives none). A negative size means
 // that it is unknown.
 func NewOpaqueSigner(w io.Writer, size int64, o SignOptions) (io.WriteCloser, error) {
 	s, err := newSigning(o)
