@@ -38,8 +38,9 @@ type DecryptOptions struct {
 // Decrypter may be there nevertheless, for its Info alone. Bytes behind the
 // ContentInfo are not looked at.
 //
-// It makes at most 24 calls of private keys. Of recipient infos with PKCS #1 v1.5 it decrypts one only, and
-// does not say whether that went well; every failure shows as ErrDecrypt at the end of the content.
+// It makes at most 24 calls of private keys, whatever the message lists. Recipient infos that tell by themselves whether
+// a key was right (RSAES-OAEP, key agreement) come first; of those with PKCS #1 v1.5 it decrypts one only, and does not
+// say whether that went well. Every failure shows as ErrDecrypt at the end of the content.
 func NewDecrypter(r io.Reader, o DecryptOptions) (*Decrypter, error) {
 	l := o.Limits.withDefaults()
 	d := &Decrypter{r: newBERReader(r, l), l: l}

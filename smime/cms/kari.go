@@ -255,7 +255,8 @@ func uncompressed(c elliptic.Curve, point []byte) []byte {
 	if x == nil {
 		return point
 	}
-	return x509x.MarshalPoint(&ecdsa.PublicKey{Curve: c, X: x, Y: y})
+	//lint:ignore SA1019 UnmarshalCompressed gives coordinates
+	return elliptic.Marshal(c, x, y)
 }
 
 // wrappedFor is what a holds for key, judging by what is public; not more of it than a sender has reason for.

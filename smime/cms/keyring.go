@@ -116,12 +116,21 @@ func (k *keyring) agree(a *keyAgree, key Key, wrapped [][]byte) ([]byte, bool) {
 	defer clear(secret)
 	for _, info := range a.sharedInfos() {
 		kek := a.scheme.derive(secret, a.ukm, info, wrapSize(a.wrap.oid))
-		for _, w := range wrapped {
-			if plain, ok := unwrapKey(kek, w, k.size); ok {
-				return plain, true
-			}
-		}
+		plain, ok := unwrapAny(kek, wrapped, k.size)
 		clear(kek)
+		if ok {
+			return plain, true
+		}
+	}
+	return nil, false
+}
+
+// unwrapAny is the first key that is under kek.
+func unwrapAny(kek []byte, wrapped [][]byte, size int) ([]byte, bool) {
+	for _, w := range wrapped {
+		if plain, ok := unwrapKey(kek, w, size); ok {
+			return plain, true
+		}
 	}
 	return nil, false
 }

@@ -125,6 +125,7 @@ func TestWycheproofECDH(t *testing.T) {
 			if p.common(c) {
 				continue
 			}
+			//lint:ignore SA1019 crypto/ecdsa makes no Brainpool keys of numbers
 			private := &ecdsa.PrivateKey{PublicKey: ecdsa.PublicKey{Curve: c}, D: new(big.Int).SetBytes(p.Private)}
 			if !x509x.Brainpool(c) {
 				private = privateKey(c, p.Private)
@@ -142,9 +143,11 @@ func (p proof) common(c elliptic.Curve) bool {
 
 // privateKey is the key on c with the number d.
 func privateKey(c elliptic.Curve, d []byte) *ecdsa.PrivateKey {
-	key := &ecdsa.PrivateKey{PublicKey: ecdsa.PublicKey{Curve: c}, D: new(big.Int).SetBytes(d)}
-	//lint:ignore SA1019 crypto/ecdh takes no number that is shorter than the order
-	key.X, key.Y = c.ScalarBaseMult(key.D.Bytes())
+	number := new(big.Int).SetBytes(d).FillBytes(make([]byte, fieldSize(c))) // they are not as long as they should be
+	key, err := ecdsa.ParseRawPrivateKey(c, number)
+	if err != nil {
+		panic(err)
+	}
 	return key
 }
 
