@@ -289,10 +289,13 @@ func TestEndlessPieces(t *testing.T) {
 	}
 }
 
-// repeat reads as its bytes, again and again.
+// repeat reads as its bytes, again and again; whole where there is room for them.
 type repeat []byte
 
 func (r repeat) Read(p []byte) (int, error) {
+	if len(p) < len(r) {
+		return copy(p, r), nil
+	}
 	p = p[:len(p)/len(r)*len(r)]
 	for i := range p {
 		p[i] = r[i%len(r)]

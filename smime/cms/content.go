@@ -17,6 +17,8 @@ const (
 	contentBuffer = gcmChunk
 	// maxWhole is the most content that is encrypted all at once.
 	maxWhole = 32 << 20
+	// wholeSpare is the room that such content has beyond what it is known to be: for a tag, and to read into.
+	wholeSpare = readBuffer
 )
 
 // contentCipher encrypts or decrypts one content, in one direction.

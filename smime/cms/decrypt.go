@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 
+	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -268,8 +269,10 @@ func (d *Decrypter) fill() ([]byte, error) {
 func (d *Decrypter) whole() ([]byte, error) {
 	p := d.buf[:0]
 	for {
-		p = slices.Grow(p, readBuffer)
-		n, err := d.content.Read(p[len(p):cap(p)])
+		if cap(p)-len(p) <= chacha20poly1305.Overhead { // room for the tag stays
+			p = slices.Grow(p, len(p)+wholeSpare)
+		}
+		n, err := d.content.Read(p[len(p) : cap(p)-chacha20poly1305.Overhead])
 		switch p = p[:len(p)+n]; {
 		case len(p) > d.l.WholeBytes:
 			return nil, fmt.Errorf("%w: more than %d bytes of content under %s", ErrLimit, d.l.WholeBytes, d.cipher.spec.name)

@@ -89,6 +89,7 @@ func NewEncrypter(w io.Writer, o EncryptOptions) (io.WriteCloser, error) {
 	e := &encrypter{w: w, size: o.Size, full: contentBuffer, buf: make([]byte, 0, contentBuffer+blockSize)}
 	if spec.mode == modeWhole {
 		e.full = maxWhole + 1
+		e.buf = make([]byte, 0, max(o.Size, 0)+wholeSpare)
 	}
 	if e.cipher, err = newContentCipher(spec, key, a.iv, true); err != nil {
 		return nil, err
@@ -180,7 +181,9 @@ func (e *encrypter) Write(p []byte) (int, error) {
 // free is where more plaintext goes to.
 func (e *encrypter) free() []byte {
 	if e.full > contentBuffer {
-		e.buf = slices.Grow(e.buf, readBuffer+chacha20poly1305.Overhead)
+		if cap(e.buf)-len(e.buf) <= chacha20poly1305.Overhead {
+			e.buf = slices.Grow(e.buf, len(e.buf)+wholeSpare)
+		}
 		return e.buf[len(e.buf) : cap(e.buf)-chacha20poly1305.Overhead]
 	}
 	return e.buf[len(e.buf):e.full]

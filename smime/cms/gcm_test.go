@@ -128,6 +128,26 @@ func TestFieldPower(t *testing.T) {
 	}
 }
 
+// streamOpen decrypts text in place, in steps of no less than a 64th of it.
+func streamOpen(t testing.TB, key, nonce, text, additional, tag []byte, step int) ([]byte, bool) {
+	t.Helper()
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := newGCMStream(block, nonce)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rest := text; len(rest) > 0; {
+		n := min(max(step, len(text)/64, 1), len(rest))
+		g.decrypt(rest[:n])
+		rest = rest[n:]
+	}
+	return text, g.verify(additional, tag)
+}
+
+// FuzzGCM holds the stream to cipher.NewGCM in both directions.
 func FuzzGCM(f *testing.F) {
 	f.Add([]byte("0123456789abcdef"), []byte("plain"), []byte("additional"), uint16(3), uint8(0))
 	f.Add([]byte("0123456789abcdef0123456789abcdef"), []byte{}, []byte{}, uint16(0), uint8(7))
@@ -146,6 +166,14 @@ func FuzzGCM(f *testing.F) {
 		want := wholeSeal(t, key, nonce, plain, additional)
 		if got := streamSeal(t, key, nonce, plain, additional, int(step), 1<<17); !bytes.Equal(got, want) {
 			t.Fatalf("not the same for %d bytes in steps of %d", len(plain), step)
+		}
+		text, tag := bytes.Clone(want[:len(plain)]), bytes.Clone(want[len(plain):])
+		if out, ok := streamOpen(t, key, nonce, text, additional, tag, int(step)); !ok || !bytes.Equal(out, plain) {
+			t.Fatalf("%d bytes in steps of %d do not open", len(plain), step)
+		}
+		tag[double%gcmTagSize] ^= 1 << (step % 8)
+		if _, ok := streamOpen(t, key, nonce, bytes.Clone(want[:len(plain)]), additional, tag, int(step)); ok {
+			t.Fatal("opens with another tag")
 		}
 	})
 }
