@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,12 @@ var errQuestion = errors.New("cannot be understood")
 const textNotFound = "no such message in the queue"
 
 func (c *Control) listQueue(w http.ResponseWriter, r *http.Request) {
-	filter, err := parseFilter(r.URL.Query())
+	query, err := queryOf(r)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	filter, err := parseFilter(query)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -41,6 +47,16 @@ func (c *Control) listQueue(w http.ResponseWriter, r *http.Request) {
 		out.Messages = append(out.Messages, newMessage(m))
 	}
 	writeJSON(w, http.StatusOK, out)
+}
+
+// queryOf is the query of a request, the whole of it: what cannot be read is an error, and not left out of a
+// filter, which would then select more than was meant.
+func queryOf(r *http.Request) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the query of the address is not written as one", errQuestion)
+	}
+	return query, nil
 }
 
 // parseFilter reads what the client's query writes; a key it does not know is an error, so that a
@@ -61,10 +77,15 @@ func parseFilter(query map[string][]string) (queue.Filter, error) {
 
 func setFilter(f *queue.Filter, key, value string) error {
 	switch key {
-	case "id":
-		f.ID = mail.ID(value)
-	case "after":
-		f.After = mail.ID(value)
+	case "id", "after":
+		if !plausibleID(value) {
+			return fmt.Errorf("%w: %.40q is no id of a message", errQuestion, value)
+		}
+		if key == "id" {
+			f.ID = mail.ID(value)
+		} else {
+			f.After = mail.ID(value)
+		}
 	case "sender":
 		f.Sender = value
 	case "recipient":

@@ -292,6 +292,9 @@ func TestControlWithCurl(t *testing.T) {
 		{"GET", "/v1/reload", "405"},
 		{"DELETE", "/v1/queue/0a1", "405"},
 		{"GET", "/v2", "404"},
+		{"GET", "/v1/queue?id=0A1", "400"},
+		{"GET", "/v1/queue?after=%E1", "400"},
+		{"GET", "/v1/queue?state=held&sender=%u", "400"}, // not "all that are held"
 	} {
 		if code, body := curl(t, s.path, c.method, c.target); code != c.want {
 			t.Errorf("%s %s: %s %s", c.method, c.target, code, body)

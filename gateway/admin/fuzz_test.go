@@ -24,8 +24,10 @@ func (s watchful) List(_ context.Context, f queue.Filter) ([]queue.Message, erro
 	if f.Limit < 1 || f.Limit > MaxList+1 {
 		s.t.Errorf("the store is asked for %d messages", f.Limit)
 	}
-	if f.ID != "" && !plausibleID(string(f.ID)) {
-		s.t.Errorf("the store is asked for %q", f.ID)
+	for _, id := range []mail.ID{f.ID, f.After} {
+		if id != "" && !plausibleID(string(id)) {
+			s.t.Errorf("the store is asked for %q", id)
+		}
 	}
 	m := queue.Message{Envelope: mail.Envelope{ID: "m1"}, Recipients: []queue.Recipient{{State: queue.Queued}, {State: queue.Held}}}
 	return []queue.Message{m}, nil

@@ -25,7 +25,12 @@ type Track interface {
 const MaxFound = 1000
 
 func (c *Control) findTrack(w http.ResponseWriter, r *http.Request) {
-	q, err := ParseTrackQuery(r.URL.Query())
+	query, err := queryOf(r)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	q, err := ParseTrackQuery(query)
 	if err != nil {
 		c.fail(w, fmt.Errorf("%w: %w", errQuestion, err))
 		return
