@@ -38,7 +38,8 @@ const (
 	purpose      = "certs"
 	databaseName = "certs.db"
 	readers      = 2
-	retryPause   = 10 * time.Second // between attempts at a database that failed
+	retryPause   = 2 * time.Second // between attempts at a database that failed
+	attempts     = 3               // at once, where the disk errs
 	defaultMost  = 100_000
 )
 
@@ -67,7 +68,7 @@ type Store struct {
 type database struct{ write, read *sql.DB }
 
 // Open opens the store in o.Dir, or begins one. Where that fails Open succeeds all the same: every call fails, Check says
-// why, and it is tried again at calls 10 seconds apart. The error is that of a key that is none. The caller
+// why, and it is tried again at calls 2 seconds apart. The error is that of a key that is none. The caller
 // closes the Store.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Key.IsZero() {
@@ -126,7 +127,11 @@ func (s *Store) reopen(ctx context.Context) error {
 	}
 	s.tried = s.o.Now()
 	before := s.err
-	s.db, s.err = s.open(ctx)
+	for range attempts {
+		if s.db, s.err = s.open(ctx); sqldb.FaultOf(s.err) != sqldb.Storage {
+			break
+		}
+	}
 	switch {
 	case s.err == nil && before != nil:
 		s.o.Log.Info("certs/store: the store can be used again")
