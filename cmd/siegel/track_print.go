@@ -128,7 +128,7 @@ func sentence(s track.Step) string {
 	case track.Decided:
 		return fmt.Sprintf("Decided for %s: %s%s%s%s.", to, s.Rule, prefixed("; asked for: ", s.Flags), prefixed("; known: ", s.Known), prefixed("; refused: ", s.Reply))
 	case track.Protected:
-		return fmt.Sprintf("Made variant %s:%s%s%s.", s.ID, prefixed(" signed with ", s.SignedBy), prefixed(" encrypted to ", strings.Join(s.EncryptedTo, ", ")), prefixed(" by ", s.Algorithms)+prefixed(" DKIM ", s.DKIM))
+		return fmt.Sprintf("Made variant %s:%s%s%s.", s.ID, prefixed(" signed with ", s.SignedBy), prefixed(" encrypted to ", strings.Join(s.EncryptedTo, ", ")), prefixed("; algorithms: ", s.Algorithms)+prefixed("; DKIM ", s.DKIM))
 	case track.Opened:
 		return fmt.Sprintf("Looked into: %s%s%s.", s.Verdict, prefixed("; layers: ", strings.Join(s.Layers, " / ")), prefixed("; signed by ", s.SignedBy))
 	case track.Judged:

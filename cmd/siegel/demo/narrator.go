@@ -60,7 +60,10 @@ func protectedSentence(e track.Event) string {
 		parts = append(parts, "signed by "+e.SignedBy)
 	}
 	if len(e.EncryptedTo) > 0 {
-		parts = append(parts, fmt.Sprintf("encrypted with %s for %s", e.Algorithms, strings.Join(e.EncryptedTo, ", ")))
+		parts = append(parts, "encrypted for "+strings.Join(e.EncryptedTo, ", "))
+	}
+	if e.Algorithms != "" {
+		parts = append(parts, "algorithms "+e.Algorithms)
 	}
 	return strings.Join(parts, "; ")
 }
