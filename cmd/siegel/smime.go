@@ -24,7 +24,7 @@ type smimeCmd struct {
 
 // AfterApply gives the commands what they work with; kong calls it.
 func (c *smimeCmd) AfterApply(k *kong.Kong, ctx *kong.Context) error {
-	t := &smimetool.Tool{Ctx: context.Background(), In: os.Stdin, Out: k.Stdout, Now: time.Now}
+	t := &smimetool.Tool{Ctx: context.Background(), In: os.Stdin, Out: k.Stdout, Err: k.Stderr, Now: time.Now}
 	ctx.Bind(t)
 	// Whatever the command waits for, a signal ends it, and nothing stays behind. SIGPIPE: nobody reads the result.
 	signals := make(chan os.Signal, 1)

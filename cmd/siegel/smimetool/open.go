@@ -104,7 +104,7 @@ func (t *Tool) open(path string, keys Keys, trust Trust) (*smime.Opened, error) 
 	if err != nil {
 		return nil, err
 	}
-	judge, err := trust.judge(contents.Certificates)
+	judge, err := trust.judge(contents.Certificates, t.remark)
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +130,8 @@ func (t *Tool) open(path string, keys Keys, trust Trust) (*smime.Opened, error) 
 	return opened, err
 }
 
-// judge judges by the anchors and lists that were named, and by nothing else.
-func (c Trust) judge(intermediates []*x509.Certificate) (smime.Judge, error) {
+// judge judges by the anchors and lists that were named, and by nothing else. What is to be said of a valid certificate is a remark.
+func (c Trust) judge(intermediates []*x509.Certificate, remark func(string)) (smime.Judge, error) {
 	files, err := certificates(c.CA, "--ca")
 	if err != nil {
 		return nil, err
@@ -150,6 +150,11 @@ func (c Trust) judge(intermediates []*x509.Certificate) (smime.Judge, error) {
 	}
 	return func(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) (smime.Verdict, []string) {
 		r := v.Validate(ctx, leaf, intermediates, certs.Sign, "", at)
+		if r.Valid() {
+			for _, text := range r.Reasons {
+				remark(text)
+			}
+		}
 		return smime.Verdict(r.Status), r.Reasons
 	}, nil
 }

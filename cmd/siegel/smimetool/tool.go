@@ -22,6 +22,7 @@ type Tool struct {
 	Ctx context.Context
 	In  io.Reader // the message, where no file is named
 	Out io.Writer // the result
+	Err io.Writer // remarks for people; nil: nobody reads them
 	Now func() time.Time
 	// Temp is the folder for scratch files, which are encrypted under a key that ends with the process; empty: that
 	// of the system.
@@ -30,6 +31,7 @@ type Tool struct {
 	mu    sync.Mutex // of dir
 	dir   string
 	spool *atrest.Spool
+	said  []string
 }
 
 // The exit codes beside 0.
@@ -94,6 +96,15 @@ func (t *Tool) Close() error {
 	dir := t.dir
 	t.dir = ""
 	return os.RemoveAll(dir)
+}
+
+// remark says something that changes nothing, once.
+func (t *Tool) remark(text string) {
+	if t.Err == nil || slices.Contains(t.said, text) {
+		return
+	}
+	t.said = append(t.said, text)
+	fmt.Fprintf(t.Err, "siegel: remark: %s\n", safetext.Line(text, 0))
 }
 
 // now is the time of the command.
