@@ -3,6 +3,7 @@ package cms
 import (
 	"bytes"
 	"crypto"
+	"slices"
 	"testing"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -64,21 +65,52 @@ func pieces(t *rapid.T, body []byte) []byte {
 	return out
 }
 
-// TestAnyBER rewrites signed messages as any BER there is, certificates and attributes too, and still verifies.
+// TestAnyBER has anybody sign anything, rewrites the message as any BER there is, certificates and attributes too, and still
+// verifies.
 func TestAnyBER(t *testing.T) {
 	names := []string{"rsa", "p256", "p384", "p521", "ed25519"}
 	rapid.Check(t, func(rt *rapid.T) {
-		p := get(t, rapid.SampledFrom(names).Draw(rt, "signer"))
 		content := rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(rt, "content")
-		o := p.signer()
-		o.Signers[0].Hash = rapid.SampledFrom([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}).Draw(rt, "hash")
+		o := SignOptions{Time: get(t, "rsa").signer().Time}
+		var people []party
+		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, 3, rapid.ID).Draw(rt, "people") {
+			people = append(people, get(t, name))
+			s := get(t, name).signer().Signers[0]
+			s.Hash = rapid.SampledFrom([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}).Draw(rt, "hash")
+			s.PSS, s.BySubjectKeyID = rapid.Bool().Draw(rt, "pss"), rapid.Bool().Draw(rt, "by key")
+			o.Signers = append(o.Signers, s)
+		}
 		detached := rewrite(rt, signDetached(t, o, content), 0)
 		signed, err := VerifyDetached(detached, bytes.NewReader(content), Limits{})
-		good(t, signed, err, p)
+		allGood(t, signed, err, people)
 		got, signed, err := verifyOpaque(rewrite(rt, signOpaque(t, o, content, true), 0))
-		good(t, signed, err, p)
+		allGood(t, signed, err, people)
 		if !bytes.Equal(got, content) {
 			rt.Fatal("other content")
+		}
+	})
+}
+
+// allGood fails unless each of people signed, and nobody else.
+func allGood(t *testing.T, signed *Signed, err error, people []party) {
+	t.Helper()
+	if err != nil || len(signed.Signers) != len(people) {
+		t.Fatalf("%v, %+v", err, signed)
+	}
+	for _, p := range people {
+		if !slices.ContainsFunc(signed.Signers, func(r SignerResult) bool { return r.Err == nil && p.cert.Equal(r.Certificate) }) {
+			t.Errorf("%s did not sign", p.name)
+		}
+	}
+}
+
+// TestAnyCompressed rewrites compressed messages as any BER, and reads them.
+func TestAnyCompressed(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		content := rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(rt, "content")
+		got, err := decompress(rewrite(rt, zlibData(deflated(t, content)), 0), Limits{})
+		if err != nil || !bytes.Equal(got, content) {
+			rt.Fatal(err)
 		}
 	})
 }

@@ -50,6 +50,7 @@ func TestRFC4134Signed(t *testing.T) {
 		"4.5":  {false, content, []string{"rsa-sha1"}, []error{nil}},
 		"4.6":  {false, content, []string{"dsa-sha1", "dsa-sha1"}, []error{nil, ErrNoCertificate}},
 		"4.7":  {false, content, []string{"dsa-sha1"}, []error{nil}},
+		"4.10": {false, content, []string{"dsa-sha1"}, []error{nil}},
 		"4.11": {false, nil, nil, nil},
 	}
 	for name, c := range cases {
