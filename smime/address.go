@@ -38,6 +38,9 @@ func author(h entity.Header) (addr, problem string) {
 	if other := shownAddress(list[0]); other != "" {
 		return "", "the name in the From field shows another address"
 	}
+	if !encword.Parse(list[0].name).Sure() { // UTF-7 and others have other signs for "@"
+		return "", "the name in the From field is in a charset that is not known"
+	}
 	return list[0].addr, ""
 }
 

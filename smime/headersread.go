@@ -36,7 +36,7 @@ func (w *walker) protectedHeader(m message, outer entity.Header) (*protectedHead
 	if !claimed {
 		return w.messageWithin(m, t, outer)
 	}
-	p := &protectedHeader{form: strings.ToLower(form), fields: m.header.Filter(comesOut)}
+	p := &protectedHeader{form: strings.ToLower(form), fields: m.header.Filter(comesOut).Fit(entity.Transport)}
 	for _, f := range m.header.Fields() {
 		if f, ok := outerField(f); ok {
 			p.outer.Append(f)
@@ -78,7 +78,7 @@ func (w *walker) messageWithin(m message, t entity.MediaType, outer entity.Heade
 		len(id) > 0 && len(other) > 0 && !slices.Equal(id, other) {
 		return nil, nil
 	}
-	fields := within.header.Filter(comesOut)
+	fields := within.header.Filter(comesOut).Fit(entity.Transport)
 	return &protectedHeader{form: HeadersMessage, fields: fields, problem: doubt(fields), message: &within}, nil
 }
 

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -49,7 +46,7 @@ func to(people ...person) (all []cms.Recipient) {
 	return all
 }
 
-// world is a root and the people it certifies. RSA keys are slow to make, so there is one for all tests.
+// world is a root and the people it certifies.
 type world struct {
 	root                *x509.Certificate
 	rootKey             crypto.Signer
@@ -58,17 +55,31 @@ type world struct {
 }
 
 var theWorld = sync.OnceValue(func() *world {
-	w := &world{rootKey: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))}
+	keys := fixedKeys()
+	w := &world{rootKey: keys[0]}
 	w.root = w.certify(&x509.Certificate{
 		Subject: pkix.Name{CommonName: "Test Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}, nil, w.rootKey)
-	w.alice = w.person("alice@firma.example")
-	w.bob = w.person("bob@partner.example")
-	w.mallory = w.person("mallory@evil.example")
+	w.alice = w.person("alice@firma.example", keys[1])
+	w.bob = w.person("bob@partner.example", keys[2])
+	w.mallory = w.person("mallory@evil.example", keys[3])
 	w.stranger = person{address: "alice@firma.example", key: w.mallory.key}
 	w.stranger.cert = w.certify(template("alice@firma.example"), nil, w.stranger.key)
 	return w
 })
+
+// fixedKeys are the keys of the world, the same in every process: RSA keys are slow to make, and fuzzing works on
+// messages that other processes signed. They are for these tests alone.
+func fixedKeys() (all []crypto.Signer) {
+	rest := must(os.ReadFile("testdata/keys.pem"))
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return all
+		}
+		all = append(all, must(x509.ParsePKCS8PrivateKey(block.Bytes)).(crypto.Signer))
+	}
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -101,8 +112,7 @@ func (w *world) certify(t, issuer *x509.Certificate, key crypto.Signer) *x509.Ce
 	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, t, parent, key.Public(), signKey))))
 }
 
-func (w *world) person(address string) person {
-	key := must(rsa.GenerateKey(rand.Reader, 2048))
+func (w *world) person(address string, key crypto.Signer) person {
 	return person{address, w.certify(template(address), w.root, key), key}
 }
 
