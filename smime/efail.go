@@ -1,13 +1,13 @@
 package smime
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/smime/entity"
+	"golang.org/x/text/encoding/htmlindex"
 )
 
 // withdraw closes the innermost envelope that was opened again, where what it holds may have been put together
@@ -36,7 +36,7 @@ func (w *walker) withdraw(last message) (bool, error) {
 	}
 	whole := true
 	for n := range root.All {
-		if whole = whole && err == nil; !whole || !isHTML(n.Type) {
+		if whole = whole && err == nil; !whole || n.Parts != nil || !mayBeHTML(n.Type) {
 			continue
 		}
 		whole, err = w.completeHTML(last.src, n)
@@ -52,25 +52,27 @@ func (w *walker) withdraw(last message) (bool, error) {
 	return true, nil
 }
 
-// isHTML tells whether programs show a type as HTML.
-func isHTML(t entity.MediaType) bool {
-	return t.Is("text/html", "application/xhtml+xml", "image/svg+xml")
+// mayBeHTML tells whether programs show a type as HTML, or some may.
+func mayBeHTML(t entity.MediaType) bool {
+	return t.Ambiguous || t.Is("text/html", "application/xhtml+xml", "image/svg+xml")
 }
 
 // completeHTML tells whether a part is a whole document of bytes that a program wrote.
 func (w *walker) completeHTML(src Source, n *entity.Node) (bool, error) {
-	switch n.Header.TransferEncoding() {
-	case "base64", "quoted-printable":
-		if n.Traits.EightBit > 0 || n.Traits.NUL {
-			return false, nil
-		}
+	encoded := n.Header.TransferEncoding() == "base64" || n.Header.TransferEncoding() == "quoted-printable"
+	if encoded && (n.Traits.EightBit > 0 || n.Traits.NUL) || len(n.Header.Values("Content-Transfer-Encoding")) > 1 {
+		return false, nil
 	}
 	r, err := w.open(cut(src, n.Body, n.End))
 	if err != nil {
 		return false, err
 	}
 	defer r.Close()
-	content := &controlCounter{r: bufio.NewReader(n.Content(r)), wide: strings.HasPrefix(strings.ToLower(n.Type.Params["charset"]), "utf-16")}
+	text, ok := inUTF8(n.Content(r), n.Type.Params["charset"])
+	if !ok {
+		return false, nil
+	}
+	content := &controlCounter{r: text}
 	for s := newHTMLScanner(content); err == nil; {
 		_, err = s.next()
 	}
@@ -83,17 +85,28 @@ func (w *walker) completeHTML(src Source, n *entity.Node) (bool, error) {
 	return content.n < maxControls, nil
 }
 
+// inUTF8 returns text out of a charset; ok is false for one that is not known, since programs that know it may
+// find tags where there are none here, as in UTF-7.
+func inUTF8(content io.Reader, charset string) (text io.Reader, ok bool) {
+	if _, ok := encodeText("", strings.ToLower(charset)); ok { // ASCII is ASCII there
+		return content, true
+	}
+	e, err := htmlindex.Get(charset)
+	if err != nil {
+		return nil, false
+	}
+	return e.NewDecoder().Reader(content), true
+}
+
 // maxControls is how many control characters, which mean nothing in HTML, are enough to say that it was not
 // written by a program. In a block of CBC that somebody changed without knowing the key there are two on
 // average.
 const maxControls = 3
 
-// controlCounter counts control characters in what it passes on. A NUL counts for many, unless characters are
-// wide.
+// controlCounter counts control characters in what it passes on. A NUL counts for many.
 type controlCounter struct {
-	r    io.Reader
-	n    int
-	wide bool
+	r io.Reader
+	n int
 }
 
 // Read implements [io.Reader].
@@ -101,9 +114,9 @@ func (c *controlCounter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	for _, b := range p[:n] {
 		switch {
-		case b == 0 && !c.wide:
+		case b == 0:
 			c.n += maxControls
-		case b > 0 && b < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1b", rune(b)) && !c.wide, b == 0x7f && !c.wide:
+		case b < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1b", rune(b)), b == 0x7f:
 			c.n++
 		}
 	}

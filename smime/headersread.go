@@ -21,6 +21,7 @@ type protectedHeader struct {
 	form    string
 	problem string        // why it cannot be believed, whatever the layers are worth
 	fields  entity.Header // those that may come out of there
+	whole   bool          // it is the header of a message, and not some fields
 	outer   entity.Header // what stood outside when it was written (HP-Outer); empty where that is not said
 	message *message      // of HeadersMessage: the one within
 }
@@ -42,6 +43,7 @@ func (w *walker) protectedHeader(m message, outer entity.Header) (*protectedHead
 			p.outer.Append(f)
 		}
 	}
+	_, p.whole = p.fields.Get("From")
 	switch {
 	case p.form != HeadersClear && p.form != HeadersCipher:
 		p.form, p.problem = "", "the form of header protection is not known"
@@ -79,7 +81,7 @@ func (w *walker) messageWithin(m message, t entity.MediaType, outer entity.Heade
 		return nil, nil
 	}
 	fields := within.header.Filter(comesOut).Fit(entity.Transport)
-	return &protectedHeader{form: HeadersMessage, fields: fields, problem: doubt(fields), message: &within}, nil
+	return &protectedHeader{form: HeadersMessage, fields: fields, whole: true, problem: doubt(fields), message: &within}, nil
 }
 
 // comesOut tells whether a field may come out of a protected header into the one that is delivered (invariant 5
@@ -132,42 +134,50 @@ func authorsOwn(name string) bool {
 	return false
 }
 
+// byName are the fields of a header by their names in lower case: headers of strangers may have many.
+func byName(h entity.Header) map[string][]entity.Field {
+	all := make(map[string][]entity.Field, h.Len())
+	for _, f := range h.Fields() {
+		name := strings.ToLower(f.Name)
+		all[name] = append(all[name], f)
+	}
+	return all
+}
+
 // over is the outer header with the protected fields in the places of those they differ from.
 func (p *protectedHeader) over(outer entity.Header) entity.Header {
-	var out entity.Header
-	placed := map[string]bool{}
-	put := func(name string) {
-		if key := strings.ToLower(name); !placed[key] {
-			placed[key] = true
-			out.Append(p.fields.Filter(func(f entity.Field) bool { return f.Is(name) }).Fields()...)
-		}
-	}
+	outside, within := byName(outer), byName(p.fields)
+	out := make([]entity.Field, 0, outer.Len()+p.fields.Len())
+	placed := make(map[string]bool, len(within))
 	for _, f := range outer.Ended().Fields() {
-		_, within := p.fields.Get(f.Name)
+		name := strings.ToLower(f.Name)
+		fields, protected := within[name]
 		switch {
-		case !within && p.complete() && authorsOwn(f.Name):
-		case !within || same(outer.Values(f.Name), p.fields.Values(f.Name)):
-			placed[strings.ToLower(f.Name)] = true
-			out.Append(f)
-		default:
-			put(f.Name)
+		case !protected && p.whole && authorsOwn(name):
+		case !protected, same(outside[name], fields):
+			placed[name] = true
+			out = append(out, f)
+		case !placed[name]:
+			placed[name] = true
+			out = append(out, fields...)
 		}
 	}
 	for _, f := range p.fields.Fields() {
-		put(f.Name)
+		if name := strings.ToLower(f.Name); !placed[name] {
+			placed[name] = true
+			out = append(out, within[name]...)
+		}
 	}
-	return out
+	var h entity.Header
+	h.Append(out...)
+	return h
 }
 
-// complete tells whether the protected header is that of a message, and not some fields.
-func (p *protectedHeader) complete() bool {
-	_, ok := p.fields.Get("From")
-	return ok
-}
-
-// same tells whether values say the same to a reader.
-func same(a, b []string) bool {
-	return slices.EqualFunc(a, b, func(a, b string) bool { return a == b || shown(a) == shown(b) })
+// same tells whether fields say the same to a reader.
+func same(a, b []entity.Field) bool {
+	return slices.EqualFunc(a, b, func(a, b entity.Field) bool {
+		return string(a.Raw) == string(b.Raw) || shown(a.Value()) == shown(b.Value())
+	})
 }
 
 // shown is a value without encoding and folding.
@@ -188,42 +198,52 @@ const (
 
 // differences are the fields that say something else outside than within.
 func (p *protectedHeader) differences(outer entity.Header) []HeaderDifference {
+	outside, within, left := byName(outer), byName(p.fields), byName(p.outer)
 	var all []HeaderDifference
-	done := map[string]bool{}
-	add := func(name string, kind string) {
-		key := strings.ToLower(name)
-		out, within := outer.Values(name), p.fields.Values(name)
-		if done[key] || len(all) >= maxDifferences || same(out, within) {
+	done := make(map[string]bool, len(within))
+	add := func(f entity.Field) {
+		name := strings.ToLower(f.Name)
+		out, in := outside[name], within[name]
+		if done[name] || len(all) >= maxDifferences {
 			return
 		}
-		done[key] = true
-		if len(p.outer.Fields()) > 0 && same(out, p.outer.Values(name)) {
-			kind = Obscured
+		done[name] = true
+		if same(out, in) {
+			return
 		}
-		all = append(all, HeaderDifference{Field: name, Kind: kind, Outer: joined(out), Protected: joined(within)})
+		kind := Altered
+		switch {
+		case len(left) > 0 && same(out, left[name]):
+			kind = Obscured
+		case len(out) == 0:
+			kind = Removed
+		case len(in) == 0:
+			kind = Added
+		}
+		all = append(all, HeaderDifference{Field: f.Name, Kind: kind, Outer: joined(out), Protected: joined(in)})
 	}
 	for _, f := range p.fields.Fields() {
-		kind := Altered
-		if _, outside := outer.Get(f.Name); !outside {
-			kind = Removed
-		}
-		add(f.Name, kind)
+		add(f)
 	}
 	for _, f := range outer.Fields() {
-		if _, within := p.fields.Get(f.Name); !within && p.complete() && authorsOwn(f.Name) {
-			add(f.Name, Added)
+		if p.whole && authorsOwn(f.Name) {
+			add(f)
 		}
 	}
 	return all
 }
 
 // joined is values as a report shows them.
-func joined(values []string) string {
-	var all []string
-	for _, v := range values {
-		all = append(all, shown(v))
+func joined(fields []entity.Field) string {
+	s := ""
+	for i, f := range fields {
+		if i > 0 {
+			s += ", "
+		}
+		if s += shown(f.Value()); len(s) > maxShownValue {
+			break
+		}
 	}
-	s := strings.Join(all, ", ")
 	if len(s) > maxShownValue {
 		s = strings.ToValidUTF8(s[:maxShownValue], "")
 	}

@@ -2,6 +2,7 @@ package smime_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -214,6 +215,22 @@ func TestMessageWithinAMessage(t *testing.T) {
 	want := strings.Replace(outside, "out", "within", 1) + "Content-Type: text/html\r\nContent-Language: de\r\n\r\n<p>hello\r\n"
 	if got := delivered(t, o); got != want || o.Verdict != smime.Unsigned {
 		t.Errorf("%s, delivered %q", o.Verdict, got)
+	}
+}
+
+// Many fields take no more time than their bytes.
+func TestManyFields(t *testing.T) {
+	w := theWorld()
+	var many strings.Builder
+	for i := range 20000 {
+		fmt.Fprintf(&many, "X%x: y\r\nF%x:\r\n", i, i)
+	}
+	inner := "From: alice@firma.example\r\n" + strings.ReplaceAll(many.String(), "F", "G") + "Content-Type: text/plain; hp=clear\r\n\r\nhello\r\n"
+	o := w.options()
+	o.Limits.Header = 1 << 20
+	opened := open(t, many.String()+outside+signed(t, w.alice, "s", inner), o)
+	if h := opened.Header(); opened.Verdict != smime.Valid || !opened.Headers.Applied || h.Len() < 60000 {
+		t.Errorf("%s, %d fields, %+v", opened.Verdict, h.Len(), opened.Headers)
 	}
 }
 

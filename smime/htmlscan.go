@@ -13,7 +13,7 @@ type htmlTag struct {
 	name       string // in lower case
 	closing    bool
 	start, end int64  // of the tag, in bytes of the document
-	text       []byte // of a long tag its beginning
+	text       []byte // of a long tag its beginning; valid until the next is read
 	afterLine  bool   // CRLF stands before it
 }
 
@@ -192,7 +192,7 @@ func (s *htmlScanner) element(start int64) (htmlTag, error) {
 	if err := s.attributes(); err != nil {
 		return t, err
 	}
-	t.end, t.text = s.at, bytes.Clone(s.tag)
+	t.end, t.text = s.at, s.tag
 	t.name = tagName(s.tag)
 	if !t.closing && isRaw(t.name) {
 		s.raw = t.name
