@@ -38,7 +38,7 @@ func author(h entity.Header) (addr, problem string) {
 	if other := shownAddress(list[0]); other != "" {
 		return "", "the name in the From field shows another address"
 	}
-	if !encword.Parse(list[0].name).Sure() { // UTF-7 and others have other signs for "@"
+	if name := encword.Parse(list[0].name); !name.Sure() && strings.ContainsFunc(name.String(), mayHide) {
 		return "", "the name in the From field is in a charset that is not known"
 	}
 	return list[0].addr, ""
@@ -185,6 +185,12 @@ func shownAddress(m mailbox) string {
 		}
 	}
 	return ""
+}
+
+// mayHide tells whether a character may be a part of another one, "@" say, in a charset that is not known: as "+"
+// is in UTF-7 and all above ASCII is in EBCDIC.
+func mayHide(r rune) bool {
+	return !(r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" ._-", r)))
 }
 
 // sameAddress compares two addresses: domains without case and in their ASCII form (RFC 8550, 3), local

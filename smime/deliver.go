@@ -90,12 +90,14 @@ func (w *walker) rewrite(root *entity.Node) error {
 
 // canonicalHeader makes the line ends CRLF.
 func canonicalHeader(h entity.Header) entity.Header {
-	var out entity.Header
+	fields := make([]entity.Field, 0, h.Len())
 	for _, f := range h.Fields() {
 		raw := make(sliceWriter, 0, len(f.Raw))
 		entity.NewCanonicalWriter(&raw).Write(f.Raw)
-		out.Append(entity.Field{Name: f.Name, Raw: raw})
+		fields = append(fields, entity.Field{Name: f.Name, Raw: raw})
 	}
+	var out entity.Header
+	out.Append(fields...)
 	return out.Ended()
 }
 

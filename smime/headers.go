@@ -106,9 +106,7 @@ func (p *protection) protectHeaders() error {
 			return err
 		}
 		p.outer = policy.apply(p.outer)
-		for _, f := range p.outer.Filter(authored).Fit(p.mode).Fields() {
-			within.Append(outerCopy(f))
-		}
+		within.Append(outerCopies(p.outer.Filter(authored).Fit(p.mode))...)
 	}
 	if err := p.root.Header.SetTypeParams(kind); err != nil {
 		return fmt.Errorf("%w: its Content-Type: %w", ErrMessage, err)
@@ -120,17 +118,23 @@ func (p *protection) protectHeaders() error {
 
 // apply is what of a header stands outside.
 func (p HeaderPolicy) apply(h entity.Header) entity.Header {
-	var out entity.Header
+	fields := make([]entity.Field, 0, h.Len())
 	for _, f := range h.Fields() {
 		if f, ok := p.outside(f); ok || !authored(f) {
-			out.Append(f)
+			fields = append(fields, f)
 		}
 	}
+	var out entity.Header
+	out.Append(fields...)
 	return out
 }
 
-// outerCopy tells within of a field that stands outside (RFC 9788, 2.2).
-func outerCopy(f entity.Field) entity.Field {
-	_, value, _ := strings.Cut(string(f.Raw), ":")
-	return entity.Field{Name: fieldOuter, Raw: []byte(fieldOuter + ": " + f.Name + ":" + value)}
+// outerCopies tell within of the fields that stand outside (RFC 9788, 2.2).
+func outerCopies(h entity.Header) []entity.Field {
+	out := make([]entity.Field, 0, h.Len())
+	for _, f := range h.Fields() {
+		_, value, _ := strings.Cut(string(f.Raw), ":")
+		out = append(out, entity.Field{Name: fieldOuter, Raw: []byte(fieldOuter + ": " + f.Name + ":" + value)})
+	}
+	return out
 }

@@ -38,11 +38,7 @@ func (w *walker) protectedHeader(m message, outer entity.Header) (*protectedHead
 		return w.messageWithin(m, t, outer)
 	}
 	p := &protectedHeader{form: strings.ToLower(form), fields: m.header.Filter(comesOut).Fit(entity.Transport)}
-	for _, f := range m.header.Fields() {
-		if f, ok := outerField(f); ok {
-			p.outer.Append(f)
-		}
-	}
+	p.outer.Append(outerFields(m.header)...)
 	_, p.whole = p.fields.Get("From")
 	switch {
 	case p.form != HeadersClear && p.form != HeadersCipher:
@@ -94,14 +90,18 @@ func comesOut(f entity.Field) bool {
 	return authored(f)
 }
 
-// outerField reads an HP-Outer field.
-func outerField(f entity.Field) (entity.Field, bool) {
-	if !f.Is(fieldOuter) {
-		return entity.Field{}, false
+// outerFields reads the HP-Outer fields.
+func outerFields(h entity.Header) (all []entity.Field) {
+	for _, f := range h.Fields() {
+		if !f.Is(fieldOuter) {
+			continue
+		}
+		name, value, ok := strings.Cut(f.Value(), ":")
+		if name = strings.TrimSpace(name); ok && name != "" {
+			all = append(all, entity.Field{Name: name, Raw: []byte(name + ":" + value)})
+		}
 	}
-	name, value, ok := strings.Cut(f.Value(), ":")
-	name = strings.TrimSpace(name)
-	return entity.Field{Name: name, Raw: []byte(name + ":" + value)}, ok && name != ""
+	return all
 }
 
 // single are the fields of which a message has one at most (RFC 5322, 3.6).
