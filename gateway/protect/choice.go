@@ -40,6 +40,9 @@ func (d *draft) manner(t policy.Terms, k known, sign, encrypt bool) (manner, err
 	if encrypt {
 		peer.Certificate = k.cert
 	}
+	if d.signer != nil && !inMemory(d.signer.Key) { // not every card or vault has PSS, and no rule says this one does
+		peer.Capabilities.PSS = false
+	}
 	choice, err := t.Profile.Choose(peer)
 	if !sign {
 		choice.PSS = false // of no concern: recipients who differ in it alone share a copy
@@ -50,6 +53,12 @@ func (d *draft) manner(t policy.Terms, k known, sign, encrypt bool) (manner, err
 		m.toSelf = unfit == nil
 	}
 	return m, err
+}
+
+// inMemory reports whether a key is one of the standard library, which knows every way to sign.
+func inMemory(key crypto.Signer) bool {
+	_, ok := key.(*rsa.PrivateKey)
+	return ok
 }
 
 // unfit says why a recipient's certificate, or the sender's, is not good enough for the terms; empty where it is.

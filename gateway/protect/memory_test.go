@@ -2,8 +2,10 @@ package protect
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -136,5 +138,39 @@ func TestLearnedDecides(t *testing.T) {
 	adm := b.admit(t, envelope(t, "bob@partner.example"), message())
 	if got := b.layers(t, adm.Entries[0], "bob@partner.example"); !strings.HasPrefix(got, "authEnveloped; aes256-gcm; decrypted rsa-oaep") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// opaque is a key that lies elsewhere.
+type opaque struct{ crypto.Signer }
+
+// A partner who reads PSS gets it from a key that surely can; one on a card does it only where a rule says so.
+func TestPSSByCapability(t *testing.T) {
+	const alice, bob = "alice@firma.example", "bob@partner.example"
+	for name, c := range map[string]struct {
+		card bool
+		rule smime.Answer
+		want string
+	}{
+		"in memory":       {false, smime.NotSaid, "rsapss-sha256"},
+		"on a card":       {true, smime.NotSaid, "rsa-sha256"},
+		"by rule, a card": {true, smime.Yes, "rsapss-sha256"},
+		"not by rule":     {false, smime.No, "rsa-sha256"},
+	} {
+		m := &programs{known: []certs.Capabilities{{Address: bob, Text: "pss"}}}
+		b := newBench(t, func(o *Options) {
+			o.Memory = m
+			if c.card {
+				f := finder{ids: maps.Clone(o.Certs.(finder).ids)}
+				id := f.ids[alice]
+				id.Key = opaque{id.Key}
+				f.ids[alice] = id
+				o.Certs = f
+			}
+		}, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Never, Terms: policy.Terms{Wish: smime.Wish{PSS: c.rule}}})
+		adm := b.admit(t, envelope(t, bob), message())
+		if got := b.layers(t, adm.Entries[0], bob); !strings.HasSuffix(got, "valid "+c.want) {
+			t.Errorf("%s: %q; want %s", name, got, c.want)
+		}
 	}
 }

@@ -223,7 +223,7 @@ func (p *Protector) bounded(d *draft, variants []variant) error {
 	}
 	refused := &Refused{Err: ErrVariants}
 	refused.refuse(d.env.From, fmt.Sprintf("The message was not sent: it would have to be made %d times, since each recipient whom neither To nor Cc names is encrypted to alone, "+
-		"and that is more than %d MB. Name the recipients in To or Cc, or send it to fewer of them at a time.", len(variants), p.o.MaxTotal>>20))
+		"and each who needs other algorithms apart, and that is more than %d MB. Name the recipients in To or Cc, or send it to fewer of them at a time.", len(variants), p.o.MaxTotal>>20))
 	return refused
 }
 
