@@ -2,7 +2,9 @@ package entity
 
 import (
 	"bufio"
+	"bytes"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -40,13 +42,26 @@ func (n *Node) Convert(w io.Writer, r io.Reader, mode Mode) error {
 // Conforms tells whether Convert would change nothing but line ends, header n.Header included.
 func (n *Node) Conforms(mode Mode) bool {
 	c := converter{mode: mode}
-	ok := true
+	ok := mode != Transport || !n.bareCR()
 	n.descend(func(n *Node) bool {
 		_, changed := c.header(n)
 		ok = ok && !changed && c.encoding(n) == "" && c.gapsOK(n)
 		return !foreign(n)
 	})
 	return ok
+}
+
+// bareCR tells whether a CR stands alone anywhere, in what is passed as it is too: Transport makes each CRLF.
+func (n *Node) bareCR() bool {
+	found := false
+	n.All(func(n *Node) bool {
+		found = n.Traits.BareCR || n.Preamble.BareCR || n.Epilogue.BareCR ||
+			slices.ContainsFunc(n.Header.Fields(), func(f Field) bool {
+				return bytes.Count(f.Raw, []byte("\r")) > bytes.Count(f.Raw, []byte("\r\n"))
+			})
+		return !found
+	})
+	return found
 }
 
 // BareLF tells, of the root of a scan, whether a line of it ends with LF alone.

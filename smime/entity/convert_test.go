@@ -188,3 +188,26 @@ func printable(h Header) bool {
 }
 
 var boundaryBlank = regexp.MustCompile(`(?m)^--.*[ \t]\r?$`)
+
+// A CR alone is what no SMTP carries, and some read as a line end: whatever it stands in, Conforms sees it and Convert
+// makes it CRLF.
+func TestTransportHasNoBareCR(t *testing.T) {
+	for _, in := range []string{
+		"Content-Type: multipart/signed; boundary=a\r\n\r\n--a\r\n\r\nx\ry\r\n--a--\r\n",
+		"Content-Type: multipart/signed; boundary=a\r\n\r\n--a\r\nA: x\ry\r\n\r\nz\r\n--a--\r\n",
+		"Content-Type: multipart/signed; boundary=a\r\n\r\nx\ry\r\n--a\r\n\r\nz\r\n--a--\r\n",
+		"Content-Type: multipart/signed; boundary=a\r\n\r\n--a\r\n\r\nz\r\n--a--\r\nx\ry\r\n",
+		"Content-Type: message/rfc822\r\n\r\nA: b\r\n\r\nx\ry\r\n",
+		"Content-Type: multipart/mixed; boundary=a\r\n\r\nx\ry",
+		"Content-Transfer-Encoding: x-unknown\r\n\r\nx\ry\r\n",
+		"A: b\r\n\r\nx\r",
+	} {
+		n := scan(t, in)
+		if n.Conforms(Transport) {
+			t.Errorf("%q conforms", in)
+		}
+		if out := convert(t, in, Transport); strings.Contains(strings.ReplaceAll(out, "\r\n", ""), "\r") || !scan(t, out).Conforms(Transport) {
+			t.Errorf("%q became %q", in, out)
+		}
+	}
+}
