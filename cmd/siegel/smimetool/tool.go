@@ -2,6 +2,7 @@
 package smimetool
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -172,10 +173,39 @@ func checked(src smime.Source) (smime.Source, error) {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("the message cannot be read: %w", err)
 	}
+	// QUIRK: mail programs that keep mbox files, and mutt where it pipes, put a line before the header (RFC 4155).
+	if line := bytes.IndexByte(start[:n], '\n') + 1; bytes.HasPrefix(start[:n], []byte("From ")) && beginsWithField(start[line:n]) {
+		return after{src, int64(line)}, nil
+	}
 	if !beginsWithField(start[:n]) {
 		return nil, usage("this is no message: it does not begin with a header field such as From; give a mail with its header, as .eml files hold it")
 	}
 	return src, nil
+}
+
+// after is a source without its first bytes.
+type after struct {
+	src smime.Source
+	n   int64
+}
+
+// Size implements smime.Source.
+func (a after) Size() int64 { return a.src.Size() - a.n }
+
+// Open implements smime.Source.
+func (a after) Open() (io.ReadCloser, error) {
+	r, err := a.src.Open()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.CopyN(io.Discard, r, a.n); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return struct { // without Seek, which would count the line
+		io.Reader
+		io.Closer
+	}{r, r}, nil
 }
 
 func beginsWithField(b []byte) bool {

@@ -228,6 +228,28 @@ func TestBeginsWithField(t *testing.T) {
 	}
 }
 
+// The line that mbox files have before a message is none of it.
+func TestMbox(t *testing.T) {
+	b := newBench(t)
+	signed := must(b.run(&Sign{Keys: b.keys("alice"), Strength: Strength{Profile: string(smime.Compatible)}}, message))
+	trust := Trust{CA: []string{b.path("ca.pem")}}
+	const line = "From alice@firma.example Wed May  1 12:00:00 2030\n"
+	if out, err := b.run(&Verify{Trust: trust}, line+signed); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := b.run(&Verify{Trust: trust, Message: Message{File: b.write("mbox", []byte(line+signed))}}, ""); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := b.run(&Sign{Keys: b.keys("alice"), Strength: Strength{Profile: string(smime.Compatible)}}, line+message); err != nil || strings.Contains(out, "From alice") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, bad := range []string{line, line + line + signed, "From a", "From a\n\n" + message} {
+		if _, err := b.run(&Verify{Trust: trust}, bad); code(err) != exitUsage {
+			t.Errorf("%q: %v", bad[:6], err)
+		}
+	}
+}
+
 // Of a file with certificates for both purposes and of authorities the right ones are taken.
 func TestChosen(t *testing.T) {
 	b := newBench(t)
