@@ -10,6 +10,16 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
+// cbcAlgorithm is AES-256-CBC with a vector of zeros.
+func cbcAlgorithm(t testing.TB) contentAlgorithm {
+	t.Helper()
+	spec, err := cipherByName(AES256CBC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contentAlgorithm{spec: spec, iv: make([]byte, spec.block)}
+}
+
 // TestTripleDES reads openssl's content under 3DES where that is allowed, and writes none.
 func TestTripleDES(t *testing.T) {
 	p, ec := get(t, "rsa"), get(t, "p256")

@@ -16,7 +16,7 @@ type EncryptOptions struct {
 	Recipients []Recipient // at least one
 	Algorithm  Algorithm   // CBC gives EnvelopedData, the others AuthEnvelopedData; "": AES256CBC
 	Size       int64       // of the plaintext in bytes; negative: unknown
-	Rand       io.Reader   // of keys and vectors; nil: crypto/rand
+	Rand       io.Reader   // of content keys, vectors and keying material; nil: crypto/rand, as it is for ephemeral keys always
 
 	// SoftwareBrainpool allows recipients whose keys are on Brainpool curves. The key that lives as long as the
 	// call is computed with by code that does not take constant time: see [AgreementOptions].

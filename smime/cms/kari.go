@@ -77,7 +77,7 @@ func newEphemeral(public crypto.PublicKey, software bool) (e ephemeral, err erro
 			return e, e.agree(nist)
 		}
 		if !x509x.Brainpool(key.Curve) || fips140.Enforced() {
-			return e, fmt.Errorf("%w: keys on this curve", ErrUnsupported)
+			return e, fmt.Errorf("%w: keys on %s", ErrUnsupported, key.Curve.Params().Name)
 		}
 		if !software {
 			return e, fmt.Errorf("%w: keys on %s, unless software for them is allowed", ErrUnsupported, key.Curve.Params().Name)

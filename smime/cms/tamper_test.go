@@ -3,6 +3,9 @@ package cms
 import (
 	"bytes"
 	"crypto/aes"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
@@ -82,16 +85,6 @@ func TestPadding(t *testing.T) {
 			}
 		}
 	}
-}
-
-// cbcAlgorithm is AES-256-CBC with a vector of zeros.
-func cbcAlgorithm(t testing.TB) contentAlgorithm {
-	t.Helper()
-	spec, err := cipherByName(AES256CBC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return contentAlgorithm{spec: spec, iv: make([]byte, spec.block)}
 }
 
 // TestBadCiphertext cuts and extends CBC ciphertext, which panicked elsewhere.
@@ -263,10 +256,20 @@ func TestOAEPStrict(t *testing.T) {
 
 func TestEncryptRefuses(t *testing.T) {
 	p := get(t, "rsa")
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	low, err := ecdh.X25519().NewPublicKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
 	cases := map[string]EncryptOptions{
 		"nobody":         {},
 		"no certificate": {Recipients: []Recipient{{}}},
 		"Brainpool":      {Recipients: to(p, get(t, "bp256"))},
+		"P-224":          {Recipients: to(p, withKey("p224", &p224.PublicKey, p224)), SoftwareBrainpool: true},
+		"low order":      {Recipients: to(p, withKey("low", low, nil))},
 		"Ed25519":        {Recipients: to(get(t, "ed25519"))},
 		"algorithm":      {Recipients: to(p), Algorithm: "des-cbc"},
 	}
