@@ -63,7 +63,7 @@ func opensslVerify(t *testing.T, o SignOptions, content []byte) {
 		cas = append(cas, openssl(t, s.Certificate.Raw, "x509", "-inform", "DER")...)
 	}
 	file, ca := temp(t, content), temp(t, cas)
-	openssl(t, signDetached(t, o, content), "cms", "-verify", "-binary", "-inform", "DER", "-content", file, "-CAfile", ca, "-purpose", "any", "-out", "/dev/null")
+	openssl(t, signDetached(t, o, content), "cms", "-verify", "-cades", "-binary", "-inform", "DER", "-content", file, "-CAfile", ca, "-purpose", "any", "-out", "/dev/null")
 	for _, known := range []bool{true, false} {
 		got := openssl(t, signOpaque(t, o, content, known), "cms", "-verify", "-binary", "-inform", "DER", "-CAfile", ca, "-purpose", "any")
 		if !bytes.Equal(got, content) {
