@@ -8,11 +8,15 @@ import (
 	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
-// A signature by a key on a Brainpool curve takes two hundred times as long to check as one on P-256, and crypto/x509 tries up to a
-// hundred signatures in each search for a path. What strangers send along must not make it try those.
+// crypto/x509 tries up to a hundred signatures in each search for a path, and a path may be looked for three times. What strangers send
+// along must not make it try those: a certificate through which a path leads to an anchor was made by what is known, or by what
+// that made. So much is found out first, with each signature checked once. One by a key on a Brainpool curve takes two
+// hundred times as long to check as one on P-256: few of those are looked at.
 
-// maxDear bounds the certificates of a message that a path may lead through, where Brainpool keys have to do with them.
-const maxDear = 6
+const (
+	maxDear   = 6   // certificates of a message that Brainpool keys have to do with
+	maxSifted = 200 // signatures that are checked to find out which certificates of a message are genuine
+)
 
 // slow reports whether signatures by the key take long to check.
 func slow(c *x509.Certificate) bool {
@@ -20,10 +24,9 @@ func slow(c *x509.Certificate) bool {
 	return ok && x509x.Brainpool(key.Curve)
 }
 
-// genuine drops, of the intermediates of a message, those with a Brainpool key, and those that name an issuer with one,
-// unless they descend from what is known: then no stranger made them. Each signature is checked once; of certificates beyond maxDear
-// none is. Without Brainpool keys nothing is checked.
-func (v *Validator) genuine(offered []*x509.Certificate) []*x509.Certificate {
+// genuine returns, of the intermediates of a message and in their order, those that descend from what is known: no stranger
+// made them. The cheap ones are all, genuine or not, without Brainpool keys and those that name an issuer with one.
+func (v *Validator) genuine(offered []*x509.Certificate) (found, cheap []*x509.Certificate) {
 	slowNames := map[string]bool{}
 	for _, c := range offered {
 		if slow(c) {
@@ -33,45 +36,46 @@ func (v *Validator) genuine(offered []*x509.Certificate) []*x509.Certificate {
 	for name := range v.slow {
 		slowNames[name] = true
 	}
-	var dear, kept []*x509.Certificate
+	seen := map[string]bool{}
+	var sifted []*x509.Certificate
+	dear := 0
 	for _, c := range offered {
-		switch {
-		case !slow(c) && !slowNames[string(c.RawIssuer)]:
-			kept = append(kept, c)
-		case len(dear) < maxDear:
-			dear = append(dear, c)
+		if seen[string(c.Raw)] {
+			continue
 		}
+		seen[string(c.Raw)] = true
+		if !slow(c) && !slowNames[string(c.RawIssuer)] {
+			cheap = append(cheap, c)
+		} else if dear++; dear > maxDear {
+			continue
+		}
+		sifted = append(sifted, c)
 	}
-	if len(dear) == 0 {
-		return kept
-	}
-	return append(kept, v.descended(dear, kept)...)
+	return v.descended(sifted), cheap
 }
 
-// descended returns those of the dear certificates that descend from what is known, through themselves or the cheap ones.
-func (v *Validator) descended(dear, cheap []*x509.Certificate) []*x509.Certificate {
+// descended returns those that descend from what is known, through each other.
+func (v *Validator) descended(offered []*x509.Certificate) []*x509.Certificate {
 	waiting := bySubject{} // by the name of their issuer
-	for _, c := range append(dear[:len(dear):len(dear)], cheap...) {
-		waiting[string(c.RawIssuer)] = append(waiting[string(c.RawIssuer)], c)
+	var issuers []*x509.Certificate
+	for _, c := range offered {
+		name := string(c.RawIssuer)
+		if waiting[name] == nil {
+			issuers = append(issuers, v.known[name]...)
+		}
+		waiting[name] = append(waiting[name], c)
 	}
-	var issuers, found []*x509.Certificate
-	for name := range waiting {
-		issuers = append(issuers, v.known[name]...)
-	}
-	for len(issuers) > 0 {
-		issuer := issuers[0]
-		issuers = issuers[1:]
-		name := string(issuer.RawSubject)
+	found := map[*x509.Certificate]bool{}
+	for checks := 0; len(issuers) > 0; issuers = issuers[1:] {
+		name := string(issuers[0].RawSubject)
 		waiting[name] = slices.DeleteFunc(waiting[name], func(c *x509.Certificate) bool {
-			if x509x.CheckSignatureFrom(c, issuer) != nil {
+			if checks++; checks > maxSifted || x509x.CheckSignatureFrom(c, issuers[0]) != nil {
 				return false
 			}
 			issuers = append(issuers, c)
-			if slices.Contains(dear, c) {
-				found = append(found, c)
-			}
+			found[c] = true
 			return true
 		})
 	}
-	return found
+	return slices.DeleteFunc(offered, func(c *x509.Certificate) bool { return !found[c] })
 }

@@ -1,13 +1,38 @@
 package certs_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/democa"
 )
+
+// A crowd of certificates in the name of the true issuer does not hide it: crypto/x509 gives up after a hundred signatures.
+func TestStrangersCrowd(t *testing.T) {
+	w := newWorld(t)
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	issuer := w.issuing.Certificate()
+	var crowd []*x509.Certificate
+	for range 99 {
+		crowd = append(crowd, must(w.root.Intermediate("Issuing CA", democa.Options{Key: key, Alter: func(c *x509.Certificate) {
+			c.SubjectKeyId = issuer.SubjectKeyId
+		}})).Certificate())
+	}
+	for _, c := range crowd {
+		c.Signature[len(c.Signature)-1] ^= 1 // no authority made it
+	}
+	leaf := w.leaf(w.issuing, nil)
+	v := certs.NewValidator([]*x509.Certificate{w.root.Certificate()}, nil)
+	if r := v.Validate(t.Context(), leaf, append(crowd, issuer), certs.Sign, "", epoch); !r.Valid() || len(r.Chain) != 3 {
+		t.Errorf("%s %q", r.Status, r.Reasons)
+	}
+}
 
 // Certificates that strangers send along, with Brainpool keys or in the name of an authority with one, lead nowhere and cost little; those that the
 // authority made are used, whatever stands between.

@@ -11,7 +11,8 @@ import (
 
 // path finds the best path from leaf to an anchor, and what is wrong with it besides purpose and address.
 func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) ([]*x509.Certificate, []finding) {
-	s := v.search(leaf, intermediates)
+	genuine, cheap := v.genuine(intermediates)
+	s := v.search(leaf, genuine)
 	chains, err := s.chains(leaf, at)
 	if err == nil {
 		return v.best(ctx, chains, at)
@@ -25,7 +26,7 @@ func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermedia
 		}
 	}
 	found := timeFaults(leaf, at)
-	if weak := v.weakPath(leaf, intermediates); len(weak) > 0 {
+	if weak := v.weakPath(leaf, slices.Concat(genuine, cheap)); len(weak) > 0 {
 		return nil, append(found, weak...)
 	}
 	return nil, append(found, finding{StatusUntrusted, v.untrusted(leaf, err)})

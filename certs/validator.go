@@ -124,7 +124,7 @@ func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, interm
 	}
 	intermediates = slices.DeleteFunc(slices.Clone(intermediates[:min(len(intermediates), maxIntermediates)]),
 		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 || oversized(c) })
-	chain, found := v.path(ctx, leaf, v.genuine(intermediates), at)
+	chain, found := v.path(ctx, leaf, intermediates, at)
 	found = append(found, purposeFaults(leaf, p)...)
 	found = append(found, addressFaults(leaf, address)...)
 	return result(chain, found)
