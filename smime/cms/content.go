@@ -177,7 +177,8 @@ func (a contentAlgorithm) encode() []byte {
 }
 
 // readContentAlgorithm reads the algorithm of an envelope. What guards integrity is taken in AuthEnvelopedData alone,
-// and CBC in EnvelopedData alone: an attacker who changes the one into the other gets nothing decrypted.
+// and CBC in EnvelopedData alone. Who changes both has a message under GCM decrypted as one under CBC, to blocks that nobody
+// wrote: the content key does not say which mode it is for (RFC 9709, 1, has the attack). What comes of it is not Authenticated.
 func readContentAlgorithm(a algorithm, authenticated, legacy bool) (contentAlgorithm, error) {
 	spec, ok := cipherByOID(a.oid)
 	c := contentAlgorithm{spec: spec}

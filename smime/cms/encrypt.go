@@ -77,6 +77,7 @@ func NewEncrypter(w io.Writer, o EncryptOptions) (io.WriteCloser, error) {
 		a.tag = gcmTagSize
 	}
 	key := make([]byte, spec.keySize)
+	defer clear(key)
 	for _, b := range [][]byte{key, a.iv} {
 		if _, err := io.ReadFull(o.Rand, b); err != nil {
 			return nil, fmt.Errorf("cms: random numbers: %w", err)
@@ -94,7 +95,6 @@ func NewEncrypter(w io.Writer, o EncryptOptions) (io.WriteCloser, error) {
 	if e.cipher, err = newContentCipher(spec, key, a.iv, true); err != nil {
 		return nil, err
 	}
-	clear(key)
 	if _, err := w.Write(envelopeHead(a, version, recipients, o.CiphertextSize())); err != nil {
 		return nil, err
 	}

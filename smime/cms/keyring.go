@@ -175,8 +175,10 @@ func (k *keyring) implicit(t *keyTrans) ([]byte, bool) {
 				continue
 			}
 			right = subtle.ConstantTimeCompare(first, second)
+			clear(second)
 		}
 		subtle.ConstantTimeCopy(right, result, first)
+		clear(first)
 	}
 	return result, asked
 }
@@ -214,5 +216,6 @@ func (k *keyring) sessionKey(t *keyTrans, key Key) ([]byte, bool) {
 	if err == nil && len(plain) == k.size {
 		copy(result, plain)
 	}
+	clear(plain)
 	return result, true
 }
