@@ -92,3 +92,19 @@ func TestCompressed(t *testing.T) {
 		t.Errorf("scratch is full: %v", err)
 	}
 }
+
+// What a message expands to counts once, however many layers hold it.
+func TestBombInStages(t *testing.T) {
+	w := theWorld()
+	big := hello + strings.Repeat("many words that are all alike\r\n", 20000)
+	staged := compressed(opaque(t, w.alice, big))
+	o := w.options()
+	if got := open(t, outside+staged, o); len(got.Layers) != 2 || got.Layers[1].Verdict != smime.Valid {
+		t.Fatalf("%+v", got.Layers)
+	}
+	o.Limits.CMS.Expanded = 1 << 20 // room for one of the two
+	got := open(t, outside+staged, o)
+	if len(got.Layers) != 2 || !got.Layers[0].Opened || got.Layers[1].Verdict != smime.Broken {
+		t.Errorf("%+v", got.Layers)
+	}
+}

@@ -54,6 +54,9 @@ func (o OpenOptions) withDefaults() OpenOptions {
 	if o.Limits.Size <= 0 {
 		o.Limits.Size = 1 << 30
 	}
+	if o.Limits.CMS.Expanded <= 0 {
+		o.Limits.CMS.Expanded = 256 << 20 // as cms has it
+	}
 	return o
 }
 
@@ -149,6 +152,8 @@ func (w *walker) run(src Source) error {
 		return err
 	}
 	w.opened.header, w.opened.body = m.header, cut(src, m.body, src.Size())
+	// No layer is longer than the one around it, but what was compressed: that may grow once, not once for each layer.
+	w.room = int64(w.o.Limits.Layers)*src.Size() + w.o.Limits.CMS.Expanded
 	last, err := w.layers(m)
 	if err != nil {
 		return err

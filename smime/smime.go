@@ -95,6 +95,6 @@ type Limits struct {
 	Depth   int   // of multiparts; default 20
 	Parts   int   // in the whole message; default 1000
 	Header  int   // bytes of one header; default 256 KiB
-	Size    int64 // bytes of what one layer may hold; default 1 GiB
+	Size    int64 // bytes of what one layer may hold; default 1 GiB. All together hold Layers times the message and CMS.Expanded
 	CMS     cms.Limits
 }

@@ -18,8 +18,9 @@ type walker struct {
 	seen   []seen   // what of opened.Layers is judged in the end
 	inner  *message // what the innermost envelope that was opened holds, fit for delivery
 	opens  []opening
-	naked  bool // what is looked at is what would be delivered, with no signature around
-	signed bool // a signature covers all that is within the last opened envelope
+	room   int64 // bytes that the layers may still hold together
+	naked  bool  // what is looked at is what would be delivered, with no signature around
+	signed bool  // a signature covers all that is within the last opened envelope
 }
 
 // opening is an envelope that was opened, and what was so before.
@@ -178,13 +179,14 @@ func (w *walker) verifyOpaque(body io.Reader, b Buffer) (s *cms.Signed, size int
 	return s, size, err
 }
 
-// fill copies content to scratch, where there is any, up to the size limit.
+// fill copies content to scratch, where there is any, up to the limits of size.
 func (w *walker) fill(b Buffer, content io.Reader) (int64, error) {
-	var to io.Writer = io.Discard
-	if b != nil {
-		to = b
+	if b == nil {
+		return io.Copy(&limitWriter{io.Discard, w.o.Limits.Size}, content)
 	}
-	return io.Copy(&limitWriter{to, w.o.Limits.Size}, content)
+	n, err := io.Copy(&limitWriter{b, min(w.o.Limits.Size, w.room)}, content)
+	w.room -= n
+	return n, err
 }
 
 // within is the entity that scratch holds; nil where it cannot be read.
