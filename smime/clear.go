@@ -30,7 +30,8 @@ func (w *walker) clear(m message, errant bool) (*message, error) {
 	if len(root.Parts) > 2 {
 		l.worsen(Partial, "further parts stand beside the signed one")
 	}
-	ambiguous := root.Type.Ambiguous || twofold(m.header)
+	ambiguous := root.Type.Ambiguous || twofold(m.header) || !isSignature(root.Parts[1]) ||
+		root.BareCR() // which ends a line for some programs, and in what is delivered: it may spell a boundary
 	if ambiguous {
 		l.worsen(Partial, "programs may see different parts")
 	}
@@ -42,6 +43,12 @@ func (w *walker) clear(m message, errant bool) (*message, error) {
 		src:    cut(m.src, content.Start, content.End),
 		header: content.Header, body: content.Body - content.Start,
 	}, nil
+}
+
+// isSignature tells whether a part is nothing but a signature to every program (RFC 8551, 3.5.3.1).
+func isSignature(n *entity.Node) bool {
+	known := n.Type.Is("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pkcs7-mime", "application/x-pkcs7-mime", "application/octet-stream")
+	return known && !twofold(n.Header)
 }
 
 // reportSigned reports a signed layer, around all of the content or beside some of it. Its signers are judged

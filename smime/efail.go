@@ -3,6 +3,7 @@ package smime
 import (
 	"errors"
 	"io"
+	"path"
 	"slices"
 	"strings"
 
@@ -24,23 +25,17 @@ func (w *walker) withdraw(last message) (bool, error) {
 	if w.seen[o.layer].layer.Authenticated || guarded {
 		return false, nil
 	}
-	root, err := o.root, error(nil)
+	root := o.root
 	if len(w.seen) > o.layer+1 {
-		root, err = w.scan(last.src)
-	}
-	if err != nil {
-		if finding(err) {
-			err = nil
+		var err error
+		if root, err = w.scan(last.src); err != nil {
+			if finding(err) {
+				err = nil
+			}
+			return err == nil, err
 		}
-		return err == nil, err
 	}
-	whole := true
-	for n := range root.All {
-		if whole = whole && err == nil; !whole || n.Parts != nil || !mayBeHTML(n.Type) {
-			continue
-		}
-		whole, err = w.completeHTML(last.src, n)
-	}
+	whole, err := w.wholeHTML(last.src, root, maxWithin)
 	if whole || err != nil {
 		return false, err
 	}
@@ -52,9 +47,49 @@ func (w *walker) withdraw(last message) (bool, error) {
 	return true, nil
 }
 
-// mayBeHTML tells whether programs show a type as HTML, or some may.
-func mayBeHTML(t entity.MediaType) bool {
-	return t.Ambiguous || t.Is("text/html", "application/xhtml+xml", "image/svg+xml")
+// maxWithin is how deep messages within messages are looked into.
+const maxWithin = 5
+
+// wholeHTML tells whether all HTML in an entity, and in messages that are attached to it, is complete.
+func (w *walker) wholeHTML(src Source, root *entity.Node, depth int) (whole bool, err error) {
+	whole = true
+	for n := range root.All {
+		switch {
+		case !whole || err != nil:
+		case n.Parts == nil && mayBeHTML(n):
+			whole, err = w.completeHTML(src, n)
+		case n.Type.Is("message/rfc822", "message/global"):
+			whole, err = w.wholeMessage(cut(src, n.Body, n.End), depth-1)
+		}
+	}
+	return whole, err
+}
+
+// wholeMessage is wholeHTML for an attached message. One that is over a limit is not whole.
+func (w *walker) wholeMessage(src Source, depth int) (bool, error) {
+	if depth <= 0 {
+		return false, nil
+	}
+	root, err := w.scan(src)
+	if err != nil {
+		if finding(err) {
+			err = nil
+		}
+		return false, err
+	}
+	return w.wholeHTML(src, root, depth)
+}
+
+// mayBeHTML tells whether programs show a part as HTML, or some may, at once or when it is opened.
+func mayBeHTML(n *entity.Node) bool {
+	if n.Type.Ambiguous || n.Type.Is("text/html", "application/xhtml+xml", "image/svg+xml") {
+		return true
+	}
+	switch strings.ToLower(path.Ext(strings.TrimRight(n.Header.FileName(), " ."))) {
+	case ".html", ".htm", ".xhtml", ".xht", ".shtml", ".svg":
+		return true
+	}
+	return false
 }
 
 // completeHTML tells whether a part is a whole document of bytes that a program wrote.

@@ -41,6 +41,11 @@ func TestIncompleteHTMLStaysEncrypted(t *testing.T) {
 		mixed(html+"<p>a", html+"<p>b"):                                                                              true,
 		mixed(html+"<p>a", hello, html+"<img src='"):                                                                 false,
 		mixed(html+"<img src='", hello, html+"'>"):                                                                   false,
+		"Content-Type: message/rfc822\r\n\r\nSubject: x\r\n" + html + "<img src='":                                   false,
+		mixed(hello, "Content-Type: message/rfc822\r\n\r\n"+mixed2(html+"<img src='")):                               false,
+		mixed(hello, "Content-Type: message/rfc822\r\n\r\n"+mixed2(html+"<p>a")):                                     true,
+		strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 9) + html:                                             false,
+		mixed(hello, "Content-Type: application/octet-stream; name=a.HTM\r\n\r\n<img src='"):                         false,
 	} {
 		want, layer := "enveloped:open", smime.Unsigned
 		if !opens {

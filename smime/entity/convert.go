@@ -42,7 +42,7 @@ func (n *Node) Convert(w io.Writer, r io.Reader, mode Mode) error {
 // Conforms tells whether Convert would change nothing but line ends, header n.Header included.
 func (n *Node) Conforms(mode Mode) bool {
 	c := converter{mode: mode}
-	ok := mode != Transport || !n.bareCR()
+	ok := mode != Transport || !n.BareCR()
 	n.descend(func(n *Node) bool {
 		_, changed := c.header(n)
 		ok = ok && !changed && c.encoding(n) == "" && c.gapsOK(n)
@@ -51,8 +51,8 @@ func (n *Node) Conforms(mode Mode) bool {
 	return ok
 }
 
-// bareCR tells whether a CR stands alone anywhere, in what is passed as it is too: Transport makes each CRLF.
-func (n *Node) bareCR() bool {
+// BareCR tells whether a CR stands alone anywhere, in what is passed as it is too: Transport makes each CRLF.
+func (n *Node) BareCR() bool {
 	found := false
 	n.All(func(n *Node) bool {
 		found = n.Traits.BareCR || n.Preamble.BareCR || n.Epilogue.BareCR ||
