@@ -192,6 +192,8 @@ func TestProtectThenOpenIsTheIdentity(t *testing.T) {
 		}
 		if o.Signers == nil || rapid.Bool().Draw(t, "encrypt") {
 			o.EncryptTo = to(w.alice, w.bob)
+			o.Headers = rapid.SampledFrom([]smime.HeaderProtection{{}, baseline, readable}).Draw(t, "headers")
+			o.Headers.WithoutLegacyDisplay = o.Signers != nil // it would stay
 			o.Algorithm = rapid.SampledFrom([]cms.Algorithm{cms.AES256CBC, cms.AES256GCM, cms.AES128CBC}).Draw(t, "algorithm")
 		}
 		var sent, got bytes.Buffer
@@ -204,6 +206,14 @@ func TestProtectThenOpenIsTheIdentity(t *testing.T) {
 		}
 		defer opened.Close()
 		opened.WriteTo(&got)
+		if o.Signers == nil && o.Headers.Policy != "" { // a Content-Type may have come to it
+			h := opened.Header()
+			subject, _ := h.Get("Subject")
+			if want, have := meaning(t, message), meaning(t, got.String()); want != have || subject != "out" || strings.Contains(got.String(), "hp=") {
+				t.Fatalf("%q\nmeans %s,\ncame back as %q\n%s", message, want, got.String(), have)
+			}
+			return
+		}
 		if o.Signers == nil {
 			fits := must(entity.Scan(strings.NewReader(message), entity.Limits{})).Conforms(entity.Transport)
 			if opened.Verdict != smime.Unsigned || fits && got.String() != message {
