@@ -32,9 +32,8 @@ func bestOf(n int, f func() (cost, error)) (cost, error) {
 	return best, err
 }
 
-// here measures f in this process, many times over where it is short.
-func here(size int, f func() error) (cost, error) {
-	times := max(1, min(200, (1<<20)/size))
+// here measures f in this process, some times over.
+func here(times int, f func() error) (cost, error) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)

@@ -98,18 +98,19 @@ func (p *party) measure(rounds, size int, idle idle, w io.Writer) error {
 	if err := p.prepare(size); err != nil {
 		return err
 	}
+	times := max(1, min(100, (1<<20)/size))
 	for _, o := range operations() {
 		var all [3]cost // ours, openssl, pkcs7
 		var process cost
 		var err error
-		if all[0], err = bestOf(rounds, func() (cost, error) { return here(size, func() error { return o.ours(p) }) }); err != nil {
+		if all[0], err = bestOf(rounds, func() (cost, error) { return here(times, func() error { return o.ours(p) }) }); err != nil {
 			return fmt.Errorf("%s: %w", o.name, err)
 		}
 		if all[1], err = bestOf(rounds, func() (cost, error) { return runProcess("openssl", o.openssl(p)...) }); err != nil {
 			return fmt.Errorf("%s by openssl: %w", o.name, err)
 		}
 		if o.pkcs7 != nil {
-			if all[2], err = bestOf(rounds, func() (cost, error) { return here(size, func() error { return o.pkcs7(p) }) }); err != nil {
+			if all[2], err = bestOf(rounds, func() (cost, error) { return here(times, func() error { return o.pkcs7(p) }) }); err != nil {
 				return fmt.Errorf("%s by pkcs7: %w", o.name, err)
 			}
 		}
