@@ -205,3 +205,28 @@ func TestWholeLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestEnvelopeVersion holds the version to the kinds of recipients (RFC 5652, 6.1; RFC 5083, 2.1).
+func TestEnvelopeVersion(t *testing.T) {
+	for _, c := range []struct {
+		to        []Recipient
+		algorithm Algorithm
+		want      int64
+	}{
+		{to(get(t, "rsa")), AES128CBC, 0},
+		{to(get(t, "rsa"), get(t, "p256")), AES128CBC, 2},
+		{to(get(t, "x25519")), AES128CBC, 2},
+		{to(get(t, "rsa"), get(t, "p256")), AES128GCM, 0},
+	} {
+		r := reader(encrypt(t, EncryptOptions{Recipients: c.to, Algorithm: c.algorithm, Size: -1}, text(10)))
+		if _, err := r.openContentInfo(); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.open(tagSequence); err != nil {
+			t.Fatal(err)
+		}
+		if version, err := r.raw(10); err != nil || !bytes.Equal(version, smallInteger(c.want)) {
+			t.Errorf("%d recipients, %s: version %x, not %d: %v", len(c.to), c.algorithm, version, c.want, err)
+		}
+	}
+}
