@@ -14,6 +14,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
 )
@@ -182,6 +183,9 @@ func (p *Protector) judge(ctx context.Context, leaf *x509.Certificate, chain []*
 	return smime.Verdict(r.Status), r.Reasons
 }
 
+// mostAddress is the bytes of an address out of a stranger's certificate that an event keeps.
+const mostAddress = 320
+
 func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened, late *Away) {
 	e := track.Event{
 		Time: p.o.Now(), Kind: track.Opened, ID: c.Message.Envelope.ID, Origin: c.Message.Origin,
@@ -190,7 +194,7 @@ func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened, late *Away) {
 	for _, l := range o.Layers {
 		e.Layers = append(e.Layers, describe(l))
 		for _, s := range l.Signers {
-			e.SignedBy = fmt.Sprintf("%s (serial %s)", s.Address, s.Serial)
+			e.SignedBy = fmt.Sprintf("%s (serial %s)", safetext.Line(s.Address, mostAddress), word(s.Serial))
 		}
 	}
 	if o.Headers != nil {

@@ -3,9 +3,13 @@ package protect
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
@@ -64,5 +68,17 @@ func TestLayerFieldsAreBounded(t *testing.T) {
 	}
 	if total > 40<<10 {
 		t.Errorf("%d bytes", total)
+	}
+}
+
+// The event about a message is bounded as well: thousands of them are kept in memory.
+func TestOpenedEventIsBounded(t *testing.T) {
+	m := track.NewMemory(1)
+	p := &Protector{o: Options{Recorder: m, Now: time.Now}}
+	signer := smime.SignerVerdict{Address: strings.Repeat("ü", 100_000), Serial: strings.Repeat("f", 100_000), Verdict: smime.Untrusted}
+	l := smime.Layer{Type: smime.TypeSigned, Form: smime.FormClear, Verdict: smime.Untrusted, Signers: []smime.SignerVerdict{signer}}
+	p.recordOpened(queue.Claim{}, &smime.Opened{Report: smime.Report{Layers: []smime.Layer{l}}}, nil)
+	if text := fmt.Sprintf("%+v", m.Events()); len(text) > 2000 {
+		t.Errorf("%d bytes", len(text))
 	}
 }
