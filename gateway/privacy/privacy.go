@@ -33,7 +33,7 @@ func always() []string { return []string{"X-Siegel-*", "X-de-mail-*"} }
 // Received field of the gateway.
 func (r Rules) Clean(h entity.Header) entity.Header {
 	ours := 0
-	var out entity.Header
+	var kept []entity.Field // a header may have very many fields, and each Append copies it
 	for _, f := range h.Fields() {
 		switch {
 		case matches(always(), f.Name), matches(r.Remove, f.Name):
@@ -52,8 +52,10 @@ func (r Rules) Clean(h entity.Header) entity.Header {
 				continue
 			}
 		}
-		out.Append(f)
+		kept = append(kept, f)
 	}
+	var out entity.Header
+	out.Append(kept...)
 	return out
 }
 
