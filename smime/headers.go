@@ -98,7 +98,8 @@ func (p *protection) protectHeaders() error {
 	if policy == "" || isLayer(p.root.Header, p.root.Type) {
 		return nil
 	}
-	within := p.outer.Filter(authored).Fit(p.mode)
+	protected := func(f entity.Field) bool { return authored(f) && (p.o.Outside == nil || !p.o.Outside(f)) }
+	within := p.outer.Filter(protected).Fit(p.mode)
 	kind := entity.Param{Name: paramHP, Value: hpClear}
 	if p.encrypts() {
 		kind.Value = hpCipher
@@ -106,7 +107,7 @@ func (p *protection) protectHeaders() error {
 			return err
 		}
 		p.outer = policy.apply(p.outer)
-		within.Append(outerCopies(p.outer.Filter(authored).Fit(p.mode))...)
+		within.Append(outerCopies(p.outer.Filter(protected).Fit(p.mode))...)
 	}
 	if err := p.root.Header.SetTypeParams(kind); err != nil {
 		return fmt.Errorf("%w: its Content-Type: %w", ErrMessage, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/smime/cms"
+	"github.com/siegel-mail/siegel/smime/entity"
 )
 
 // Source is a message, or a part of one, whose bytes do not change. It may be opened any number of times.
@@ -70,6 +71,9 @@ type ProtectOptions struct {
 	// Headers says how header fields are protected. Content that is signed or encrypted already stays as it
 	// is, so that its fields are not: protection would have to stand within.
 	Headers HeaderProtection
+	// Outside tells of a field that it is not for the recipients, but for servers on the way, who take it off: it is
+	// not copied within. nil: there is none.
+	Outside func(entity.Field) bool
 	// Capabilities is what a signature says that its signer's program reads; nil: what this package reads.
 	Capabilities cms.Capabilities
 	// SoftwareBrainpool allows signing with keys on Brainpool curves that lie in memory, and encrypting for such

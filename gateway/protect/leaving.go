@@ -21,6 +21,14 @@ func (p *Protector) leaving(d *draft, v variant) (source, error) {
 	return newSource(p.o.Privacy.Clean(header), d.source.body, d.source.skip), nil
 }
 
+// isOurs reports whether a field is the company's own business. What goes back has it outside still, where it is taken off
+// in the end: a copy that is protected along with the content would stay.
+func (p *Protector) isOurs(f entity.Field) bool {
+	var h entity.Header
+	h.Append(f)
+	return p.o.Privacy.Clean(h).Len() == 0
+}
+
 // goesBack reports whether a recipient's copy goes back to where the message came from.
 func (p *Protector) goesBack(d *draft, to mail.Address) bool {
 	return p.o.RoundTrip[d.env.Client.Listener] && (p.o.GoesBack == nil || p.o.GoesBack(to))

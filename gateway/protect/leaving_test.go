@@ -7,6 +7,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/privacy"
+	"github.com/siegel-mail/siegel/smime"
 )
 
 // What leaves is without what is the company's own; what stays, or goes back, has it; and what was signed elsewhere
@@ -46,6 +47,21 @@ func TestLeaving(t *testing.T) {
 		if _, want, _ := strings.Cut(string(signed), "\r\n\r\n"); name == "signed elsewhere" && body != want {
 			t.Errorf("%s: what was signed elsewhere is\n%s", name, body)
 		}
+	}
+}
+
+// What goes back has no copy of what is the company's own among its protected fields, which nobody could take off.
+func TestGoesBackWithProtectedHeader(t *testing.T) {
+	const label = "msip_labels: MSIP_Label_1_Name=secret"
+	rules := []policy.Rule{{Name: "n", Sign: policy.Require, Encrypt: policy.Never, Terms: policy.Terms{Wish: smime.Wish{Headers: smime.Yes}}}}
+	b := newBench(t, func(o *Options) {
+		o.Privacy, o.RoundTrip = privacy.Rules{Remove: []string{"msip_label*"}}, map[string]bool{"round": true}
+	}, rules...)
+	env := envelope(t, "bob@partner.example")
+	env.Client.Listener = "round"
+	got := string(read(t, b.admit(t, env, message(label, "Subject: x")).Entries[0].Content))
+	if strings.Count(got, label) != 1 || strings.Count(got, "Subject: x") != 2 {
+		t.Errorf("%s", got)
 	}
 }
 

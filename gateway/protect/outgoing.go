@@ -142,7 +142,8 @@ func (p *Protector) look(ctx context.Context, d *draft) (err error) {
 		return err
 	}
 	defer opened.Close()
-	d.form.Signed = opened.Verdict == smime.Valid
+	// By who is From outside: one that a signature protects may be another.
+	d.form.Signed = opened.Verdict == smime.Valid && singleFrom(opened.Header()) == d.from
 	return nil
 }
 
@@ -287,14 +288,14 @@ func addressList(v string) ([]*netmail.Address, error) {
 }
 
 // singleFrom is the From address where there is exactly one field with exactly one address, else the zero
-// Address (invariant 4).
+// Address (invariant 4). A group (RFC 6854) is none, whoever is in it: programs show its name, not its member.
 func singleFrom(h entity.Header) mail.Address {
 	values := h.Values("From")
 	if len(values) != 1 {
 		return mail.Address{}
 	}
 	list, err := addressList(values[0])
-	if err != nil || len(list) != 1 {
+	if err != nil || len(list) != 1 || isGroup(values[0]) {
 		return mail.Address{}
 	}
 	a, err := mail.ParseAddress(list[0].Address)
@@ -302,6 +303,32 @@ func singleFrom(h entity.Header) mail.Address {
 		return mail.Address{}
 	}
 	return a
+}
+
+// isGroup reports whether an address list that can be read has a colon outside of quotes, comments and angle brackets.
+func isGroup(v string) bool {
+	quoted, angle, depth := false, false, 0
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case c == '\\':
+			i++
+		case c == '"' && depth == 0:
+			quoted = !quoted
+		case quoted:
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case depth > 0:
+		case c == '<' || c == '[':
+			angle = true
+		case c == '>' || c == ']':
+			angle = false
+		case c == ':' && !angle:
+			return true
+		}
+	}
+	return false
 }
 
 // visible holds the Key of each address that the recipients can see in the header.

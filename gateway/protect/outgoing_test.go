@@ -9,9 +9,11 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -35,6 +37,41 @@ func TestAddressesInEveryCharset(t *testing.T) {
 		if !visible(h)[alice] {
 			t.Errorf("%q: not visible", field)
 		}
+	}
+}
+
+// Nobody is the author of a group, of two addresses, or of two fields.
+func TestSingleFrom(t *testing.T) {
+	for field, want := range map[string]string{
+		"alice@firma.example": "alice@firma.example", "\"a: b\" (c: d) <alice@firma.example>": "alice@firma.example", "\"a\\\":\" <alice@firma.example>": "alice@firma.example",
+		"boss@firma.example: alice@firma.example;": "", "Boss: Alice <alice@firma.example>;": "", "\"Boss\": alice@firma.example;": "",
+		"alice@firma.example, boss@firma.example": "", "alice@firma.example\r\nFrom : boss@firma.example": "", "": "",
+	} {
+		h, _, err := entity.Read(strings.NewReader("From: "+field+"\r\n\r\n"), 0)
+		if from := singleFrom(h); err != nil || !from.IsNull() && from.String() != want || from.IsNull() != (want == "") {
+			t.Errorf("%q: %q, want %q", field, from, want)
+		}
+	}
+}
+
+// A signature whose protected From is its signer's does not stand for that of the From outside.
+func TestSignedUnderAnotherFrom(t *testing.T) {
+	b := newBench(t, nil, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Never})
+	alice := b.finder.ids["alice@firma.example"]
+	var signed strings.Builder
+	err := smime.Protect(&signed, message("Subject: x"), smime.ProtectOptions{
+		Signers: []smime.Signer{{Certificate: alice.Certificate, Key: alice.Key}}, Headers: smime.HeaderProtection{Policy: smime.HCPNoConfidentiality}, Time: time.Now(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if adm := b.admit(t, envelope(t, "bob@partner.example"), letter(signed.String())); string(read(t, adm.Entries[0].Content)) != signed.String() {
+		t.Error("a valid signature was signed around")
+	}
+	forged := letter(strings.Replace(signed.String(), "From: Alice <alice@", "From: Boss <boss@", 1))
+	var refused *Refused
+	if _, err := b.Admit(t.Context(), envelope(t, "bob@partner.example"), forged); !errors.As(err, &refused) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -97,7 +97,7 @@ func (p *Protector) protected(ctx context.Context, adm *Admission, d *draft, v v
 	adm.buffers = append(adm.buffers, buffer)
 	o := smime.ProtectOptions{
 		EncryptTo: v.encryptTo(d.self), Algorithm: v.manner.choice.Algorithm, Opaque: v.manner.opaque, Time: p.o.Now(),
-		Headers: v.manner.choice.HeaderProtection(), SoftwareBrainpool: p.o.SMIME.SoftwareBrainpool,
+		Headers: v.manner.choice.HeaderProtection(), Outside: p.isOurs, SoftwareBrainpool: p.o.SMIME.SoftwareBrainpool,
 	}
 	d.step = workStep()
 	if v.sign {

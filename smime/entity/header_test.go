@@ -99,6 +99,29 @@ func TestReadErrorOfTheInput(t *testing.T) {
 	}
 }
 
+// An error that a reader gives only once is not lost, wherever it comes.
+func TestErrorGivenOnce(t *testing.T) {
+	broken := errors.New("disk")
+	const message = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nA: b\r\n--b: c\r\n\r\ntext\r\n--b--\r\n"
+	for i := range message {
+		r := io.MultiReader(strings.NewReader(message[:i]), &once{broken}, strings.NewReader(message[i:]))
+		if _, err := Scan(r, Limits{}); !errors.Is(err, broken) {
+			t.Errorf("after %q: %v", message[:i], err)
+		}
+	}
+}
+
+// once gives its error once, then the end.
+type once struct{ err error }
+
+func (o *once) Read([]byte) (int, error) {
+	err := o.err
+	if o.err = io.EOF; err == nil {
+		err = io.EOF
+	}
+	return 0, err
+}
+
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }

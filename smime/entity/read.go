@@ -49,7 +49,13 @@ func (p *headerParser) read(br *bufio.Reader) (Header, error) {
 		if err != nil {
 			return Header{}, err
 		}
-		if kind == lineContinuation && len(p.marks) == 0 || kind == lineField && p.stopsAt(br) {
+		stops := kind == lineContinuation && len(p.marks) == 0
+		if kind == lineField {
+			if stops, err = p.stopsAt(br); err != nil {
+				return Header{}, err
+			}
+		}
+		if stops {
 			kind = lineOther
 		}
 		switch kind {
@@ -66,17 +72,26 @@ func (p *headerParser) read(br *bufio.Reader) (Header, error) {
 	}
 }
 
-// stopsAt asks stop about the line that comes, where it may be a boundary.
-func (p *headerParser) stopsAt(br *bufio.Reader) bool {
-	b, _ := br.Peek(2)
-	if p.stop == nil || string(b) != "--" {
-		return false
+// stopsAt asks stop about the line that comes, where it may be a boundary. A reader may give an error only once: none is
+// dropped.
+func (p *headerParser) stopsAt(br *bufio.Reader) (bool, error) {
+	if p.stop == nil {
+		return false, nil
 	}
-	b, _ = br.Peek(2 * maxName)
+	b, err := br.Peek(2)
+	if string(b) == "--" {
+		b, err = br.Peek(2 * maxName)
+	}
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+		return false, err
+	}
+	if !bytes.HasPrefix(b, []byte("--")) {
+		return false, nil
+	}
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		b = b[:i+1]
 	}
-	return p.stop(b)
+	return p.stop(b), nil
 }
 
 // eol is the length of the last line end that was read.
