@@ -98,7 +98,8 @@ type Rule struct {
 	Name string `yaml:"name" example:"bank"`
 	// `outgoing`, or `internal` for mail from inside to the company's own domains.
 	Direction mail.Direction `yaml:"direction" default:"outgoing" oneof:"outgoing internal"`
-	// The From addresses the rule is for; all where it is absent.
+	// The From addresses the rule is for; all where it is absent. With `encrypt: require` it is also for mail that has no
+	// single From address.
 	From mail.Patterns `yaml:"from" example:"[\"@hr.firma.example\", chef@firma.example]"`
 	// The recipients the rule is for; all where it is absent.
 	To mail.Patterns `yaml:"to" example:"[bank.example]"`

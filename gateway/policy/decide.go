@@ -122,13 +122,14 @@ func incoming(r Recipient) Decision {
 	return d
 }
 
-// from returns the rules of a direction that hold for a sender.
+// from returns the rules of a direction that hold for a sender. Mail without a single author may be anybody's: rules that
+// demand encryption of somebody hold for it, so that nobody gets around them by a second address in From.
 func (p *Policy) from(d mail.Direction, sender mail.Address) []*Rule {
 	all := p.rules[d]
 	sender = lower(sender)
 	held := make([]*Rule, 0, len(all))
 	for i := range all {
-		if all[i].From == nil || all[i].From.Match(sender) {
+		if all[i].From == nil || all[i].From.Match(sender) || sender.IsNull() && all[i].Encrypt == Require {
 			held = append(held, &all[i])
 		}
 	}

@@ -47,6 +47,16 @@ func short(d policy.Decision) string {
 	return s
 }
 
+// Nobody gets around a rule that demands encryption of them by mail without a single From address.
+func TestRuleForNoSingleAuthor(t *testing.T) {
+	hr := policy.Rule{Name: "hr", From: patterns(t, "@hr.firma.example"), Encrypt: policy.Require}
+	boss := policy.Rule{Name: "boss", From: patterns(t, "boss@firma.example"), Sign: policy.Require}
+	in := policy.Input{Internal: true, Recipients: []policy.Recipient{{Address: address(t, "bob@partner.example")}}}
+	if got := short(mustNew(t, policy.Defaults{}, boss, hr).Decide(in)[0]); got != "outgoing sign=false(default) encrypt=true(hr) refused" {
+		t.Error(got)
+	}
+}
+
 func TestDecide(t *testing.T) {
 	bank := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Encrypt: policy.Require}
 	news := policy.Rule{Name: "news", From: patterns(t, "news@firma.example"), Sign: policy.Never, Encrypt: policy.Never}

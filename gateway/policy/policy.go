@@ -60,7 +60,7 @@ type Flags struct {
 type Rule struct {
 	Name      string         // empty: "rule N", N counting from 1
 	Direction mail.Direction // empty: outgoing
-	From      mail.Patterns  // matched against the single From address; nil: any
+	From      mail.Patterns  // matched against the single From address, also by none where Encrypt is Require; nil: any
 	To        mail.Patterns  // matched against the recipient; nil: any
 	Kinds     []Kind         // of the message; nil: any
 	Sign      Level          // empty: this rule does not say

@@ -37,7 +37,7 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 				direction = mail.Outgoing
 			}
 			kind := rule.Kinds == nil || slices.Contains(rule.Kinds, in.Kind)
-			matches := kind && direction == d.Direction && (rule.From == nil || rule.From.Match(in.From)) && (rule.To == nil || rule.To.Match(r.Address))
+			matches := kind && direction == d.Direction && (rule.From == nil || rule.From.Match(in.From) || in.From.IsNull() && rule.Encrypt == policy.Require) && (rule.To == nil || rule.To.Match(r.Address))
 			if matches && say(rule) != "" {
 				level, by, named = say(rule), rule.Name, slices.Contains(rule.Kinds, in.Kind)
 			}
@@ -79,7 +79,7 @@ func referenceTerms(rules []policy.Rule, defaults policy.Defaults, in policy.Inp
 		if direction == "" {
 			direction = mail.Outgoing
 		}
-		if direction != d || rule.From != nil && !rule.From.Match(in.From) || rule.To != nil && !rule.To.Match(r.Address) ||
+		if direction != d || rule.From != nil && !rule.From.Match(in.From) && !(in.From.IsNull() && rule.Encrypt == policy.Require) || rule.To != nil && !rule.To.Match(r.Address) ||
 			rule.Kinds != nil && !slices.Contains(rule.Kinds, in.Kind) {
 			continue
 		}
