@@ -24,7 +24,7 @@ demo:
 
 test:
 	@scripts/install-tools test
-	@$(GO) run ./internal/testsum -race -vet=off $(PKG)
+	@$(GO) run ./internal/testsum -race -vet=off -timeout 30m $(PKG)
 
 bench:
 	@scripts/install-tools test
