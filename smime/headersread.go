@@ -54,7 +54,8 @@ func (w *walker) protectedHeader(m message, outer entity.Header) (*protectedHead
 // messageWithin is the older form (RFC 8551, 3.1; RFC 9788, 4.10): a whole message within the layers, which is
 // the same as the one outside. One by somebody else, or with another Message-ID, is a message that is passed on.
 func (w *walker) messageWithin(m message, t entity.MediaType, outer entity.Header) (*protectedHeader, error) {
-	if !t.Is("message/rfc822", "message/global") || t.Ambiguous {
+	forwarded := t.Params["forwarded"] // "no" where the message is the one outside
+	if !t.Is("message/rfc822", "message/global") || t.Ambiguous || forwarded != "" && !strings.EqualFold(forwarded, "no") {
 		return nil, nil
 	}
 	switch m.header.TransferEncoding() {

@@ -175,6 +175,7 @@ func TestProtectedHeaderIsNotBelieved(t *testing.T) {
 		{"a message that is passed on", outside + signed(t, w.alice, "s", rfc822+strings.Replace(whole, a, m, 1)), smime.Valid, ""},
 		{"another one of the same author", "Message-ID: <2@x>\r\n" + outside + signed(t, w.alice, "s", rfc822+"Message-ID: <1@x>\r\n"+whole), smime.Valid, ""},
 		{"a protected one within", outside + signed(t, w.alice, "s", rfc822+outside+signed(t, w.alice, "t", hello)), smime.Valid, ""},
+		{"one that says that it is passed on", outside + signed(t, w.alice, "s", "Content-Type: message/rfc822; forwarded=yes\r\n\r\n"+whole), smime.Valid, ""},
 		{"in base64", outside + signed(t, w.alice, "s", "Content-Transfer-Encoding: base64\r\n"+rfc822+lines([]byte(whole))), smime.Valid, ""},
 	}
 	for _, c := range cases {
