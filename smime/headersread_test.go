@@ -117,6 +117,11 @@ func TestTextIsNoLegacyDisplay(t *testing.T) {
 			t.Errorf("%q: delivered %q", body, got)
 		}
 	}
+	many := strings.Repeat("--b\r\nContent-Type: text/plain; hp-legacy-display=1\r\n\r\nSubject: x\r\n\r\nhello\r\n", 12)
+	parts := "From: alice@firma.example\r\nContent-Type: multipart/alternative; boundary=b; hp=cipher\r\n\r\n" + many + "--b--\r\n"
+	if got := delivered(t, open(t, outside+enveloped(t, w, parts, cms.AES256GCM), w.options())); strings.Count(got, "Subject: x\r\n") != 2 {
+		t.Errorf("more parts than are looked at: %q", got)
+	}
 	body := "Subject: a\r\n folded\r\nFrom: x\r\n\r\nhello\r\n"
 	inner := "From: alice@firma.example\r\nContent-Type: text/plain; hp=cipher; hp-legacy-display=1\r\n\r\n" + body
 	if got := delivered(t, open(t, outside+enveloped(t, w, inner, ""), w.options())); !strings.HasSuffix(got, "\r\n\r\nhello\r\n") {

@@ -130,7 +130,10 @@ func (s *htmlScanner) until(c byte) error {
 
 // comment passes over a comment or a declaration, the "<" of which was read.
 func (s *htmlScanner) comment() error {
-	if b, _ := s.r.Peek(3); string(b) != "!--" {
+	if b, err := s.r.Peek(3); string(b) != "!--" {
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
 		return s.until('>')
 	}
 	n, _ := s.r.Discard(3)

@@ -10,13 +10,21 @@ import (
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
+// maxLegacyParts is how many parts are looked at for a legacy display: each is read anew up to its place, and
+// authors write one text and one HTML.
+const maxLegacyParts = 10
+
 // withoutLegacyDisplay takes the legacy display out of the parts of a message whose header fields are shown as
 // they were protected (RFC 9788, 4.5.3), and tells whether there was any. open gives the message that root was
 // scanned from.
 func withoutLegacyDisplay(root *entity.Node, open func() (io.ReadCloser, error)) (found bool, err error) {
+	marked := 0
 	for n := range mainParts(root) {
 		if n.Type.Params[paramLegacyDisplay] != "1" {
 			continue
+		}
+		if marked++; marked > maxLegacyParts {
+			break
 		}
 		e, err := legacyDisplayOf(n, open)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
+	"io"
 	"os"
 	"strings"
 
@@ -33,7 +34,7 @@ func (k Keys) options() (folder.Options, error) {
 		o.Passwords = append(o.Passwords, secret.New(p))
 	}
 	for _, path := range k.PasswordFile {
-		data, err := os.ReadFile(path)
+		data, err := readPassword(path)
 		if err != nil {
 			return o, usage("the password cannot be read: %w", err)
 		}
@@ -44,6 +45,16 @@ func (k Keys) options() (folder.Options, error) {
 		o.Passwords = append(o.Passwords, secret.New(strings.TrimSuffix(line, "\r")))
 	}
 	return o, nil
+}
+
+// readPassword reads a file as far as tells that it is too long.
+func readPassword(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxPassword+1))
 }
 
 // read reads the files.
