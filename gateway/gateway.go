@@ -351,13 +351,6 @@ func (g *Gateway) Reload(s Settings) error {
 	return nil
 }
 
-// closeDNS ends the look-ups that are under way.
-func (g *Gateway) closeDNS() {
-	if r := g.resolver.Load(); r != nil {
-		r.Close()
-	}
-}
-
 // ReloadFromSource loads the settings anew by Options.Load and puts them into force.
 func (g *Gateway) ReloadFromSource(context.Context) error {
 	g.reloading.Lock()

@@ -206,8 +206,10 @@ func (s *Store) open(ctx context.Context) (_ *database, err error) {
 	if err := s.checkKey(ctx, db.write); err != nil {
 		return nil, err
 	}
-	db.read, err = sqldb.Open(path, sqldb.Options{ReadOnly: true, Conns: readers})
-	return db, err
+	if db.read, err = sqldb.Open(path, sqldb.Options{ReadOnly: true, Conns: readers}); err != nil {
+		return nil, err // a database without its readers is not one that is open, and is tried again
+	}
+	return db, nil
 }
 
 // checkKey compares the key with the one the database was made under, and records it in a new one.
