@@ -165,3 +165,10 @@ func (r *router) Lifetime(to mail.Address) time.Duration {
 	}
 	return route.Lifetime
 }
+
+// closeDNS ends the look-ups that are under way.
+func (g *Gateway) closeDNS() {
+	if r := g.resolver.Load(); r != nil {
+		r.Close()
+	}
+}

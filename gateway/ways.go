@@ -132,10 +132,3 @@ func (g *Gateway) MayReturn(m queue.Message, i int) error { return g.scheduler.M
 func (g *Gateway) Returned(ctx context.Context, m queue.Message, recipients []int) (queue.New, error) {
 	return g.scheduler.Returned(ctx, m, recipients)
 }
-
-// closeDNS ends the look-ups that are under way.
-func (g *Gateway) closeDNS() {
-	if r := g.resolver.Load(); r != nil {
-		r.Close()
-	}
-}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/internal/x509x"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
 )
@@ -111,7 +112,7 @@ func (p *Protector) maySign(key crypto.Signer) bool {
 
 func isBrainpool(key crypto.PublicKey) bool {
 	k, ok := key.(*ecdsa.PublicKey)
-	return ok && strings.HasPrefix(k.Curve.Params().Name, "brainpool")
+	return ok && x509x.Brainpool(k.Curve)
 }
 
 // algorithms names what a variant was made with: "aes256-gcm, rsa-oaep, ecdh, signed rsapss".

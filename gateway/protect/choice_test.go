@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	bp "github.com/ProtonMail/go-crypto/brainpool"
+
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/gateway/policy"
@@ -195,7 +197,7 @@ func TestOpaqueSignature(t *testing.T) {
 
 // brainpool makes a finder whose certificate for bob and key for alice are on a curve that needs leave.
 func brainpool(f finder) finder {
-	curve := &elliptic.CurveParams{Name: "brainpoolP256r1", BitSize: 256}
+	curve := bp.P256r1()
 	out := finder{ids: map[string]certs.Identity{}}
 	for _, who := range []string{"alice@firma.example", "bob@partner.example"} {
 		id := f.ids[who]
