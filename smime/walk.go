@@ -254,7 +254,7 @@ func (w *walker) envelope(body io.Reader, layer string, errant bool) (*message, 
 	}
 	var inner *message
 	if err == nil && d.Info().ContentType == "data" {
-		if inner, err = w.decrypt(d); err != nil {
+		if inner, err = w.decrypt(d, l.Authenticated); err != nil {
 			return nil, err
 		}
 	}
@@ -264,7 +264,7 @@ func (w *walker) envelope(body io.Reader, layer string, errant bool) (*message, 
 }
 
 // decrypt reads an envelope to its end, and only then looks at what it holds; nil where that failed.
-func (w *walker) decrypt(d io.Reader) (*message, error) {
+func (w *walker) decrypt(d io.Reader, authenticated bool) (*message, error) {
 	b := w.buffer()
 	if _, err := w.fill(b, d); err != nil {
 		b.Close()
@@ -276,6 +276,11 @@ func (w *walker) decrypt(d io.Reader) (*message, error) {
 	m, err := w.within(b)
 	if m == nil || err != nil {
 		return nil, err
+	}
+	if !authenticated {
+		if noise, err := w.noise(m); noise || err != nil {
+			return nil, err
+		}
 	}
 	fit, root, err := w.deliverable(b)
 	if err != nil || fit == nil {
