@@ -72,6 +72,7 @@ func FuzzField(f *testing.F) {
 	c := checker(f, dnstest.Start(f, record(f, s)+spfZone+dmarcZone), mailauth.Options{})
 	f.Add("alice@firma.example", "mx.firma.example", "alice@example.com", "v=1; a=rsa-sha256; d=firma.example; s=s1; h=from; bh=AAAA; b=AAAA; i=a@firma.example")
 	f.Add(`"x; dmarc=pass"@firma.example`, "[1.2.3.4]", "a@example.com;dkim=pass", `a=x;dkim=pass; d=firma.example; s=s1;i="; dmarc=pass (`)
+	f.Add("a!b@firma.example", "mx.firma.example", "alice@example.com", "d=firma.example; s=s1; i=a!b@firma.example")
 	f.Add("", "a.b; spf=pass", "", "d=a.example;s=b;a=1")
 	f.Add("\u00fc@firma.example", "x", "\u00fc <\u00fc@b\u00fccher.example>", "d=b\u00fccher.example; s=\u00fc; b=; a=\u00fc")
 	f.Fuzz(func(t *testing.T, from, helo, author, signature string) {

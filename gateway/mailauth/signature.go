@@ -81,9 +81,9 @@ func plainIdentifier(s string) string {
 	return local + "@" + name
 }
 
-// atext is the characters of a plain local part (RFC 5322, 3.2.3) that mean nothing special in an
+// atext is the characters of a plain local part (RFC 5322, 3.2.3) that nobody quotes and that mean nothing special in an
 // Authentication-Results field.
-const atext = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+-/^_`{|}~"
+const atext = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.#$%&'*+-/^_`{|}~"
 
 // plainToken is s, if it is short and of the characters of algorithms and base64; else it is empty.
 func plainToken(s string) string {
