@@ -54,7 +54,9 @@ type Options struct {
 	Record *Record
 	// Load gives the settings anew when an operator asks for a reload; nil: reload is refused.
 	Load func() (Settings, error)
-	Now  func() time.Time // nil: time.Now
+	// Certs are further commands on certificates for the control socket, by name.
+	Certs map[string]admin.CertsCommand
+	Now   func() time.Time // nil: time.Now
 
 	Settings Settings
 }
@@ -389,7 +391,7 @@ func (g *Gateway) setAdmin() (err error) {
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
 		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.TryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks,
-		Recorder: g.recorder, Audit: g.audit, Track: g.track(), Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
+		Recorder: g.recorder, Audit: g.audit, Track: g.track(), Certs: g.certsCommands(), Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err
 }

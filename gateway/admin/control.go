@@ -36,9 +36,11 @@ type ControlOptions struct {
 	Recorder track.Recorder // takes the events of orders; nil: nobody
 	Audit    Audit          // nil: acts stand in the log only
 	Track    Track          // nil: no record is kept
-	Log      logrus.FieldLogger
-	Version  string
-	Now      func() time.Time // nil: time.Now
+	// Certs are the commands on certificates by name.
+	Certs   map[string]CertsCommand
+	Log     logrus.FieldLogger
+	Version string
+	Now     func() time.Time // nil: time.Now
 }
 
 // Control answers the commands of operators on a unix socket of mode 0600 in a directory of mode 0700.
@@ -49,6 +51,7 @@ type ControlOptions struct {
 //	POST /v1/queue/{act}         an Order to retry, hold, release, drop, return or reroute; Changes
 //	GET  /v1/track?sender=&…     track.Found: messages in the record, newest first
 //	GET  /v1/track/{id}          track.Life
+//	POST /v1/certs/{command}     a command on certificates: its question and its answer
 //	POST /v1/reload              the configuration, read again
 //	GET  /v1/status              Status
 //
@@ -101,7 +104,10 @@ func (c *Control) routes() http.Handler {
 	mux.HandleFunc("GET /v1/track/{id}", c.showTrack)
 	mux.HandleFunc("POST /v1/reload", c.reloadConfig)
 	mux.HandleFunc("GET /v1/status", c.status)
-	return mux
+	all := http.NewServeMux()
+	all.Handle("POST /v1/certs/{command}", http.MaxBytesHandler(http.HandlerFunc(c.certs), MaxCertsQuestion))
+	all.Handle("/", http.MaxBytesHandler(mux, maxQuestion))
+	return all
 }
 
 // Listen makes the socket. It fails with [ErrInUse] where another gateway listens there, and replaces

@@ -51,7 +51,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		ErrorLog: log, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4, Timeout: 30 * time.Second}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive\n") })
 	mux.Handle("GET /readyz", newReadiness(o.Checks, log))
-	quit := &drain{handler: mux}
+	quit := &drain{handler: http.MaxBytesHandler(mux, maxQuestion)}
 	return &HTTP{address: o.Address, server: newServer(quit, time.Minute, log), quit: quit}, nil
 }
 

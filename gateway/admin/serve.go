@@ -19,10 +19,13 @@ import (
 // stopGrace is how long requests may go on after the end of a server was asked for.
 const stopGrace = 2 * time.Second
 
-// newServer is an http.Server with every limit set; write is how long the slowest answer may take.
+// maxQuestion is the largest body of a request, where nothing else is said.
+const maxQuestion = 64 << 10
+
+// newServer is an http.Server with every limit set but that of bodies; write is how long the slowest answer may take.
 func newServer(h http.Handler, write time.Duration, log logrus.FieldLogger) *http.Server {
 	return &http.Server{
-		Handler:           http.MaxBytesHandler(h, 64<<10),
+		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      write,
