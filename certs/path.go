@@ -80,7 +80,7 @@ func (v *Validator) best(ctx context.Context, chains [][]*x509.Certificate, at t
 		f := pathFaults(c, at)
 		if v.revocation != nil {
 			for _, one := range v.revocation.Revoked(ctx, c, at) {
-				f = append(f, finding{one.Status, one.Reason})
+				f = append(f, finding{one.Status, one.text()})
 			}
 		}
 		weight := StatusValid.weight()

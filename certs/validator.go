@@ -64,12 +64,6 @@ type Revocation interface {
 	Revoked(ctx context.Context, chain []*x509.Certificate, at time.Time) []Fault
 }
 
-// Fault is one thing that is wrong with a certificate.
-type Fault struct {
-	Status Status
-	Reason string // which certificate, since when and what to do: one line of ASCII
-}
-
 // WithRevocation returns a validator of the same trust that asks r about each path it finds.
 func (v *Validator) WithRevocation(r Revocation) *Validator {
 	asking := *v

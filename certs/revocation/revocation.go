@@ -32,7 +32,10 @@ func (l Lists) Revoked(ctx context.Context, chain []*x509.Certificate, at time.T
 		}
 	}
 	if ctx.Err() != nil {
-		return append(faults, certs.Fault{Status: certs.StatusUntrusted, Reason: "there was no time to look whether the certificates are revoked; try again"})
+		return append(faults, certs.Fault{
+			Status: certs.StatusUntrusted, Check: certs.CheckRevocation, Since: at,
+			Reason: "there was no time to look whether the certificates are revoked", Advice: "try again",
+		})
 	}
 	return faults
 }
@@ -46,7 +49,11 @@ func (l Lists) judge(c, issuer *x509.Certificate, at time.Time) (certs.Fault, bo
 		}
 	}
 	if len(about) == 0 {
-		return certs.Fault{Status: certs.StatusValid, Reason: "no list of revoked certificates given is about " + certs.Describe(c) + ", so it is not known whether it is revoked"}, true
+		return certs.Fault{
+			Status: certs.StatusValid, Certificate: c, Check: certs.CheckRevocation, Since: at,
+			Reason: "no list of revoked certificates given is about " + certs.Describe(c) + ", so it is not known whether it is revoked",
+			Advice: "get one from its issuer",
+		}, true
 	}
 	if current := newest(about, at); len(current) > 0 {
 		for _, list := range current {
@@ -55,7 +62,7 @@ func (l Lists) judge(c, issuer *x509.Certificate, at time.Time) (certs.Fault, bo
 			}
 		}
 		if list := current[0]; list.ended(at) {
-			return notCurrent(c, "the newest list of revoked certificates about it ended on "+day(list.next)), true
+			return notCurrent(c, list.next, "the newest list of revoked certificates about it ended on "+day(list.next)), true
 		}
 		return certs.Fault{}, false
 	}
@@ -64,7 +71,7 @@ func (l Lists) judge(c, issuer *x509.Certificate, at time.Time) (certs.Fault, bo
 			return e.fault(c), true
 		}
 	}
-	return notCurrent(c, "the lists of revoked certificates about it are of a later time, from "+day(about[len(about)-1].this)), true
+	return notCurrent(c, at, "the lists of revoked certificates about it are of a later time, from "+day(about[len(about)-1].this)), true
 }
 
 // newest returns the newest lists of a time, of which there may be several of the same second, among those sorted by time.
@@ -97,13 +104,18 @@ func (l Lists) about(c, issuer *x509.Certificate) (all, some []*List) {
 	return all, some
 }
 
-func notCurrent(c *x509.Certificate, why string) certs.Fault {
-	return certs.Fault{Status: certs.StatusUntrusted, Reason: "whether " + certs.Describe(c) + " is revoked cannot be told: " + why + "; get a list of the time in question from the issuer"}
+func notCurrent(c *x509.Certificate, since time.Time, why string) certs.Fault {
+	return certs.Fault{
+		Status: certs.StatusUntrusted, Certificate: c, Check: certs.CheckRevocation, Since: since,
+		Reason: "whether " + certs.Describe(c) + " is revoked cannot be told: " + why, Advice: "get a list of the time in question from the issuer",
+	}
 }
 
 func (e entry) fault(c *x509.Certificate) certs.Fault {
-	text := fmt.Sprintf("%s was revoked by its issuer on %s%s; its owner must get a new one", certs.Describe(c), day(e.at), e.because())
-	return certs.Fault{Status: certs.StatusRevoked, Reason: text}
+	return certs.Fault{
+		Status: certs.StatusRevoked, Certificate: c, Check: certs.CheckRevocation, Since: e.at,
+		Reason: fmt.Sprintf("%s was revoked by its issuer on %s%s", certs.Describe(c), day(e.at), e.because()), Advice: "its owner must get a new one",
+	}
 }
 
 // because is the reason in words (RFC 5280, 5.3.1).

@@ -1,0 +1,46 @@
+package certs
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// Check is the rule that a certificate was held to.
+type Check string
+
+// The rules.
+const (
+	CheckTrust       Check = "trust"                // a path to an anchor (RFC 5280, 6.1)
+	CheckSignature   Check = "signature"            // RFC 5280, 6.1.3, a (1)
+	CheckValidity    Check = "validity"             // RFC 5280, 6.1.3, a (2)
+	CheckRevocation  Check = "revocation"           // RFC 5280, 6.1.3, a (3)
+	CheckConstraints Check = "name constraints"     // RFC 5280, 6.1.3, b and c
+	CheckPolicies    Check = "certificate policies" // RFC 5280, 6.1.3, d to f, as RFC 9618 has them
+	CheckAuthority   Check = "basic constraints"    // RFC 5280, 6.1.4, k
+	CheckLength      Check = "path length"          // RFC 5280, 6.1.4, l and m
+	CheckCritical    Check = "critical extensions"  // RFC 5280, 6.1.4, o and 6.1.5, f
+	CheckKeyUsage    Check = "key usage"            // RFC 5280, 6.1.4, n; RFC 8550, 4.4.2
+	CheckExtKeyUsage Check = "extended key usage"   // RFC 8550, 4.4.4
+	CheckStrength    Check = "strength"             // RFC 8551, 2.3
+	CheckAddress     Check = "address"              // RFC 8550, 3
+)
+
+// Fault is one thing that is wrong with a certificate, or with StatusValid a remark on it.
+type Fault struct {
+	Status Status
+	// Certificate is the one at fault. Of two paths, the one that hides that a certificate is revoked does not win: what is
+	// known to be revoked on one path is on all.
+	Certificate *x509.Certificate
+	Check       Check     // by which rule
+	Since       time.Time // since when; zero where that is not known
+	Reason      string    // which certificate, what is wrong and since when: one line of ASCII
+	Advice      string    // what to do, in the same form; empty where Reason says it
+}
+
+// text is all of it in one line.
+func (f Fault) text() string {
+	if f.Advice == "" {
+		return f.Reason
+	}
+	return f.Reason + "; " + f.Advice
+}
