@@ -52,10 +52,16 @@ type Finder interface {
 	Signing(ctx context.Context, address string, now time.Time) (Identity, error)
 	// Recipient returns the newest valid certificate to encrypt to, with the errors of Signing.
 	Recipient(ctx context.Context, address string, now time.Time) (*x509.Certificate, error)
-	// Decryption returns every identity whose certificate matches, retired and expired ones too, newest
-	// first. It is empty where none does. An *UnavailableError, beside what was found, says that there may
+	// Decryption returns every identity whose certificate one of the ids means, retired and expired ones too,
+	// newest first. It is empty where there is none. An *UnavailableError, beside what was found, says that there may
 	// be others which cannot be seen at present. The keys are as those of Signing.
-	Decryption(ctx context.Context, match func(*x509.Certificate) bool) ([]Identity, error)
+	Decryption(ctx context.Context, ids []KeyID) ([]Identity, error)
+}
+
+// Judge judges certificates; a [Validator] is one. It is safe for concurrent use.
+type Judge interface {
+	// Validate judges leaf as [Validator.Validate] does.
+	Validate(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, p Purpose, address string, at time.Time) Result
 }
 
 // ErrNotFound says that no certificate of an address is known.

@@ -55,11 +55,11 @@ func (r *reader) Recipient(ctx context.Context, address string, now time.Time) (
 	return r.Finder.Recipient(ctx, address, now)
 }
 
-func (r *reader) Decryption(ctx context.Context, match func(*x509.Certificate) bool) ([]certs.Identity, error) {
+func (r *reader) Decryption(ctx context.Context, ids []certs.KeyID) ([]certs.Identity, error) {
 	if r.away.Load() {
 		return nil, r.gone()
 	}
-	list, err := r.Finder.Decryption(ctx, match)
+	list, err := r.Finder.Decryption(ctx, ids)
 	for i := range list {
 		list[i].Key = readerKey{list[i].Key, ctx, r}
 	}

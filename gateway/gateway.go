@@ -83,7 +83,7 @@ type Settings struct {
 	DKIM       mailauth.Signers // sign what leaves
 	SMIME      protect.SMIME
 	Certs      certs.Finder
-	Validator  *certs.Validator
+	Validator  certs.Judge
 	Retry      delivery.Retry // of routes without their own
 	Expire     time.Duration  // how long delivery is tried, on routes without their own
 	DelayAfter time.Duration  // when senders are told that a message is delayed; 0: never

@@ -35,8 +35,6 @@ func (p place) put(name, address string, withKey bool, o democa.Options) certs.I
 	return id
 }
 
-func everything(*x509.Certificate) bool { return true }
-
 // Of several certificates of an address the newest valid one is used, and every key decrypts.
 func TestRotation(t *testing.T) {
 	p := newPlace(t)
@@ -63,24 +61,24 @@ func TestRotation(t *testing.T) {
 			}
 		}
 	}
-	all := identities(t, f, everything)
+	all := f.Identities()
 	if len(all) != 4 || !all[0].Certificate.Equal(future.Certificate) || !all[3].Certificate.Equal(expired.Certificate) {
 		t.Errorf("%d identities decrypt", len(all))
 	}
-	one := identities(t, f, func(c *x509.Certificate) bool { return c.Equal(expired.Certificate) })
+	one := identities(t, f, certs.KeyIDOf(expired.Certificate))
 	if len(one) != 1 {
 		t.Fatalf("%d identities", len(one))
 	}
 	decrypt(t, one[0])
-	if none := identities(t, f, func(*x509.Certificate) bool { return false }); len(none) != 0 {
+	if none := identities(t, f, certs.KeyID{}); len(none) != 0 {
 		t.Errorf("%d identities for nothing", len(none))
 	}
 }
 
-// identities are those that decrypt; a folder is never away.
-func identities(t *testing.T, f *folder.Folder, match func(*x509.Certificate) bool) []certs.Identity {
+// identities are those that decrypt what is for one of the ids; a folder is never away.
+func identities(t *testing.T, f *folder.Folder, ids ...certs.KeyID) []certs.Identity {
 	t.Helper()
-	all, err := f.Decryption(t.Context(), match)
+	all, err := f.Decryption(t.Context(), ids)
 	if err != nil {
 		t.Error(err)
 	}
@@ -131,7 +129,7 @@ func TestUnusable(t *testing.T) {
 			t.Errorf("%s: sign %q (%v), encrypt %q (%v)", c.address, outcome(signErr), signErr, outcome(encryptErr), encryptErr)
 		}
 	}
-	if len(identities(t, f, func(c *x509.Certificate) bool { return c.Equal(nobody.Certificate) })) != 1 {
+	if len(identities(t, f, certs.KeyID{SubjectKeyID: nobody.Certificate.SubjectKeyId})) != 1 {
 		t.Error("a key without address does not decrypt")
 	}
 }
@@ -273,7 +271,7 @@ func TestConcurrent(t *testing.T) {
 				at := now.AddDate(0, -(i+j)%20, 0)
 				f.Signing(t.Context(), "alice@firma.example", at)
 				f.Recipient(t.Context(), "alice@firma.example", at)
-				identities(t, f, everything)
+				identities(t, f, certs.KeyIDOf(f.Identities()[j%3].Certificate))
 			}
 		})
 	}

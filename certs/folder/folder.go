@@ -9,6 +9,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"slices"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
@@ -84,11 +85,14 @@ func (f *Folder) Recipient(ctx context.Context, address string, now time.Time) (
 	return e.cert, nil
 }
 
-// Decryption implements certs.Finder. It asks match about each certificate that has a key.
-func (f *Folder) Decryption(ctx context.Context, match func(*x509.Certificate) bool) ([]certs.Identity, error) {
+// Identities are the certificates that have a key which decrypts, newest first.
+func (f *Folder) Identities() []certs.Identity { return slices.Clone(f.identities) }
+
+// Decryption implements certs.Finder.
+func (f *Folder) Decryption(ctx context.Context, ids []certs.KeyID) ([]certs.Identity, error) {
 	var found []certs.Identity
 	for _, id := range f.identities {
-		if match(id.Certificate) {
+		if slices.ContainsFunc(ids, func(k certs.KeyID) bool { return k.Matches(id.Certificate) }) {
 			found = append(found, id)
 		}
 	}

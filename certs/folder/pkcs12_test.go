@@ -26,7 +26,7 @@ func TestFilesOfOtherPrograms(t *testing.T) {
 			if r[0].Certificates != keys || r[0].Keys != keys {
 				t.Errorf("report:\n%s", r)
 			}
-			all := identities(t, f, everything)
+			all := f.Identities()
 			if len(all) != keys {
 				t.Fatalf("%d identities", len(all))
 			}

@@ -174,7 +174,7 @@ func TestForms(t *testing.T) {
 			if !bytes.Equal(must(x509.MarshalPKIXPublicKey(got.Key.Public())), c.want.Certificate.RawSubjectPublicKeyInfo) {
 				t.Error("the key is another one")
 			}
-			if all := identities(t, f, func(*x509.Certificate) bool { return true }); len(all) != 1 {
+			if all := f.Identities(); len(all) != 1 {
 				t.Errorf("%d identities", len(all))
 			}
 		})

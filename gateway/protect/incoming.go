@@ -140,10 +140,11 @@ type layerKeys struct {
 func (k *layerKeys) find(ids []cms.RecipientID) []cms.Key {
 	ctx, cancel := context.WithTimeoutCause(k.ctx, k.p.o.Patience, errSlow)
 	k.cancels = append(k.cancels, cancel)
-	match := func(c *x509.Certificate) bool {
-		return slices.ContainsFunc(ids, func(id cms.RecipientID) bool { return id.Matches(c) })
+	wanted := make([]certs.KeyID, 0, len(ids))
+	for _, id := range ids {
+		wanted = append(wanted, certs.KeyID(id))
 	}
-	found, err := k.p.o.Certs.Decryption(ctx, match)
+	found, err := k.p.o.Certs.Decryption(ctx, wanted)
 	if err != nil {
 		k.away = err
 	}

@@ -31,7 +31,7 @@ type Options struct {
 	Policy     *policy.Policy
 	Vocabulary policy.Vocabulary
 	Certs      certs.Finder
-	Validator  *certs.Validator
+	Validator  certs.Judge
 	Router     Router
 	SMIME      SMIME
 	Memory     Memory // nil: nothing is remembered

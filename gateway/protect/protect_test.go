@@ -47,10 +47,10 @@ func (f finder) Recipient(ctx context.Context, address string, now time.Time) (*
 	return id.Certificate, err
 }
 
-func (f finder) Decryption(_ context.Context, match func(*x509.Certificate) bool) ([]certs.Identity, error) {
+func (f finder) Decryption(_ context.Context, ids []certs.KeyID) ([]certs.Identity, error) {
 	var out []certs.Identity
 	for _, id := range f.ids {
-		if match(id.Certificate) {
+		if slices.ContainsFunc(ids, func(k certs.KeyID) bool { return k.Matches(id.Certificate) }) {
 			out = append(out, id)
 		}
 	}
