@@ -35,6 +35,8 @@ type Fault struct {
 	Since       time.Time // since when; zero where that is not known
 	Reason      string    // which certificate, what is wrong and since when: one line of ASCII
 	Advice      string    // what to do, in the same form; empty where Reason says it
+	// Away is set where whoever should tell cannot be asked at present, so that waiting may help. It is an *UnavailableError.
+	Away error
 }
 
 // text is all of it in one line.

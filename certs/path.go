@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// path finds the best path from leaf to an anchor, and what is wrong with it besides purpose and address.
-func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) ([]*x509.Certificate, []finding) {
+// path finds the best path from leaf to an anchor, and what is wrong with it besides purpose and address; away, where that is
+// only that somebody cannot be asked at present.
+func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) (chain []*x509.Certificate, found []finding, away error) {
 	genuine, cheap := v.genuine(intermediates)
 	s := v.search(leaf, genuine)
 	chains, err := s.chains(leaf, at)
@@ -20,16 +21,16 @@ func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermedia
 	// Where a path stands at another time of the leaf's life, only time is wrong.
 	for _, t := range []time.Time{leaf.NotBefore, leaf.NotAfter} {
 		if chains, otherErr := s.chains(leaf, t); otherErr == nil {
-			if chain, found := v.best(ctx, chains, at); len(found) > 0 {
-				return chain, found
+			if chain, found, away := v.best(ctx, chains, at); len(found) > 0 {
+				return chain, found, away
 			}
 		}
 	}
-	found := timeFaults(leaf, at)
+	found = timeFaults(leaf, at)
 	if weak := v.weakPath(leaf, slices.Concat(genuine, cheap)); len(weak) > 0 {
-		return nil, append(found, weak...)
+		return nil, append(found, weak...), nil
 	}
-	return nil, append(found, finding{StatusUntrusted, v.untrusted(leaf, err)})
+	return nil, append(found, finding{StatusUntrusted, v.untrusted(leaf, err)}), nil
 }
 
 // search is a search among the validator's certificates and those of a message.
@@ -73,25 +74,74 @@ func (s *search) chains(leaf *x509.Certificate, at time.Time) ([][]*x509.Certifi
 // maxChains bounds the paths that are compared.
 const maxChains = 20
 
-// best picks the path whose weightiest fault weighs least.
-func (v *Validator) best(ctx context.Context, chains [][]*x509.Certificate, at time.Time) (chain []*x509.Certificate, found []finding) {
+// best picks the path whose weightiest fault weighs least; one with which there is nothing wrong but that somebody is away weighs
+// less than any other fault. Revocation is asked about paths without other faults first, and about no further one where a path turns out
+// to have none.
+func (v *Validator) best(ctx context.Context, chains [][]*x509.Certificate, at time.Time) (chain []*x509.Certificate, found []finding, away error) {
+	ctx, cancel := v.within(ctx)
+	defer cancel()
+	chains = chains[:min(len(chains), maxChains)]
+	faults := make([][]finding, len(chains))
+	order := make([]int, len(chains))
+	for i, c := range chains {
+		order[i], faults[i] = i, pathFaults(c, at)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return pathWeight(faults[b], nil) - pathWeight(faults[a], nil) })
 	least := -1
-	for _, c := range chains[:min(len(chains), maxChains)] {
-		f := pathFaults(c, at)
-		if v.revocation != nil {
-			for _, one := range v.revocation.Revoked(ctx, c, at) {
-				f = append(f, finding{one.Status, one.text()})
-			}
+	for _, i := range order {
+		f := faults[i]
+		if pathWeight(f, nil) <= least {
+			break
 		}
-		weight := StatusValid.weight()
-		for _, one := range f {
-			weight = min(weight, one.status.weight())
-		}
-		if weight > least {
-			least, chain, found = weight, c, f
+		f, a := v.revoked(ctx, chains[i], at, f)
+		if weight := pathWeight(f, a); weight > least {
+			least, chain, found, away = weight, chains[i], f, a
 		}
 	}
-	return chain, found
+	return chain, found, away
+}
+
+// revoked adds what revocation finds to the faults of a path. The error is set where nothing is wrong with it but that somebody is away.
+func (v *Validator) revoked(ctx context.Context, chain []*x509.Certificate, at time.Time, found []finding) ([]finding, error) {
+	if v.revocation == nil {
+		return found, nil
+	}
+	final := slices.ContainsFunc(found, finding.isFault)
+	var away error
+	for _, f := range v.revocation.Revoked(ctx, chain, at) {
+		found = append(found, finding{f.Status, f.text()})
+		switch {
+		case f.Status == StatusValid:
+		case f.Away == nil:
+			final = true
+		case away == nil:
+			away = f.Away
+		}
+	}
+	if final {
+		return found, nil
+	}
+	return found, away
+}
+
+// within bounds how long revocation may take for all paths together.
+func (v *Validator) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if b, ok := v.revocation.(Bounded); ok {
+		return context.WithTimeout(ctx, b.Within())
+	}
+	return ctx, func() {}
+}
+
+// pathWeight is the weight of the weightiest fault, or of somebody being away.
+func pathWeight(found []finding, away error) int {
+	if away != nil {
+		return StatusMismatch.weight() // which is none of a path
+	}
+	weight := StatusValid.weight()
+	for _, f := range found {
+		weight = min(weight, f.status.weight())
+	}
+	return weight
 }
 
 // pathFaults checks what crypto/x509 does not: strength, extended key usages above the leaf, times where

@@ -37,6 +37,20 @@ type Result struct {
 	Reasons []string
 	// Chain leads from the certificate to the anchor where a path was found.
 	Chain []*x509.Certificate
+	// Away is set where nothing keeps the certificate from being valid but that it cannot be told at present whether it
+	// is revoked: waiting may help. It is an *UnavailableError.
+	Away error
+}
+
+// Err is why a certificate of the address that was judged so cannot be used, for a Finder: nil, Away, or an *UnusableError.
+func (r Result) Err(address string) error {
+	switch {
+	case r.Valid():
+		return nil
+	case r.Away != nil:
+		return r.Away
+	}
+	return &UnusableError{Address: address, Result: r}
 }
 
 // Valid reports whether the status is StatusValid.
@@ -64,7 +78,14 @@ type Revocation interface {
 	Revoked(ctx context.Context, chain []*x509.Certificate, at time.Time) []Fault
 }
 
-// WithRevocation returns a validator of the same trust that asks r about each path it finds.
+// Bounded is a Revocation that may wait for others, and says how long it may take in one judgement, however many paths there are.
+type Bounded interface {
+	Revocation
+	Within() time.Duration
+}
+
+// WithRevocation returns a validator of the same trust that asks r about the paths it finds, one after the other, until
+// one is without fault. Paths that have other faults are asked about only where none is without.
 func (v *Validator) WithRevocation(r Revocation) *Validator {
 	asking := *v
 	asking.revocation = r
@@ -118,10 +139,13 @@ func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, interm
 	}
 	intermediates = slices.DeleteFunc(slices.Clone(intermediates[:min(len(intermediates), maxIntermediates)]),
 		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 || oversized(c) })
-	chain, found := v.path(ctx, leaf, intermediates, at)
-	found = append(found, purposeFaults(leaf, p)...)
-	found = append(found, addressFaults(leaf, address)...)
-	return result(chain, found)
+	chain, found, away := v.path(ctx, leaf, intermediates, at)
+	others := append(purposeFaults(leaf, p), addressFaults(leaf, address)...)
+	r := result(chain, append(found, others...))
+	if !slices.ContainsFunc(others, finding.isFault) {
+		r.Away = away
+	}
+	return r
 }
 
 // oversized reports whether a signature by the key takes so long to check that strangers could keep the
@@ -144,6 +168,8 @@ type finding struct {
 	status Status
 	text   string
 }
+
+func (f finding) isFault() bool { return f.status != StatusValid }
 
 func result(chain []*x509.Certificate, found []finding) Result {
 	slices.SortStableFunc(found, func(a, b finding) int { return a.status.weight() - b.status.weight() })

@@ -30,9 +30,22 @@ type judgement struct {
 	result      certs.Result
 }
 
-// badFor is how long a judgement that is not "valid" holds: what makes a certificate valid later need not
-// be in the path that was found.
-const badFor = time.Minute
+// How long a judgement holds where it is not "valid", since what makes a certificate valid later need not be in the path
+// that was found, and where revocation may change it. Where somebody was away it does not hold.
+const (
+	badFor  = time.Minute
+	goodFor = time.Minute
+)
+
+// forget drops all judgements.
+func (f *Folder) forget() {
+	for _, all := range f.byAddress {
+		for _, e := range all {
+			e.sign.Store(nil)
+			e.encrypt.Store(nil)
+		}
+	}
+}
 
 func (f *Folder) judge(ctx context.Context, e *entry, p certs.Purpose, now time.Time) certs.Result {
 	kept := &e.encrypt
@@ -46,7 +59,9 @@ func (f *Folder) judge(ctx context.Context, e *entry, p certs.Purpose, now time.
 	if r.Valid() && !f.supports(e.cert, p) {
 		r = certs.Result{Status: certs.StatusPurpose, Chain: r.Chain, Reasons: []string{unsupported(e.cert, p)}}
 	}
-	kept.Store(holding(r, now))
+	if r.Away == nil {
+		kept.Store(f.holding(r, now))
+	}
 	return r
 }
 
@@ -69,9 +84,18 @@ func unsupported(c *x509.Certificate, p certs.Purpose) string {
 }
 
 // holding finds how long a result holds: a path is valid until its first certificate ends.
-func holding(r certs.Result, now time.Time) *judgement {
+func (f *Folder) holding(r certs.Result, now time.Time) *judgement {
 	if !r.Valid() {
 		return &judgement{now, now.Add(badFor), r}
+	}
+	if f.mayChange {
+		end := now.Add(goodFor)
+		for _, c := range r.Chain {
+			if c.NotAfter.Before(end) {
+				end = c.NotAfter
+			}
+		}
+		return &judgement{now, end, r}
 	}
 	j := &judgement{r.Chain[0].NotBefore, r.Chain[0].NotAfter, r}
 	for _, c := range r.Chain[1:] {

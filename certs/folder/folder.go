@@ -2,6 +2,7 @@
 package folder
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdh"
 	"crypto/ecdsa"
@@ -22,6 +23,8 @@ type Options struct {
 	Passwords []secret.String // tried on each PKCS#12 file that has no NAME.password beside it
 	TrustDir  string          // folder of anchors; empty: "trust" inside the folder, which may be missing
 	Now       time.Time       // the time the report speaks of; zero: the present
+	// Revocation is asked about each path by which a certificate is used; nil: nobody is. It is not asked for the report.
+	Revocation certs.Revocation
 	// Supports says whether a certificate's key can serve the purpose in this program. Nil: RSA of up to
 	// 8192 bits and keys on the curves P-256, P-384 and P-521 sign and are encrypted to, Ed25519 signs, X25519
 	// is encrypted to, and Brainpool keys do both where SoftwareBrainpool is set.
@@ -57,6 +60,7 @@ func (o Options) supports(c *x509.Certificate, p certs.Purpose) bool {
 // taken, for signing as for encryption; every key that was found decrypts.
 type Folder struct {
 	validator  *certs.Validator
+	mayChange  bool // of what is valid: it may be revoked
 	supports   func(*x509.Certificate, certs.Purpose) bool
 	byAddress  map[string][]*entry // newest first
 	identities []certs.Identity    // newest first
@@ -101,7 +105,7 @@ func (f *Folder) Decryption(ctx context.Context, ids []certs.KeyID) ([]certs.Ide
 
 // find returns the newest entry of an address that is valid for the purpose.
 func (f *Folder) find(ctx context.Context, address string, p certs.Purpose, now time.Time) (*entry, error) {
-	var newest *certs.UnusableError
+	var newest, away error
 	for _, e := range f.byAddress[certs.AddressKey(address)] {
 		if p == certs.Sign && (e.identity == nil || e.identity.Key == nil) {
 			continue
@@ -110,12 +114,15 @@ func (f *Folder) find(ctx context.Context, address string, p certs.Purpose, now 
 		if r.Valid() {
 			return e, nil
 		}
+		if away == nil {
+			away = r.Away
+		}
 		if newest == nil {
-			newest = &certs.UnusableError{Address: address, Result: r}
+			newest = r.Err(address)
 		}
 	}
-	if newest == nil {
-		return nil, certs.ErrNotFound
+	if err := cmp.Or(away, newest); err != nil {
+		return nil, err
 	}
-	return nil, newest
+	return nil, certs.ErrNotFound
 }

@@ -37,6 +37,10 @@ func Load(dir string, o Options) (*Folder, Report, error) {
 	}
 	f := l.folder()
 	l.usefulness(f)
+	if o.Revocation != nil {
+		f.validator, f.mayChange = f.validator.WithRevocation(o.Revocation), true
+		f.forget()
+	}
 	slices.SortStableFunc(l.report, func(a, b FileReport) int { return cmp.Compare(a.Path, b.Path) })
 	return f, l.report, nil
 }
