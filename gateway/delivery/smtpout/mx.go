@@ -13,6 +13,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/internal/dns"
+	"github.com/siegel-mail/siegel/internal/publicnet"
 )
 
 const (
@@ -195,7 +196,7 @@ func (s *search) use(hosts []dns.Host) {
 
 // permits reports whether mail may go to an address.
 func (s *search) permits(a netip.Addr) bool {
-	return public(a) || slices.ContainsFunc(s.mx.AllowPrivate, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+	return publicnet.Public(a) || slices.ContainsFunc(s.mx.AllowPrivate, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
 }
 
 // families is the first addresses of a host, one of each family in turn, so that a machine without a way to one

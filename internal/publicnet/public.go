@@ -1,4 +1,4 @@
-package smtpout
+package publicnet
 
 import (
 	"net/netip"
@@ -19,7 +19,7 @@ var embedded = []struct {
 // those that netip tells.
 var reserved = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
 	netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("3fff::/20"),
 }
@@ -27,8 +27,8 @@ var reserved = []netip.Prefix{
 // global6 is all of IPv6 that was given out for the internet (RFC 4291, 2.4).
 var global6 = netip.MustParsePrefix("2000::/3")
 
-// public reports whether an address may stand on the internet.
-func public(a netip.Addr) bool {
+// Public reports whether an address may stand on the internet.
+func Public(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	for _, e := range embedded {
 		if e.network.Contains(a) {
