@@ -100,6 +100,10 @@ func subjectAddresses(c *x509.Certificate) []string {
 	return found
 }
 
+func oidSmtpUTF8Mailbox() asn1.ObjectIdentifier {
+	return asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 9}
+}
+
 func oidSAN() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 17} }
 
 // smtpUTF8Mailboxes reads the otherNames of that kind (RFC 8398, 3). What is malformed is left out.
@@ -128,11 +132,10 @@ func smtpUTF8Mailboxes(c *x509.Certificate) []string {
 }
 
 func smtpUTF8Mailbox(name cryptobyte.String, tag cbasn1.Tag) (string, bool) {
-	want := asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 9} // id-on-SmtpUTF8Mailbox
 	otherName := cbasn1.Tag(0).ContextSpecific().Constructed()
 	var oid asn1.ObjectIdentifier
 	var value, text cryptobyte.String
-	ok := tag == otherName && name.ReadASN1ObjectIdentifier(&oid) && oid.Equal(want) &&
+	ok := tag == otherName && name.ReadASN1ObjectIdentifier(&oid) && oid.Equal(oidSmtpUTF8Mailbox()) &&
 		name.ReadASN1(&value, otherName) && value.ReadASN1(&text, cbasn1.UTF8String)
 	return string(text), ok && utf8.Valid(text)
 }

@@ -8,10 +8,9 @@ import (
 	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
-// crypto/x509 tries up to a hundred signatures in each search for a path, and a path may be looked for three times. What strangers send
-// along must not make it try those: a certificate through which a path leads to an anchor was made by what is known, or by what
-// that made. So much is found out first, with each signature checked once. One by a key on a Brainpool curve takes two
-// hundred times as long to check as one on P-256: few of those are looked at.
+// What strangers send along must not make the search try many signatures: a certificate through which a path leads to an anchor was made by
+// what is known, or by what that made. So much is found out first, from above, with each signature checked once. One by a key on a
+// Brainpool curve takes two hundred times as long to check as one on P-256: few of those are looked at.
 
 const (
 	maxDear   = 6   // certificates of a message that Brainpool keys have to do with
@@ -25,16 +24,13 @@ func slow(c *x509.Certificate) bool {
 }
 
 // genuine returns, of the intermediates of a message and in their order, those that descend from what is known: no stranger
-// made them. The cheap ones are all, genuine or not, without Brainpool keys and those that name an issuer with one.
-func (v *Validator) genuine(offered []*x509.Certificate) (found, cheap []*x509.Certificate) {
+// made them.
+func (v *Validator) genuine(offered []*x509.Certificate, k *checker) []*x509.Certificate {
 	slowNames := map[string]bool{}
 	for _, c := range offered {
 		if slow(c) {
-			slowNames[string(c.RawSubject)] = true
+			slowNames[x509x.NameKey(c.RawSubject)] = true
 		}
-	}
-	for name := range v.slow {
-		slowNames[name] = true
 	}
 	seen := map[string]bool{}
 	var sifted []*x509.Certificate
@@ -44,22 +40,23 @@ func (v *Validator) genuine(offered []*x509.Certificate) (found, cheap []*x509.C
 			continue
 		}
 		seen[string(c.Raw)] = true
-		if !slow(c) && !slowNames[string(c.RawIssuer)] {
-			cheap = append(cheap, c)
-		} else if dear++; dear > maxDear {
-			continue
+		issuer := x509x.NameKey(c.RawIssuer)
+		if slow(c) || slowNames[issuer] || v.slow[issuer] {
+			if dear++; dear > maxDear {
+				continue
+			}
 		}
 		sifted = append(sifted, c)
 	}
-	return v.descended(sifted), cheap
+	return v.descended(sifted, k)
 }
 
-// descended returns those that descend from what is known, through each other.
-func (v *Validator) descended(offered []*x509.Certificate) []*x509.Certificate {
+// descended returns those that descend from what is known, through each other. What is no authority has no descendants.
+func (v *Validator) descended(offered []*x509.Certificate, k *checker) []*x509.Certificate {
 	waiting := bySubject{} // by the name of their issuer
 	var issuers []*x509.Certificate
 	for _, c := range offered {
-		name := string(c.RawIssuer)
+		name := x509x.NameKey(c.RawIssuer)
 		if waiting[name] == nil {
 			issuers = append(issuers, v.known[name]...)
 		}
@@ -67,12 +64,14 @@ func (v *Validator) descended(offered []*x509.Certificate) []*x509.Certificate {
 	}
 	found := map[*x509.Certificate]bool{}
 	for checks := 0; len(issuers) > 0; issuers = issuers[1:] {
-		name := string(issuers[0].RawSubject)
+		name := x509x.NameKey(issuers[0].RawSubject)
 		waiting[name] = slices.DeleteFunc(waiting[name], func(c *x509.Certificate) bool {
-			if checks++; checks > maxSifted || x509x.CheckSignatureFrom(c, issuers[0]) != nil {
+			if checks++; checks > maxSifted || !k.signed(issuers[0], c) {
 				return false
 			}
-			issuers = append(issuers, c)
+			if mayIssue(c) {
+				issuers = append(issuers, c)
+			}
 			found[c] = true
 			return true
 		})

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"crypto/x509"
+	"slices"
 	"time"
 )
 
@@ -45,4 +46,37 @@ func (f Fault) text() string {
 		return f.Reason
 	}
 	return f.Reason + "; " + f.Advice
+}
+
+// final reports whether it is no remark, and waiting does not help.
+func (f Fault) final() bool { return f.Status != StatusValid && f.Away == nil }
+
+// flaw is a fault that a certificate has had since it was issued.
+func flaw(status Status, c *x509.Certificate, check Check, what, advice string) Fault {
+	return Fault{
+		Status: status, Certificate: c, Check: check, Since: c.NotBefore,
+		Reason: describe(c) + " " + what + ", since it was issued on " + day(c.NotBefore), Advice: advice,
+	}
+}
+
+// weightOf is that of the weightiest of faults.
+func weightOf(faults []Fault) int {
+	least := StatusValid.weight()
+	for _, f := range faults {
+		least = min(least, f.Status.weight())
+	}
+	return least
+}
+
+// result makes one judgement of all faults, the weightiest first.
+func result(chain []*x509.Certificate, found []Fault) Result {
+	slices.SortStableFunc(found, func(a, b Fault) int { return a.Status.weight() - b.Status.weight() })
+	r := Result{Status: StatusValid, Chain: chain, Faults: found}
+	for i, f := range found {
+		if i == 0 {
+			r.Status = f.Status
+		}
+		r.Reasons = append(r.Reasons, f.text())
+	}
+	return r
 }

@@ -1,195 +1,163 @@
 package certs
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/asn1"
-	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
-// path finds the best path from leaf to an anchor, and what is wrong with it besides purpose and address; away, where that is
-// only that somebody cannot be asked at present.
-func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) (chain []*x509.Certificate, found []finding, away error) {
-	genuine, cheap := v.genuine(intermediates)
-	s := v.search(leaf, genuine)
-	chains, err := s.chains(leaf, at)
-	if err == nil {
-		return v.best(ctx, chains, at)
-	}
-	// Where a path stands at another time of the leaf's life, only time is wrong.
-	for _, t := range []time.Time{leaf.NotBefore, leaf.NotAfter} {
-		if chains, otherErr := s.chains(leaf, t); otherErr == nil {
-			if chain, found, away := v.best(ctx, chains, at); len(found) > 0 {
-				return chain, found, away
-			}
-		}
-	}
-	found = timeFaults(leaf, at)
-	if weak := v.weakPath(leaf, slices.Concat(genuine, cheap)); len(weak) > 0 {
-		return nil, append(found, weak...), nil
-	}
-	return nil, append(found, finding{StatusUntrusted, v.untrusted(leaf, err)}), nil
-}
-
-// search is a search among the validator's certificates and those of a message.
-func (v *Validator) search(leaf *x509.Certificate, intermediates []*x509.Certificate) *search {
-	s := &search{leaf: *leaf, roots: v.anchors, intermediates: v.pool(intermediates), real: map[*x509.Certificate]*x509.Certificate{}}
-	// crypto/x509 does not know a critical SAN of other kinds of name, but Addresses reads them.
-	s.leaf.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(leaf.UnhandledCriticalExtensions),
-		func(id asn1.ObjectIdentifier) bool { return id.Equal(oidSAN()) })
-	v.standIn(s, leaf, intermediates)
-	return s
-}
-
-// pool is the validator's intermediates and those of a message.
-func (v *Validator) pool(intermediates []*x509.Certificate) *x509.CertPool {
-	if len(intermediates) == 0 {
-		return v.intermediates
-	}
-	pool := v.intermediates.Clone()
-	for _, c := range intermediates {
-		pool.AddCert(c)
-	}
-	return pool
-}
-
-// chains builds and checks paths (RFC 5280, 6.1) whatever the extended key usage, which is judged apart.
-func (s *search) chains(leaf *x509.Certificate, at time.Time) ([][]*x509.Certificate, error) {
-	chains, err := s.leaf.Verify(x509.VerifyOptions{
-		Roots: s.roots, Intermediates: s.intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	})
-	for _, chain := range chains {
-		for i, c := range chain {
-			if real := s.real[c]; real != nil {
-				chain[i] = real
-			}
-		}
-		chain[0] = leaf
-	}
-	return chains, err
-}
-
-// maxChains bounds the paths that are compared.
-const maxChains = 20
-
-// best picks the path whose weightiest fault weighs least; one with which there is nothing wrong but that somebody is away weighs
-// less than any other fault. Revocation is asked about paths without other faults first, and about no further one where a path turns out
-// to have none.
-func (v *Validator) best(ctx context.Context, chains [][]*x509.Certificate, at time.Time) (chain []*x509.Certificate, found []finding, away error) {
+// path finds the best path from leaf to an anchor, and what is wrong with it besides purpose and address.
+func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) judged {
 	ctx, cancel := v.within(ctx)
 	defer cancel()
-	chains = chains[:min(len(chains), maxChains)]
-	faults := make([][]finding, len(chains))
-	order := make([]int, len(chains))
-	for i, c := range chains {
-		order[i], faults[i] = i, pathFaults(c, at)
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return pathWeight(faults[b], nil) - pathWeight(faults[a], nil) })
-	least := -1
-	for _, i := range order {
-		f := faults[i]
-		if pathWeight(f, nil) <= least {
-			break
+	k := newChecker(v.memory, maxWork)
+	s := &search{v: v, offered: bySubject{}, at: at, checker: k}
+	s.offered.add(v.genuine(intermediates, k))
+	var all []*judged
+	for chain := range s.paths(leaf) {
+		one := &judged{chain: chain, found: v.pathFaults(chain, at)}
+		if len(one.found) == 0 {
+			if one.ask(ctx, v.revocation, at); len(one.found) == 0 {
+				return *one // nothing is better
+			}
 		}
-		f, a := v.revoked(ctx, chains[i], at, f)
-		if weight := pathWeight(f, a); weight > least {
-			least, chain, found, away = weight, chains[i], f, a
-		}
+		all = append(all, one)
 	}
-	return chain, found, away
+	if len(all) == 0 {
+		return judged{found: append(certificateFaults(leaf, at), v.untrusted(leaf, intermediates, at))}
+	}
+	return *v.best(ctx, all, at)
 }
 
-// revoked adds what revocation finds to the faults of a path. The error is set where nothing is wrong with it but that somebody is away.
-func (v *Validator) revoked(ctx context.Context, chain []*x509.Certificate, at time.Time, found []finding) ([]finding, error) {
-	if v.revocation == nil {
-		return found, nil
-	}
-	final := slices.ContainsFunc(found, finding.isFault)
-	var away error
-	for _, f := range v.revocation.Revoked(ctx, chain, at) {
-		found = append(found, finding{f.Status, f.text()})
-		switch {
-		case f.Status == StatusValid:
-		case f.Away == nil:
-			final = true
-		case away == nil:
-			away = f.Away
-		}
-	}
-	if final {
-		return found, nil
-	}
-	return found, away
-}
-
-// within bounds how long revocation may take for all paths together.
-func (v *Validator) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	if b, ok := v.revocation.(Bounded); ok {
-		return context.WithTimeout(ctx, b.Within())
-	}
-	return ctx, func() {}
-}
-
-// pathWeight is the weight of the weightiest fault, or of somebody being away.
-func pathWeight(found []finding, away error) int {
-	if away != nil {
-		return StatusMismatch.weight() // which is none of a path
-	}
-	weight := StatusValid.weight()
-	for _, f := range found {
-		weight = min(weight, f.status.weight())
-	}
-	return weight
-}
-
-// pathFaults checks what crypto/x509 does not: strength, extended key usages above the leaf, times where
-// the path was built at another time, and constraints on names it does not know.
-func pathFaults(chain []*x509.Certificate, at time.Time) []finding {
-	var found []finding
+// pathFaults judges one path (RFC 5280, 6.1). The anchor is held to what its certificate says, like the others, as RFC 5937 has it;
+// only its signature proves nothing.
+func (v *Validator) pathFaults(chain []*x509.Certificate, at time.Time) []Fault {
+	var found []Fault
+	longest := 0 // certificates below that count (6.1.4, l)
 	for i, c := range chain {
-		found = append(found, timeFaults(c, at)...)
-		found = append(found, weakKey(c)...)
-		if i < len(chain)-1 { // an anchor is trusted as it is; its own signature proves nothing
+		found = append(found, certificateFaults(c, at)...)
+		if i < len(chain)-1 {
 			found = append(found, weakSignature(c)...)
 			found = append(found, restrictionFaults(c, chain[i+1])...)
 		}
-		if i > 0 && !mailUsage(c) {
-			found = append(found, finding{StatusPurpose, describe(c) + " issues certificates, but not for mail: its extended key usage lacks emailProtection; ask the issuer for a certificate for mail"})
+		if i > 0 {
+			found = append(found, authorityFaults(c, i == len(chain)-1, longest)...)
+			if !selfIssued(c) {
+				longest++
+			}
 		}
 	}
-	return append(found, constraintFaults(chain)...)
+	found = append(found, constraintFaults(chain)...)
+	return append(found, v.policies.faults(chain)...)
 }
 
-func timeFaults(c *x509.Certificate, at time.Time) []finding {
+// certificateFaults is what is wrong with a certificate wherever it stands.
+func certificateFaults(c *x509.Certificate, at time.Time) []Fault {
+	found := append(timeFaults(c, at), weakKey(c)...)
+	if unknown := unknownCritical(c); len(unknown) > 0 {
+		what := fmt.Sprintf("holds a critical extension that is not understood here, %v, so it must not be used (RFC 5280, 4.2)", unknown[0])
+		found = append(found, flaw(StatusUntrusted, c, CheckCritical, what, "ask the issuer for one without it"))
+	}
+	return found
+}
+
+// authorityFaults is what keeps a certificate from having others below it, of which so many are authorities that are not self-issued.
+func authorityFaults(c *x509.Certificate, anchor bool, below int) []Fault {
+	var found []Fault
+	fault := func(status Status, check Check, what, advice string) {
+		found = append(found, flaw(status, c, check, what, advice))
+	}
+	if !mayIssue(c) && (!anchor || c.Version >= 3) { // an anchor of version 1 can say nothing
+		fault(StatusUntrusted, CheckAuthority, "has issued a certificate, but is none of an authority by its basic constraints", "do not trust what it issued")
+	}
+	if !allows(c, x509.KeyUsageCertSign) {
+		fault(StatusUntrusted, CheckKeyUsage, "has issued a certificate, but must not: its key usage lacks keyCertSign", "ask the issuer for a certificate of another authority")
+	}
+	if longest := c.MaxPathLen; c.BasicConstraintsValid && (longest > 0 || c.MaxPathLenZero) && below > longest {
+		fault(StatusUntrusted, CheckLength, fmt.Sprintf("allows %d authorities below it, and there are %d", longest, below), "ask the issuer for a certificate of another authority")
+	}
+	if !mailUsage(c) {
+		fault(StatusPurpose, CheckExtKeyUsage, "issues certificates, but not for mail: its extended key usage lacks emailProtection", "ask the issuer for a certificate for mail")
+	}
+	return found
+}
+
+// mayIssue reports whether the basic constraints make c an authority.
+func mayIssue(c *x509.Certificate) bool { return c.BasicConstraintsValid && c.IsCA }
+
+// selfIssued reports whether both names of a certificate are the same (RFC 5280, 6.1): its authority made it for itself.
+func selfIssued(c *x509.Certificate) bool { return x509x.SameName(c.RawSubject, c.RawIssuer) }
+
+// unknownCritical returns the critical extensions that are read neither by crypto/x509 nor here: it knows not every kind of name
+// in subjectAltName and in nameConstraints.
+func unknownCritical(c *x509.Certificate) []asn1.ObjectIdentifier {
+	if len(c.UnhandledCriticalExtensions) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(c.UnhandledCriticalExtensions), func(id asn1.ObjectIdentifier) bool {
+		return id.Equal(oidSAN()) || id.Equal(oidNameConstraints())
+	})
+}
+
+func timeFaults(c *x509.Certificate, at time.Time) []Fault {
+	fault := func(status Status, what string, since time.Time, advice string) []Fault {
+		return []Fault{{Status: status, Certificate: c, Check: CheckValidity, Since: since, Reason: describe(c) + what + day(since), Advice: advice}}
+	}
 	switch {
 	case at.After(c.NotAfter):
-		return []finding{{StatusExpired, describe(c) + " expired on " + day(c.NotAfter) + "; its owner must get a new one"}}
+		return fault(StatusExpired, " expired on ", c.NotAfter, "its owner must get a new one")
 	case at.Before(c.NotBefore):
-		return []finding{{StatusTime, describe(c) + " is not valid before " + day(c.NotBefore) + "; check the clock of this machine and of the issuer"}}
+		return fault(StatusTime, " is not valid before ", c.NotBefore, "check the clock of this machine and of the issuer")
 	}
 	return nil
 }
 
-// untrusted says why there is no path.
-func (v *Validator) untrusted(leaf *x509.Certificate, err error) string {
-	name := describe(leaf)
-	var invalid x509.CertificateInvalidError
-	var unknown x509.UnknownAuthorityError
-	switch {
-	case errors.As(err, &x509.UnhandledCriticalExtension{}):
-		return name + " holds a critical extension that is not understood here, so it must not be used (RFC 5280, 4.2)"
-	case errors.As(err, &invalid):
-		return name + " breaks a rule of its issuers: " + clean(invalid.Error()) + "; ask the issuer for another one"
-	case leaf.SignatureAlgorithm == x509.UnknownSignatureAlgorithm:
-		return name + " is signed by an algorithm, or with parameters, that is not known here; ask the issuer for another one"
-	case errors.As(err, &unknown) && string(leaf.RawIssuer) == string(leaf.RawSubject):
-		return name + " is signed by itself and not an anchor; if you know it to be right, add it to the trusted certificates"
-	case errors.As(err, &unknown) && len(v.known[string(leaf.RawIssuer)]) > 0:
-		return name + " has no path to a trusted certificate: " + issuerName(leaf) + " is known, but no certificate of that name fits or leads to an anchor; add the missing CA certificates"
-	case errors.As(err, &unknown):
-		return name + " has no path to a trusted certificate: its issuer, " + issuerName(leaf) + ", is not known; if you trust it, add its CA certificate to the trusted certificates"
+// untrusted says why there is no path: which certificate it ends at, by what the message offers.
+func (v *Validator) untrusted(leaf *x509.Certificate, offered []*x509.Certificate, at time.Time) Fault {
+	top := v.climbed(leaf, offered)
+	fault := func(what, advice string) Fault {
+		return Fault{Status: StatusUntrusted, Certificate: top, Check: CheckTrust, Since: at, Reason: describe(top) + what + ", as of " + day(at), Advice: advice}
 	}
-	return name + " could not be verified: " + clean(err.Error())
+	switch {
+	case !readableSignature(top):
+		return fault(" is signed by an algorithm, or with parameters, that is not known here", "ask the issuer for another one")
+	case bytes.Equal(top.RawIssuer, top.RawSubject):
+		return fault(" is signed by itself and not an anchor", "if you know it to be right, add it to the trusted certificates")
+	case len(v.known[x509x.NameKey(top.RawIssuer)]) > 0:
+		return fault(" has no path to a trusted certificate: "+issuerName(top)+" is known, but no certificate of that name fits or leads to an anchor", "add the missing CA certificates")
+	}
+	return fault(" has no path to a trusted certificate: its issuer, "+issuerName(top)+", is not known", "if you trust it, add its CA certificate to the trusted certificates")
+}
+
+// climbed returns the last certificate that signatures lead to from leaf, where none lead to an anchor.
+func (v *Validator) climbed(leaf *x509.Certificate, offered []*x509.Certificate) *x509.Certificate {
+	k := newChecker(v.memory, maxAdvice)
+	path := []*x509.Certificate{leaf}
+	for len(path) < maxDepth {
+		top := path[len(path)-1]
+		i := slices.IndexFunc(offered, func(c *x509.Certificate) bool {
+			return mayIssue(c) && x509x.SameName(c.RawSubject, top.RawIssuer) && !within(path, c) && k.signed(c, top)
+		})
+		if i < 0 {
+			break
+		}
+		path = append(path, offered[i])
+	}
+	return path[len(path)-1]
+}
+
+// list is a list of words, cut where it is long.
+func list(words []string) string {
+	const most = 4
+	if len(words) > most {
+		return strings.Join(words[:most], ", ") + " and others"
+	}
+	return strings.Join(words, ", ")
 }

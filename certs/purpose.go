@@ -12,28 +12,31 @@ import (
 )
 
 // purposeFaults checks the key usage (RFC 8550, 4.4.2) and the extended key usage (4.4.4) of a leaf.
-func purposeFaults(c *x509.Certificate, p Purpose) []finding {
-	var found []finding
-	fault := func(text string) { found = append(found, finding{StatusPurpose, describe(c) + " " + text}) }
+func purposeFaults(c *x509.Certificate, p Purpose) []Fault {
+	var found []Fault
+	fault := func(check Check, what, advice string) {
+		found = append(found, flaw(StatusPurpose, c, check, what, advice))
+	}
 	if !mailUsage(c) {
-		fault("is not for mail: its extended key usage lacks emailProtection; ask the issuer for a certificate for mail")
+		fault(CheckExtKeyUsage, "is not for mail: its extended key usage lacks emailProtection", "ask the issuer for a certificate for mail")
 	}
 	switch p {
 	case Any:
 	case Sign:
 		if !allows(c, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) {
-			fault("is not for signing: its key usage has neither digitalSignature nor nonRepudiation; use the owner's certificate for signing")
+			fault(CheckKeyUsage, "is not for signing: its key usage has neither digitalSignature nor nonRepudiation", "use the owner's certificate for signing")
 		}
 	case Encrypt:
+		const other = "use the owner's certificate for encryption"
 		usage, name := encryptionUsage(c)
 		switch {
 		case usage == 0:
-			fault("cannot be encrypted to: its key is of a kind that only signs or is not known here; use the owner's certificate for encryption")
+			fault(CheckKeyUsage, "cannot be encrypted to: its key is of a kind that only signs or is not known here", other)
 		case !allows(c, usage):
-			fault("is not for encryption: its key usage lacks " + name + "; use the owner's certificate for encryption")
+			fault(CheckKeyUsage, "is not for encryption: its key usage lacks "+name, other)
 		}
 	default:
-		fault("was asked for an unknown purpose")
+		fault(CheckKeyUsage, "was asked for an unknown purpose", "ask for sign, encrypt or any")
 	}
 	return found
 }

@@ -7,6 +7,8 @@ import (
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // Status is the verdict on a certificate, in the words of package smime's verdicts.
@@ -35,6 +37,8 @@ type Result struct {
 	// Reasons say, for each fault, which certificate, which check, since when and what to do, the
 	// weightiest first; a valid certificate may carry remarks. They are one line of ASCII each.
 	Reasons []string
+	// Faults are the same, one by one.
+	Faults []Fault
 	// Chain leads from the certificate to the anchor where a path was found.
 	Chain []*x509.Certificate
 	// Away is set where nothing keeps the certificate from being valid but that it cannot be told at present whether it
@@ -59,15 +63,14 @@ func (r Result) Valid() bool { return r.Status == StatusValid }
 // maxIntermediates bounds the certificates of a message that a path is looked for in.
 const maxIntermediates = 100
 
-// Validator judges certificates for mail (RFC 5280, RFC 8550). It is immutable and safe for concurrent use.
+// Validator judges certificates for mail (RFC 5280, RFC 8550). Its trust never changes. It is safe for concurrent use.
 type Validator struct {
-	anchors       *x509.CertPool
-	intermediates *x509.CertPool
-	known         bySubject // the anchors and intermediates
-	isAnchor      map[string]bool
-	odd           []*x509.Certificate // those of known that crypto/x509 does not verify
-	slow          map[string]bool     // the names of those of known whose signatures take long to check
-	revocation    Revocation          // nil: nothing is looked at
+	known      bySubject // the anchors and intermediates
+	isAnchor   map[string]bool
+	slow       map[string]bool // the names of those of known whose signatures take long to check
+	revocation Revocation      // nil: nothing is looked at
+	policies   Policies
+	memory     *memory
 }
 
 // Revocation tells which certificates are revoked (RFC 5280, 6.3). It is safe for concurrent use.
@@ -92,36 +95,34 @@ func (v *Validator) WithRevocation(r Revocation) *Validator {
 	return &asking
 }
 
-// bySubject finds certificates by the raw name of their subject.
+// WithPolicies returns a validator of the same trust that accepts paths under p only.
+func (v *Validator) WithPolicies(p Policies) *Validator {
+	other := *v
+	other.policies = p
+	return &other
+}
+
+// bySubject finds certificates by the name of their subject, in the form of x509x.NameKey.
 type bySubject map[string][]*x509.Certificate
 
 func (m bySubject) add(certs []*x509.Certificate) {
 	for _, c := range certs {
-		m[string(c.RawSubject)] = append(m[string(c.RawSubject)], c)
+		key := x509x.NameKey(c.RawSubject)
+		if !slices.ContainsFunc(m[key], c.Equal) {
+			m[key] = append(m[key], c)
+		}
 	}
 }
 
 // NewValidator returns a validator that trusts the anchors, self-signed or not, and may use the
 // intermediates, which it does not trust by themselves, to build paths.
 func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
-	v := &Validator{
-		anchors: x509.NewCertPool(), intermediates: x509.NewCertPool(),
-		known: bySubject{}, isAnchor: map[string]bool{}, slow: map[string]bool{},
-	}
+	v := &Validator{known: bySubject{}, isAnchor: map[string]bool{}, slow: map[string]bool{}, memory: newMemory()}
 	for _, c := range anchors {
-		v.anchors.AddCert(c)
 		v.isAnchor[string(c.Raw)] = true
-	}
-	for _, c := range intermediates {
-		v.intermediates.AddCert(c)
 	}
 	v.known.add(anchors)
 	v.known.add(intermediates)
-	for _, c := range slices.Concat(anchors, intermediates) {
-		if odd(c) {
-			v.odd = append(v.odd, c)
-		}
-	}
 	for name, all := range v.known {
 		if slices.ContainsFunc(all, slow) {
 			v.slow[name] = true
@@ -135,15 +136,15 @@ func NewValidator(anchors, intermediates []*x509.Certificate) *Validator {
 // "" asks for no match. The context is for Revocation.
 func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, p Purpose, address string, at time.Time) Result {
 	if leaf == nil || len(leaf.Raw) == 0 {
-		return Result{Status: StatusUntrusted, Reasons: []string{"there is no certificate to judge"}}
+		return result(nil, []Fault{{Status: StatusUntrusted, Check: CheckTrust, Since: at, Reason: "there is no certificate to judge"}})
 	}
 	intermediates = slices.DeleteFunc(slices.Clone(intermediates[:min(len(intermediates), maxIntermediates)]),
 		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 || oversized(c) })
-	chain, found, away := v.path(ctx, leaf, intermediates, at)
+	best := v.path(ctx, leaf, intermediates, at)
 	others := append(purposeFaults(leaf, p), addressFaults(leaf, address)...)
-	r := result(chain, append(found, others...))
-	if !slices.ContainsFunc(others, finding.isFault) {
-		r.Away = away
+	r := result(best.chain, slices.Concat(best.found, others))
+	if !slices.ContainsFunc(others, Fault.final) {
+		r.Away = best.away
 	}
 	return r
 }
@@ -163,41 +164,24 @@ func oversized(c *x509.Certificate) bool {
 	return false
 }
 
-// finding is one fault, or with StatusValid one remark.
-type finding struct {
-	status Status
-	text   string
-}
-
-func (f finding) isFault() bool { return f.status != StatusValid }
-
-func result(chain []*x509.Certificate, found []finding) Result {
-	slices.SortStableFunc(found, func(a, b finding) int { return a.status.weight() - b.status.weight() })
-	r := Result{Status: StatusValid, Chain: chain}
-	for i, f := range found {
-		if i == 0 {
-			r.Status = f.status
-		}
-		r.Reasons = append(r.Reasons, f.text)
-	}
-	return r
-}
-
-func addressFaults(leaf *x509.Certificate, address string) []finding {
+func addressFaults(leaf *x509.Certificate, address string) []Fault {
 	addresses := Addresses(leaf)
+	fault := func(status Status, what, advice string) []Fault {
+		return []Fault{flaw(status, leaf, CheckAddress, what, advice)}
+	}
 	switch {
 	case address != "" && bears(leaf, address):
 		return nil
 	case len(addresses) == 0 && address == "":
-		return []finding{{StatusValid, describe(leaf) + " bears no mail address: it says nothing about who wrote from which address"}}
+		return fault(StatusValid, "bears no mail address: it says nothing about who wrote from which address", "compare its name with the sender's")
 	case len(addresses) == 0:
-		return []finding{{StatusMismatch, describe(leaf) + " bears no mail address, so it cannot stand for " + clean(address)}}
+		return fault(StatusMismatch, "bears no mail address, so it cannot stand for "+clean(address), "ask its owner for one that bears the address")
 	case address == "":
 		return nil
 	}
-	text := describe(leaf) + " is for " + clean(addresses[0])
+	text := "is for " + clean(addresses[0])
 	if len(addresses) > 1 {
 		text += " and others"
 	}
-	return []finding{{StatusMismatch, text + ", not for " + clean(address) + "; compare the address with the sender's true one"}}
+	return fault(StatusMismatch, text+", not for "+clean(address), "compare the address with the sender's true one")
 }
