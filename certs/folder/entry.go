@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/bundle"
 	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/internal/x509x"
 )
@@ -65,9 +66,6 @@ func (f *Folder) judge(ctx context.Context, e *entry, p certs.Purpose, now time.
 	return r
 }
 
-// brainpoolAdvice says why Brainpool keys need to be asked for.
-const brainpoolAdvice = "arithmetic on Brainpool curves is not in constant time in this program, so it is done only where that is allowed (smime.software_brainpool)"
-
 func unsupported(c *x509.Certificate, p certs.Purpose) string {
 	kind, instead := "unknown", "use a certificate with an RSA key of 2048 to 8192 bits or one on P-256, P-384 or P-521"
 	if info, err := x509x.Parse(c.Raw); err == nil {
@@ -77,7 +75,7 @@ func unsupported(c *x509.Certificate, p certs.Purpose) string {
 		kind = fmt.Sprintf("RSA with %d bits", key.N.BitLen())
 	}
 	if key, ok := c.PublicKey.(*ecdsa.PublicKey); ok && x509x.Brainpool(key.Curve) {
-		instead = brainpoolAdvice
+		instead = bundle.BrainpoolAdvice
 	}
 	return fmt.Sprintf("the certificate of %s (serial %x) has a key of the kind %s, which is not used here to %s; %s",
 		safetext.Line(x509x.Name(c.RawSubject), 80), c.SerialNumber, kind, p, instead)

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/bundle"
 	"github.com/siegel-mail/siegel/internal/safetext"
-	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
@@ -71,7 +71,7 @@ func (l *loader) folders(dir string) error {
 	var paths []string
 	var err error
 	if dir != "" {
-		paths, err = list(dir)
+		paths, err = bundle.Files(dir)
 	}
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (l *loader) folders(dir string) error {
 			l.file(path, dir, false)
 		}
 	}
-	anchors, err := list(trust)
+	anchors, err := bundle.Files(trust)
 	if err != nil && (l.options.TrustDir != "" || !errors.Is(err, fs.ErrNotExist)) {
 		return err
 	}
@@ -95,7 +95,7 @@ func (l *loader) folders(dir string) error {
 	}
 	if len(l.anchors) == 0 {
 		none := FileReport{Path: filepath.Base(trust)}
-		none.problem("there is no trusted certificate, so no certificate will be found valid; put the CA certificates you trust into this folder")
+		none.Problem("there is no trusted certificate, so no certificate will be found valid; put the CA certificates you trust into this folder")
 		l.report = append(l.report, none)
 	}
 	return nil
@@ -103,36 +103,25 @@ func (l *loader) folders(dir string) error {
 
 // file reads one file into the loader.
 func (l *loader) file(path, base string, trust bool) {
-	if strings.HasSuffix(path, passwordSuffix) {
+	if strings.HasSuffix(path, bundle.PasswordSuffix) {
 		return
 	}
+	c, r := bundle.Load(path, bundle.Options{Passwords: l.options.Passwords, SoftwareBrainpool: l.options.SoftwareBrainpool, Named: true})
 	shown, err := filepath.Rel(base, path)
 	if err != nil {
 		shown = path
 	}
-	r := FileReport{Path: safetext.Line(filepath.ToSlash(shown), 0)}
-	data, mode, err := readBounded(path, maxFileSize)
-	var c content
-	if err != nil {
-		r.problem("it cannot be read: %v", err)
-	} else {
-		c = content{brainpool: l.options.SoftwareBrainpool}
-		c.parse(path, data, func() []secret.String { return passwords(path, l.options.Passwords, &r) }, &r)
-	}
-	r.Certificates, r.Keys = len(c.certs), len(c.keys)
-	if len(c.keys) > 0 && mode.Perm()&0o004 != 0 {
-		r.problem("everybody on this machine can read this private key; restrict it: chmod 600")
-	}
-	if len(c.keys) > 0 && trust {
-		r.problem("a private key lies among the trusted certificates and was not used; move it out of that folder")
-		c.keys = nil
+	r.Path = safetext.Line(filepath.ToSlash(shown), 0)
+	if len(c.Keys) > 0 && trust {
+		r.Problem("a private key lies among the trusted certificates and was not used; move it out of that folder")
+		c.Keys = nil
 	}
 	l.take(c, trust, len(l.report))
 	l.report = append(l.report, r)
 }
 
-func (l *loader) take(c content, trust bool, file int) {
-	for _, cert := range c.certs {
+func (l *loader) take(c bundle.Contents, trust bool, file int) {
+	for _, cert := range c.Certificates {
 		if l.byRaw[string(cert.Raw)] == nil {
 			e := &entry{cert: cert, file: file}
 			l.byRaw[string(cert.Raw)] = e
@@ -142,39 +131,11 @@ func (l *loader) take(c content, trust bool, file int) {
 			l.anchors = append(l.anchors, cert)
 		}
 	}
-	for _, key := range c.keys {
-		if id := publicKeyID(public(key)); id != "" {
+	for _, key := range c.Keys {
+		if id := bundle.KeyID(bundle.Public(key)); id != "" {
 			l.keys[id] = foundKey{key, file}
 		}
 	}
-}
-
-// public is the public half of a private key; nil where it has none.
-func public(key crypto.PrivateKey) crypto.PublicKey {
-	if k, ok := key.(interface{ Public() crypto.PublicKey }); ok {
-		return k.Public()
-	}
-	return nil
-}
-
-// identity joins a certificate and its private key.
-func identity(c *x509.Certificate, chain []*x509.Certificate, private crypto.PrivateKey) certs.Identity {
-	id := certs.Identity{Certificate: c, Chain: chain}
-	if signer, ok := private.(crypto.Signer); ok {
-		id.Key = signer
-	} else {
-		id.Agreement = private
-	}
-	return id
-}
-
-// publicKeyID is the encoding in which public keys compare; empty for a kind that has none.
-func publicKeyID(key crypto.PublicKey) string {
-	der, err := x509x.MarshalPublicKey(key)
-	if err != nil {
-		return ""
-	}
-	return string(der)
 }
 
 // folder matches keys, and indexes certificates by address.
@@ -190,7 +151,7 @@ func (l *loader) folder() *Folder {
 		byAddress: map[string][]*entry{},
 	}
 	slices.SortStableFunc(l.entries, newestFirst)
-	l.identify(f, newIssuers(cas))
+	l.identify(f, certs.NewIssuers(cas))
 	for _, e := range l.entries {
 		for _, address := range certs.Addresses(e.cert) {
 			key := certs.AddressKey(address)
@@ -205,16 +166,16 @@ func newestFirst(a, b *entry) int {
 }
 
 // identify gives certificates their keys and reports the keys that belong to none.
-func (l *loader) identify(f *Folder, issuers issuers) {
+func (l *loader) identify(f *Folder, issuers certs.Issuers) {
 	used := map[string]bool{}
 	for _, e := range l.entries {
-		id := publicKeyID(e.cert.PublicKey)
+		id := bundle.KeyID(e.cert.PublicKey)
 		key, ok := l.keys[id]
 		if !ok || id == "" {
 			continue
 		}
 		used[id] = true
-		joined := identity(e.cert, issuers.chain(e.cert), key.private)
+		joined := bundle.Identity(e.cert, issuers.Chain(e.cert), key.private)
 		e.identity = &joined
 		if r, err := x509x.RestrictionOf(e.cert); err == nil && !r.PSSOnly { // RFC 4055, 1.2: such a key only signs
 			f.identities = append(f.identities, joined)
@@ -222,7 +183,7 @@ func (l *loader) identify(f *Folder, issuers issuers) {
 	}
 	for id, key := range l.keys {
 		if !used[id] {
-			l.report[key.file].problem("a private key has no certificate in this folder and cannot be used; add its certificate")
+			l.report[key.file].Problem("a private key has no certificate in this folder and cannot be used; add its certificate")
 		}
 	}
 }
@@ -245,54 +206,19 @@ func (l *loader) useless(e *entry, r certs.Result) {
 	file := &l.report[e.file]
 	if r.Valid() {
 		if e.identity != nil && len(certs.Addresses(e.cert)) == 0 {
-			file.note("the certificate of %s bears no mail address; its key can only decrypt", safetext.Line(x509x.Name(e.cert.RawSubject), 80))
+			file.Note("the certificate of %s bears no mail address; its key can only decrypt", safetext.Line(x509x.Name(e.cert.RawSubject), 80))
 		}
 		return
 	}
 	for _, reason := range r.Reasons {
 		switch r.Status {
 		case certs.StatusExpired, certs.StatusPurpose, certs.StatusTime:
-			file.note("%s", reason)
+			file.Note("%s", reason)
 		default:
-			file.problem("%s", reason)
+			file.Problem("%s", reason)
 		}
 	}
 	if e.identity != nil {
-		file.note("it is not used to sign; its key is kept to decrypt")
+		file.Note("it is not used to sign; its key is kept to decrypt")
 	}
-}
-
-// issuers finds the certificates above another one.
-type issuers map[string][]*x509.Certificate
-
-func newIssuers(cas []*x509.Certificate) issuers {
-	m := issuers{}
-	for _, c := range cas {
-		m[string(c.RawSubject)] = append(m[string(c.RawSubject)], c)
-	}
-	return m
-}
-
-// maxChain bounds the certificates sent along with a signature.
-const maxChain = 8
-
-// chain goes up from a certificate to below a self-signed one; of several issuers the one that lives
-// longest is taken.
-func (m issuers) chain(c *x509.Certificate) []*x509.Certificate {
-	var chain []*x509.Certificate
-	for len(chain) < maxChain {
-		var above *x509.Certificate
-		for _, issuer := range m[string(c.RawIssuer)] {
-			longer := above == nil || issuer.NotAfter.After(above.NotAfter)
-			if longer && !bytes.Equal(issuer.RawIssuer, issuer.RawSubject) && !slices.Contains(chain, issuer) && x509x.CheckSignatureFrom(c, issuer) == nil {
-				above = issuer
-			}
-		}
-		if above == nil {
-			return chain
-		}
-		chain = append(chain, above)
-		c = above
-	}
-	return chain
 }

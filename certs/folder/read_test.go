@@ -138,6 +138,12 @@ func TestForms(t *testing.T) {
 			p.write("a.key", must(os.ReadFile(filepath.Join(p.dir, "tmp3"))), must(os.ReadFile(filepath.Join(p.dir, "tmp2"))))
 			p.remove("tmp", "tmp2", "tmp3")
 		}, 2, folder.Options{}, ecID},
+		{"PKCS#7", func(p place) {
+			p.write("tmp", cert)
+			p.openssl("crl2pkcs7", "-nocrl", "-certfile", "tmp", "-outform", "DER", "-out", "a.p7b")
+			p.write("a.key", key(id))
+			p.remove("tmp")
+		}, 2, folder.Options{}, id},
 		{"PKCS#12 with its password beside it", func(p place) {
 			export(p, "geheim")
 			p.write("alice.p12.password", []byte("geheim\n"))
@@ -199,9 +205,9 @@ func TestReport(t *testing.T) {
 		}, "a.key: a private key is encrypted and no password known fits; put the right one into a file of the same name"},
 		{"PKCS#8 in an old encryption", func(p place) {
 			p.write("tmp", key(id))
-			p.openssl("pkcs8", "-topk8", "-in", "tmp", "-out", "a.key", "-passout", "pass:geheim", "-v1", "PBE-SHA1-3DES")
+			p.openssl("pkcs8", "-topk8", "-in", "tmp", "-out", "a.key", "-passout", "pass:geheim", "-v1", "PBE-MD5-DES", "-provider", "legacy", "-provider", "default")
 			p.remove("tmp")
-		}, "a.key: a private key cannot be decrypted: its encryption is not PBES2 with PBKDF2 and AES-CBC; make a PKCS#12 file"},
+		}, "a.key: a private key cannot be decrypted: its encryption is not of a kind that is read; make a PKCS#12 file"},
 		{"encrypted old PEM", func(p place) {
 			p.write("tmp", key(id))
 			p.openssl("rsa", "-in", "tmp", "-traditional", "-aes128", "-out", "a.key", "-passout", "pass:geheim")
@@ -239,7 +245,7 @@ func TestReport(t *testing.T) {
 		{"damaged key", func(p place) {
 			p.write("a.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}}))
 		}, "a.key: a private key cannot be read"},
-		{"bundle", func(p place) { p.write("a.p7b", []byte{0x30, 0}) }, "a.p7b: PKCS#7 bundles are not read; convert it: openssl pkcs7"},
+		{"bundle", func(p place) { p.write("a.p7b", []byte{0x30, 0}) }, "a.p7b: it cannot be read: it is no signed data, which is what bundles of certificates are"},
 		{"something else", func(p place) { p.write("readme.txt", []byte("hello")) }, "readme.txt: not read: its name ends with none of"},
 		{"certificate request", func(p place) {
 			p.write("a.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: []byte{1}}))
@@ -304,7 +310,7 @@ func TestReportString(t *testing.T) {
 	p.write(".hidden", []byte("x"))
 	_, r := p.load(folder.Options{})
 	want := "alice.pem: 1 certificate, 1 key\n" +
-		"notes: 0 certificates, 0 keys\n  note: not read: its name ends with none of .pem .crt .cer .der .key .p8 .p12 .pfx\n" +
+		"notes: 0 certificates, 0 keys\n  note: not read: its name ends with none of .pem .crt .cer .der .key .p8 .pk8 .p12 .pfx .p7b .p7c .p7s .spc .jks\n" +
 		"trust/ca.pem: 1 certificate, 0 keys\n"
 	if r.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", r, want)

@@ -62,11 +62,26 @@ func TestDependenciesExplained(t *testing.T) {
 // that mail from outside could kill.
 var oracles = map[string]string{
 	"github.com/smallstep/pkcs7":            "a reference for tests",
-	"go.mozilla.org/pkcs7":                  "a reference for tests",
 	"go.uber.org/goleak":                    "for tests",
 	"pgregory.net/rapid":                    "for tests",
 	"github.com/rogpeppe/go-internal":       "for tests",
 	"github.com/sirupsen/logrus/hooks/test": "for tests",
+}
+
+// confined are modules that one package alone may use, since it bounds what they are given.
+var confined = map[string]string{
+	"go.mozilla.org/pkcs7": "certs/bundle",
+}
+
+func TestConfined(t *testing.T) {
+	for _, s := range parseTree(t, parser.ImportsOnly) {
+		for _, i := range s.file.Imports {
+			path, _ := strconv.Unquote(i.Path.Value)
+			if home := confined[path]; home != "" && home != s.dir && !s.test && !strings.HasPrefix(s.dir, "test/") {
+				t.Errorf("%s imports %s, which only %s may", s.at(i.Pos()), path, home)
+			}
+		}
+	}
 }
 
 func TestOraclesInTestsOnly(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/certs"
-	"github.com/siegel-mail/siegel/certs/folder"
+	"github.com/siegel-mail/siegel/certs/bundle"
 	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/internal/x509x"
 	"github.com/siegel-mail/siegel/smime/cms"
@@ -28,8 +28,8 @@ type Keys struct {
 const maxPassword = 4 << 10
 
 // options are those to read key files with.
-func (k Keys) options() (folder.Options, error) {
-	o := folder.Options{SoftwareBrainpool: k.SoftwareBrainpool}
+func (k Keys) options() (bundle.Options, error) {
+	o := bundle.Options{SoftwareBrainpool: k.SoftwareBrainpool}
 	for _, p := range k.Password {
 		o.Passwords = append(o.Passwords, secret.New(p))
 	}
@@ -58,15 +58,15 @@ func readPassword(path string) ([]byte, error) {
 }
 
 // read reads the files.
-func (k Keys) read() (folder.Contents, error) {
-	var all folder.Contents
+func (k Keys) read() (bundle.Contents, error) {
+	var all bundle.Contents
 	o, err := k.options()
 	if err != nil {
 		return all, err
 	}
 	for _, path := range append(k.Key[:len(k.Key):len(k.Key)], k.Cert...) {
-		c, err := folder.Read(path, o)
-		if errors.Is(err, folder.ErrBrainpool) {
+		c, err := bundle.ReadFile(path, o)
+		if errors.Is(err, bundle.ErrBrainpool) {
 			return all, usage("%w; --software-brainpool allows it", err)
 		}
 		if err != nil {
@@ -78,7 +78,7 @@ func (k Keys) read() (folder.Contents, error) {
 }
 
 // identities are the keys with their certificates. There is at least one, unless no file was named.
-func (k Keys) identities() (folder.Contents, []certs.Identity, error) {
+func (k Keys) identities() (bundle.Contents, []certs.Identity, error) {
 	all, err := k.read()
 	if err != nil {
 		return all, nil, err
@@ -113,7 +113,7 @@ func (k Keys) finder(ids []certs.Identity) cms.KeyFinder {
 func certificates(paths []string, flag string) ([][]*x509.Certificate, error) {
 	var all [][]*x509.Certificate
 	for _, path := range paths {
-		c, err := folder.Read(path, folder.Options{})
+		c, err := bundle.ReadFile(path, bundle.Options{})
 		if err != nil {
 			return nil, usage("%s: %w", flag, err)
 		}

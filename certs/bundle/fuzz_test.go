@@ -1,6 +1,7 @@
-package folder
+package bundle
 
 import (
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/internal/secret"
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // FuzzParse reads any file under any name: it ends, it reports in single lines, and never the password.
@@ -44,7 +46,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
 		var r FileReport
 		var c content
-		c.parse(name, data, func() []secret.String { return []secret.String{secret.New("geheim")} }, &r)
+		c.parse(filepath.Base("/nowhere/"+name), data, Options{Passwords: []secret.String{secret.New("geheim")}, Named: len(data)%2 == 0}, &r)
 		for _, cert := range c.certs {
 			if cert == nil {
 				t.Fatal("no certificate")
@@ -84,7 +86,7 @@ func TestAffordable(t *testing.T) {
 		t.Error("no DER is accepted")
 	}
 	var r FileReport
-	new(content).parse("a.p12", slow, func() []secret.String { return nil }, &r)
+	new(content).parse("", slow, Options{}, &r)
 	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Text, "rounds") {
 		t.Errorf("report %v", r.Findings)
 	}
@@ -110,6 +112,33 @@ func FuzzSplitPKCS12(f *testing.F) {
 			again, err := splitPKCS12(joinPKCS12("x", p.der))
 			if err != nil || len(again) != 1 || again[0].key != p.key {
 				t.Fatalf("%x: %v, %v", p.der, again, err)
+			}
+		}
+	})
+}
+
+// FuzzPKCS7 reads any bytes as a bundle: it ends, and each certificate that comes out is one.
+func FuzzPKCS7(f *testing.F) {
+	ca, err := democa.NewCA(time.Now())
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := PKCS7([]*x509.Certificate{ca.Certificate()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte{0x30, 0x80, 0x06, 0x01})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var r FileReport
+		var c content
+		c.pkcs7(data, &r)
+		if len(c.certs) == 0 && len(r.Findings) == 0 {
+			t.Fatal("nothing found and nothing said")
+		}
+		for _, cert := range c.certs {
+			if _, err := x509x.ParseCertificate(cert.Raw); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package folder
+package bundle
 
 import (
 	"errors"
@@ -20,9 +20,9 @@ const (
 	maxDepth        = 8
 )
 
-// list walks a folder. Names that begin with a dot are left out, and folders that are symbolic links, so
+// Files lists the files of a folder and of the folders in it. Names that begin with a dot are left out, and folders that are symbolic links, so
 // that the walk ends.
-func list(dir string) ([]string, error) {
+func Files(dir string) ([]string, error) {
 	var all []string
 	var walk func(dir string, depth int) error
 	walk = func(dir string, depth int) error {
@@ -86,22 +86,27 @@ func reason(err error) error {
 	return err
 }
 
-// passwordSuffix ends the name of the file with the password of another one.
-const passwordSuffix = ".password"
+// PasswordSuffix ends the name of the file with the password of another one.
+const PasswordSuffix = ".password"
 
 // passwords returns what to try on a PKCS#12 file: the text of NAME.password where there is one, else the
 // passwords given, and none.
 func passwords(path string, given []secret.String, r *FileReport) []secret.String {
-	data, mode, err := readBounded(path+passwordSuffix, maxPasswordSize)
+	var data []byte
+	var mode fs.FileMode
+	err := fs.ErrNotExist
+	if path != "" {
+		data, mode, err = readBounded(path+PasswordSuffix, maxPasswordSize)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return append(given[:len(given):len(given)], secret.New(""))
 	}
 	if err != nil {
-		r.problem("its password file cannot be read: %v", err)
+		r.Problem("its password file cannot be read: %v", err)
 		return nil
 	}
 	if mode.Perm()&0o004 != 0 {
-		r.problem("everybody on this machine can read its password file; restrict it: chmod 600")
+		r.Problem("everybody on this machine can read its password file; restrict it: chmod 600")
 	}
 	return []secret.String{secret.New(strings.TrimRight(string(data), "\r\n"))}
 }

@@ -1,4 +1,4 @@
-package folder
+package bundle
 
 import (
 	"bytes"
@@ -67,9 +67,8 @@ func TestEncryptedKeyRefuses(t *testing.T) {
 		der  []byte
 		want error
 	}{
-		"another scheme":    {sealed(t, "-v1", "PBE-SHA1-3DES"), errScheme},
-		"another cipher":    {sealed(t, "-v2", "des3"), errScheme},
-		"another function":  {sealed(t, "-scrypt"), errScheme},
+		"another cipher":    {sealed(t, "-v2", "camellia-128-cbc"), errScheme},
+		"costly scrypt":     {bytes.Replace(sealed(t, "-scrypt"), []byte{0x02, 0x02, 0x40, 0x00}, []byte{0x02, 0x02, 0x7f, 0xff}, 1), errScheme},
 		"no rounds":         {bytes.Replace(good, rounds, []byte{0x02, 0x02, 0x00, 0x00}, 1), errScheme},
 		"negative rounds":   {bytes.Replace(good, rounds, []byte{0x02, 0x02, 0xff, 0x01}, 1), errScheme},
 		"cut off":           {good[:len(good)-1], errParts},

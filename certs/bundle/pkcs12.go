@@ -1,4 +1,4 @@
-package folder
+package bundle
 
 import (
 	"crypto/x509"
@@ -15,16 +15,16 @@ const maxPKCS12 = 1 << 20
 
 func (c *content) pkcs12(data []byte, passwords []secret.String, r *FileReport) {
 	if len(data) > maxPKCS12 {
-		r.problem("it is larger than %d bytes, more than a key and its chain take; export the key alone with its chain", maxPKCS12)
+		r.Problem("it is larger than %d bytes, more than a key and its chain take; export the key alone with its chain", maxPKCS12)
 		return
 	}
 	data, err := toDER(data)
 	switch {
 	case err != nil:
-		r.problem("the file is damaged or not PKCS#12; export the key again")
+		r.Problem("the file is damaged or not PKCS#12; export the key again")
 		return
 	case !affordable(data):
-		r.problem("its password takes more than %d rounds to check; export the key again with fewer", maxRounds)
+		r.Problem("its password takes more than %d rounds to check; export the key again with fewer", maxRounds)
 		return
 	}
 	for _, p := range passwords {
@@ -39,11 +39,11 @@ func (c *content) pkcs12(data []byte, passwords []secret.String, r *FileReport) 
 			}
 			return
 		case !errors.Is(err, pkcs12.ErrIncorrectPassword):
-			r.problem("it cannot be read: %s; export the key again, or %s", safetext.Line(err.Error(), 120), howToConvert)
+			r.Problem("it cannot be read: %s; export the key again, or %s", safetext.Line(err.Error(), 120), howToConvert)
 			return
 		}
 	}
-	r.problem("no password known fits; put the right one into a file of the same name with %s after it", passwordSuffix)
+	r.Problem("no password known fits; put the right one into a file of the same name with %s after it", PasswordSuffix)
 }
 
 // decodePKCS12 reads the files that OpenSSL and Windows write as they are, and takes others apart.

@@ -1,4 +1,4 @@
-package folder_test
+package bundle_test
 
 import (
 	"errors"
@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siegel-mail/siegel/certs/bundle"
 	"github.com/siegel-mail/siegel/certs/democa"
-	"github.com/siegel-mail/siegel/certs/folder"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -27,9 +27,9 @@ func TestRead(t *testing.T) {
 	p.openssl("pkey", "-in", "key", "-outform", "DER", "-out", "keyder")
 	p.write("issuing", democa.CertificatePEM(issuing.Certificate()))
 	for _, files := range [][]string{{"cert", "key", "issuing"}, {"keyder", "issuing", "der"}, {"p12"}, {"with"}, {"cert", "encrypted", "issuing", "cert"}} {
-		var all folder.Contents
+		var all bundle.Contents
 		for _, name := range files {
-			c, err := folder.Read(filepath.Join(p.dir, name), folder.Options{Passwords: []secret.String{secret.New("x"), secret.New("geheim")}})
+			c, err := bundle.ReadFile(filepath.Join(p.dir, name), bundle.Options{Passwords: []secret.String{secret.New("x"), secret.New("geheim")}})
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -42,7 +42,7 @@ func TestRead(t *testing.T) {
 		}
 		decrypt(t, ids[0])
 	}
-	c, err := folder.Read(filepath.Join(p.dir, "key"), folder.Options{})
+	c, err := bundle.ReadFile(filepath.Join(p.dir, "key"), bundle.Options{})
 	if ids, without := c.Identities(); err != nil || len(ids) != 0 || without != 1 {
 		t.Errorf("a key alone: %v, %d, %v", ids, without, err)
 	}
@@ -55,14 +55,14 @@ func TestReadRefuses(t *testing.T) {
 	p.write("text", []byte("hello"))
 	p.write("request", []byte("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"))
 	for name, want := range map[string]string{
-		"p12": "no password known fits", "text": "damaged or not PKCS#12", "request": "neither a certificate nor a key", "none": "no such file", ".": "not a regular file",
+		"p12": "no password known fits", "text": "neither a certificate nor a key", "request": "neither a certificate nor a key", "none": "no such file", ".": "not a regular file",
 	} {
-		_, err := folder.Read(filepath.Join(p.dir, name), folder.Options{Passwords: []secret.String{secret.New("falsch")}})
+		_, err := bundle.ReadFile(filepath.Join(p.dir, name), bundle.Options{Passwords: []secret.String{secret.New("falsch")}})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "falsch") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := folder.Read(filepath.Join(p.dir, "none"), folder.Options{}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := bundle.ReadFile(filepath.Join(p.dir, "none"), bundle.Options{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }
