@@ -2,6 +2,7 @@ package bundle_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/siegel-mail/siegel/certs/bundle"
@@ -22,6 +23,9 @@ func TestFilesOfOtherPrograms(t *testing.T) {
 			}
 			for _, id := range ids {
 				decrypt(t, id)
+			}
+			if c, r := bundle.Load(filepath.Join("testdata", name), with("falsch")); len(c.Keys) != 0 || len(r.Findings) == 0 || !strings.Contains(r.String(), "no password known fits") {
+				t.Errorf("with a wrong password:\n%s", r)
 			}
 		})
 	}
