@@ -128,7 +128,7 @@ func (v *Validator) untrusted(leaf *x509.Certificate, offered []*x509.Certificat
 	switch {
 	case !readableSignature(top):
 		return fault(" is signed by an algorithm, or with parameters, that is not known here", "ask the issuer for another one")
-	case bytes.Equal(top.RawIssuer, top.RawSubject):
+	case bytes.Equal(top.RawIssuer, top.RawSubject) && newChecker(v.memory, maxAdvice).signed(top, top):
 		return fault(" is signed by itself and not an anchor", "if you know it to be right, add it to the trusted certificates")
 	case len(v.known[x509x.NameKey(top.RawIssuer)]) > 0:
 		return fault(" has no path to a trusted certificate: "+issuerName(top)+" is known, but no certificate of that name fits or leads to an anchor", "add the missing CA certificates")
