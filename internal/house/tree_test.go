@@ -63,8 +63,11 @@ func parseTree(t *testing.T, mode parser.Mode) []source {
 	return all
 }
 
-// skipDir leaves out what the go command leaves out.
+// skipDir leaves out what the go command leaves out, modules of their own too.
 func skipDir(path, name string) error {
+	if _, err := os.Stat(filepath.Join(path, "go.mod")); path != root && err == nil {
+		return filepath.SkipDir
+	}
 	if path != root && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" || name == "node_modules") {
 		return filepath.SkipDir
 	}
