@@ -17,7 +17,8 @@ type Issuers struct {
 func NewIssuers(authorities []*x509.Certificate) Issuers {
 	i := Issuers{map[string][]*x509.Certificate{}}
 	for _, c := range authorities {
-		i.byName[string(c.RawSubject)] = append(i.byName[string(c.RawSubject)], c)
+		key := x509x.NameKey(c.RawSubject)
+		i.byName[key] = append(i.byName[key], c)
 	}
 	return i
 }
@@ -31,7 +32,7 @@ func (i Issuers) Chain(c *x509.Certificate) []*x509.Certificate {
 	var chain []*x509.Certificate
 	for len(chain) < maxSentChain {
 		var above *x509.Certificate
-		for _, issuer := range i.byName[string(c.RawIssuer)] {
+		for _, issuer := range i.byName[x509x.NameKey(c.RawIssuer)] {
 			longer := above == nil || issuer.NotAfter.After(above.NotAfter)
 			if longer && !bytes.Equal(issuer.RawIssuer, issuer.RawSubject) && !slices.Contains(chain, issuer) && x509x.CheckSignatureFrom(c, issuer) == nil {
 				above = issuer

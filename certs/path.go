@@ -55,7 +55,7 @@ func (v *Validator) pathFaults(chain []*x509.Certificate, at time.Time) []Fault 
 		}
 	}
 	found = append(found, constraintFaults(chain)...)
-	return append(found, v.policies.faults(chain)...)
+	return slices.Concat(found, v.policies.faults(chain), v.trustFaults(chain))
 }
 
 // certificateFaults is what is wrong with a certificate wherever it stands.

@@ -42,7 +42,9 @@ func (s *search) paths(leaf *x509.Certificate) iter.Seq[[]*x509.Certificate] {
 func (s *search) climb(path []*x509.Certificate, yield func([]*x509.Certificate) bool) bool {
 	top := path[len(path)-1]
 	if s.v.isAnchor[string(top.Raw)] {
-		return yield(path)
+		if more := yield(path); !more || s.v.covers(top, path[0]) {
+			return more
+		}
 	}
 	if len(path) == maxDepth {
 		return true

@@ -70,6 +70,7 @@ type Validator struct {
 	slow       map[string]bool // the names of those of known whose signatures take long to check
 	revocation Revocation      // nil: nothing is looked at
 	policies   Policies
+	trust      Trust // nil: nothing was said
 	memory     *memory
 }
 
@@ -138,10 +139,16 @@ func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, interm
 	if leaf == nil || len(leaf.Raw) == 0 {
 		return result(nil, []Fault{{Status: StatusUntrusted, Check: CheckTrust, Since: at, Reason: "there is no certificate to judge"}})
 	}
+	if v.trust != nil && v.trust.Distrusts(leaf) {
+		return result(nil, []Fault{distrusted(leaf)})
+	}
 	intermediates = slices.DeleteFunc(slices.Clone(intermediates[:min(len(intermediates), maxIntermediates)]),
 		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 || oversized(c) })
-	best := v.path(ctx, leaf, intermediates, at)
-	others := append(purposeFaults(leaf, p), addressFaults(leaf, address)...)
+	best := v.trusting(ctx, leaf, intermediates, at)
+	others := purposeFaults(leaf, p)
+	if !v.Serves(leaf, address) {
+		others = append(others, addressFaults(leaf, address)...)
+	}
 	r := result(best.chain, slices.Concat(best.found, others))
 	if !slices.ContainsFunc(others, Fault.final) {
 		r.Away = best.away

@@ -36,7 +36,7 @@ type Contents struct {
 var ErrBrainpool = errors.New("keys on Brainpool curves are not used without leave")
 
 // BrainpoolAdvice says why Brainpool keys need to be asked for.
-const BrainpoolAdvice = "arithmetic on Brainpool curves is not in constant time in this program, so it is done only where that is allowed (smime.software_brainpool)"
+const BrainpoolAdvice = certs.BrainpoolAdvice
 
 // Read reads the bytes of one file, whatever its kind. The error says everything that is wrong with it, and is for a file that holds
 // nothing of use as well.

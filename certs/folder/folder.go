@@ -2,20 +2,13 @@
 package folder
 
 import (
-	"cmp"
 	"context"
-	"crypto/ecdh"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/x509"
 	"slices"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/internal/secret"
-	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // Options of Load. The zero value is ready to use.
@@ -34,36 +27,17 @@ type Options struct {
 	SoftwareBrainpool bool
 }
 
-func (o Options) supports(c *x509.Certificate, p certs.Purpose) bool {
-	const most = 8192 // bits
-	switch key := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return key.N.BitLen() <= most
-	case *ecdsa.PublicKey:
-		switch key.Curve {
-		case elliptic.P256(), elliptic.P384(), elliptic.P521():
-			return true
-		}
-		return o.SoftwareBrainpool && x509x.Brainpool(key.Curve)
-	case ed25519.PublicKey:
-		return p == certs.Sign
-	case *ecdh.PublicKey:
-		return p == certs.Encrypt && key.Curve() == ecdh.X25519()
-	}
-	return false
-}
-
 // Folder is the content of a folder, a certs.Finder. It is immutable and safe for concurrent use; a folder
 // that changed is loaded anew.
 //
 // For an address the newest certificate (by the beginning of its validity) that is valid for the purpose at the given time is
 // taken, for signing as for encryption; every key that was found decrypts.
 type Folder struct {
-	validator  *certs.Validator
-	mayChange  bool // of what is valid: it may be revoked
-	supports   func(*x509.Certificate, certs.Purpose) bool
-	byAddress  map[string][]*entry // newest first
-	identities []certs.Identity    // newest first
+	picker                 certs.Picker
+	validator              *certs.Validator // that of the picker
+	anchors, intermediates []*x509.Certificate
+	byAddress              map[string][]*entry // newest first
+	identities             []certs.Identity    // newest first
 }
 
 var _ certs.Finder = (*Folder)(nil)
@@ -71,22 +45,38 @@ var _ certs.Finder = (*Folder)(nil)
 // Validator returns the validator over the folder's anchors and intermediate certificates.
 func (f *Folder) Validator() *certs.Validator { return f.validator }
 
+// Anchors are the certificates of the trust folder.
+func (f *Folder) Anchors() []*x509.Certificate { return slices.Clone(f.anchors) }
+
+// Intermediates are the certificates of authorities in the folder, which help to build paths.
+func (f *Folder) Intermediates() []*x509.Certificate { return slices.Clone(f.intermediates) }
+
+// Held are the certificates that bear an address, newest first, whatever they are worth.
+func (f *Folder) Held(address string) []certs.Held {
+	all := f.byAddress[certs.AddressKey(address)]
+	held := make([]certs.Held, len(all))
+	for i, e := range all {
+		held[i] = certs.Held{Candidate: &e.Candidate, Identity: e.identity}
+	}
+	return held
+}
+
 // Signing implements certs.Finder.
 func (f *Folder) Signing(ctx context.Context, address string, now time.Time) (certs.Identity, error) {
-	e, err := f.find(ctx, address, certs.Sign, now)
+	h, err := f.picker.Pick(ctx, address, certs.Sign, now, f.Held(address))
 	if err != nil {
 		return certs.Identity{}, err
 	}
-	return *e.identity, nil
+	return *h.Identity, nil
 }
 
 // Recipient implements certs.Finder.
 func (f *Folder) Recipient(ctx context.Context, address string, now time.Time) (*x509.Certificate, error) {
-	e, err := f.find(ctx, address, certs.Encrypt, now)
+	h, err := f.picker.Pick(ctx, address, certs.Encrypt, now, f.Held(address))
 	if err != nil {
 		return nil, err
 	}
-	return e.cert, nil
+	return h.Certificate, nil
 }
 
 // Identities are the certificates that have a key which decrypts, newest first.
@@ -101,28 +91,4 @@ func (f *Folder) Decryption(ctx context.Context, ids []certs.KeyID) ([]certs.Ide
 		}
 	}
 	return found, nil
-}
-
-// find returns the newest entry of an address that is valid for the purpose.
-func (f *Folder) find(ctx context.Context, address string, p certs.Purpose, now time.Time) (*entry, error) {
-	var newest, away error
-	for _, e := range f.byAddress[certs.AddressKey(address)] {
-		if p == certs.Sign && (e.identity == nil || e.identity.Key == nil) {
-			continue
-		}
-		r := f.judge(ctx, e, p, now)
-		if r.Valid() {
-			return e, nil
-		}
-		if away == nil {
-			away = r.Away
-		}
-		if newest == nil {
-			newest = r.Err(address)
-		}
-	}
-	if err := cmp.Or(away, newest); err != nil {
-		return nil, err
-	}
-	return nil, certs.ErrNotFound
 }

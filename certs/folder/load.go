@@ -1,7 +1,6 @@
 package folder
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto"
@@ -29,7 +28,7 @@ func Load(dir string, o Options) (*Folder, Report, error) {
 		o.Now = time.Now()
 	}
 	if o.Supports == nil {
-		o.Supports = o.supports
+		o.Supports = certs.Supported(o.SoftwareBrainpool)
 	}
 	l := loader{options: o, byRaw: map[string]*entry{}, keys: map[string]foundKey{}}
 	if err := l.folders(dir); err != nil {
@@ -38,8 +37,8 @@ func Load(dir string, o Options) (*Folder, Report, error) {
 	f := l.folder()
 	l.usefulness(f)
 	if o.Revocation != nil {
-		f.validator, f.mayChange = f.validator.WithRevocation(o.Revocation), true
-		f.forget()
+		f.validator = f.validator.WithRevocation(o.Revocation)
+		f.picker.Judge, f.picker.Revocable = f.validator, true
 	}
 	slices.SortStableFunc(l.report, func(a, b FileReport) int { return cmp.Compare(a.Path, b.Path) })
 	return f, l.report, nil
@@ -123,7 +122,7 @@ func (l *loader) file(path, base string, trust bool) {
 func (l *loader) take(c bundle.Contents, trust bool, file int) {
 	for _, cert := range c.Certificates {
 		if l.byRaw[string(cert.Raw)] == nil {
-			e := &entry{cert: cert, file: file}
+			e := &entry{Candidate: certs.Candidate{Certificate: cert}, file: file}
 			l.byRaw[string(cert.Raw)] = e
 			l.entries = append(l.entries, e)
 		}
@@ -142,18 +141,19 @@ func (l *loader) take(c bundle.Contents, trust bool, file int) {
 func (l *loader) folder() *Folder {
 	var cas []*x509.Certificate
 	for _, e := range l.entries {
-		if e.cert.IsCA {
-			cas = append(cas, e.cert)
+		if e.Certificate.IsCA {
+			cas = append(cas, e.Certificate)
 		}
 	}
 	f := &Folder{
-		validator: certs.NewValidator(l.anchors, cas), supports: l.options.Supports,
-		byAddress: map[string][]*entry{},
+		validator: certs.NewValidator(l.anchors, cas),
+		anchors:   l.anchors, intermediates: cas, byAddress: map[string][]*entry{},
 	}
-	slices.SortStableFunc(l.entries, newestFirst)
+	f.picker = certs.Picker{Judge: f.validator, Supports: l.options.Supports}
+	slices.SortStableFunc(l.entries, func(a, b *entry) int { return certs.NewestFirst(a.Certificate, b.Certificate) })
 	l.identify(f, certs.NewIssuers(cas))
 	for _, e := range l.entries {
-		for _, address := range certs.Addresses(e.cert) {
+		for _, address := range certs.Addresses(e.Certificate) {
 			key := certs.AddressKey(address)
 			f.byAddress[key] = append(f.byAddress[key], e)
 		}
@@ -161,23 +161,19 @@ func (l *loader) folder() *Folder {
 	return f
 }
 
-func newestFirst(a, b *entry) int {
-	return cmp.Or(b.cert.NotBefore.Compare(a.cert.NotBefore), b.cert.NotAfter.Compare(a.cert.NotAfter), bytes.Compare(a.cert.Raw, b.cert.Raw))
-}
-
 // identify gives certificates their keys and reports the keys that belong to none.
 func (l *loader) identify(f *Folder, issuers certs.Issuers) {
 	used := map[string]bool{}
 	for _, e := range l.entries {
-		id := bundle.KeyID(e.cert.PublicKey)
+		id := bundle.KeyID(e.Certificate.PublicKey)
 		key, ok := l.keys[id]
 		if !ok || id == "" {
 			continue
 		}
 		used[id] = true
-		joined := bundle.Identity(e.cert, issuers.Chain(e.cert), key.private)
-		e.identity = &joined
-		if r, err := x509x.RestrictionOf(e.cert); err == nil && !r.PSSOnly { // RFC 4055, 1.2: such a key only signs
+		joined := bundle.Identity(e.Certificate, issuers.Chain(e.Certificate), key.private)
+		e.identity, e.Signs = &joined, joined.Key != nil
+		if r, err := x509x.RestrictionOf(e.Certificate); err == nil && !r.PSSOnly { // RFC 4055, 1.2: such a key only signs
 			f.identities = append(f.identities, joined)
 		}
 	}
@@ -191,12 +187,12 @@ func (l *loader) identify(f *Folder, issuers certs.Issuers) {
 // usefulness judges each certificate of a user and reports those that cannot be used, and why.
 func (l *loader) usefulness(f *Folder) {
 	for _, e := range l.entries {
-		if e.identity == nil && e.cert.IsCA {
+		if e.identity == nil && e.Certificate.IsCA {
 			continue
 		}
-		r := f.judge(context.Background(), e, certs.Encrypt, l.options.Now)
+		r := f.picker.Verdict(context.Background(), &e.Candidate, certs.Encrypt, l.options.Now)
 		if e.identity != nil && !r.Valid() {
-			r = f.judge(context.Background(), e, certs.Sign, l.options.Now)
+			r = f.picker.Verdict(context.Background(), &e.Candidate, certs.Sign, l.options.Now)
 		}
 		l.useless(e, r)
 	}
@@ -205,8 +201,8 @@ func (l *loader) usefulness(f *Folder) {
 func (l *loader) useless(e *entry, r certs.Result) {
 	file := &l.report[e.file]
 	if r.Valid() {
-		if e.identity != nil && len(certs.Addresses(e.cert)) == 0 {
-			file.Note("the certificate of %s bears no mail address; its key can only decrypt", safetext.Line(x509x.Name(e.cert.RawSubject), 80))
+		if e.identity != nil && len(certs.Addresses(e.Certificate)) == 0 {
+			file.Note("the certificate of %s bears no mail address; its key can only decrypt", safetext.Line(x509x.Name(e.Certificate.RawSubject), 80))
 		}
 		return
 	}

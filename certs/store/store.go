@@ -1,6 +1,6 @@
-// Package store keeps what the gateway learns of certificates in an SQLite database of its own; it judges nothing and is never begun anew by itself.
+// Package store keeps certificates, private keys, what administrators said of them and what the gateway learns, in an SQLite database of its own; it fetches nothing and is never begun anew by itself.
 //
-// A database that is damaged, or was written under another key, stays where it is: every call fails, [Store.Check]
+// A [Store] is a certs.Finder, and judges by the trust it keeps; [Store.Within] gives it what lies outside. A database that is damaged, or was written under another key, stays where it is: every call fails, [Store.Check]
 // says why, and whoever accepts mail stops. What names people is sealed under the at-rest key; addresses are
 // found by keyed hashes.
 package store
@@ -41,6 +41,8 @@ const (
 	retryPause   = 2 * time.Second // between attempts at a database that failed
 	attempts     = 3               // at once, where the disk errs
 	defaultMost  = 100_000
+	defaultAsked = 1000
+	defaultCache = 32 << 20
 )
 
 // Options of a Store.
@@ -48,14 +50,22 @@ type Options struct {
 	Dir  string     // of the store alone; made, mode 0700, where it is missing
 	Key  atrest.Key // the at-rest key
 	Most int        // addresses with certificates whose capabilities are kept, the latest ones; 0: 100,000
-	Now  func() time.Time
-	Log  logrus.FieldLogger // of faults; nil: none
+	// MostAsked are the certificates that are kept although nobody has said anything of the root above them, those seen last; 0: 1,000.
+	MostAsked int
+	// Cache is about how many bytes of memory hold what was looked up last; 0: 32 MiB.
+	Cache int
+	// Surroundings are what the Store itself finds and judges with, as a certs.Finder.
+	Surroundings Surroundings
+	Now          func() time.Time
+	Log          logrus.FieldLogger // of faults; nil: none
 }
 
 // Store is the store. All methods may be called at once. One process may have a store open.
 type Store struct {
-	o   Options
-	key atrest.Key
+	o     Options
+	key   atrest.Key
+	cache *cache
+	view  *View // within Options.Surroundings
 
 	mu     sync.RWMutex // readers hold it for reading while they use db
 	db     *database    // nil while it cannot be used
@@ -77,6 +87,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Most <= 0 {
 		o.Most = defaultMost
 	}
+	if o.MostAsked <= 0 {
+		o.MostAsked = defaultAsked
+	}
+	if o.Cache <= 0 {
+		o.Cache = defaultCache
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -85,7 +101,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		silent.SetOutput(io.Discard)
 		o.Log = silent
 	}
-	s := &Store{o: o, key: o.Key.Derive(purpose)}
+	s := &Store{o: o, key: o.Key.Derive(purpose), cache: newCache(o.Cache)}
+	s.view = s.Within(o.Surroundings)
 	s.reopen(ctx)
 	return s, nil
 }
@@ -132,6 +149,7 @@ func (s *Store) reopen(ctx context.Context) error {
 			break
 		}
 	}
+	s.cache.clear()
 	switch {
 	case s.err == nil && before != nil:
 		s.o.Log.Info("certs/store: the store can be used again")
@@ -170,6 +188,7 @@ func (s *Store) damaged(db *database, cause error) error {
 	if s.db == db {
 		s.o.Log.WithError(cause).Error("certs/store: the store is damaged; no mail is accepted meanwhile")
 		s.db, s.err, s.tried = nil, cause, s.o.Now()
+		s.cache.clear()
 		db.close()
 	}
 	return cause
@@ -219,7 +238,7 @@ func (s *Store) checkKey(ctx context.Context, db *sql.DB) error {
 	err := db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'key'`).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		var rows int
-		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM capability`).Scan(&rows); err != nil {
+		if err := db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM capability) + (SELECT count(*) FROM certificate) + (SELECT count(*) FROM private_key)`).Scan(&rows); err != nil {
 			return fmt.Errorf("certs/store: %w", err)
 		} else if rows > 0 {
 			return fmt.Errorf("%w: the proof of its key is gone", ErrDamaged)
