@@ -86,7 +86,7 @@ func (p Picker) Verdict(ctx context.Context, c *Candidate, purpose Purpose, now 
 		supports = Supported(false)
 	}
 	if r.Valid() && !supports(c.Certificate, purpose) {
-		r = Result{Status: StatusPurpose, Chain: r.Chain, Reasons: []string{unsupported(c.Certificate, purpose)}}
+		r = result(r.Chain, []Fault{unsupported(c.Certificate, purpose)})
 	}
 	if r.Away == nil {
 		kept.Store(p.holding(r, now))
@@ -146,7 +146,7 @@ func Supported(brainpool bool) func(*x509.Certificate, Purpose) bool {
 // BrainpoolAdvice says why Brainpool keys need to be asked for.
 const BrainpoolAdvice = "arithmetic on Brainpool curves is not in constant time in this program, so it is done only where that is allowed (smime.software_brainpool)"
 
-func unsupported(c *x509.Certificate, p Purpose) string {
+func unsupported(c *x509.Certificate, p Purpose) Fault {
 	kind, instead := "unknown", "use a certificate with an RSA key of 2048 to 8192 bits or one on P-256, P-384 or P-521"
 	if info, err := x509x.Parse(c.Raw); err == nil {
 		kind = info.KeyAlgorithm
@@ -157,5 +157,8 @@ func unsupported(c *x509.Certificate, p Purpose) string {
 	if key, ok := c.PublicKey.(*ecdsa.PublicKey); ok && x509x.Brainpool(key.Curve) {
 		instead = BrainpoolAdvice
 	}
-	return fmt.Sprintf("%s has a key of the kind %s, which is not used here to %s; %s", describe(c), clean(kind), p, instead)
+	return Fault{
+		Status: StatusPurpose, Certificate: c, Check: CheckStrength, Advice: instead,
+		Reason: fmt.Sprintf("%s has a key of the kind %s, which is not used here to %s", describe(c), clean(kind), p),
+	}
 }
