@@ -22,6 +22,7 @@ type cli struct {
 	Config  configCmd        `cmd:"" help:"Check and show the configuration."`
 	Queue   queueCmd         `cmd:"" help:"Look into the queue of the running gateway, and change it."`
 	Track   trackCmd         `cmd:"" help:"Find a message that went through the gateway, and tell what happened to it."`
+	Certs   certsCmd         `cmd:"" help:"Look after certificates and keys: import, list, trust, export, and more."`
 	Audit   auditCmd         `cmd:"" help:"Read the log of what administrators did, and prove that it is whole."`
 	SMIME   smimeCmd         `cmd:"" name:"smime" help:"Sign, encrypt, decrypt and judge single messages."`
 	DKIM    dkimCmd          `cmd:"" name:"dkim" help:"Keys and DNS records for signing mail by DKIM."`
