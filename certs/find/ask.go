@@ -102,8 +102,11 @@ func (f *Finder) ask(key string, now time.Time) answer {
 		if len(found) == 0 {
 			continue
 		}
-		valid, _ := f.judge(f.ctx, found, key, now)
+		valid, err := f.judge(f.ctx, found, key, now)
 		if len(valid) == 0 {
+			if errors.Is(err, certs.ErrUnavailable) {
+				a.until = earlier(a.until, now.Add(longRest))
+			}
 			if a.certs == nil {
 				a.certs = found // which say why none may be used
 			}
@@ -123,7 +126,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // judge returns the judgements of the certificates that may be encrypted to, the newest certificate first; where there
-// is none the error says why.
+// is none the error says why, as that of a Finder.
 func (f *Finder) judge(ctx context.Context, all []*x509.Certificate, key string, now time.Time) ([]certs.Result, error) {
 	candidates := slices.DeleteFunc(slices.Clone(all), func(c *x509.Certificate) bool { return c == nil || !bears(c, key) })
 	slices.SortStableFunc(candidates, func(a, b *x509.Certificate) int { return b.NotBefore.Compare(a.NotBefore) })
@@ -139,8 +142,8 @@ func (f *Finder) judge(ctx context.Context, all []*x509.Certificate, key string,
 				r.Chain = []*x509.Certificate{c}
 			}
 			valid = append(valid, r)
-		} else if errors.Is(err, certs.ErrNotFound) {
-			err = &certs.UnusableError{Address: key, Result: r}
+		} else if errors.Is(err, certs.ErrNotFound) || r.Away != nil && !errors.Is(err, certs.ErrUnavailable) {
+			err = r.Err(key)
 		}
 	}
 	return valid, err

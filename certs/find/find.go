@@ -14,11 +14,6 @@ import (
 	"github.com/siegel-mail/siegel/certs"
 )
 
-// Judge judges certificates; *certs.Validator is one.
-type Judge interface {
-	Validate(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, p certs.Purpose, address string, at time.Time) certs.Result
-}
-
 // Defaults of Options.
 const (
 	DefaultTimeout = 5 * time.Second
@@ -36,7 +31,7 @@ type Options struct {
 	// Pass are the sources, by name, whose absence counts as "none is known", and not as "that cannot be told".
 	Pass map[string]bool
 	// Judge judges what the sources have, before anything else is done with it.
-	Judge Judge
+	Judge certs.Judge
 	// Fits says whether this program can encrypt to the key of a certificate; nil: to all.
 	Fits func(*x509.Certificate) bool
 	// Keep is given what a source had that is valid, with the chain that was found; nil: it is not kept. It may be
@@ -115,8 +110,8 @@ func (f *Finder) Signing(ctx context.Context, address string, now time.Time) (ce
 }
 
 // Decryption implements certs.Finder by Own.
-func (f *Finder) Decryption(ctx context.Context, match func(*x509.Certificate) bool) ([]certs.Identity, error) {
-	return f.o.Own.Decryption(ctx, match)
+func (f *Finder) Decryption(ctx context.Context, ids []certs.KeyID) ([]certs.Identity, error) {
+	return f.o.Own.Decryption(ctx, ids)
 }
 
 // Recipient implements certs.Finder. What Own has is taken; the sources are asked whether they have something newer once in
@@ -169,6 +164,8 @@ func none(own, found, away error) error {
 		return own
 	case away != nil:
 		return away
+	case errors.Is(found, certs.ErrUnavailable): // whether it is revoked cannot be told
+		return found
 	case !errors.Is(own, certs.ErrNotFound):
 		return own
 	}

@@ -106,7 +106,7 @@ func (o *own) Recipient(context.Context, string, time.Time) (*x509.Certificate, 
 	return o.cert, o.err
 }
 
-func (o *own) Decryption(context.Context, func(*x509.Certificate) bool) ([]certs.Identity, error) {
+func (o *own) Decryption(context.Context, []certs.KeyID) ([]certs.Identity, error) {
 	return []certs.Identity{{}}, nil
 }
 
@@ -216,6 +216,29 @@ func TestJudged(t *testing.T) {
 			t.Errorf("a key that does not fit: %v", err)
 		}
 	}, has("s", w.fresh))
+}
+
+// deadRevocation cannot tell of any certificate whether it is revoked.
+type deadRevocation struct{}
+
+func (deadRevocation) Revoked(_ context.Context, chain []*x509.Certificate, _ time.Time) []certs.Fault {
+	return []certs.Fault{{Status: certs.StatusRevoked, Reason: "nobody answers", Away: &certs.UnavailableError{Source: "crl", Err: errDown}}}
+}
+
+// Where it cannot be told whether a certificate is revoked, waiting may help; it is neither used nor kept meanwhile.
+func TestRevocationAway(t *testing.T) {
+	w := world()
+	s := has("s", w.expired, w.fresh)
+	run(t, func(o *find.Options) {
+		o.Judge = certs.NewValidator([]*x509.Certificate{w.ca.Certificate()}, nil).WithRevocation(deadRevocation{})
+	}, func(b *bench) {
+		b.wantErr("away", certs.ErrUnavailable)
+		time.Sleep(2 * time.Minute)
+		b.wantErr("still", certs.ErrUnavailable)
+		if s.asked.Load() != 2 || len(b.kept) > 0 {
+			t.Errorf("asked %d times, kept %q", s.asked.Load(), b.kept)
+		}
+	}, s)
 }
 
 // What the gateway has itself is taken, and asked for once in a while whether there is something newer; what
