@@ -46,7 +46,8 @@ type Options struct {
 	Lifetime func(to mail.Address) time.Duration
 	Patience time.Duration // how long protection may keep a sender waiting before the message is held; 0: 30 seconds
 	Within   time.Duration // how long a message waits for what is away; 0: 4 hours
-	MaxTotal int64         // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
+	Ask      Ask
+	MaxTotal int64 // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
 	Spool    *atrest.Spool
 	Recorder track.Recorder
 	Now      func() time.Time
@@ -81,6 +82,9 @@ func New(o Options) (*Protector, error) {
 	}
 	if o.Patience <= 0 {
 		o.Patience = 30 * time.Second
+	}
+	if o.Ask.Within <= 0 {
+		o.Ask.Within = 5 * 24 * time.Hour
 	}
 	if o.Within <= 0 {
 		o.Within = 4 * time.Hour
