@@ -91,6 +91,7 @@ type Settings struct {
 	ProtectWithin time.Duration
 	// ProtectRetry is when protection is tried again; of the start, as Retry is. No steps: 5 seconds first.
 	ProtectRetry delivery.Retry
+	Ask          Ask // for the certificates of recipients
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }
@@ -129,6 +130,8 @@ type Gateway struct {
 	ways      atomic.Pointer[ways]
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
 	kept      *backup.Domains
+	asks      atomic.Pointer[Ask]
+	questions chan question
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -136,9 +139,10 @@ func New(o Options) (_ *Gateway, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1)}
+	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1), questions: make(chan question, askedMost)}
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
 	g.setThrottle(o.Settings)
+	g.setAsk(o.Settings)
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics, &g.stored}, o.Recorders...)
 	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log}); err != nil {
 		return nil, fmt.Errorf("opening what is known of certificates: %w", err)
@@ -164,7 +168,7 @@ func New(o Options) (_ *Gateway, err error) {
 		return nil, errors.Join(err, g.Close())
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
-		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.recordQueued,
+		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.entered,
 		SignReport: g.signReport, Recorder: g.recorder, Log: o.Log, Hostname: o.Hostname, Retry: o.Settings.Retry, ProtectRetry: o.Settings.ProtectRetry,
 		Lifetime: o.Settings.Expire, Now: o.Now,
 	})
@@ -187,7 +191,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack,
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
 		Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
-		Patience: s.Patience, Within: s.ProtectWithin,
+		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local), Within: s.Ask.Within},
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
 }
@@ -257,6 +261,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.listeners.Serve(ctx) })
 	group.Go(func() error { return g.scheduler.Run(ctx) })
 	group.Go(func() error { return g.tellSetAside(ctx) })
+	group.Go(func() error { return g.askAll(ctx) })
 	if g.folder != nil {
 		group.Go(func() error { return g.folder.Run(ctx) })
 	}
@@ -293,13 +298,14 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 	if err != nil {
 		return err
 	}
-	err = g.commit(ctx, env, adm.Entries)
+	entries := g.withNotices(adm.Entries)
+	err = g.commit(ctx, env, entries)
 	done(err == nil)
 	if err != nil {
 		return err
 	}
-	for _, e := range adm.Entries {
-		g.recordQueued(e)
+	for _, e := range entries {
+		g.entered(e)
 		g.scheduler.Wake(e.Destinations...)
 	}
 	return nil
@@ -345,6 +351,7 @@ func (g *Gateway) Reload(s Settings) error {
 	}
 	g.judge.Store(judge)
 	g.setThrottle(s)
+	g.setAsk(s)
 	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)

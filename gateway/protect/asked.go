@@ -110,7 +110,7 @@ func (p *Protector) await(d *draft, content mail.Content, decisions []policy.Dec
 	}
 	entry := queue.New{
 		Envelope: waiting.env, Content: content, Origin: d.origin, Note: "held for protection: " + away.Reason,
-		Due: p.o.Now().Add(time.Minute), Expires: d.env.Received.Add(p.o.Ask.Within),
+		Due: p.o.Now(), Expires: d.env.Received.Add(p.o.Ask.Within), // at once: a certificate may come while it is put
 	}
 	if !alone || d.again {
 		entry.Envelope.ID = mail.NewID(p.o.Now())

@@ -50,7 +50,7 @@ func TestAdmitAsks(t *testing.T) {
 		m    letter
 		want string // the entries, or "refused"
 	}{
-		"nobody":             {[]string{bob, carol}, message(), "ready bob by out carol by out"},
+		"nobody":             {[]string{bob, carol}, message(), "ready bob by out; ready carol by out"},
 		"one":                {[]string{dora}, message(), "waits dora by protect:asked:other.example"},
 		"some":               {[]string{bob, dora, carol, emil}, message("To: bob@partner.example, carol@partner.example"), "ready bob by out carol by out; waits dora by protect:asked:other.example emil by protect:asked:else.example"},
 		"a list":             {[]string{"list@other.example"}, message(), "refused"},
