@@ -206,6 +206,8 @@ type Certificates struct {
 	// A file with passwords, one a line, that are tried on each PKCS#12 file of the folder that has no
 	// `NAME.password` beside it.
 	PasswordsFile Path `yaml:"passwords_file" example:"/etc/siegel/certificates.passwords"`
+	// Where certificates of people outside are found, and how they are asked for.
+	Find Find `yaml:"find"`
 }
 
 // Queue is how long and how often delivery is tried.
