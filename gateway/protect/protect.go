@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/policy"
@@ -35,10 +36,12 @@ type Options struct {
 	Router     Router
 	SMIME      SMIME
 	Memory     Memory // nil: nothing is remembered
-	Marks      Marks
-	DKIM       mailauth.Signers // sign what leaves; nil: none
-	Privacy    privacy.Rules    // what is taken out of the header of what leaves
-	RoundTrip  map[string]bool  // listeners whose mail goes back to where it came from
+	// Harvest is offered the signatures of messages from outside, and returns at once; nil: nobody is.
+	Harvest   func(harvest.Signature)
+	Marks     Marks
+	DKIM      mailauth.Signers // sign what leaves; nil: none
+	Privacy   privacy.Rules    // what is taken out of the header of what leaves
+	RoundTrip map[string]bool  // listeners whose mail goes back to where it came from
 	// GoesBack reports which recipients of theirs do; what goes elsewhere leaves. nil: all.
 	GoesBack func(to mail.Address) bool
 	Expire   time.Duration // how long a message may stay in the queue
