@@ -20,6 +20,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/backup"
 	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/origin"
@@ -91,7 +92,8 @@ type Settings struct {
 	ProtectWithin time.Duration
 	// ProtectRetry is when protection is tried again; of the start, as Retry is. No steps: 5 seconds first.
 	ProtectRetry delivery.Retry
-	Ask          Ask // for the certificates of recipients
+	Ask          Ask     // for the certificates of recipients
+	Harvest      Harvest // of certificates from signatures
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }
@@ -132,6 +134,9 @@ type Gateway struct {
 	kept      *backup.Domains
 	asks      atomic.Pointer[Ask]
 	questions chan question
+	arrivals  arrivals
+	harvester *harvest.Harvester
+	remind    atomic.Int64 // how often administrators are told of an unknown issuer, as a time.Duration
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -140,11 +145,12 @@ func New(o Options) (_ *Gateway, err error) {
 		o.Now = time.Now
 	}
 	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1), questions: make(chan question, askedMost)}
+	g.arrivals.signal = make(chan struct{}, 1)
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
 	g.setThrottle(o.Settings)
 	g.setAsk(o.Settings)
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics, &g.stored}, o.Recorders...)
-	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log}); err != nil {
+	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log, Changed: g.arrivals.add}); err != nil {
 		return nil, fmt.Errorf("opening what is known of certificates: %w", err)
 	}
 	defer func() {
@@ -191,7 +197,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack,
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
 		Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
-		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local), Within: s.Ask.Within},
+		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
 }
@@ -210,6 +216,9 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.spool.Share(spoolMost, spoolTotal)
+	if g.harvester, err = g.newHarvester(); err != nil {
+		return err
+	}
 	table, err := newRoutes(g.o.Hostname, g.o.Settings)
 	if err != nil {
 		return err
@@ -224,6 +233,7 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.protector.Store(p)
+	g.setHarvest(g.o.Settings, g.o.Settings.Validator)
 	judge, err := g.newJudge(g.o.Settings)
 	if err != nil {
 		return err
@@ -262,6 +272,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.scheduler.Run(ctx) })
 	group.Go(func() error { return g.tellSetAside(ctx) })
 	group.Go(func() error { return g.askAll(ctx) })
+	group.Go(func() error { return g.awaitArrivals(ctx) })
+	group.Go(func() error { return g.harvester.Run(ctx) })
 	if g.folder != nil {
 		group.Go(func() error { return g.folder.Run(ctx) })
 	}
@@ -352,6 +364,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.judge.Store(judge)
 	g.setThrottle(s)
 	g.setAsk(s)
+	g.setHarvest(s, s.Validator)
 	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)
@@ -383,7 +396,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck()}
+	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck()}
 	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{

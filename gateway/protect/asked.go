@@ -30,7 +30,16 @@ func IsAsked(destination string) bool {
 
 // AskedAt is the destination of what waits for a certificate of an address that was asked for it.
 func AskedAt(to mail.Address) string {
-	return queue.ProtectPrefix + askedPrefix + strings.ToLower(to.Domain)
+	return queue.ProtectPrefix + askedLine(to)
+}
+
+// askedLine is the line of an address: its domain, in one form however it is written.
+func askedLine(to mail.Address) string {
+	key := certs.AddressKey(to.String())
+	if key == "" {
+		return askedPrefix + strings.ToLower(to.Domain)
+	}
+	return askedPrefix + key[strings.LastIndexByte(key, '@')+1:]
 }
 
 // errAsked is why a message waits of whose recipients no certificate is known.
@@ -38,7 +47,7 @@ var errAsked = errors.New("no certificate of a recipient is known, who was asked
 
 // awaited is what keeps a message whose recipients were asked, all of them.
 func awaited(to []mail.Recipient) *Away {
-	a := &Away{Line: askedPrefix + strings.ToLower(to[0].Address.Domain), Reason: "no certificate of " + names(to) + " is known", Err: errAsked}
+	a := &Away{Line: askedLine(to[0].Address), Reason: "no certificate of " + names(to) + " is known", Err: errAsked}
 	for _, r := range to {
 		a.Asked = append(a.Asked, r.Address)
 	}
