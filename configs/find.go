@@ -12,6 +12,12 @@ const (
 	AwayPass = "pass"
 )
 
+// What becomes of certificates from issuers nobody knows.
+const (
+	UnknownAsk    = "ask"
+	UnknownIgnore = "ignore"
+)
+
 // Find is where certificates of people outside are found, besides those that an administrator imported.
 type Find struct {
 	// The directories that are asked for certificates which the gateway does not have itself, by name, in this order; one that is
