@@ -220,8 +220,7 @@ func (s *Store) changed(a Addition, keys []foundKey, added Added) {
 	}
 	if wide {
 		s.cache.clear()
-	} else {
-		s.cache.drop(names)
+		return
 	}
-	s.tell(a, isNew, wide)
+	s.cache.drop(names)
 }

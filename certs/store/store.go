@@ -56,11 +56,8 @@ type Options struct {
 	Cache int
 	// Surroundings are what the Store itself finds and judges with, as a certs.Finder.
 	Surroundings Surroundings
-	// Changed is told, after it counts, of each change by which there may be a valid certificate where there was none: of which
-	// addresses, nil for any. It returns at once. nil: nobody is told.
-	Changed func(addresses []string)
-	Now     func() time.Time
-	Log     logrus.FieldLogger // of faults; nil: none
+	Now          func() time.Time
+	Log          logrus.FieldLogger // of faults; nil: none
 }
 
 // Store is the store. All methods may be called at once. One process may have a store open.
@@ -241,7 +238,8 @@ func (s *Store) checkKey(ctx context.Context, db *sql.DB) error {
 	err := db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'key'`).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		var rows int
-		if err := db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM capability) + (SELECT count(*) FROM certificate) + (SELECT count(*) FROM private_key)`).Scan(&rows); err != nil {
+		if err := db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM capability) + (SELECT count(*) FROM certificate) + (SELECT count(*) FROM private_key) +
+			(SELECT count(*) FROM authority) + (SELECT count(*) FROM issued)`).Scan(&rows); err != nil {
 			return fmt.Errorf("certs/store: %w", err)
 		} else if rows > 0 {
 			return fmt.Errorf("%w: the proof of its key is gone", ErrDamaged)

@@ -63,6 +63,8 @@ func TestDependenciesExplained(t *testing.T) {
 var oracles = map[string]string{
 	"github.com/smallstep/pkcs7":            "a reference for tests",
 	"go.uber.org/goleak":                    "for tests",
+	"github.com/zmap/zcrypto":               "for tests",
+	"github.com/zmap/zlint":                 "for tests",
 	"pgregory.net/rapid":                    "for tests",
 	"github.com/rogpeppe/go-internal":       "for tests",
 	"github.com/sirupsen/logrus/hooks/test": "for tests",
