@@ -80,6 +80,7 @@ func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
 	}
 	if d.noSign = certs.Why(err, d.from.String()); d.noSign != "" {
 		d.signerAway = nil
+		p.mayEnroll(d)
 		return nil
 	}
 	if d.signerAway = d.awayOf(ctx, err); d.signerAway == nil || ctx.Err() != nil {

@@ -26,7 +26,6 @@ type draft struct {
 	env     mail.Envelope
 	origin  mail.ID         // under which it was accepted
 	again   bool            // it waited for its protection
-	waited  bool            // it waited for certificates that recipients were asked for
 	atLeast []policy.Levels // that were in force when it began to wait; as env.Recipients, or nil
 	step    step            // what is under way
 	read    bool            // the header was read: all from here to known is set, or says that it was not asked
@@ -40,6 +39,7 @@ type draft struct {
 	signer     *smime.Signer
 	noSign     string // why signer is nil, for the sender
 	signerAway *Away  // where it is not known whether there is a signer
+	enrolls    bool   // the sender has no certificate, and may get one where a decision needs it
 	flags      policy.Flags
 	visible    map[string]bool // Key of each address that To and Cc name
 	known      []known         // as env.Recipients
@@ -64,7 +64,10 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 	if err := p.prepare(ctx, d, content); err != nil {
 		return nil, err
 	}
-	decisions := p.o.Policy.Decide(p.input(d))
+	decisions, err := p.enroll(ctx, d, p.o.Policy.Decide(p.input(d)))
+	if err != nil {
+		return nil, err
+	}
 	refusal := p.refusal(decisions)
 	if away := d.needs(decisions); away != nil && refusal == nil {
 		return nil, away
@@ -76,38 +79,23 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 		p.flush(d)
 		return nil, refusal
 	}
-	return p.carryOut(ctx, d, content, decisions)
-}
-
-// carryOut makes the variants of those who are served now, and the entry of those who have to be asked first.
-func (p *Protector) carryOut(ctx context.Context, d *draft, content mail.Content, decisions []policy.Decision) (*Admission, error) {
-	now, served := d.part(decisions, func(dec policy.Decision) bool { return !dec.Ask })
-	waiting, waits, err := p.await(d, content, decisions, len(served) == 0)
+	p.lookUpSelf(ctx, d, decisions)
+	variants, err := p.group(d, decisions)
 	if err != nil {
 		return nil, err
 	}
-	p.lookUpSelf(ctx, now, served)
-	variants, err := p.group(now, served)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.bounded(now, variants); err != nil {
-		p.flush(now)
+	if err := p.bounded(d, variants); err != nil {
+		p.flush(d)
 		return nil, err
 	}
 	adm := new(Admission)
 	for i, v := range variants {
-		err := p.addVariant(ctx, adm, now, v, i)
-		d.step = now.step
-		if err != nil {
+		if err := p.addVariant(ctx, adm, d, v, i); err != nil {
 			adm.Release()
 			return nil, err
 		}
 	}
-	if waits {
-		adm.Entries = append(adm.Entries, waiting)
-	}
-	p.flush(now)
+	p.flush(d)
 	return adm, nil
 }
 
@@ -200,7 +188,7 @@ func (p *Protector) input(d *draft) policy.Input {
 		k := d.known[i]
 		to := policy.Recipient{
 			Address: r.Address, Local: p.o.Local.Match(r.Address),
-			CanEncrypt: k.cert != nil || k.away != nil || d.form.Encrypted, Why: k.why, NoAsk: !p.mayAsk(d, r.Address),
+			CanEncrypt: k.cert != nil || k.away != nil || d.form.Encrypted, Why: k.why,
 		}
 		if d.atLeast != nil {
 			to.AtLeast = d.atLeast[i]
@@ -246,14 +234,10 @@ func (p *Protector) bounded(d *draft, variants []variant) error {
 
 // recordDecision records what was decided for a recipient, refusals too, with all that it was decided by.
 func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
-	rule := fmt.Sprintf("sign=%t by %s, encrypt=%t by %s, profile=%s by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule, dec.Terms.Profile, dec.ProRule)
-	if dec.Ask {
-		rule += ", on_missing=ask by " + dec.AskRule
-	}
 	d.events = append(d.events, track.Event{
 		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: dec.Direction,
 		From: d.env.From.String(), To: []string{dec.Recipient.String()},
-		Rule:  rule,
+		Rule:  fmt.Sprintf("sign=%t by %s, encrypt=%t by %s, profile=%s by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule, dec.Terms.Profile, dec.ProRule),
 		Flags: d.asked(), Known: k.text(), Reply: dec.Refusal,
 	})
 }
