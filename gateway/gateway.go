@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/enroll"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/backup"
 	"github.com/siegel-mail/siegel/gateway/delivery"
-	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/origin"
@@ -28,6 +28,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/privacy"
 	"github.com/siegel-mail/siegel/gateway/protect"
+	"github.com/siegel-mail/siegel/gateway/publish"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 	"github.com/siegel-mail/siegel/gateway/roundtrip"
@@ -46,6 +47,7 @@ type Options struct {
 	Key      atrest.Key // for everything that rests in State
 	Socket   string     // path of the control socket; empty: none
 	HTTP     string     // loopback address of metrics and health; empty: none
+	Publish  string     // address at which the built-in CA's lists are served to everybody; empty: none
 	Version  string     // said by the control socket
 	Log      logrus.FieldLogger
 	Pickup   *pickup.Options // a folder to take messages from, for its life; what it shares is filled in; nil: none
@@ -85,6 +87,8 @@ type Settings struct {
 	SMIME      protect.SMIME
 	Certs      certs.Finder
 	Validator  certs.Judge
+	Issue      *Issue         // certificates of the company's own addresses; nil: nobody issues them
+	WarnBefore time.Duration  // how long before the end of a certificate it is told; 0: never
 	Retry      delivery.Retry // of routes without their own
 	Expire     time.Duration  // how long delivery is tried, on routes without their own
 	DelayAfter time.Duration  // when senders are told that a message is delayed; 0: never
@@ -92,8 +96,6 @@ type Settings struct {
 	ProtectWithin time.Duration
 	// ProtectRetry is when protection is tried again; of the start, as Retry is. No steps: 5 seconds first.
 	ProtectRetry delivery.Retry
-	Ask          Ask     // for the certificates of recipients
-	Harvest      Harvest // of certificates from signatures
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }
@@ -132,11 +134,11 @@ type Gateway struct {
 	ways      atomic.Pointer[ways]
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
 	kept      *backup.Domains
-	asks      atomic.Pointer[Ask]
-	questions chan question
-	arrivals  arrivals
-	harvester *harvest.Harvester
-	remind    atomic.Int64 // how often administrators are told of an unknown issuer, as a time.Duration
+	issuing   atomic.Pointer[issuing]
+	enroller  *enroll.Enroller // nil until something is issued
+	publish   *publish.Server  // nil: none
+	endings   *endings
+	watched   atomic.Pointer[watched]
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -144,13 +146,12 @@ func New(o Options) (_ *Gateway, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1), questions: make(chan question, askedMost)}
-	g.arrivals.signal = make(chan struct{}, 1)
+	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1), endings: newEndings()}
+	g.watched.Store(newWatched(o.Settings))
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
 	g.setThrottle(o.Settings)
-	g.setAsk(o.Settings)
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics, &g.stored}, o.Recorders...)
-	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log, Changed: g.arrivals.add}); err != nil {
+	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log}); err != nil {
 		return nil, fmt.Errorf("opening what is known of certificates: %w", err)
 	}
 	defer func() {
@@ -173,8 +174,11 @@ func New(o Options) (_ *Gateway, err error) {
 	if err := g.openRecords(); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
+	if err := g.openIssuing(); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
 	g.scheduler, err = delivery.New(delivery.Options{
-		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.entered,
+		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.recordQueued,
 		SignReport: g.signReport, Recorder: g.recorder, Log: o.Log, Hostname: o.Hostname, Retry: o.Settings.Retry, ProtectRetry: o.Settings.ProtectRetry,
 		Lifetime: o.Settings.Expire, Now: o.Now,
 	})
@@ -196,8 +200,8 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	return protect.New(protect.Options{
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack,
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
-		Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
-		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
+		Enroller: g.firstUse(s), Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
+		Patience: s.Patience, Within: s.ProtectWithin,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
 }
@@ -216,9 +220,6 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.spool.Share(spoolMost, spoolTotal)
-	if g.harvester, err = g.newHarvester(); err != nil {
-		return err
-	}
 	table, err := newRoutes(g.o.Hostname, g.o.Settings)
 	if err != nil {
 		return err
@@ -233,7 +234,6 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.protector.Store(p)
-	g.setHarvest(g.o.Settings, g.o.Settings.Validator)
 	judge, err := g.newJudge(g.o.Settings)
 	if err != nil {
 		return err
@@ -256,6 +256,11 @@ func (g *Gateway) Listen() error {
 			return err
 		}
 	}
+	if g.publish != nil {
+		if err := g.publish.Listen(); err != nil {
+			return err
+		}
+	}
 	return g.listeners.Listen()
 }
 
@@ -271,9 +276,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.listeners.Serve(ctx) })
 	group.Go(func() error { return g.scheduler.Run(ctx) })
 	group.Go(func() error { return g.tellSetAside(ctx) })
-	group.Go(func() error { return g.askAll(ctx) })
-	group.Go(func() error { return g.awaitArrivals(ctx) })
-	group.Go(func() error { return g.harvester.Run(ctx) })
+	group.Go(func() error { return g.lookAfter(ctx) })
+	if g.publish != nil {
+		group.Go(func() error { return g.publish.Serve(ctx) })
+	}
 	if g.folder != nil {
 		group.Go(func() error { return g.folder.Run(ctx) })
 	}
@@ -294,7 +300,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 // Close releases a gateway that is not run.
 func (g *Gateway) Close() error {
-	return errors.Join(g.closePickup(), g.store.Close(), g.closeRecords(), g.known.Close())
+	return errors.Join(g.closePickup(), g.closeIssuing(), g.store.Close(), g.closeRecords(), g.known.Close())
 }
 
 // Accept admits a message that a listener took: its origin judged, decided, protected and committed; or committed
@@ -310,14 +316,13 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 	if err != nil {
 		return err
 	}
-	entries := g.withNotices(adm.Entries)
-	err = g.commit(ctx, env, entries)
+	err = g.commit(ctx, env, adm.Entries)
 	done(err == nil)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		g.entered(e)
+	for _, e := range adm.Entries {
+		g.recordQueued(e)
 		g.scheduler.Wake(e.Destinations...)
 	}
 	return nil
@@ -353,6 +358,11 @@ func (g *Gateway) Reload(s Settings) error {
 		table.close()
 		return err
 	}
+	issuing, err := g.newIssuing(s)
+	if err != nil {
+		table.close()
+		return err
+	}
 	judge, err := g.newJudge(s)
 	if err == nil {
 		err = g.listeners.Reload(g.smtpinOptions(s))
@@ -361,10 +371,13 @@ func (g *Gateway) Reload(s Settings) error {
 		table.close()
 		return err
 	}
+	if err := g.setIssuing(issuing); err != nil {
+		table.close()
+		return err
+	}
+	g.watched.Store(newWatched(s))
 	g.judge.Store(judge)
 	g.setThrottle(s)
-	g.setAsk(s)
-	g.setHarvest(s, s.Validator)
 	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)
@@ -389,14 +402,14 @@ func (g *Gateway) ReloadFromSource(context.Context) error {
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
-	err = errors.Join(g.metrics.Registry().Register(admin.NewQueueCollector(g.store)), g.metrics.Registry().Register(g.throttled))
+	err = errors.Join(g.metrics.Registry().Register(admin.NewQueueCollector(g.store)), g.metrics.Registry().Register(g.throttled), g.metrics.Registry().Register(g.endings))
 	if err != nil {
 		return err
 	}
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck()}
+	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.issueCheck(), g.endingCheck()}
 	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{

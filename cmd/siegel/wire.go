@@ -62,7 +62,7 @@ func options(c *configs.Config, log logrus.FieldLogger) (gateway.Options, error)
 	}
 	return gateway.Options{
 		Hostname: c.Hostname, State: string(c.State), Key: key, Socket: string(c.Admin.Socket),
-		HTTP: c.Admin.HTTP, Log: log, Version: version,
+		HTTP: c.Admin.HTTP, Publish: c.Certificates.Issue.Listen, Log: log, Version: version,
 		Pickup: pickupOptions(c.Pickup), Record: record(c.Record), Settings: s,
 	}, nil
 }
@@ -86,12 +86,12 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 		},
 		Privacy: privacyRules(c),
 		SMIME:   protect.SMIME{Legacy: c.SMIME.LegacyDecryption, SoftwareBrainpool: c.SMIME.SoftwareBrainpool},
-		Certs:   certificates, Validator: certificates.Validator(),
+		Issue:   issue(c), WarnBefore: c.Certificates.WarnBefore,
+		Certs: certificates, Validator: certificates.Validator(),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire, ProtectWithin: c.Queue.ProtectWithin,
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
 	}
 	s.DKIM = signers(c)
-	s.Ask, s.Harvest = asking(c.Certificates.Find.Ask), harvesting(c.Certificates.Find.Harvest)
 	if s.DNS, err = resolver(c.DNS); err != nil {
 		return gateway.Settings{}, fmt.Errorf("dns: %w", err)
 	}

@@ -1,0 +1,347 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/store"
+	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/internal/safetext"
+)
+
+// kindOfEnding says whose certificate ends.
+type kindOfEnding string
+
+const (
+	endsOwn       kindOfEnding = "own"       // of the company, with its key
+	endsAuthority kindOfEnding = "authority" // of an authority, not trusted by itself
+	endsAnchor    kindOfEnding = "anchor"    // of an authority that is trusted
+	endsListener  kindOfEnding = "listener"  // of TLS, of a listener
+	endsPartner   kindOfEnding = "partner"   // of a partner who is written to, or writes
+)
+
+func kindsOfEnding() []kindOfEnding {
+	return []kindOfEnding{endsOwn, endsAuthority, endsAnchor, endsListener, endsPartner}
+}
+
+// ending is a certificate that ends soon, or has a short while ago, and that no other follows.
+type ending struct {
+	kind kindOfEnding
+	id   string // fingerprint
+	name string // for an administrator
+	at   time.Time
+}
+
+const (
+	maxEndings  = 10_000
+	endedFor    = 30 * 24 * time.Hour // how long what has ended is still told of
+	usedLately  = 90 * 24 * time.Hour // a partner seen since then is one who is used
+	lastWeek    = 7 * 24 * time.Hour
+	shownInLog  = 20
+	shownInMail = 200
+)
+
+// endings are the certificates that end soon, as they were found last.
+type endings struct {
+	last atomic.Pointer[[]ending]
+	soon *prometheus.Desc
+	next *prometheus.Desc
+}
+
+// newEndings returns a collector of
+//
+//	siegel_certificates_ending{kind}                            certificates that end soon, or have a short while ago, without a successor
+//	siegel_certificates_ending_first_timestamp_seconds{kind}    when the first of them ends; absent where there is none
+func newEndings() *endings {
+	return &endings{
+		soon: prometheus.NewDesc("siegel_certificates_ending", "Certificates that end soon, or have lately, without a successor.", []string{"kind"}, nil),
+		next: prometheus.NewDesc("siegel_certificates_ending_first_timestamp_seconds", "When the first of them ends.", []string{"kind"}, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (e *endings) Describe(out chan<- *prometheus.Desc) { out <- e.soon; out <- e.next }
+
+// Collect implements prometheus.Collector.
+func (e *endings) Collect(out chan<- prometheus.Metric) {
+	all := e.last.Load()
+	if all == nil {
+		return
+	}
+	for _, kind := range kindsOfEnding() {
+		count, first := 0, time.Time{}
+		for _, one := range *all {
+			if one.kind != kind {
+				continue
+			}
+			if count++; first.IsZero() || one.at.Before(first) {
+				first = one.at
+			}
+		}
+		out <- prometheus.MustNewConstMetric(e.soon, prometheus.GaugeValue, float64(count), string(kind))
+		if count > 0 {
+			out <- prometheus.MustNewConstMetric(e.next, prometheus.GaugeValue, float64(first.Unix()), string(kind))
+		}
+	}
+}
+
+// watched is what ends of the settings in force.
+type watched struct {
+	before    time.Duration // how long before the end it is told; 0: not at all
+	listeners []ending
+}
+
+func newWatched(s Settings) *watched {
+	w := &watched{before: s.WarnBefore}
+	for _, l := range s.Listeners {
+		if c := leafOf(l); c != nil {
+			w.listeners = append(w.listeners, ending{endsListener, store.FingerprintOf(c).String(), "the TLS certificate of the listener " + l.Name, c.NotAfter})
+		}
+	}
+	return w
+}
+
+// leafOf is the certificate of a listener; nil where it has none.
+func leafOf(l smtpin.Listener) *x509.Certificate {
+	if l.TLSConfig == nil || len(l.TLSConfig.Certificates) == 0 {
+		return nil
+	}
+	var pair tls.Certificate = l.TLSConfig.Certificates[0]
+	if pair.Leaf != nil {
+		return pair.Leaf
+	}
+	if len(pair.Certificate) == 0 {
+		return nil
+	}
+	c, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// findEndings looks for what ends soon, first what ends first.
+func (g *Gateway) findEndings(ctx context.Context, w *watched) ([]ending, error) {
+	now := g.o.Now()
+	until := now.Add(w.before)
+	var all []ending
+	for _, l := range w.listeners {
+		if l.at.Before(until) {
+			all = append(all, l)
+		}
+	}
+	for r, err := range g.known.All(ctx, store.Filter{Ends: until, NotEnds: now.Add(-endedFor)}) {
+		if err != nil {
+			return nil, err
+		}
+		kind := kindOf(r, now)
+		if kind == "" || len(all) >= maxEndings {
+			continue
+		}
+		followed, err := g.isFollowed(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if !followed {
+			all = append(all, ending{kind, r.Fingerprint().String(), certs.Describe(r.Certificate), r.Certificate.NotAfter})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b ending) int { return a.at.Compare(b.at) })
+	return all, nil
+}
+
+// kindOf says whose certificate r is; nobody's whose end matters where it is empty.
+func kindOf(r store.Record, now time.Time) kindOfEnding {
+	switch {
+	case r.Trust == store.Distrusted:
+		return ""
+	case r.Trust == store.Anchor:
+		return endsAnchor
+	case r.Certificate.IsCA:
+		return endsAuthority
+	case r.Key != "":
+		return endsOwn
+	case now.Sub(r.Seen) < usedLately:
+		return endsPartner
+	}
+	return ""
+}
+
+// isFollowed reports whether for each address of a certificate there is one that lasts longer and can do as much.
+func (g *Gateway) isFollowed(ctx context.Context, r store.Record) (bool, error) {
+	addresses := certs.Addresses(r.Certificate)
+	if len(addresses) == 0 || r.Certificate.IsCA {
+		return false, nil
+	}
+	for _, address := range addresses {
+		others, err := g.known.ByAddress(ctx, address)
+		if err != nil {
+			return false, err
+		}
+		if !slices.ContainsFunc(others, func(o store.Record) bool { return follows(o, r) }) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// follows reports whether o stands where r did.
+func follows(o, r store.Record) bool {
+	return o.Trust != store.Distrusted && (o.Key != "") == (r.Key != "") && o.Certificate.NotAfter.After(r.Certificate.NotAfter) &&
+		o.Certificate.KeyUsage&r.Certificate.KeyUsage == r.Certificate.KeyUsage
+}
+
+// warnOfEnds tells of what ends soon: by metric and health at once, in the log once a day, by mail once for each certificate
+// when it begins to be told of, in its last week, and when it has ended.
+func (g *Gateway) warnOfEnds(ctx context.Context) error {
+	w := g.watched.Load()
+	if w.before <= 0 {
+		g.endings.last.Store(&[]ending{})
+		return nil
+	}
+	all, err := g.findEndings(ctx, w)
+	if err != nil {
+		return err
+	}
+	g.endings.last.Store(&all)
+	if len(all) == 0 {
+		return nil
+	}
+	return errors.Join(g.logEnds(ctx, all), g.mailEnds(ctx, all))
+}
+
+func (g *Gateway) logEnds(ctx context.Context, all []ending) error {
+	today := "log " + g.o.Now().UTC().Format(time.DateOnly)
+	told, err := g.known.Told(ctx, []string{today})
+	if err != nil || told[today] {
+		return err
+	}
+	for i, e := range all {
+		if i == shownInLog {
+			g.o.Log.Warnf("%d more certificates end soon: siegel certs expiring", len(all)-i)
+			break
+		}
+		g.o.Log.WithField("kind", string(e.kind)).WithField("until", e.at.UTC().Format(time.RFC3339)).Warn(e.sentence(g.o.Now()))
+	}
+	return g.known.Tell(ctx, []string{today})
+}
+
+// sentence says what ends, and when.
+func (e ending) sentence(now time.Time) string {
+	verb := "ends"
+	if e.at.Before(now) {
+		verb = "has ended"
+	}
+	return safetext.Line(fmt.Sprintf("%s %s on %s", e.name, verb, e.at.UTC().Format(time.DateOnly)), 300)
+}
+
+// stage is how pressing it is; each is told by mail once.
+func (e ending) stage(now time.Time) string {
+	switch {
+	case e.at.Before(now):
+		return "over"
+	case e.at.Sub(now) < lastWeek:
+		return "week"
+	}
+	return "soon"
+}
+
+// mailEnds writes one mail to the administrators about all they were not told of. Certificates of partners are their own
+// affair, and stand in the log.
+func (g *Gateway) mailEnds(ctx context.Context, all []ending) error {
+	to := g.watch.Load().mailTo
+	if len(to) == 0 {
+		return nil
+	}
+	now := g.o.Now()
+	keys := make([]string, len(all))
+	for i, e := range all {
+		keys[i] = "mail " + e.id + " " + e.stage(now)
+	}
+	told, err := g.known.Told(ctx, keys)
+	if err != nil {
+		return err
+	}
+	var fresh []string
+	var lines strings.Builder
+	for i, e := range all {
+		if told[keys[i]] || e.kind == endsPartner {
+			continue
+		}
+		if fresh = append(fresh, keys[i]); len(fresh) <= shownInMail {
+			fmt.Fprintf(&lines, "  %s\n", e.sentence(now))
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	if more := len(fresh) - shownInMail; more > 0 {
+		fmt.Fprintf(&lines, "  + %d\n", more)
+	}
+	env, content := report.Notice(now, g.o.Hostname, to, "Siegel: certificates end soon", fmt.Sprintf(endingText, lines.String(), lines.String()))
+	if err := g.putNotice(ctx, env, content); err != nil {
+		return fmt.Errorf("the administrators cannot be told by mail, see admin.mail_to: %w", err)
+	}
+	return g.known.Tell(ctx, fresh)
+}
+
+// endingCheck warns while something of the company's own ends soon.
+func (g *Gateway) endingCheck() admin.Check {
+	return admin.Check{
+		Name: "ending", Warning: true,
+		Advice: "Certificates end soon: siegel certs expiring lists them. Get others from their issuer and import them before that day.",
+		Run: func(context.Context) error {
+			all := g.endings.last.Load()
+			if all == nil {
+				return nil
+			}
+			var names []string
+			for _, e := range *all {
+				if e.kind != endsPartner && len(names) < 3 {
+					names = append(names, e.sentence(g.o.Now()))
+				}
+			}
+			if len(names) == 0 {
+				return nil
+			}
+			return errors.New(strings.Join(names, "; "))
+		},
+	}
+}
+
+const endingText = `These certificates end soon, or have ended, and no others follow them:
+
+%s
+Get new ones from whoever issued them and import them, before mail is not signed any more, cannot be
+encrypted, or is not taken:
+
+  siegel certs expiring          lists them all
+  siegel certs import FILE
+
+You are told of each certificate once now, once in its last week, and once when it has ended.
+
+-- Deutsch --
+
+Diese Zertifikate laufen bald ab oder sind abgelaufen, und keine anderen folgen ihnen:
+
+%s
+Besorgen Sie neue bei dem, der sie ausgestellt hat, und importieren Sie sie, bevor Mail nicht mehr signiert wird,
+nicht verschlüsselt werden kann oder nicht angenommen wird:
+
+  siegel certs expiring          zeigt alle
+  siegel certs import DATEI
+
+Sie erfahren von jedem Zertifikat einmal jetzt, einmal in seiner letzten Woche und einmal, wenn es abgelaufen ist.
+`
