@@ -7,7 +7,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -20,35 +22,38 @@ import (
 type List struct {
 	issuer     []byte // its name in DER
 	this, next time.Time
-	revoked    map[string]entry // by serial number
+	revoked    entries
 	scope      scope
-	crl        *x509.RevocationList // without its entries, for the signature
+	number     *big.Int // nil where it has none
+	base       *big.Int // of a list of differences: the number of the list that it begins at
+	fresher    []point  // where lists of differences are
+	keyID      []byte
+
+	mu      sync.Mutex
+	crl     *x509.RevocationList // without its entries, for the signature; nil once that is not looked at again
+	checked map[string]bool      // by the certificate of a signer
 }
 
-// entry is one revoked certificate.
-type entry struct {
-	at     time.Time
-	reason int
-}
-
-// MaxSize is the most bytes Parse reads: a list of a million certificates.
+// MaxSize is the most bytes of a list: two million certificates.
 const MaxSize = 64 << 20
 
-// maxLists bounds the lists of one file.
-const maxLists = 1000
+const (
+	maxLists   = 1000 // of one file
+	maxChecked = 32   // signers whose certificates are remembered
+)
 
 // ErrList is returned for what is no list that can be used.
 var ErrList = errors.New("certs/revocation: not a usable list of revoked certificates")
 
-// Parse reads lists: one in DER, or any number in PEM (RFC 7468, 6). They are not verified: each is once an issuer is
-// at hand. What cannot be understood whole is refused: lists of differences, indirect lists, and unknown critical extensions,
-// in the list or in an entry (RFC 5280, 5.2 and 5.3). The error is ErrList and says why.
+// Parse reads lists: one in DER, or any number in PEM (RFC 7468, 6), and keeps data, which must not be altered. They are not
+// verified: each is once an issuer is at hand. What cannot be understood whole is refused: lists of differences, and unknown critical
+// extensions, in the list or in an entry (RFC 5280, 5.2 and 5.3). So is what is signed by MD5 or SHA-1. The error is ErrList and says why.
 func Parse(data []byte) (Lists, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrList, MaxSize)
 	}
 	if !bytes.Contains(data, []byte("-----BEGIN ")) {
-		l, err := parseOne(data)
+		l, err := parseWhole(data)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +68,7 @@ func Parse(data []byte) (Lists, error) {
 		if block.Type != "X509 CRL" {
 			continue
 		}
-		l, err := parseOne(block.Bytes)
+		l, err := parseWhole(block.Bytes)
 		if err != nil {
 			return nil, err
 		}
@@ -75,41 +80,110 @@ func Parse(data []byte) (Lists, error) {
 	return all, nil
 }
 
-func parseOne(der []byte) (*List, error) {
-	crl, err := x509x.ParseRevocationList(der)
+// parseWhole reads a list that is none of differences.
+func parseWhole(der []byte) (*List, error) {
+	l, err := parseList(der)
+	if err == nil && l.base != nil {
+		return nil, fmt.Errorf("%w: it holds differences to another list (delta CRL); give the whole list", ErrList)
+	}
+	return l, err
+}
+
+// parseList reads a list in DER. Its entries, of which there may be very many, are read here, everything else by crypto/x509 out of the
+// same list without them.
+func parseList(der []byte) (*List, error) {
+	without, tbs, revoked, err := split(der)
+	if err != nil {
+		return nil, err
+	}
+	crl, err := x509x.ParseRevocationList(without)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrList, err)
 	}
-	l := &List{issuer: crl.RawIssuer, this: crl.ThisUpdate, next: crl.NextUpdate, revoked: make(map[string]entry, len(crl.RevokedCertificateEntries)), crl: crl}
+	if x509x.WeakSignature(crl.SignatureAlgorithm) {
+		return nil, fmt.Errorf("%w: it is signed with %v, which can be forged", ErrList, crl.SignatureAlgorithm)
+	}
+	l := &List{
+		issuer: bytes.Clone(crl.RawIssuer), this: crl.ThisUpdate, next: crl.NextUpdate, number: crl.Number, keyID: crl.AuthorityKeyId,
+		crl: crl, checked: map[string]bool{},
+	}
 	for _, e := range crl.Extensions {
-		switch {
-		case e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 28}):
-			if l.scope, err = parseScope(e.Value); err != nil {
-				return nil, err
-			}
-		case e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 27}):
-			return nil, fmt.Errorf("%w: it holds differences to another list (delta CRL); give the whole list", ErrList)
-		case e.Critical:
-			return nil, fmt.Errorf("%w: it has the critical extension %v, which is not known here", ErrList, e.Id)
+		if err := l.extension(e.Id, e.Critical, e.Value); err != nil {
+			return nil, err
 		}
 	}
-	for _, r := range crl.RevokedCertificateEntries {
-		for _, e := range r.Extensions {
-			if e.Critical && !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 21}) {
-				return nil, fmt.Errorf("%w: an entry has the critical extension %v, which is not known here", ErrList, e.Id)
-			}
-		}
-		l.revoked[string(r.SerialNumber.Bytes())] = entry{r.RevocationTime, r.ReasonCode}
+	if l.revoked, err = parseEntries(revoked, l.issuer, l.scope.indirect); err != nil {
+		return nil, err
 	}
-	//lint:ignore SA1019 only to free it
-	crl.RevokedCertificates = nil
-	crl.RevokedCertificateEntries = nil
+	crl.Raw, crl.RawTBSRevocationList = der, tbs
 	return l, nil
 }
 
+// extension reads an extension of the list (RFC 5280, 5.2).
+func (l *List) extension(id asn1.ObjectIdentifier, critical bool, value []byte) (err error) {
+	switch {
+	case id.Equal(asn1.ObjectIdentifier{2, 5, 29, 28}):
+		l.scope, err = parseScope(value)
+	case id.Equal(asn1.ObjectIdentifier{2, 5, 29, 27}):
+		input := cryptobyte.String(value)
+		if l.base = new(big.Int); !input.ReadASN1Integer(l.base) || !input.Empty() {
+			err = fmt.Errorf("%w: it is malformed where it says what it is different from", ErrList)
+		}
+	case id.Equal(asn1.ObjectIdentifier{2, 5, 29, 46}):
+		l.fresher = parsePoints(value)
+	case id.Equal(asn1.ObjectIdentifier{2, 5, 29, 35}), id.Equal(asn1.ObjectIdentifier{2, 5, 29, 20}): // read by crypto/x509
+	case critical:
+		err = fmt.Errorf("%w: it has the critical extension %v, which is not known here", ErrList, id)
+	}
+	return err
+}
+
+// split takes the entries out of a list: the list without them, which is signed by nobody, its signed part, and the entries.
+func split(der []byte) (without, tbs []byte, revoked cryptobyte.String, err error) {
+	input := cryptobyte.String(der)
+	var outer, rest, signed, version, algorithm, issuer cryptobyte.String
+	var this, next, extensions cryptobyte.String
+	var hasVersion, hasRevoked bool
+	ok := input.ReadASN1(&outer, cbasn1.SEQUENCE) && input.Empty() && outer.ReadASN1Element(&rest, cbasn1.SEQUENCE)
+	tbs = rest
+	ok = ok && rest.ReadASN1(&signed, cbasn1.SEQUENCE)
+	if hasVersion = ok && signed.PeekASN1Tag(cbasn1.INTEGER); hasVersion {
+		ok = signed.ReadASN1Element(&version, cbasn1.INTEGER)
+	}
+	ok = ok && signed.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) && signed.ReadASN1Element(&issuer, cbasn1.SEQUENCE) && readTimeElement(&signed, &this)
+	if ok && !signed.Empty() && !signed.PeekASN1Tag(cbasn1.SEQUENCE) && !signed.PeekASN1Tag(tagged(0).Constructed()) {
+		ok = readTimeElement(&signed, &next)
+	}
+	ok = ok && signed.ReadOptionalASN1(&revoked, &hasRevoked, cbasn1.SEQUENCE)
+	extensions = signed
+	if !ok {
+		return nil, nil, nil, fmt.Errorf("%w: it is none, it is damaged, or something follows it", ErrList)
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			for _, part := range []cryptobyte.String{version, algorithm, issuer, this, next, extensions} {
+				b.AddBytes(part)
+			}
+		})
+		b.AddBytes(outer)
+	})
+	if without, err = b.Bytes(); err != nil {
+		return nil, nil, nil, fmt.Errorf("%w: %v", ErrList, err)
+	}
+	return without, tbs, revoked, nil
+}
+
+func readTimeElement(s, out *cryptobyte.String) bool {
+	if s.PeekASN1Tag(cbasn1.UTCTime) {
+		return s.ReadASN1Element(out, cbasn1.UTCTime)
+	}
+	return s.ReadASN1Element(out, cbasn1.GeneralizedTime)
+}
+
+// entry looks for a certificate in the list.
 func (l *List) entry(c *x509.Certificate) (entry, bool) {
-	e, ok := l.revoked[string(c.SerialNumber.Bytes())]
-	return e, ok
+	return l.revoked.find(c.RawIssuer, c.SerialNumber.Bytes())
 }
 
 // ended reports whether a newer list must exist (RFC 5280, 5.1.2.5). QUIRK: one that names no time does not end, as
@@ -118,79 +192,50 @@ func (l *List) ended(at time.Time) bool { return !l.next.IsZero() && at.After(l.
 
 // signedBy reports whether the key of an authority made the list, and may make lists (RFC 5280, 6.3.3, f and g).
 func (l *List) signedBy(issuer *x509.Certificate) bool {
-	return bytes.Equal(issuer.RawSubject, l.issuer) && x509x.CheckListSignatureFrom(l.crl, issuer) == nil
+	return l.checkedBy(issuer, func(crl *x509.RevocationList) error { return x509x.CheckListSignatureFrom(crl, issuer) })
 }
 
-// scope is what a list speaks of (RFC 5280, 5.2.5). The zero value is everything.
-type scope struct {
-	users, authorities, attributes, someReasons bool
-	uris                                        []string
+// signedByOther is the same for one who signs lists in the issuer's place, and who need be no authority.
+func (l *List) signedByOther(signer *x509.Certificate) bool {
+	return signer.KeyUsage&x509.KeyUsageCRLSign != 0 &&
+		l.checkedBy(signer, func(crl *x509.RevocationList) error { return x509x.CheckSignedBy(signer, crl.Raw) })
 }
 
-// covers reports whether the list speaks of c.
-func (s scope) covers(c *x509.Certificate) bool {
-	switch {
-	case s.attributes, s.users && c.IsCA, s.authorities && !c.IsCA:
-		return false
-	case len(s.uris) > 0:
-		return slices.ContainsFunc(s.uris, func(u string) bool { return slices.Contains(c.CRLDistributionPoints, u) })
-	}
-	return true
-}
-
-// parseScope reads an IssuingDistributionPoint.
-func parseScope(der []byte) (scope, error) {
-	var s scope
-	tag := func(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific() }
-	input := cryptobyte.String(der)
-	var idp, point, reasons cryptobyte.String
-	var hasPoint, indirect bool
-	ok := input.ReadASN1(&idp, cbasn1.SEQUENCE) && input.Empty() &&
-		idp.ReadOptionalASN1(&point, &hasPoint, tag(0).Constructed()) &&
-		readFlag(&idp, tag(1), &s.users) && readFlag(&idp, tag(2), &s.authorities) &&
-		idp.ReadOptionalASN1(&reasons, &s.someReasons, tag(3)) &&
-		readFlag(&idp, tag(4), &indirect) && readFlag(&idp, tag(5), &s.attributes) && idp.Empty()
-	if !ok {
-		return s, fmt.Errorf("%w: its issuing distribution point is malformed", ErrList)
-	}
-	if indirect {
-		return s, fmt.Errorf("%w: it is an indirect list, of several issuers", ErrList)
-	}
-	if hasPoint {
-		if s.uris = uris(point); len(s.uris) == 0 {
-			return s, fmt.Errorf("%w: its distribution point has no address", ErrList)
-		}
-	}
-	return s, nil
-}
-
-// readFlag reads an implicitly tagged BOOLEAN DEFAULT FALSE.
-func readFlag(s *cryptobyte.String, tag cbasn1.Tag, flag *bool) bool {
-	var value cryptobyte.String
-	var present bool
-	if !s.ReadOptionalASN1(&value, &present, tag) || present && len(value) != 1 {
+func (l *List) checkedBy(issuer *x509.Certificate, check func(*x509.RevocationList) error) bool {
+	if !bytes.Equal(issuer.RawSubject, l.issuer) {
 		return false
 	}
-	*flag = present && value[0] != 0
-	return true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if good, known := l.checked[string(issuer.Raw)]; known || l.crl == nil {
+		return good
+	}
+	good := check(l.crl) == nil
+	if len(l.checked) < maxChecked {
+		l.checked[string(issuer.Raw)] = good
+	}
+	return good
 }
 
-// uris reads the addresses of a DistributionPointName that is a fullName.
-func uris(point cryptobyte.String) []string {
-	var names cryptobyte.String
-	if !point.ReadASN1(&names, cbasn1.Tag(0).ContextSpecific().Constructed()) {
-		return nil
+// seal lets go of what only the signature needs: the whole list. Those who were not seen to have signed it before are then taken not to have.
+func (l *List) seal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.crl = nil
+}
+
+// size is about how many bytes of memory it takes once it is sealed.
+func (l *List) size() int { return l.revoked.size() + 1024 }
+
+// points of a certificate that a list of its issuer may be for: where it names none, any of the issuer's (RFC 5280, 6.3.3).
+func pointsOrAny(c *x509.Certificate) []point {
+	if all := points(c); len(all) > 0 {
+		return all
 	}
-	var found []string
-	for !names.Empty() {
-		var name cryptobyte.String
-		var tag cbasn1.Tag
-		if !names.ReadAnyASN1(&name, &tag) {
-			return nil
-		}
-		if tag == cbasn1.Tag(6).ContextSpecific() {
-			found = append(found, string(name))
-		}
-	}
-	return found
+	return []point{{}}
+}
+
+// about reports whether the list speaks of c by one of the points.
+func (l *List) about(c *x509.Certificate, all []point) bool {
+	return slices.ContainsFunc(all, func(p point) bool { return l.scope.covers(c, p) })
 }

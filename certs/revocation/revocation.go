@@ -1,4 +1,4 @@
-// Package revocation judges by lists of revoked certificates (CRLs) that are given to it; it fetches nothing.
+// Package revocation tells whether certificates are revoked, by lists (CRLs) and by OCSP; it builds no paths.
 package revocation
 
 import (
@@ -90,11 +90,12 @@ func newest(about []*List, at time.Time) []*List {
 // about returns the lists whose issuer signed them and that cover c, newest first, and those that cover it for some
 // reasons of revocation only.
 func (l Lists) about(c, issuer *x509.Certificate) (all, some []*List) {
+	named := pointsOrAny(c)
 	for _, list := range l {
-		if !bytes.Equal(list.issuer, c.RawIssuer) || !list.scope.covers(c) || !list.signedBy(issuer) {
+		if !bytes.Equal(list.issuer, c.RawIssuer) || !list.about(c, named) || !list.signedBy(issuer) {
 			continue
 		}
-		if list.scope.someReasons {
+		if list.scope.some() != allReasons {
 			some = append(some, list)
 		} else {
 			all = append(all, list)

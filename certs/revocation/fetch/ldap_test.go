@@ -10,66 +10,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/certs/ldap/ldaptest"
 	"github.com/siegel-mail/siegel/certs/revocation/fetch"
 )
 
-// slapd starts OpenLDAP with one entry that holds a list, and returns its address.
+// slapd starts OpenLDAP with one entry that holds a list, and returns its host and port.
 func slapd(t testing.TB, list []byte) string {
 	t.Helper()
-	dir := t.TempDir()
-	for _, program := range []string{"/usr/sbin/slapd", "/usr/sbin/slapadd"} {
-		if _, err := os.Stat(program); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatalf("%v; scripts/install-tools test", err)
-			}
-			t.Skip(err)
-		}
-	}
-	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	write("slapd.conf", "include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\npidfile "+dir+"/pid\n"+
-		"database mdb\nsuffix \"dc=ca,dc=example\"\ndirectory "+dir+"/db\nmaxsize 268435456\n")
-	write("entries", "dn: dc=ca,dc=example\nobjectClass: dcObject\nobjectClass: organization\ndc: ca\no: CA\n\n"+
-		"dn: cn=Root,dc=ca,dc=example\nobjectClass: cRLDistributionPoint\ncn: Root\ncertificateRevocationList;binary:: "+
-		base64.StdEncoding.EncodeToString(list)+"\n\ndn: cn=Empty,dc=ca,dc=example\nobjectClass: cRLDistributionPoint\ncn: Empty\n")
-	if out, err := exec.Command("/usr/sbin/slapadd", "-f", filepath.Join(dir, "slapd.conf"), "-l", filepath.Join(dir, "entries")).CombinedOutput(); err != nil {
-		t.Fatalf("slapadd: %v\n%s", err, out)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	cmd := exec.Command("/usr/sbin/slapd", "-f", filepath.Join(dir, "slapd.conf"), "-h", "ldap://"+address, "-d", "0")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
-	})
-	ready := time.NewTicker(10 * time.Millisecond)
-	defer ready.Stop()
-	for range 3000 {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			return address
-		}
-		<-ready.C
-	}
-	t.Fatal("slapd does not start")
-	return ""
+	ldif := "dn: dc=ca,dc=example\nobjectClass: dcObject\nobjectClass: organization\ndc: ca\no: CA\n\n" +
+		"dn: cn=Root,dc=ca,dc=example\nobjectClass: cRLDistributionPoint\ncn: Root\ncertificateRevocationList;binary:: " +
+		base64.StdEncoding.EncodeToString(list) + "\n\ndn: cn=Empty,dc=ca,dc=example\nobjectClass: cRLDistributionPoint\ncn: Empty\n"
+	return strings.TrimPrefix(ldaptest.Start(t, ldaptest.Options{Suffix: "dc=ca,dc=example", LDIF: ldif}).URL, "ldap://")
 }
 
 // emptyList is a list with nothing in it, as far as slapd looks at it.

@@ -1,0 +1,49 @@
+package revocation
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// ReadAnswer is what an answer says of a certificate.
+func ReadAnswer(der []byte, c, issuer *x509.Certificate, now time.Time) (status int, err error) {
+	q, err := newQuestion(c, issuer)
+	if err != nil {
+		return 0, err
+	}
+	a, err := q.read(der, now)
+	return a.status, err
+}
+
+// Covers is how many of the points a scope covers for a certificate.
+func Covers(scopeDER, pointsDER []byte, c *x509.Certificate) (n int) {
+	s, err := parseScope(scopeDER)
+	for _, p := range parsePoints(pointsDER) {
+		if err == nil && s.covers(c, p) {
+			n++
+		}
+	}
+	return n
+}
+
+// Refresh does once what Run does every so often, and returns when all fetches have ended.
+func (c *Checker) Refresh() {
+	c.refresh()
+	c.Idle()
+}
+
+// Idle returns when no fetch is under way.
+func (c *Checker) Idle() {
+	for {
+		c.mu.Lock()
+		var f *flight
+		for _, one := range c.flights {
+			f = one
+		}
+		c.mu.Unlock()
+		if f == nil {
+			return
+		}
+		<-f.done
+	}
+}
