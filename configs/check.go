@@ -30,6 +30,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.recipients()
 	k.throttle()
 	k.certificates()
+	k.find()
 	k.issue()
 	k.policy()
 	k.smime()

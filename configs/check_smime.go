@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
 )
@@ -12,6 +13,7 @@ func (k *checker) said(r *Rule, dotted string) []string {
 		{"sign", string(r.Sign)}, {"encrypt", string(r.Encrypt)}, {"profile", string(r.Profile)}, {"algorithm", string(r.Algorithm)},
 		{"oaep", string(r.OAEP)}, {"signature", string(r.Signature)}, {"header_protection", string(r.HeaderProtection)},
 		{"subject", string(r.Subject)}, {"form", string(r.Form)}, {"encrypt_to_self", string(r.EncryptToSelf)},
+		{"on_missing", string(r.OnMissing)},
 	} {
 		if s.value != "" || k.broken[dotted+"."+s.key] {
 			out = append(out, s.key)
@@ -22,6 +24,7 @@ func (k *checker) said(r *Rule, dotted string) []string {
 
 // terms holds that what one rule says can be done.
 func (k *checker) terms(r *Rule, dotted string) {
+	k.missing(r.OnMissing, r.Direction, dotted+".on_missing")
 	if r.Subject == SubjectObscured && r.HeaderProtection == "false" {
 		k.fail(dotted+".subject", "the subject can only be obscured where the header is protected; remove header_protection: false, or this")
 	}
@@ -42,6 +45,7 @@ func (k *checker) terms(r *Rule, dotted string) {
 // defaultTerms is terms for what holds where no rule says.
 func (k *checker) defaultTerms() {
 	d := k.Policy.Default
+	k.missing(d.OnMissing, mail.Outgoing, "policy.default.on_missing")
 	if d.Subject == SubjectObscured && d.HeaderProtection == "false" {
 		k.fail("policy.default.subject", "the subject can only be obscured where the header is protected; remove header_protection: false, or this")
 	}

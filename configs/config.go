@@ -206,6 +206,8 @@ type Certificates struct {
 	// A file with passwords, one a line, that are tried on each PKCS#12 file of the folder that has no
 	// `NAME.password` beside it.
 	PasswordsFile Path `yaml:"passwords_file" example:"/etc/siegel/certificates.passwords"`
+	// Where certificates of people outside are found, and how they are asked for.
+	Find Find `yaml:"find"`
 	// How long before its end a certificate is told of that no other follows: in the log, by a metric, in `siegel certs expiring`
 	// and by mail to `admin.mail_to`. `0s` is never.
 	WarnBefore time.Duration `yaml:"warn_before" default:"30d" min:"0s" max:"365d"`

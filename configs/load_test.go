@@ -78,7 +78,7 @@ func TestLoad(t *testing.T) {
 		"retry":         {c.Queue.Retry[:2], []time.Duration{time.Minute, 5 * time.Minute}},
 		"expire":        {c.Queue.Expire, 120 * time.Hour},
 		"level": {c.Policy.Default, PolicyDefault{
-			Sign: policy.IfPossible, Encrypt: policy.IfPossible, Profile: smime.Compatible, Form: FormClear, EncryptToSelf: "false",
+			Sign: policy.IfPossible, Encrypt: policy.IfPossible, Profile: smime.Compatible, Form: FormClear, EncryptToSelf: "false", OnMissing: policy.Refuse,
 		}},
 		"direction":       {c.Policy.Rules[0].Direction, mail.Outgoing},
 		"unnamed rule":    {c.Policy.Rules[1].Name, "rule 2"},

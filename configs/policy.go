@@ -90,6 +90,9 @@ type PolicyDefault struct {
 	// Whether encrypted mail is encrypted to the sender's own certificate, too, where there is one, so that the sender can
 	// read what was sent.
 	EncryptToSelf Maybe `yaml:"encrypt_to_self" default:"false"`
+	// What becomes of mail that must be encrypted to a recipient of whom no usable certificate is known: `refuse` tells its sender at once;
+	// `ask` keeps it waiting and asks the recipient for a signed message, see `certificates.find.ask`.
+	OnMissing policy.Missing `yaml:"on_missing" default:"refuse" oneof:"refuse ask"`
 }
 
 // Rule says what is wanted for the messages that match it.
@@ -131,6 +134,9 @@ type Rule struct {
 	// Whether encrypted mail is encrypted to the sender's own certificate, too, where there is one, so that the sender can
 	// read what was sent.
 	EncryptToSelf Maybe `yaml:"encrypt_to_self" example:"true"`
+	// What becomes of mail that must be encrypted to a recipient of whom no usable certificate is known: `refuse` tells its sender at once;
+	// `ask` keeps it waiting and asks the recipient for a signed message, see `certificates.find.ask`.
+	OnMissing policy.Missing `yaml:"on_missing" oneof:"refuse ask" example:"ask"`
 }
 
 // Tags are the words in a subject that ask for protection.
@@ -160,25 +166,25 @@ func (p Policy) Set() ([]policy.Rule, policy.Defaults) {
 	for _, r := range p.Rules {
 		rules = append(rules, policy.Rule{
 			Name: r.Name, Direction: r.Direction, From: r.From, To: r.To, Kinds: r.Kinds, Sign: r.Sign, Encrypt: r.Encrypt,
-			Terms: terms(r.Profile, r.Algorithm, r.OAEP, r.Signature, r.HeaderProtection, r.Subject, r.Form, r.EncryptToSelf),
+			Terms: terms(r.Profile, r.Algorithm, r.OAEP, r.Signature, r.HeaderProtection, r.Subject, r.Form, r.EncryptToSelf, r.OnMissing),
 		})
 	}
 	d := p.Default
 	return rules, policy.Defaults{
 		Sign: d.Sign, Encrypt: d.Encrypt,
-		Terms: terms(d.Profile, p.Algorithm, d.OAEP, d.Signature, d.HeaderProtection, d.Subject, d.Form, d.EncryptToSelf),
+		Terms: terms(d.Profile, p.Algorithm, d.OAEP, d.Signature, d.HeaderProtection, d.Subject, d.Form, d.EncryptToSelf, d.OnMissing),
 	}
 }
 
 // terms are the keys that a rule and the default have in common.
-func terms(p smime.Profile, a Algorithm, oaep Maybe, s Signature, headers Maybe, subject Subject, form Form, self Maybe) policy.Terms {
+func terms(p smime.Profile, a Algorithm, oaep Maybe, s Signature, headers Maybe, subject Subject, form Form, self Maybe, missing policy.Missing) policy.Terms {
 	return policy.Terms{
 		Profile: p,
 		Wish: smime.Wish{
 			Algorithm: a, OAEP: oaep.Answer(), PSS: answer(s == SignPSS, s == SignPKCS1), Headers: headers.Answer(),
 			Obscure: answer(subject == SubjectObscured, subject == SubjectVisible),
 		},
-		Opaque: answer(form == FormOpaque, form == FormClear), ToSelf: self.Answer(),
+		Opaque: answer(form == FormOpaque, form == FormClear), ToSelf: self.Answer(), Missing: missing,
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/backup"
 	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/origin"
@@ -96,6 +97,8 @@ type Settings struct {
 	ProtectWithin time.Duration
 	// ProtectRetry is when protection is tried again; of the start, as Retry is. No steps: 5 seconds first.
 	ProtectRetry delivery.Retry
+	Ask          Ask     // for the certificates of recipients
+	Harvest      Harvest // of certificates from signatures
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }
@@ -134,6 +137,11 @@ type Gateway struct {
 	ways      atomic.Pointer[ways]
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
 	kept      *backup.Domains
+	asks      atomic.Pointer[Ask]
+	questions chan question
+	arrivals  arrivals
+	harvester *harvest.Harvester
+	remind    atomic.Int64 // how often administrators are told of an unknown issuer, as a time.Duration
 	issuing   atomic.Pointer[issuing]
 	enroller  *enroll.Enroller // nil until something is issued
 	publish   *publish.Server  // nil: none
@@ -146,12 +154,14 @@ func New(o Options) (_ *Gateway, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1), endings: newEndings()}
+	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1), questions: make(chan question, askedMost), endings: newEndings()}
+	g.arrivals.signal = make(chan struct{}, 1)
 	g.watched.Store(newWatched(o.Settings))
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
 	g.setThrottle(o.Settings)
+	g.setAsk(o.Settings)
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics, &g.stored}, o.Recorders...)
-	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log}); err != nil {
+	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log, Changed: g.arrivals.add}); err != nil {
 		return nil, fmt.Errorf("opening what is known of certificates: %w", err)
 	}
 	defer func() {
@@ -178,7 +188,7 @@ func New(o Options) (_ *Gateway, err error) {
 		return nil, errors.Join(err, g.Close())
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
-		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.recordQueued,
+		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.entered,
 		SignReport: g.signReport, Recorder: g.recorder, Log: o.Log, Hostname: o.Hostname, Retry: o.Settings.Retry, ProtectRetry: o.Settings.ProtectRetry,
 		Lifetime: o.Settings.Expire, Now: o.Now,
 	})
@@ -201,7 +211,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack,
 		Local: s.Local, Policy: s.Policy, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
 		Enroller: g.firstUse(s), Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
-		Patience: s.Patience, Within: s.ProtectWithin,
+		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
 }
@@ -220,6 +230,9 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.spool.Share(spoolMost, spoolTotal)
+	if g.harvester, err = g.newHarvester(); err != nil {
+		return err
+	}
 	table, err := newRoutes(g.o.Hostname, g.o.Settings)
 	if err != nil {
 		return err
@@ -234,6 +247,7 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.protector.Store(p)
+	g.setHarvest(g.o.Settings, g.o.Settings.Validator)
 	judge, err := g.newJudge(g.o.Settings)
 	if err != nil {
 		return err
@@ -276,6 +290,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.listeners.Serve(ctx) })
 	group.Go(func() error { return g.scheduler.Run(ctx) })
 	group.Go(func() error { return g.tellSetAside(ctx) })
+	group.Go(func() error { return g.askAll(ctx) })
+	group.Go(func() error { return g.awaitArrivals(ctx) })
+	group.Go(func() error { return g.harvester.Run(ctx) })
 	group.Go(func() error { return g.lookAfter(ctx) })
 	if g.publish != nil {
 		group.Go(func() error { return g.publish.Serve(ctx) })
@@ -316,13 +333,14 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 	if err != nil {
 		return err
 	}
-	err = g.commit(ctx, env, adm.Entries)
+	entries := g.withNotices(adm.Entries)
+	err = g.commit(ctx, env, entries)
 	done(err == nil)
 	if err != nil {
 		return err
 	}
-	for _, e := range adm.Entries {
-		g.recordQueued(e)
+	for _, e := range entries {
+		g.entered(e)
 		g.scheduler.Wake(e.Destinations...)
 	}
 	return nil
@@ -378,6 +396,8 @@ func (g *Gateway) Reload(s Settings) error {
 	g.watched.Store(newWatched(s))
 	g.judge.Store(judge)
 	g.setThrottle(s)
+	g.setAsk(s)
+	g.setHarvest(s, s.Validator)
 	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)
@@ -409,7 +429,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.issueCheck(), g.endingCheck()}
+	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck()}
 	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{

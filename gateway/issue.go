@@ -71,7 +71,7 @@ func (g *Gateway) setIssuing(i *issuing) error {
 		return nil
 	}
 	o := enroll.Options{
-		Issuer: i.Issuer, Ledger: g.known.Ledger(), Keeper: keeper{g}, Key: i.Key, Separate: i.Separate, RenewBefore: i.RenewBefore,
+		Issuer: i.Issuer, Ledger: g.known.Ledger(), Keeper: issuedKeeper{g}, Key: i.Key, Separate: i.Separate, RenewBefore: i.RenewBefore,
 		PerHour: i.PerHour, Exists: i.exists, Note: g.noteIssue, Now: g.o.Now, Log: g.o.Log,
 	}
 	if g.enroller == nil {
@@ -123,14 +123,14 @@ func (f firstUse) Signing(ctx context.Context, from mail.Address) (certs.Identit
 	return f.g.enroller.Signing(ctx, from.String())
 }
 
-// keeper keeps what is issued in the store of certificates. It implements enroll.Keeper.
-type keeper struct{ g *Gateway }
+// issuedKeeper keeps what is issued in the store of certificates. It implements enroll.Keeper.
+type issuedKeeper struct{ g *Gateway }
 
 // issuedSource is where certificates come from that were issued here.
 const issuedSource = "issued"
 
 // Keep implements enroll.Keeper.
-func (k keeper) Keep(ctx context.Context, i enroll.Issued, key crypto.Signer) error {
+func (k issuedKeeper) Keep(ctx context.Context, i enroll.Issued, key crypto.Signer) error {
 	_, err := k.g.known.Add(ctx, store.Addition{
 		Certificates: append([]*x509.Certificate{i.Certificate}, i.Chain...), Keys: []crypto.PrivateKey{key}, Source: issuedSource,
 	})
@@ -138,7 +138,7 @@ func (k keeper) Keep(ctx context.Context, i enroll.Issued, key crypto.Signer) er
 }
 
 // Kept implements enroll.Keeper.
-func (k keeper) Kept(ctx context.Context, c *x509.Certificate) (bool, error) {
+func (k issuedKeeper) Kept(ctx context.Context, c *x509.Certificate) (bool, error) {
 	r, err := k.g.known.ByFingerprint(ctx, store.FingerprintOf(c))
 	if errors.Is(err, store.ErrUnknown) {
 		return false, nil
@@ -147,7 +147,7 @@ func (k keeper) Kept(ctx context.Context, c *x509.Certificate) (bool, error) {
 }
 
 // Distrust implements enroll.Keeper.
-func (k keeper) Distrust(ctx context.Context, c *x509.Certificate) error {
+func (k issuedKeeper) Distrust(ctx context.Context, c *x509.Certificate) error {
 	err := k.g.known.SetTrust(ctx, store.FingerprintOf(c), store.Distrusted, nil)
 	if errors.Is(err, store.ErrUnknown) { // it was removed, so nothing uses it
 		return nil
@@ -156,7 +156,7 @@ func (k keeper) Distrust(ctx context.Context, c *x509.Certificate) error {
 }
 
 // Signing implements enroll.Keeper.
-func (k keeper) Signing(ctx context.Context, address string, now time.Time) (certs.Identity, error) {
+func (k issuedKeeper) Signing(ctx context.Context, address string, now time.Time) (certs.Identity, error) {
 	i := k.g.issuing.Load()
 	if i == nil {
 		return certs.Identity{}, errNoIssue

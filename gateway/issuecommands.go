@@ -163,7 +163,7 @@ func (g *Gateway) orderOne(ctx context.Context, address string, again bool) Issu
 	var err error
 	if a.Done, err = g.enroller.Order(ctx, address, again); err == nil {
 		var id certs.Identity
-		if id, err = (keeper{g}).Signing(ctx, address, g.o.Now()); err == nil {
+		if id, err = (issuedKeeper{g}).Signing(ctx, address, g.o.Now()); err == nil {
 			a.Fingerprint, a.Until = store.FingerprintOf(id.Certificate).String(), id.Certificate.NotAfter.UTC()
 		}
 	}

@@ -18,9 +18,13 @@ import (
 func (g *Gateway) protect(ctx context.Context, c queue.Claim) ([]queue.New, func(), error) {
 	adm, err := g.protector.Load().Resume(ctx, g.store, c)
 	if err != nil {
+		var away *protect.Away
+		if errors.As(err, &away) {
+			g.ask(question{c.Message.Origin, c.Message.Envelope.From, away.Asked})
+		}
 		return nil, nil, deliveryError(err)
 	}
-	return adm.Entries, adm.Release, nil
+	return g.withNotices(adm.Entries), adm.Release, nil
 }
 
 // deliveryError turns an error of protect into what delivery knows: what waits, what is refused for good with
@@ -28,7 +32,11 @@ func (g *Gateway) protect(ctx context.Context, c queue.Claim) ([]queue.New, func
 func deliveryError(err error) error {
 	var away *protect.Away
 	if errors.As(err, &away) {
-		return &delivery.Wait{Line: away.Line, Until: away.Until, Err: err}
+		wait := &delivery.Wait{Line: away.Line, Until: away.Until, Err: err}
+		if len(away.Asked) > 0 { // what arrives is tried at once
+			wait.Alone, wait.Pause = true, askedPause
+		}
+		return wait
 	}
 	if protect.IsMomentLost(err) {
 		return fmt.Errorf("%w: %w", queue.ErrDamaged, err)
@@ -48,12 +56,30 @@ func (g *Gateway) pendingCheck() admin.Check {
 		Advice: "Messages wait for their protection: siegel queue list --state pending says for what; bring that back, then siegel queue retry.",
 		Run: func(ctx context.Context) error {
 			stats, err := g.store.Stats(ctx)
-			if err == nil && stats.Pending > 0 {
-				err = fmt.Errorf("%d messages wait for a key or certificate that is away", stats.Pending)
+			if err != nil {
+				return err
+			}
+			asked, err := g.awaiting(ctx)
+			if err == nil && stats.Pending > asked {
+				err = fmt.Errorf("%d messages wait for a key or certificate that is away", stats.Pending-asked)
 			}
 			return err
 		},
 	}
+}
+
+// awaiting counts the messages that wait for certificates of recipients who were asked, which is no fault of anything. One that
+// waits for several domains counts for each.
+func (g *Gateway) awaiting(ctx context.Context) (n int64, err error) {
+	waiting, err := g.store.Destinations(ctx)
+	for _, d := range waiting {
+		if err == nil && protect.IsAsked(d.Destination) {
+			var u queue.Usage
+			u, err = g.store.Usage(ctx, d.Destination)
+			n += u.Messages
+		}
+	}
+	return n, err
 }
 
 // errFault is the error of a message in whose handling the gateway has a fault. Its sender keeps it.

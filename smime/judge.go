@@ -35,6 +35,7 @@ func (w *walker) judge() {
 		}
 		for _, r := range s.Signers {
 			v := judgeSignature(r)
+			v.Others = s.Certificates
 			if v.proven {
 				judged++
 				w.judgeCertificate(&v.SignerVerdict, s, judged)
@@ -53,6 +54,7 @@ func (v *SignerVerdict) worsen(to Verdict, reasons ...string) {
 func judgeSignature(r cms.SignerResult) judgedSigner {
 	v := judgedSigner{SignerVerdict: SignerVerdict{
 		Algorithm: r.Algorithm, SignedAt: r.SigningTime, Verdict: Valid, Certificate: r.Certificate, Capabilities: r.Capabilities,
+		EncryptionKey: r.EncryptionKey,
 	}}
 	v.Issuer, v.Serial = identity(r.ID)
 	if c := r.Certificate; c != nil {

@@ -90,6 +90,11 @@ type SignerVerdict struct {
 	// For those who learn from valid signatures; not in the JSON form.
 	Certificate  *x509.Certificate // nil where it is not known
 	Capabilities cms.Capabilities  // what the signer's program reads, as it says; nil: it does not say
+	// Others are the certificates of the signature, none of them judged, in which the signer's may be.
+	Others []*x509.Certificate
+	// EncryptionKey is the certificate that mail to the signer is to be encrypted for, as the signature says (RFC 8551, 2.5.3);
+	// the zero RecipientID: it does not say.
+	EncryptionKey cms.RecipientID
 }
 
 // Recipient is one recipient of an envelope as the envelope lists it.

@@ -220,7 +220,8 @@ func (s *Store) changed(a Addition, keys []foundKey, added Added) {
 	}
 	if wide {
 		s.cache.clear()
-		return
+	} else {
+		s.cache.drop(names)
 	}
-	s.cache.drop(names)
+	s.tell(a, isNew, wide)
 }

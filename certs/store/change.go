@@ -54,6 +54,9 @@ func (s *Store) say(ctx context.Context, f Fingerprint, change func(Record, *sta
 	})
 	if err == nil {
 		s.cache.clear()
+		if s.o.Changed != nil {
+			s.o.Changed(nil)
+		}
 	}
 	return err
 }

@@ -56,8 +56,11 @@ type Options struct {
 	Cache int
 	// Surroundings are what the Store itself finds and judges with, as a certs.Finder.
 	Surroundings Surroundings
-	Now          func() time.Time
-	Log          logrus.FieldLogger // of faults; nil: none
+	// Changed is told, after it counts, of each change by which there may be a valid certificate where there was none: of which
+	// addresses, nil for any. It returns at once. nil: nobody is told.
+	Changed func(addresses []string)
+	Now     func() time.Time
+	Log     logrus.FieldLogger // of faults; nil: none
 }
 
 // Store is the store. All methods may be called at once. One process may have a store open.

@@ -44,7 +44,7 @@ type Surroundings struct {
 // once. It is safe for concurrent use, and needs no closing.
 //
 // For an address the newest certificate that is valid for the purpose is taken, of those that bear it and, where none of
-// them is valid, of those that serve its domain.
+// them is valid, of those that serve its domain. To encrypt, what was found ([Record.WasFound]) comes after all others.
 type View struct {
 	s *Store
 	o Surroundings
@@ -150,12 +150,18 @@ func (v *View) onShelf(key string) []certs.Held {
 // pick picks among certificates of the store and others.
 func (v *View) pick(ctx context.Context, picker certs.Picker, address string, p certs.Purpose, now time.Time, own []*kept, others []certs.Held) (certs.Held, *kept, error) {
 	all := make([]certs.Held, 0, len(own)+len(others))
+	var found map[*certs.Candidate]bool
 	for _, k := range own {
 		all = append(all, certs.Held{Candidate: &k.Candidate})
+		if p == certs.Encrypt && k.record.WasFound() {
+			if found == nil {
+				found = map[*certs.Candidate]bool{}
+			}
+			found[&k.Candidate] = true
+		}
 	}
-	if len(others) > 0 {
-		all = append(all, others...)
-		slices.SortStableFunc(all, func(a, b certs.Held) int { return certs.NewestFirst(a.Certificate, b.Certificate) })
+	if all = append(all, others...); len(others) > 0 || len(found) > 0 {
+		slices.SortStableFunc(all, firstFor(p, found))
 	}
 	h, err := picker.Pick(ctx, address, p, now, all)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 // certsCmd looks after certificates and keys. What changes them is done by the running gateway, and stands in its audit log.
 type certsCmd struct {
+	Import certsImportCmd `cmd:"" help:"Keep the certificates and keys of files, and of all files in folders."`
 	Issue  certsIssueCmd  `cmd:"" help:"Have certificates of the company's own addresses issued ahead of time."`
 	Renew  certsRenewCmd  `cmd:"" help:"Have other certificates issued, with new keys, to addresses that may have some."`
 	Revoke certsRevokeCmd `cmd:"" help:"Revoke a certificate that was issued here."`

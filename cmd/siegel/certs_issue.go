@@ -50,15 +50,6 @@ func (f *issueFlags) addresses(ctx context.Context) ([]string, error) {
 	return f.Address, nil
 }
 
-// usageError is an error of the command line.
-type usageError string
-
-// Error implements error.
-func (e usageError) Error() string { return string(e) }
-
-// ExitCode is that of every error of the command line.
-func (usageError) ExitCode() int { return exitUsage }
-
 // readAddresses reads a list with one address a line.
 func readAddresses(file string) (all []string, err error) {
 	f, err := os.Open(file)

@@ -137,6 +137,8 @@ func sentence(s track.Step) string {
 		return fmt.Sprintf("Queued as %s for %s by %s%s%s.", s.ID, to, s.Destination, sized(s.Size), prefixed("; ", s.Rule))
 	case track.Reported:
 		return fmt.Sprintf("A report to %s was queued as %s.", to, s.ID)
+	case track.Asked:
+		return fmt.Sprintf("Asked %s for a signed message, to learn the certificate; the request was queued as %s.", to, s.ID)
 	case track.Delivered, track.Deferred, track.Failed, track.Held:
 		return attemptSentence(s, to)
 	}

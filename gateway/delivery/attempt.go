@@ -167,8 +167,8 @@ func (s *Scheduler) unprepared(ctx context.Context, c queue.Claim, err error) []
 		return nil
 	case errors.As(err, &wait):
 		log.Info("The message waits for something that is away.")
-		r := Result{Status: Deferred, Enhanced: "4.7.5", Text: err.Error(), before: wait.Until, hidden: !c.Message.IsPending()}
-		r.Unreachable = c.Message.IsPending()
+		r := Result{Status: Deferred, Enhanced: "4.7.5", Text: err.Error(), before: wait.Until, pause: wait.Pause, hidden: !c.Message.IsPending()}
+		r.Unreachable = c.Message.IsPending() && !wait.Alone
 		return repeat(r, len(c.Due))
 	case errors.Is(err, queue.ErrDamaged):
 		log.Error("The stored message is damaged; it is held.")

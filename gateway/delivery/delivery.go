@@ -72,8 +72,9 @@ type Result struct {
 	// Reports means that the next hop answers for notifications to the sender from here on (RFC 3461, 5.2.2).
 	Reports bool
 
-	hidden bool      // the sender must not learn of it
-	before time.Time // of the next attempt, at the latest; zero: as the schedule has it
+	hidden bool          // the sender must not learn of it
+	before time.Time     // of the next attempt, at the latest; zero: as the schedule has it
+	pause  time.Duration // until the next attempt, at least
 }
 
 // Reply is the result on one line, for operators.
@@ -114,6 +115,9 @@ func (r *Refusal) Unwrap() error { return r.Err }
 type Wait struct {
 	Line  string    // what is away, for operators
 	Until time.Time // it is tried again by then at the latest; zero: as the schedule has it
+	// Alone: it says nothing of others that wait in the same line, which are tried nevertheless.
+	Alone bool
+	Pause time.Duration // it is not tried again before that, unless somebody makes it due
 	Err   error
 }
 

@@ -222,3 +222,52 @@ func TestIncomingWaits(t *testing.T) {
 		}
 	})
 }
+
+// What waits for its own recipient keeps nothing else in its line waiting, and is left alone until somebody makes it due.
+func TestPendingAlone(t *testing.T) {
+	var mu sync.Mutex
+	tried := map[string]int{}
+	run(t, func(_ *bench, o *Options) {
+		o.Protect = func(_ context.Context, c queue.Claim) ([]queue.New, func(), error) {
+			mu.Lock()
+			defer mu.Unlock()
+			who := c.Message.Recipients[0].Address.Local
+			if tried[who]++; who == "carl" {
+				return []queue.New{variant(c)}, nil, nil
+			}
+			return nil, nil, &Wait{Line: "asked", Alone: true, Pause: time.Hour, Err: errors.New("nobody answered")}
+		}
+	}, func(b *bench) {
+		b.hop(always(taken, 0))
+		for range 10 {
+			b.letter(waiting("asked"), "bob@x.example")
+		}
+		b.letter(waiting("asked"), "carl@x.example")
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if states := strings.Join(b.states(), ", "); !strings.Contains(states, "carl@x.example delivered") {
+			t.Errorf("behind those who wait: %s", states)
+		}
+		mu.Lock()
+		first := tried["bob"]
+		mu.Unlock()
+		time.Sleep(45 * time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		if first != 10 || tried["bob"] != 10 {
+			t.Errorf("tried %d times, later %d times", first, tried["bob"])
+		}
+		mu.Unlock()
+		if n, err := b.Hasten(t.Context(), "protect:asked", time.Now(), time.Now(), 100); n != 10 || err != nil {
+			t.Fatal(n, err)
+		}
+		b.TryAgain("protect:asked")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if tried["bob"] != 20 {
+			t.Errorf("made due, %d times", tried["bob"])
+		}
+	})
+}

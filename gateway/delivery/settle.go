@@ -104,7 +104,7 @@ func (t *settlement) add(row int, r Result) {
 	case expired:
 		o.State, line.Action, line.Status = queue.Failed, report.Failed, "4.4.7"
 	default:
-		o.State, o.Next = queue.Queued, t.now.Add(t.terms.retry.Wait(rcpt.Attempts+1))
+		o.State, o.Next = queue.Queued, t.now.Add(max(t.terms.retry.Wait(rcpt.Attempts+1), r.pause))
 		if !t.ends.IsZero() && o.Next.After(t.ends) {
 			o.Next = t.ends
 		}

@@ -158,8 +158,9 @@ func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) 
 	d.Levels = Levels{Sign: sign, Encrypt: encrypt, Profile: d.Terms.Profile}
 	d.Sign = sign == Require || sign == IfPossible && in.CanSign
 	d.Encrypt = encrypt == Require || encrypt == IfPossible && r.CanEncrypt
+	ask := d.asks(r)
 	switch {
-	case d.Encrypt && !r.CanEncrypt:
+	case d.Encrypt && !r.CanEncrypt && !ask:
 		d.Refusal = refuseUnencrypted(r, d.EncRule)
 	case d.Sign && !in.CanSign:
 		d.Refusal = refuseUnsigned(in, r.Address, d.SignRule)
@@ -167,6 +168,9 @@ func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) 
 		d.Refusal = refuseUnfit(r.Address, "encrypted", r.Unfit)
 	case d.Sign && r.UnfitSigner != "":
 		d.Refusal = refuseUnfit(r.Address, "signed", r.UnfitSigner)
+	}
+	if ask && d.Refusal == "" {
+		d.Ask, d.AskRule = true, missingRule(rules, in.Kind, r)
 	}
 	return d
 }

@@ -89,6 +89,8 @@ type Recipient struct {
 	Unfit string
 	// UnfitSigner is Unfit for the sender's certificate.
 	UnfitSigner string
+	// NoAsk: it must not be asked for a certificate, as an address of a list, or by who wrote the message.
+	NoAsk bool
 	// AtLeast are levels that were in force when the message was accepted, where that was earlier. What the
 	// policy wants now may be more, and does not count where it is less.
 	AtLeast Levels
@@ -126,6 +128,10 @@ type Decision struct {
 	Levels    Levels // that decided
 	Terms     Terms  // how it is protected
 	ProRule   string // names what decided on the profile
+	// Ask says that the copy waits for a certificate of the recipient, who is asked for one ([Missing]); AskRule names what
+	// decided that. Encrypt is set, and Refusal empty.
+	Ask     bool
+	AskRule string
 	// Refusal says why the message must not be sent to this recipient, in whole sentences of at most
 	// MaxRefusal ASCII characters for its sender; empty where it may be sent. Sign and Encrypt then
 	// tell what was demanded.

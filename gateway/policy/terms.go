@@ -23,6 +23,7 @@ type Terms struct {
 	Wish    smime.Wish
 	Opaque  smime.Answer // signed mail is an opaque SignedData; No: multipart/signed, which is readable without S/MIME
 	ToSelf  smime.Answer // encrypted mail is encrypted to the sender's own certificate as well
+	Missing Missing      // what becomes of it where it must be encrypted and no certificate is known; empty: Refuse
 }
 
 // fill takes from other what t does not say.
@@ -35,6 +36,7 @@ func (t *Terms) fill(other Terms) {
 	fill(&t.Wish.Obscure, other.Wish.Obscure)
 	fill(&t.Opaque, other.Opaque)
 	fill(&t.ToSelf, other.ToSelf)
+	fill(&t.Missing, other.Missing)
 }
 
 func fill[T comparable](to *T, from T) {
@@ -106,6 +108,9 @@ func (r Rule) checkTerms() string {
 		if k != Meeting && k != TNEF {
 			return fmt.Sprintf("%q is no kind of message; write %s or %s", k, Meeting, TNEF)
 		}
+	}
+	if m := r.Terms.Missing; m != "" && m != Refuse && m != Ask {
+		return fmt.Sprintf("%q is not what may become of a message without a certificate; write %s or %s", m, Refuse, Ask)
 	}
 	if p := r.Terms.Profile; p != "" {
 		if _, err := smime.ParseProfile(string(p)); err != nil {

@@ -21,12 +21,19 @@ type Away struct {
 	// Reason says it in words for the sender, without hosts and causes: "the signing key of a@x.example is
 	// not available".
 	Reason string
-	Until  time.Time // of incoming mail: when it is delivered without being decrypted
-	Err    error     // for the log
+	// Asked are the recipients whose certificates are waited for, who are to be asked for them.
+	Asked []mail.Address
+	Until time.Time // of incoming mail: when it is delivered without being decrypted
+	Err   error     // for the log
 }
 
 // Error is Line and the cause, for operators. It names no user.
-func (a *Away) Error() string { return a.Line + " is not available: " + a.Err.Error() }
+func (a *Away) Error() string {
+	if len(a.Asked) > 0 {
+		return a.Err.Error()
+	}
+	return a.Line + " is not available: " + a.Err.Error()
+}
 
 // Unwrap gives the cause.
 func (a *Away) Unwrap() error { return a.Err }
@@ -138,7 +145,10 @@ func (p *Protector) Resume(ctx context.Context, store queue.Store, c queue.Claim
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{env: m.Envelope, origin: m.Origin, again: true}
+	if err := p.stillMissing(ctx, c); err != nil {
+		return nil, err
+	}
+	d := &draft{env: m.Envelope, origin: m.Origin, again: true, waited: IsAsked(c.Destination)}
 	d.env.MayUse, d.env.Recipients = then.MayUse, nil
 	attempts := 0
 	for _, i := range c.Due {

@@ -47,6 +47,7 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 	}
 	p.recordOpened(c, opened, late)
 	p.learn(ctx, opened)
+	p.harvest(opened)
 	content, err := p.annotate(opened)
 	if err != nil {
 		opened.Close()

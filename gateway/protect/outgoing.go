@@ -26,6 +26,7 @@ type draft struct {
 	env     mail.Envelope
 	origin  mail.ID         // under which it was accepted
 	again   bool            // it waited for its protection
+	waited  bool            // it waited for certificates that recipients were asked for
 	atLeast []policy.Levels // that were in force when it began to wait; as env.Recipients, or nil
 	step    step            // what is under way
 	read    bool            // the header was read: all from here to known is set, or says that it was not asked
@@ -79,23 +80,38 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 		p.flush(d)
 		return nil, refusal
 	}
-	p.lookUpSelf(ctx, d, decisions)
-	variants, err := p.group(d, decisions)
+	return p.carryOut(ctx, d, content, decisions)
+}
+
+// carryOut makes the variants of those who are served now, and the entry of those who have to be asked first.
+func (p *Protector) carryOut(ctx context.Context, d *draft, content mail.Content, decisions []policy.Decision) (*Admission, error) {
+	now, served := d.part(decisions, func(dec policy.Decision) bool { return !dec.Ask })
+	waiting, waits, err := p.await(d, content, decisions, len(served) == 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.bounded(d, variants); err != nil {
-		p.flush(d)
+	p.lookUpSelf(ctx, now, served)
+	variants, err := p.group(now, served)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.bounded(now, variants); err != nil {
+		p.flush(now)
 		return nil, err
 	}
 	adm := new(Admission)
 	for i, v := range variants {
-		if err := p.addVariant(ctx, adm, d, v, i); err != nil {
+		err := p.addVariant(ctx, adm, now, v, i)
+		d.step = now.step
+		if err != nil {
 			adm.Release()
 			return nil, err
 		}
 	}
-	p.flush(d)
+	if waits {
+		adm.Entries = append(adm.Entries, waiting)
+	}
+	p.flush(now)
 	return adm, nil
 }
 
@@ -188,7 +204,7 @@ func (p *Protector) input(d *draft) policy.Input {
 		k := d.known[i]
 		to := policy.Recipient{
 			Address: r.Address, Local: p.o.Local.Match(r.Address),
-			CanEncrypt: k.cert != nil || k.away != nil || d.form.Encrypted, Why: k.why,
+			CanEncrypt: k.cert != nil || k.away != nil || d.form.Encrypted, Why: k.why, NoAsk: !p.mayAsk(d, r.Address),
 		}
 		if d.atLeast != nil {
 			to.AtLeast = d.atLeast[i]
@@ -234,10 +250,14 @@ func (p *Protector) bounded(d *draft, variants []variant) error {
 
 // recordDecision records what was decided for a recipient, refusals too, with all that it was decided by.
 func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
+	rule := fmt.Sprintf("sign=%t by %s, encrypt=%t by %s, profile=%s by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule, dec.Terms.Profile, dec.ProRule)
+	if dec.Ask {
+		rule += ", on_missing=ask by " + dec.AskRule
+	}
 	d.events = append(d.events, track.Event{
 		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: dec.Direction,
 		From: d.env.From.String(), To: []string{dec.Recipient.String()},
-		Rule:  fmt.Sprintf("sign=%t by %s, encrypt=%t by %s, profile=%s by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule, dec.Terms.Profile, dec.ProRule),
+		Rule:  rule,
 		Flags: d.asked(), Known: k.text(), Reply: dec.Refusal,
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/policy"
@@ -36,10 +37,12 @@ type Options struct {
 	Router     Router
 	SMIME      SMIME
 	Memory     Memory // nil: nothing is remembered
-	Marks      Marks
-	DKIM       mailauth.Signers // sign what leaves; nil: none
-	Privacy    privacy.Rules    // what is taken out of the header of what leaves
-	RoundTrip  map[string]bool  // listeners whose mail goes back to where it came from
+	// Harvest is offered the signatures of messages from outside, and returns at once; nil: nobody is.
+	Harvest   func(harvest.Signature)
+	Marks     Marks
+	DKIM      mailauth.Signers // sign what leaves; nil: none
+	Privacy   privacy.Rules    // what is taken out of the header of what leaves
+	RoundTrip map[string]bool  // listeners whose mail goes back to where it came from
 	// GoesBack reports which recipients of theirs do; what goes elsewhere leaves. nil: all.
 	GoesBack func(to mail.Address) bool
 	Expire   time.Duration // how long a message may stay in the queue
@@ -47,7 +50,8 @@ type Options struct {
 	Lifetime func(to mail.Address) time.Duration
 	Patience time.Duration // how long protection may keep a sender waiting before the message is held; 0: 30 seconds
 	Within   time.Duration // how long a message waits for what is away; 0: 4 hours
-	MaxTotal int64         // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
+	Ask      Ask
+	MaxTotal int64 // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
 	Spool    *atrest.Spool
 	Recorder track.Recorder
 	Now      func() time.Time
@@ -82,6 +86,9 @@ func New(o Options) (*Protector, error) {
 	}
 	if o.Patience <= 0 {
 		o.Patience = 30 * time.Second
+	}
+	if o.Ask.Within <= 0 {
+		o.Ask.Within = 5 * 24 * time.Hour
 	}
 	if o.Within <= 0 {
 		o.Within = 4 * time.Hour

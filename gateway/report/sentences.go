@@ -69,6 +69,12 @@ var unprotected = sentence{
 	"Die Nachricht darf nicht ohne Signatur oder Verschlüsselung hinaus, und ein Schlüssel oder Zertifikat dafür war nicht rechtzeitig verfügbar. Sie wurde nicht gesendet.",
 }
 
+// awaiting explains status x.7.5 of what is delayed, where it is our own: it waits for a certificate.
+var awaiting = sentence{
+	"The message must be encrypted, and no certificate of this recipient is known. The recipient was asked to send a signed message, which has it; as soon as it is here, yours is sent.",
+	"Die Nachricht muss verschlüsselt werden, und es ist kein Zertifikat dieses Empfängers bekannt. Der Empfänger wurde gebeten, eine signierte Nachricht zu schicken, in der es steht; sobald es da ist, wird Ihre gesendet.",
+}
+
 var noReason = sentence{"The recipient's mail server did not accept the message.", "Der Mailserver des Empfängers hat die Nachricht nicht angenommen."}
 
 // reason explains a failed or delayed recipient; empty for the others.
@@ -77,6 +83,9 @@ func (r Recipient) reason() sentence {
 		return sentence{}
 	}
 	_, code, _ := strings.Cut(r.status(), ".")
+	if code == "7.5" && !r.Remote && r.Action == Delayed {
+		return awaiting
+	}
 	if code == "7.5" && !r.Remote {
 		return unprotected
 	}

@@ -150,14 +150,14 @@ func Summary(id mail.ID, steps []Step) Message {
 type summary struct {
 	Message
 	at      map[string]int   // of a recipient in Recipients, by its address in lower case
-	reports map[mail.ID]bool // ids of notifications about the message
+	reports map[mail.ID]bool // ids of notifications and requests about the message
 }
 
 func (s *summary) add(step Step) {
 	if s.Time.IsZero() {
 		s.Time = step.Time
 	}
-	if step.Kind == Reported {
+	if step.Kind == Reported || step.Kind == Asked {
 		s.reports[step.ID] = true
 	}
 	if s.reports[step.ID] {

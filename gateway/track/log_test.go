@@ -70,7 +70,7 @@ func TestLogFields(t *testing.T) {
 func TestLogLevels(t *testing.T) {
 	for kind, level := range map[track.Kind]string{
 		track.Accepted: "info", track.Judged: "info", track.Decided: "info", track.Protected: "info", track.Opened: "info", track.Queued: "info",
-		track.Delivered: "info", track.Reported: "info", track.Dropped: "info", track.Released: "info", track.Rerouted: "info", track.Returned: "info",
+		track.Delivered: "info", track.Reported: "info", track.Asked: "info", track.Dropped: "info", track.Released: "info", track.Rerouted: "info", track.Returned: "info",
 		track.Refused: "warning", track.Deferred: "warning", track.Failed: "warning", track.Held: "warning",
 	} {
 		l, out := logger(&logrus.JSONFormatter{})

@@ -23,6 +23,7 @@ const (
 	Deferred  Kind = "deferred"  // an attempt failed for now
 	Failed    Kind = "failed"    // an attempt failed for good
 	Reported  Kind = "reported"  // a delivery status notification was queued
+	Asked     Kind = "asked"     // a recipient was asked for a certificate; ID is that of the request
 	Held      Kind = "held"      // it was set aside, at once or after an attempt; Reply says why
 	Released  Kind = "released"  // what was held is to be delivered
 	Rerouted  Kind = "rerouted"  // an operator gave it another destination
@@ -67,7 +68,7 @@ type Event struct {
 
 // Kinds lists every kind there is, in the order of the constants.
 func Kinds() []Kind {
-	return []Kind{Judged, Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Held, Released, Rerouted, Returned, Dropped}
+	return []Kind{Judged, Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Asked, Held, Released, Rerouted, Returned, Dropped}
 }
 
 // Recorder takes events. Record returns at once, may be called at once from many goroutines, and must

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"crypto/x509"
+	"strings"
+
+	"github.com/siegel-mail/siegel/certs"
+)
+
+// The words of Record.Source of what the gateway found by itself.
+const (
+	FromSignature = "signature"
+	FromDirectory = "directory" // and the name of the directory
+)
+
+// WasFound reports whether the gateway found a certificate by itself, and no administrator has said that it is trusted. To encrypt,
+// what an administrator brought in is taken before all that was found, however new that is, for as long as it is valid:
+// whoever can have a certificate issued for an address must not turn its mail aside.
+func (r Record) WasFound() bool {
+	word, _, _ := strings.Cut(r.Source, " ")
+	return (word == FromSignature || word == FromDirectory) && r.Trust != Trusted
+}
+
+// firstFor orders certificates of an address for a purpose: newest first; to encrypt, what was found by the gateway itself comes last.
+func firstFor(p certs.Purpose, found map[*certs.Candidate]bool) func(a, b certs.Held) int {
+	return func(a, b certs.Held) int {
+		if p == certs.Encrypt && found[a.Candidate] != found[b.Candidate] {
+			if found[a.Candidate] {
+				return 1
+			}
+			return -1
+		}
+		return certs.NewestFirst(a.Certificate, b.Certificate)
+	}
+}
+
+// tell tells Options.Changed of what may be found or believed now and was not before.
+func (s *Store) tell(a Addition, isNew map[Fingerprint]bool, wide bool) {
+	if s.o.Changed == nil || a.Trust == Asked || a.Trust == Distrusted {
+		return
+	}
+	if wide {
+		s.o.Changed(nil)
+		return
+	}
+	s.o.Changed(addressesOf(a.Certificates, isNew))
+}
+
+// addressesOf are the addresses of the new ones among certificates; not nil.
+func addressesOf(all []*x509.Certificate, isNew map[Fingerprint]bool) []string {
+	addresses := []string{}
+	for _, c := range all {
+		if isNew[FingerprintOf(c)] {
+			addresses = append(addresses, certs.Addresses(c)...)
+		}
+	}
+	return addresses
+}
