@@ -160,6 +160,7 @@ func (k *checker) certificates() {
 	k.folder("certificates.folder", c.Folder, true)
 	k.folder("certificates.trust", c.Trust, true)
 	switch {
+	case c.Issue.CA != IssueNone:
 	case c.Folder == "":
 		k.warn("certificates.folder", "without a folder of certificates nothing can be signed, encrypted or decrypted")
 	case c.Trust == "":

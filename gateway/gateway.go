@@ -88,6 +88,9 @@ type Settings struct {
 	SMIME      protect.SMIME
 	Certs      certs.Finder
 	Validator  certs.Judge
+	// Within makes, of the certificates that the gateway keeps and of whatever else the settings have, a finder and a judge, which
+	// then stand in place of Certs and Validator; nil: nothing that is kept is used.
+	Within     func(kept *store.Store) (certs.Finder, certs.Judge)
 	Issue      *Issue         // certificates of the company's own addresses; nil: nobody issues them
 	WarnBefore time.Duration  // how long before the end of a certificate it is told; 0: never
 	Retry      delivery.Retry // of routes without their own
@@ -169,6 +172,7 @@ func New(o Options) (_ *Gateway, err error) {
 			g.known.Close()
 		}
 	}()
+	g.o.Settings = g.within(o.Settings)
 	if err := g.prepareParts(); err != nil {
 		return nil, err
 	}
@@ -203,6 +207,14 @@ func New(o Options) (_ *Gateway, err error) {
 		return nil, err
 	}
 	return g, nil
+}
+
+// within are settings with the finder and the judge that they make of what the gateway keeps.
+func (g *Gateway) within(s Settings) Settings {
+	if s.Within != nil {
+		s.Certs, s.Validator = s.Within(g.known)
+	}
+	return s
 }
 
 func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
@@ -367,6 +379,7 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, fun
 // Reload puts new settings into force. Connections that are open keep going, under the old limits of their
 // listener; a listener that is not in the settings any more stops accepting. On an error nothing changes.
 func (g *Gateway) Reload(s Settings) error {
+	s = g.within(s)
 	table, err := newRoutes(g.o.Hostname, s)
 	if err != nil {
 		return err

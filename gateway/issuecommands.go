@@ -92,9 +92,10 @@ type AuthorityInfo struct {
 // issueCommands are the commands on what is issued.
 func (g *Gateway) issueCommands() map[string]admin.CertsCommand {
 	return map[string]admin.CertsCommand{
-		"issue":   admin.Handle(g.orderIssue),
-		"revoke":  admin.Handle(g.orderRevoke),
-		"ca-init": admin.Handle(g.initCA),
+		"issue":           admin.Handle(g.orderIssue),
+		"issue-directory": admin.Handle(g.listDirectory),
+		"revoke":          admin.Handle(g.orderRevoke),
+		"ca-init":         admin.Handle(g.initCA),
 		"ca-show": admin.Handle(func(ctx context.Context, _ AuthorityOrder, _ admin.Record) (AuthorityAnswer, error) {
 			return g.showCA(ctx)
 		}),

@@ -214,6 +214,9 @@ func (e *Enroller) firstUse(ctx context.Context, address string) error {
 	if err := e.exists(ctx, address); err != nil {
 		return err
 	}
+	if err := e.able(ctx, address); err != nil {
+		return err
+	}
 	if !e.admit(now) {
 		return &certs.UnavailableError{Source: Source, Err: errors.New("more addresses ask for their first certificate than certificates.issue.per_hour allows")}
 	}
@@ -252,6 +255,16 @@ func (e *Enroller) exists(ctx context.Context, address string) error {
 	}
 	if !known {
 		return &RefusedError{address, "it is not an address of the company that exists; add it to the list of recipients, or issue it a certificate by order"}
+	}
+	return nil
+}
+
+// able asks an issuer that can tell whether it will issue for an address, before anything is written down and a key is made.
+func (e *Enroller) able(ctx context.Context, address string) error {
+	if i, ok := e.o().Issuer.(interface {
+		Able(ctx context.Context, address string) error
+	}); ok {
+		return i.Able(ctx, address)
 	}
 	return nil
 }
@@ -331,6 +344,9 @@ func (e *Enroller) Order(ctx context.Context, address string, again bool) (done 
 		occasion := Ordered
 		if err == nil {
 			occasion = Renewal
+		}
+		if err := e.able(ctx, key); err != nil {
+			return err
 		}
 		if err := e.make(ctx, key, occasion); err != nil {
 			return err

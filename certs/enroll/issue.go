@@ -46,6 +46,16 @@ func (ca *CA) Issue(ctx context.Context, r Request) (Issued, error) {
 	return Issued{}, err
 }
 
+// Able returns nil where the CA can issue for an address at present, and else the error of Issue.
+func (ca *CA) Able(ctx context.Context, address string) error {
+	key := certs.AddressKey(address)
+	if key == "" {
+		return &RefusedError{address, "this is no mail address"}
+	}
+	_, err := ca.issuing(ctx, key)
+	return err
+}
+
 // certify signs a certificate, which nobody may see before it is recorded.
 func (ca *CA) certify(a Authority, address string, r Request) (*x509.Certificate, error) {
 	t, err := userTemplate(address, r.Purpose, ca.o.Profile, r.Key.Public())

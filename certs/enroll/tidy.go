@@ -89,6 +89,9 @@ func (e *Enroller) renewOne(ctx context.Context, address string) error {
 	if err := e.exists(ctx, address); err != nil {
 		return err
 	}
+	if err := e.able(ctx, address); err != nil {
+		return err
+	}
 	if err := e.note(ctx, address, Renewal); err != nil {
 		return err
 	}
