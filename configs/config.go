@@ -43,6 +43,8 @@ type Config struct {
 	Recipients Recipients `yaml:"recipients" short:"file"`
 	// How mail is encrypted on the disk of the gateway.
 	AtRest AtRest `yaml:"at_rest"`
+	// Vaults whose keys sign and decrypt, and which keep secrets of this file.
+	Vault []Vault `yaml:"vault"`
 	// Where mail comes in. Each listener has one address and one role.
 	Listeners []Listener `yaml:"listeners"`
 	// Where the S/MIME certificates and keys are.
@@ -78,6 +80,8 @@ type Config struct {
 
 	file    string
 	origins map[string]Origin
+	vaulted []VaultSecret // that are still to be read
+	options Options
 }
 
 // AtRest is the protection of what rests on disk.

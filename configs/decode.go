@@ -17,6 +17,7 @@ type decoder struct {
 	report  *report
 	origins map[string]Origin // by dotted key
 	shapes  shapes
+	vaulted *[]VaultSecret // takes the secrets that lie in vaults; nil: none may
 }
 
 // newDecoder returns a decoder for the nodes of one file.

@@ -44,6 +44,11 @@ func finish(c *Config, d *decoder) {
 			t.ClientKey = t.ClientCertificate
 		}
 	}
+	for i := range c.Vault {
+		if v := &c.Vault[i]; v.ClientKey == "" {
+			v.ClientKey = v.ClientCertificate
+		}
+	}
 	for i := range c.Policy.Rules {
 		if c.Policy.Rules[i].Name == "" {
 			c.Policy.Rules[i].Name = "rule " + strconv.Itoa(i+1)

@@ -59,9 +59,10 @@ func Load(file string, o Options) (*Config, Problems) {
 func Parse(file string, text []byte, o Options) (*Config, Problems) {
 	o = o.withDefaults()
 	r := newReport()
-	c := &Config{file: file, origins: map[string]Origin{}}
+	c := &Config{file: file, origins: map[string]Origin{}, options: Options{Now: o.Now, CanBind: o.CanBind, ResolvConf: o.ResolvConf}}
 	if root := parseYAML(file, text, r); root != nil && isMapping(file, root, r) {
 		d := newDecoder(file, newEnvironment(o.Environ), r, c.origins)
+		d.vaulted = &c.vaulted
 		d.config(c, root)
 		finish(c, d)
 		check(c, o, d)

@@ -16,6 +16,19 @@ type secretSource struct {
 	File Path `yaml:"file"`
 	// The environment variable that holds the secret.
 	Env string `yaml:"env"`
+	// The secret in a vault, as NAME:PATH#FIELD.
+	Vault string `yaml:"vault"`
+}
+
+// ways counts the sources that were given.
+func (s secretSource) ways() int {
+	n := 0
+	for _, given := range []bool{s.File != "", s.Env != "", s.Vault != ""} {
+		if given {
+			n++
+		}
+	}
+	return n
 }
 
 var secretSourceType = reflect.TypeFor[secretSource]()
@@ -23,7 +36,7 @@ var secretSourceType = reflect.TypeFor[secretSource]()
 // maxSecret bounds a secret.
 const maxSecret = 64 << 10
 
-// secret fills a secret: from the environment variable of its key, from the file or variable that the
+// secret fills a secret: from the environment variable of its key, from the file, variable or vault that the
 // configuration names, or from the configuration itself.
 func (d *decoder) secret(v reflect.Value, f *field, n *yaml.Node, k key) {
 	if text, ok := d.variable(k); ok {
@@ -40,12 +53,14 @@ func (d *decoder) secret(v reflect.Value, f *field, n *yaml.Node, k key) {
 	switch {
 	case d.report.count[Error] > errorsBefore:
 		d.report.failed[k.dotted] = true
-	case from.File != "" && from.Env != "":
-		d.failSecret(k, "give file or env, not both")
+	case from.ways() > 1:
+		d.failSecret(k, "give one of file, env and vault")
 	case from.File != "":
 		d.secretFile(v, from.File, k)
 	case from.Env != "":
 		d.secretVariable(v, from.Env, k)
+	case from.Vault != "":
+		d.secretInVault(v, from.Vault, k)
 	case f.required || !isNull(n):
 		d.missing(f, k)
 	}
@@ -62,7 +77,7 @@ func (d *decoder) inlineSecret(v reflect.Value, f *field, n *yaml.Node, k key) {
 		return
 	}
 	if !f.inline {
-		text := "a secret stands here for every reader of this file; put it into a file of its own and write {file: PATH}, or {env: NAME}"
+		text := "a secret stands here for every reader of this file; put it into a file of its own and write {file: PATH}, {env: NAME} or {vault: \"NAME:PATH#FIELD\"}"
 		d.report.add(Problem{Warning, w.at, k.dotted, text})
 	}
 	d.setSecret(v, w.text, w.at, k)

@@ -60,7 +60,9 @@ type Options struct {
 	Load func() (Settings, error)
 	// Certs are further commands on certificates for the control socket, by name.
 	Certs map[string]admin.CertsCommand
-	Now   func() time.Time // nil: time.Now
+	// Collectors are metrics of what works beside the gateway.
+	Collectors []prometheus.Collector
+	Now        func() time.Time // nil: time.Now
 
 	Settings Settings
 }
@@ -96,6 +98,8 @@ type Settings struct {
 	Retry      delivery.Retry // of routes without their own
 	Expire     time.Duration  // how long delivery is tried, on routes without their own
 	DelayAfter time.Duration  // when senders are told that a message is delayed; 0: never
+	// Companions work beside the gateway while the settings are in force.
+	Companions []Companion
 	// ProtectWithin is how long a message waits for a key or certificate that is away; 0: 4 hours.
 	ProtectWithin time.Duration
 	// ProtectRetry is when protection is tried again; of the start, as Retry is. No steps: 5 seconds first.
@@ -150,6 +154,7 @@ type Gateway struct {
 	publish   *publish.Server  // nil: none
 	endings   *endings
 	watched   atomic.Pointer[watched]
+	beside    beside
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -299,6 +304,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer g.closeDNS()
 	defer g.routes.close()
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.beside.run(ctx, g.o.Settings.Companions) })
 	group.Go(func() error { return g.listeners.Serve(ctx) })
 	group.Go(func() error { return g.scheduler.Run(ctx) })
 	group.Go(func() error { return g.tellSetAside(ctx) })
@@ -408,6 +414,7 @@ func (g *Gateway) Reload(s Settings) error {
 	}
 	g.watched.Store(newWatched(s))
 	g.judge.Store(judge)
+	g.beside.replace(s.Companions)
 	g.setThrottle(s)
 	g.setAsk(s)
 	g.setHarvest(s, s.Validator)
@@ -436,6 +443,9 @@ func (g *Gateway) ReloadFromSource(context.Context) error {
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
 	err = errors.Join(g.metrics.Registry().Register(admin.NewQueueCollector(g.store)), g.metrics.Registry().Register(g.throttled), g.metrics.Registry().Register(g.endings))
+	for _, c := range g.o.Collectors {
+		err = errors.Join(err, g.metrics.Registry().Register(c))
+	}
 	if err != nil {
 		return err
 	}
@@ -446,7 +456,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{
-			Address: g.o.HTTP, Gatherer: g.metrics.Registry(), Checks: checks, Log: g.o.Log,
+			Address: g.o.HTTP, Gatherer: g.metrics.Registry(), Checks: checks, More: g.companionChecks, Log: g.o.Log,
 		})
 		if err != nil {
 			return err
@@ -456,7 +466,7 @@ func (g *Gateway) setAdmin() (err error) {
 		return nil
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
-		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.TryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks,
+		Path: g.o.Socket, Store: g.store, Wake: g.scheduler.TryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks, More: g.companionChecks,
 		Recorder: g.recorder, Audit: g.audit, Track: g.track(), Certs: g.certsCommands(), Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err

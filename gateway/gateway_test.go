@@ -41,6 +41,7 @@ type setting struct {
 	log      *bytes.Buffer
 	hop      *hop
 	identity map[string]certs.Identity
+	ca       *democa.CA
 }
 
 func newSetting(t *testing.T, rules ...policy.Rule) *setting {
@@ -81,6 +82,7 @@ func (s *setting) certificates(t *testing.T) *folder.Folder {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.ca = ca
 	dir := t.TempDir()
 	write := func(name string, content ...[]byte) {
 		path := filepath.Join(dir, name)

@@ -76,6 +76,8 @@ func isAway(err error) bool {
 	switch response.StatusCode {
 	case http.StatusTooManyRequests, http.StatusPreconditionFailed, 472, 473:
 		return true
+	case http.StatusBadRequest: // of an engine that is making itself one of version 2
+		return strings.Contains(strings.Join(response.Errors, " "), "unavailable for a brief period")
 	}
 	return response.StatusCode >= 500
 }

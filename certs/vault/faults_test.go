@@ -50,6 +50,7 @@ func TestAnswers(t *testing.T) {
 		"overloaded":         {429, `{"errors": ["request path quota exceeded"]}`, true, "quota"},
 		"standby":            {473, ``, true, "answers 473"},
 		"behind":             {412, `{"errors": ["required index state not present"]}`, true, "index state"},
+		"upgrading":          {400, `{"errors": ["Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly."]}`, true, "brief period"},
 		"bad gateway":        {502, `<html>planted-token</html>`, true, "answers 502"},
 		"sealed":             {503, `{"errors": ["Vault is sealed"]}`, true, "sealed"},
 		"repeats the token":  {400, `{"errors": ["bad header planted-token"]}`, false, "bad header <secret>"},

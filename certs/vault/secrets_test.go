@@ -1,10 +1,12 @@
 package vault_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/vault"
 	"github.com/siegel-mail/siegel/certs/vault/vaulttest"
 )
@@ -71,9 +73,11 @@ func TestSet(t *testing.T) {
 	if _, err := set.Key(t.Context(), "vault:main:alice", alice); err != nil {
 		t.Error(err)
 	}
-	for _, bad := range []string{"vault:third:alice", "alice", "", "vault:main:a/b"} {
+	for _, bad := range []string{"vault:third:alice", "alice", "", "vault:main:a/b", "vault:main:nobody", "vault:main:alice:2"} {
 		if _, err := set.Key(t.Context(), bad, alice); err == nil {
 			t.Errorf("%q gave a key", bad)
+		} else if !errors.Is(err, certs.ErrUnavailable) {
+			t.Errorf("%q: %v", bad, err)
 		}
 	}
 	if err := set.Check(); err != nil {

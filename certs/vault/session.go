@@ -56,6 +56,12 @@ func (c *Client) loggedIn(ctx context.Context) (*session, error) {
 	}
 }
 
+// Login logs in where that has not been done, as for a look whether the gateway can.
+func (c *Client) Login(ctx context.Context) error {
+	_, err := c.loggedIn(ctx)
+	return err
+}
+
 // login makes a new session.
 func (c *Client) login(ctx context.Context) error {
 	if !c.o.Login.Token.IsZero() {

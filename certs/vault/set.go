@@ -5,11 +5,11 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -55,17 +55,24 @@ func (s *Set) Client(name string) (*Client, error) {
 	return nil, &ConfigError{name, "the configuration has no vault of this name", known}
 }
 
-// Key returns the key that a reference vault:NAME:KEY names, for a certificate; see Client.Key.
+// Key returns the key that a reference vault:NAME:KEY names, for a certificate; see Client.Key. Every error is a
+// *certs.UnavailableError, also where its cause is a *ConfigError: a key that a certificate is bound to may be had again once somebody has put that
+// right, and other keys are used meanwhile.
 func (s *Set) Key(ctx context.Context, reference string, certificate *x509.Certificate) (crypto.PrivateKey, error) {
 	r, err := ParseKeyReference(reference)
 	if err != nil {
-		return nil, fmt.Errorf("vault: %w", err)
+		return nil, &certs.UnavailableError{Source: "vault", Err: err}
 	}
 	c, err := s.Client(r.Vault)
 	if err != nil {
-		return nil, err
+		return nil, &certs.UnavailableError{Source: Source(r.Vault), Err: err}
 	}
-	return c.Key(ctx, r, certificate)
+	key, err := c.Key(ctx, r, certificate)
+	var away *certs.UnavailableError
+	if err != nil && !errors.As(err, &away) {
+		err = c.away(err)
+	}
+	return key, err
 }
 
 // Secret reads what a reference names.

@@ -110,6 +110,13 @@ func (c *Client) Check() error {
 	return c.ending()
 }
 
+// Down reports whether the vault did not serve when it was last asked.
+func (c *Client) Down() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status.err != nil
+}
+
 // ending says that the login ends soon and nothing can be done about it here.
 func (c *Client) ending() error {
 	s, now := c.session.Load(), c.o.Now()
@@ -164,10 +171,7 @@ func (c *Client) look(ctx context.Context) {
 
 // pause is how long Run waits.
 func (c *Client) pause() time.Duration {
-	c.mu.Lock()
-	down := c.status.err != nil
-	c.mu.Unlock()
-	if down {
+	if c.Down() {
 		return lookAgain
 	}
 	wait := lookEvery

@@ -37,6 +37,9 @@ func (f stateFlags) open() (state string, key atrest.Key, err error) {
 	if err := problems.Err(); err != nil {
 		return "", atrest.Key{}, fmt.Errorf("the configuration cannot be used:\n%w", err)
 	}
+	if err := vaultSecrets(c, "at_rest.key"); err != nil {
+		return "", atrest.Key{}, err
+	}
 	if key, err = atrest.ParseKey(c.AtRest.Key.Reveal()); err != nil {
 		return "", atrest.Key{}, fmt.Errorf("at_rest.key: %w", err)
 	}

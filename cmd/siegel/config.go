@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
 
 	"github.com/alecthomas/kong"
+	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/configs"
 )
@@ -35,17 +37,48 @@ func (c configFile) load(k *kong.Kong) (*configs.Config, configs.Problems, error
 }
 
 // configCheckCmd is `siegel config check`.
-type configCheckCmd struct{ configFile }
+type configCheckCmd struct {
+	configFile
+	Vault bool `help:"Read the secrets that lie in vaults, too, and judge them."`
+}
 
 // Run succeeds where the gateway can start, with or without warnings.
 func (c *configCheckCmd) Run(k *kong.Kong) error {
-	_, problems, err := c.load(k)
+	config, problems, err := c.load(k)
+	if err == nil && c.Vault {
+		err = c.readVaults(k, config)
+	}
 	warnings := count(len(problems.Warnings()), "warning")
 	if err != nil {
 		fmt.Fprintf(k.Stderr, "%s cannot be used: %s, %s.\n", c.File, count(len(problems.Errors()), "error"), warnings)
 		return err
 	}
 	fmt.Fprintf(k.Stdout, "%s can be used: %s.\n", c.File, warnings)
+	return nil
+}
+
+// readVaults logs in at each vault, and reads each secret that lies in one.
+func (c *configCheckCmd) readVaults(k *kong.Kong, config *configs.Config) error {
+	log := logrus.New()
+	log.SetOutput(io.Discard) // what goes wrong is in the errors
+	set, err := newVaults(config, log, newVaultMetrics())
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
+	defer cancel()
+	for _, v := range set.Clients() {
+		if err := v.Login(ctx); err != nil {
+			return err
+		}
+		fmt.Fprintf(k.Stdout, "vault %s: the gateway can log in.\n", v.Name())
+	}
+	read := len(config.VaultSecrets())
+	if err := fillSecrets(ctx, config, set, func(text string) { fmt.Fprintln(k.Stderr, text) }); err != nil {
+		return err
+	}
+	fmt.Fprintf(k.Stdout, "%s can be read from vaults.\n", count(read, "secret"))
 	return nil
 }
 

@@ -33,17 +33,25 @@ func (s *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	m := newVaultMetrics()
+	vaults, err := newVaults(c, log, m)
+	if err != nil {
+		return err
+	}
+	if err := awaitSecrets(ctx, c, vaults, log, m); err != nil {
+		if ctx.Err() != nil {
+			log.Info("stopped")
+			return nil
+		}
+		return err
+	}
 	o, err := options(c, log)
 	if err != nil {
 		return err
 	}
-	o.Load = func() (gateway.Settings, error) {
-		c, err := loadConfig(s.Config, func(text string) { log.Warn(text) })
-		if err != nil {
-			return gateway.Settings{}, err
-		}
-		return settings(c, log)
-	}
+	withVaults(&o.Settings, vaults, m)
+	o.Collectors = append(o.Collectors, m)
+	o.Load = func() (gateway.Settings, error) { return s.load(ctx, log, m) }
 	g, err := gateway.New(o)
 	if err != nil {
 		return err
@@ -59,6 +67,25 @@ func (s *serveCmd) Run() error {
 	err = g.Run(ctx)
 	log.Info("stopped")
 	return err
+}
+
+// load reads the configuration anew. A secret in a vault that is away keeps it from being used.
+func (s *serveCmd) load(ctx context.Context, log logrus.FieldLogger, m *vaultMetrics) (gateway.Settings, error) {
+	warn := func(text string) { log.Warn(text) }
+	c, err := loadConfig(s.Config, warn)
+	if err != nil {
+		return gateway.Settings{}, err
+	}
+	vaults, err := newVaults(c, log, m)
+	if err != nil {
+		return gateway.Settings{}, err
+	}
+	if err := fillSecrets(ctx, c, vaults, warn); err != nil {
+		return gateway.Settings{}, err
+	}
+	out, err := settings(c, log)
+	withVaults(&out, vaults, m)
+	return out, err
 }
 
 // reloadOnHangup reloads at each SIGHUP; a configuration that cannot be used leaves the old one in force.

@@ -31,8 +31,10 @@ type ControlOptions struct {
 	Ways Ways
 	// Reload reads the configuration again. It returns nil where the new one is in force; otherwise the
 	// old one is, and each line of the error's text is one thing to mend. It is never called twice at once.
-	Reload   func(ctx context.Context) error
-	Checks   []Check
+	Reload func(ctx context.Context) error
+	Checks []Check
+	// More are checks that come and go with the settings; nil: none.
+	More     func() []Check
 	Recorder track.Recorder // takes the events of orders; nil: nobody
 	Audit    Audit          // nil: acts stand in the log only
 	Track    Track          // nil: no record is kept
@@ -138,7 +140,7 @@ func (c *Control) status(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), storeTime)
 	defer cancel()
 	out := Status{Version: c.o.Version, PID: os.Getpid(), Started: c.started, Failing: []Failing{}}
-	for _, f := range runChecks(ctx, c.o.Checks) {
+	for _, f := range runChecks(ctx, c.o.Checks, c.o.More) {
 		out.Failing = append(out.Failing, Failing{Name: f.check.Name, Error: f.err.Error(), Advice: f.check.Advice, Warning: f.check.Warning})
 	}
 	stats, err := c.o.Store.Stats(ctx)

@@ -23,7 +23,9 @@ type HTTPOptions struct {
 	Address  string // host and port; the host is "localhost" or a loopback address
 	Gatherer prometheus.Gatherer
 	Checks   []Check // of readiness, all of which must pass
-	Log      logrus.FieldLogger
+	// More are checks that come and go with the settings; nil: none.
+	More func() []Check
+	Log  logrus.FieldLogger
 }
 
 // HTTP serves, to this machine only,
@@ -50,7 +52,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
 		ErrorLog: log, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4, Timeout: 30 * time.Second}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive\n") })
-	mux.Handle("GET /readyz", newReadiness(o.Checks, log))
+	mux.Handle("GET /readyz", newReadiness(o.Checks, o.More, log))
 	quit := &drain{handler: http.MaxBytesHandler(mux, maxQuestion)}
 	return &HTTP{address: o.Address, server: newServer(quit, time.Minute, log), quit: quit}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,8 +33,11 @@ type failure struct {
 	err   error
 }
 
-// runChecks runs all checks at once and returns those that failed, in order.
-func runChecks(ctx context.Context, checks []Check) []failure {
+// runChecks runs all checks at once, those of more behind the others, and returns those that failed, in order.
+func runChecks(ctx context.Context, checks []Check, more func() []Check) []failure {
+	if more != nil {
+		checks = slices.Concat(checks, more())
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	errs := make([]error, len(checks))
@@ -54,18 +58,19 @@ func runChecks(ctx context.Context, checks []Check) []failure {
 // readiness answers /readyz, and logs when its answer changes: the error texts are for the log only.
 type readiness struct {
 	checks []Check
+	more   func() []Check
 	log    logrus.FieldLogger
 	mu     sync.Mutex
 	last   string // names that failed at the last request
 }
 
-func newReadiness(checks []Check, log logrus.FieldLogger) *readiness {
-	return &readiness{checks: checks, log: log}
+func newReadiness(checks []Check, more func() []Check, log logrus.FieldLogger) *readiness {
+	return &readiness{checks: checks, more: more, log: log}
 }
 
 // ServeHTTP implements http.Handler.
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	failed := runChecks(req.Context(), r.checks)
+	failed := runChecks(req.Context(), r.checks, r.more)
 	r.note(failed)
 	code, text := http.StatusOK, "ready\n"
 	var b strings.Builder

@@ -41,7 +41,7 @@ func (d *draft) manner(t policy.Terms, k known, sign, encrypt bool) (manner, err
 	if encrypt {
 		peer.Certificate = k.cert
 	}
-	if d.signer != nil && !inMemory(d.signer.Key) { // not every card or vault has PSS, and no rule says this one does
+	if d.signer != nil && !signsPSS(d.signer.Key) {
 		peer.Capabilities.PSS = false
 	}
 	choice, err := t.Profile.Choose(peer)
@@ -56,8 +56,13 @@ func (d *draft) manner(t policy.Terms, k known, sign, encrypt bool) (manner, err
 	return m, err
 }
 
-// inMemory reports whether a key is one of the standard library, which knows every way to sign.
-func inMemory(key crypto.Signer) bool {
+// signsPSS reports whether an RSA key surely signs by RSASSA-PSS: one in memory does, and one that says so of itself. Not every card
+// does.
+func signsPSS(key crypto.Signer) bool {
+	if k, ok := key.(patientKey); ok {
+		says, ok := k.key.(interface{ SignsPSS() bool })
+		return ok && says.SignsPSS()
+	}
 	_, ok := key.(*rsa.PrivateKey)
 	return ok
 }
