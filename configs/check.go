@@ -33,6 +33,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.certificates()
 	k.find()
 	k.issue()
+	k.validation()
 	k.policy()
 	k.smime()
 	k.authentication()

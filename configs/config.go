@@ -217,6 +217,8 @@ type Certificates struct {
 	WarnBefore time.Duration `yaml:"warn_before" default:"30d" min:"0s" max:"365d"`
 	// How the company's own addresses get certificates.
 	Issue Issue `yaml:"issue" short:"ca"`
+	// What is asked of certificates beyond a path to an authority that is believed.
+	Validation Validation `yaml:"validation"`
 }
 
 // Queue is how long and how often delivery is tried.

@@ -18,6 +18,8 @@ type Options struct {
 	Now       time.Time       // the time the report speaks of; zero: the present
 	// Revocation is asked about each path by which a certificate is used; nil: nobody is. It is not asked for the report.
 	Revocation certs.Revocation
+	// Policies are asked of each path.
+	Policies certs.Policies
 	// Supports says whether a certificate's key can serve the purpose in this program. Nil: RSA of up to
 	// 8192 bits and keys on the curves P-256, P-384 and P-521 sign and are encrypted to, Ed25519 signs, X25519
 	// is encrypted to, and Brainpool keys do both where SoftwareBrainpool is set.

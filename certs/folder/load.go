@@ -146,7 +146,7 @@ func (l *loader) folder() *Folder {
 		}
 	}
 	f := &Folder{
-		validator: certs.NewValidator(l.anchors, cas),
+		validator: certs.NewValidator(l.anchors, cas).WithPolicies(l.options.Policies),
 		anchors:   l.anchors, intermediates: cas, byAddress: map[string][]*entry{},
 	}
 	f.picker = certs.Picker{Judge: f.validator, Supports: l.options.Supports}

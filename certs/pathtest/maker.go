@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the standard library offers nothing else for curves that are not of NIST
+
 package pathtest
 
 import (

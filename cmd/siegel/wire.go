@@ -153,7 +153,7 @@ func loadCertificates(c configs.Certificates, brainpool bool, log logrus.FieldLo
 	if err != nil {
 		return nil, err
 	}
-	f, report, err := folder.Load(string(c.Folder), folder.Options{Passwords: passwords, TrustDir: string(c.Trust), SoftwareBrainpool: brainpool})
+	f, report, err := folder.Load(string(c.Folder), folder.Options{Passwords: passwords, TrustDir: string(c.Trust), SoftwareBrainpool: brainpool, Policies: c.Validation.Inputs()})
 	if err != nil {
 		return nil, fmt.Errorf("certificates.folder: %w", err)
 	}
