@@ -36,7 +36,7 @@ func passwordFrom(file, question string) (secret.String, error) {
 	switch {
 	case file != "-":
 		text, err = firstLine(file)
-	case term.IsTerminal(int(os.Stdin.Fd())):
+	case terminal():
 		text, err = ask(question)
 	default:
 		text, err = lineOf(os.Stdin)
@@ -46,6 +46,9 @@ func passwordFrom(file, question string) (secret.String, error) {
 	}
 	return secret.New(text), nil
 }
+
+// terminal reports whether standard input is one.
+func terminal() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
 
 // ask asks at the terminal.
 func ask(question string) (string, error) {

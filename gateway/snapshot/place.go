@@ -1,0 +1,175 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
+)
+
+// Places say where an archive is put.
+type Places struct {
+	Config string // folder of the configuration file; empty: where it was
+	State  string // empty: where it was
+	// Replace moves what is there aside, under a name with "before-restore" and the time; else it is ErrExists.
+	Replace bool
+	Now     time.Time
+}
+
+// elsewhere is the folder, within that of a configuration that is put elsewhere, of the files that lay outside of it.
+const elsewhere = "elsewhere"
+
+// Place puts everything into its place: nothing before it is known that all can be. It returns where the configuration file is
+// now, and what was moved aside.
+func (o *Opened) Place(p Places) (config string, aside []string, err error) {
+	if p.State == "" {
+		p.State = o.State
+	}
+	moves, config := o.moves(p)
+	if running, err := sqlqueue.InUse(filepath.Join(p.State, queueName)); err != nil || running {
+		return "", nil, errors.Join(err, fmt.Errorf("a gateway runs on %s; stop it first", p.State))
+	}
+	if aside, err = o.standing(p, moves); err != nil {
+		return "", nil, err
+	}
+	for _, path := range aside {
+		if err := os.Rename(path, asideName(path, p.Now)); err != nil {
+			return "", nil, fmt.Errorf("snapshot: %w", err)
+		}
+	}
+	for _, m := range moves {
+		if err := m.do(); err != nil {
+			return "", nil, fmt.Errorf("snapshot: %w", err)
+		}
+	}
+	return config, aside, nil
+}
+
+// move is one file, or folder, on its way.
+type move struct {
+	member
+	from, to string
+	state    bool
+}
+
+// moves says where each member goes.
+func (o *Opened) moves(p Places) (all []move, config string) {
+	home := filepath.Dir(o.Config)
+	for _, m := range o.members {
+		from := filepath.Join(o.dir, filepath.FromSlash(m.Name))
+		if rel, ok := strings.CutPrefix(m.Name, statePrefix); ok {
+			all = append(all, move{m, from, filepath.Join(p.State, filepath.FromSlash(rel)), true})
+			continue
+		}
+		to := string(filepath.Separator) + filepath.FromSlash(strings.TrimPrefix(m.Name, filesPrefix))
+		if p.Config != "" {
+			rel, err := filepath.Rel(home, to)
+			if err != nil || !filepath.IsLocal(rel) {
+				rel = filepath.Join(elsewhere, to)
+			}
+			if to == o.Config {
+				config = filepath.Join(p.Config, rel)
+			}
+			to = filepath.Join(p.Config, rel)
+		}
+		all = append(all, move{m, from, to, false})
+	}
+	if config == "" {
+		config = o.Config
+	}
+	return all, config
+}
+
+// standing lists what is in the way: the members of a state folder that is not empty, and files that are not the same.
+func (o *Opened) standing(p Places, moves []move) (all []string, err error) {
+	list, err := os.ReadDir(p.State)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	for _, e := range list {
+		if !strings.Contains(e.Name(), beforeRestore) && !strings.HasPrefix(e.Name(), ".") {
+			all = append(all, filepath.Join(p.State, e.Name()))
+		}
+	}
+	for _, m := range moves {
+		if m.state || m.Mode.IsDir() {
+			continue
+		}
+		if info, err := os.Lstat(m.to); err == nil && !(info.Mode().IsRegular() && sameFile(m.from, m.to)) {
+			all = append(all, m.to)
+		}
+	}
+	if len(all) > 0 && !p.Replace {
+		return nil, fmt.Errorf("%w: %s; nothing was changed. Restore to another place, or let --replace move it aside", ErrExists, strings.Join(all[:min(len(all), 5)], ", "))
+	}
+	return all, nil
+}
+
+// sameFile reports whether two files hold the same.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	if errA != nil || errB != nil || infoA.Size() != infoB.Size() || infoA.Size() > maxManifest {
+		return false
+	}
+	dataA, errA := os.ReadFile(a)
+	dataB, errB := os.ReadFile(b)
+	return errA == nil && errB == nil && string(dataA) == string(dataB)
+}
+
+const beforeRestore = ".before-restore-"
+
+func asideName(path string, now time.Time) string {
+	return path + beforeRestore + now.UTC().Format("20060102T150405Z")
+}
+
+// do puts a file, or folder, into its place, with mode and owner. A rename is not enough: the place may lie on another
+// file system, and a file that is the same stays.
+func (m move) do() error {
+	if m.Mode.IsDir() {
+		return makeFolder(m.to, m.Mode.Perm(), m.User, m.Group)
+	}
+	if err := makeFolder(filepath.Dir(m.to), 0o700, m.User, m.Group); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(m.to); err == nil {
+		return nil // standing saw that it is the same
+	}
+	if err := os.Rename(m.from, m.to); err != nil {
+		if err := copyFile(m.from, m.to); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(m.to, m.Mode.Perm()); err != nil {
+		return err
+	}
+	return give(m.to, m.User, m.Group)
+}
+
+// makeFolder makes a folder, and those above it, that are missing.
+func makeFolder(dir string, mode fs.FileMode, user, group int) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	above := filepath.Dir(dir)
+	if err := makeFolder(above, 0o755, user, group); above != dir && err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return give(dir, user, group)
+}
+
+// give gives a file to the user it belonged to; only root can.
+func give(path string, user, group int) error {
+	if os.Geteuid() != 0 || user < 0 || group < 0 {
+		return nil
+	}
+	return os.Lchown(path, user, group)
+}
