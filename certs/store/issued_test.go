@@ -220,7 +220,7 @@ func TestTold(t *testing.T) {
 	if got := fmt.Sprint(told); got != "map[a:true b:true c:false]" {
 		t.Error(got)
 	}
-	b.now = b.now.AddDate(3, 0, 0)
+	b.now = b.now.AddDate(4, 0, 0)
 	if err := s.Tell(t.Context(), []string{"c"}); err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// toldFor is how long the store knows what was told.
-const toldFor = 2 * 365 * 24 * time.Hour
+// toldFor is how long the store knows what was told: longer than a certificate lives.
+const toldFor = 3 * 365 * 24 * time.Hour
 
 // Told reports which of some things administrators were told of before, by [Store.Tell].
 func (s *Store) Told(ctx context.Context, things []string) (told map[string]bool, err error) {
