@@ -11,7 +11,7 @@ import (
 	"github.com/siegel-mail/siegel/certs"
 )
 
-// Question is what somebody is asked, and is not asked again for a while, also after a restart.
+// Question is what somebody is asked, and is not asked again for a while, whatever is restarted meanwhile.
 type Question struct {
 	Subject string // who or what it is about: an address, a root
 	ID      string // of the message that asks

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,6 +115,19 @@ func TestAskedNotInClear(t *testing.T) {
 		}
 		if bytes.Contains(raw, []byte("planted")) || bytes.Contains(raw, []byte("partner.example")) {
 			t.Errorf("%s says it in clear", name)
+		}
+	}
+}
+
+// Every file of the schema has a number of its own, or no store could be opened.
+func TestSchemaNumbers(t *testing.T) {
+	names, err := filepath.Glob("schema/*.sql")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for i, name := range names {
+		if !strings.HasPrefix(filepath.Base(name), fmt.Sprintf("%04d_", i+1)) {
+			t.Errorf("%s is the file with number %d", name, i+1)
 		}
 	}
 }
