@@ -45,7 +45,7 @@ func (s *serveCmd) Run() error {
 		}
 		return err
 	}
-	o, err := options(c, log)
+	o, err := options(c, log, vaults)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (s *serveCmd) load(ctx context.Context, log logrus.FieldLogger, m *vaultMet
 	if err := fillSecrets(ctx, c, vaults, warn); err != nil {
 		return gateway.Settings{}, err
 	}
-	out, err := settings(c, log)
+	out, err := settings(c, log, vaults)
 	withVaults(&out, vaults, m)
 	return out, err
 }

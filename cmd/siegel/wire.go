@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/certs/folder"
+	"github.com/siegel-mail/siegel/certs/vault"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/gateway/delivery"
@@ -50,13 +51,13 @@ func newLog(c configs.Log, w io.Writer) (*logrus.Logger, error) {
 	return log, nil
 }
 
-// options turns a configuration into those of a gateway.
-func options(c *configs.Config, log logrus.FieldLogger) (gateway.Options, error) {
+// options turns a configuration into those of a gateway, with the keys that lie in vaults.
+func options(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gateway.Options, error) {
 	key, err := atrest.ParseKey(c.AtRest.Key.Reveal())
 	if err != nil {
 		return gateway.Options{}, fmt.Errorf("at_rest.key: %w", err)
 	}
-	s, err := settings(c, log)
+	s, err := settings(c, log, vaults)
 	if err != nil {
 		return gateway.Options{}, err
 	}
@@ -68,7 +69,7 @@ func options(c *configs.Config, log logrus.FieldLogger) (gateway.Options, error)
 }
 
 // settings turns a configuration into what a reload may change, and reads the certificates anew.
-func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, error) {
+func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gateway.Settings, error) {
 	certificates, err := loadCertificates(c.Certificates, c.SMIME.SoftwareBrainpool, log)
 	if err != nil {
 		return gateway.Settings{}, err
@@ -87,7 +88,7 @@ func settings(c *configs.Config, log logrus.FieldLogger) (gateway.Settings, erro
 		Privacy: privacyRules(c),
 		SMIME:   protect.SMIME{Legacy: c.SMIME.LegacyDecryption, SoftwareBrainpool: c.SMIME.SoftwareBrainpool},
 		Issue:   issue(c), WarnBefore: c.Certificates.WarnBefore,
-		Certs: certificates, Validator: certificates.Validator(), Within: within(certificates, c.SMIME.SoftwareBrainpool),
+		Certs: certificates, Validator: certificates.Validator(), Within: within(certificates, c.SMIME.SoftwareBrainpool, vaults),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire, ProtectWithin: c.Queue.ProtectWithin,
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
 	}

@@ -37,7 +37,7 @@ func TestServeWithoutCertificates(t *testing.T) {
 			}
 			log := logrus.New()
 			log.SetOutput(io.Discard)
-			o, err := options(c, log)
+			o, err := options(c, log, nil)
 			if err != nil {
 				t.Fatalf("check lets it pass, serve does not: %v", err)
 			}

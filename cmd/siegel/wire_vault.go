@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/certs/vault"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
@@ -34,6 +35,15 @@ func newVaults(c *configs.Config, log logrus.FieldLogger, m *vaultMetrics) (*vau
 		})
 	}
 	return vault.NewSet(all)
+}
+
+// keySources are the vaults as the store of certificates asks them for keys.
+func keySources(set *vault.Set) map[string]store.KeySource {
+	all := map[string]store.KeySource{}
+	for _, c := range set.Clients() {
+		all[vault.Source(c.Name())] = set
+	}
+	return all
 }
 
 // fillSecrets reads the secrets of a configuration that lie in vaults. Its error is temporary where a vault is away.

@@ -357,7 +357,7 @@ func TestVaultHealth(t *testing.T) {
 	if err := awaitSecrets(t.Context(), c, set, log, m); err != nil {
 		t.Fatal(err)
 	}
-	o, err := options(c, log)
+	o, err := options(c, log, set)
 	if err != nil {
 		t.Fatal(err)
 	}
