@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// toldFor is how long the store knows what was told, longer than a certificate lives.
+// toldFor is how long the store knows what was told: longer than a certificate lives.
 const toldFor = 3 * 365 * 24 * time.Hour
 
 // Told reports which of some things administrators were told of before, by [Store.Tell].
