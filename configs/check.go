@@ -34,6 +34,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.find()
 	k.issue()
 	k.validation()
+	k.directories()
 	k.policy()
 	k.smime()
 	k.authentication()

@@ -219,6 +219,8 @@ type Certificates struct {
 	Issue Issue `yaml:"issue" short:"ca"`
 	// What is asked of certificates beyond a path to an authority that is believed.
 	Validation Validation `yaml:"validation"`
+	// LDAP directories, in the order in which they are asked.
+	Directories []Directory `yaml:"directories"`
 }
 
 // Queue is how long and how often delivery is tried.

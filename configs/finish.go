@@ -49,6 +49,9 @@ func finish(c *Config, d *decoder) {
 			v.ClientKey = v.ClientCertificate
 		}
 	}
+	for i := range c.Certificates.Directories {
+		finishDirectory(&c.Certificates.Directories[i])
+	}
 	for i := range c.Policy.Rules {
 		if c.Policy.Rules[i].Name == "" {
 			c.Policy.Rules[i].Name = "rule " + strconv.Itoa(i+1)

@@ -104,8 +104,9 @@ type Settings struct {
 	ProtectWithin time.Duration
 	// ProtectRetry is when protection is tried again; of the start, as Retry is. No steps: 5 seconds first.
 	ProtectRetry delivery.Retry
-	Ask          Ask     // for the certificates of recipients
-	Harvest      Harvest // of certificates from signatures
+	Ask          Ask                // for the certificates of recipients
+	Harvest      Harvest            // of certificates from signatures
+	Directories  []WatchedDirectory // that metrics tell of
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }
@@ -155,6 +156,8 @@ type Gateway struct {
 	endings   *endings
 	watched   atomic.Pointer[watched]
 	beside    beside
+	// directories are those that metrics tell of.
+	directories atomic.Pointer[[]WatchedDirectory]
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -168,6 +171,7 @@ func New(o Options) (_ *Gateway, err error) {
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
 	g.setThrottle(o.Settings)
 	g.setAsk(o.Settings)
+	g.directories.Store(&o.Settings.Directories)
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics, &g.stored}, o.Recorders...)
 	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log, Changed: g.arrivals.add}); err != nil {
 		return nil, fmt.Errorf("opening what is known of certificates: %w", err)
@@ -418,6 +422,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.setThrottle(s)
 	g.setAsk(s)
 	g.setHarvest(s, s.Validator)
+	g.directories.Store(&s.Directories)
 	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)
@@ -442,8 +447,7 @@ func (g *Gateway) ReloadFromSource(context.Context) error {
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
-	err = errors.Join(g.metrics.Registry().Register(admin.NewQueueCollector(g.store)), g.metrics.Registry().Register(g.throttled), g.metrics.Registry().Register(g.endings))
-	for _, c := range g.o.Collectors {
+	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, newDirectoryCollector(g)}, g.o.Collectors...) {
 		err = errors.Join(err, g.metrics.Registry().Register(c))
 	}
 	if err != nil {

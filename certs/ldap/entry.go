@@ -17,6 +17,8 @@ type Entry struct {
 	DN string
 	// Addresses are the mail addresses of its attributes for addresses, in the form that certs.AddressKey gives, each once.
 	Addresses []string
+	// Partial says that it has more addresses than the directory gives at once, as Active Directory does beyond 1500 (MS-ADTS 3.1.1.3.1.3.3).
+	Partial bool
 	// Certificates are those of its attributes for certificates, each once. Nobody judged them.
 	Certificates []*x509.Certificate
 	// Values are those of Options.Show, as text for people.
@@ -28,8 +30,8 @@ type Entry struct {
 }
 
 const (
-	maxAddresses = 2000 // of one entry
-	maxShown     = 200  // letters of a value that is for people
+	maxAddresses = 10_000 // of one entry
+	maxShown     = 200    // letters of a value that is for people
 	maxFaults    = 10
 )
 
@@ -42,13 +44,14 @@ const (
 // entry reads what came.
 func (d *Directory) entry(from *goldap.Entry) Entry {
 	e := Entry{DN: from.DN}
-	seen := map[string]bool{}
+	addresses, seen := map[string]bool{}, map[string]bool{}
 	for _, a := range from.Attributes {
-		name, _, _ := strings.Cut(a.Name, ";") // options, as ;binary (RFC 4522)
+		name, option, _ := strings.Cut(a.Name, ";") // as ;binary (RFC 4522)
 		switch {
 		case has(d.o.Addresses, name):
+			e.Partial = e.Partial || strings.HasPrefix(strings.ToLower(option), "range=") || len(a.Values) > maxAddresses
 			for _, v := range a.Values {
-				e.address(v)
+				e.address(v, addresses)
 			}
 		case has(d.o.Certificates, name):
 			for _, v := range a.ByteValues {
@@ -73,7 +76,7 @@ func has(names []string, name string) bool {
 
 // address takes the value of an attribute: an address, or one with a kind before it as in proxyAddresses, where SMTP: marks the
 // first one and smtp: the others. Other kinds (X400:, SIP:) are no mail addresses.
-func (e *Entry) address(value string) {
+func (e *Entry) address(value string, seen map[string]bool) {
 	if kind, rest, ok := strings.Cut(value, ":"); ok && !strings.ContainsAny(kind, `@"`) {
 		if !strings.EqualFold(kind, "smtp") && !strings.EqualFold(kind, "mailto") {
 			return
@@ -81,7 +84,8 @@ func (e *Entry) address(value string) {
 		value = rest
 	}
 	k := key(strings.TrimSpace(value))
-	if k != "" && len(e.Addresses) < maxAddresses && !slices.Contains(e.Addresses, k) {
+	if k != "" && len(e.Addresses) < maxAddresses && !seen[k] {
+		seen[k] = true
 		e.Addresses = append(e.Addresses, k)
 	}
 }

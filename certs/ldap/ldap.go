@@ -63,7 +63,7 @@ type Options struct {
 	Addresses, Certificates, Show []string
 	// Accounts looks at whether accounts are disabled, as Active Directory writes it; those that are count as absent.
 	Accounts bool
-	// Serves says which addresses are asked about at all; nil: all.
+	// Serves says for which addresses Certificates asks; nil: all. Addresses that are asked about are in lower case, the domain in ASCII.
 	Serves func(address string) bool
 	// Referrals are URLs of servers, as in Servers, that the directory may send us on to, under the same name and password.
 	// Others are not followed.
@@ -207,6 +207,9 @@ func (d *Directory) Name() string { return d.o.Name }
 // Certificates returns the certificates of the entries of an address, whatever their quality. None is an empty slice; the
 // error is a *certs.UnavailableError.
 func (d *Directory) Certificates(ctx context.Context, address string) ([]*x509.Certificate, error) {
+	if d.o.Serves != nil && !d.o.Serves(key(address)) {
+		return nil, nil
+	}
 	entries, err := d.look(ctx, address)
 	var all []*x509.Certificate
 	seen := map[string]bool{}
@@ -229,7 +232,7 @@ func (d *Directory) Exists(ctx context.Context, address string) (bool, error) {
 	entries, err := d.look(ctx, address)
 	k := key(address)
 	for _, e := range entries {
-		if !e.Disabled && slices.Contains(e.Addresses, k) {
+		if !e.Disabled && (e.Partial || slices.Contains(e.Addresses, k)) {
 			return true, nil
 		}
 	}

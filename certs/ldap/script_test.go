@@ -433,6 +433,20 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// An entry of which a directory gives a part of the addresses has the one it was found by, also where that is not among them.
+func TestPartialEntry(t *testing.T) {
+	for name, want := range map[string]bool{"proxyAddresses": false, "proxyAddresses;range=0-1499": true, "ProxyAddresses;Range=0-0": true} {
+		synctest.Test(t, func(t *testing.T) {
+			d, _ := scripted(t, func(o *Options) { o.Addresses = []string{"mail", "proxyAddresses"} }, serve(func(p *peer, id []byte, _ int) bool {
+				return p.say(oneEntry(id, name, "smtp:other@firma.example"), result(id, searchDone, 0, "")) == nil
+			}))
+			if ok, err := known(t, d); ok != want || err != nil {
+				t.Errorf("%s: %v, %v", name, ok, err)
+			}
+		})
+	}
+}
+
 // startTLS reads the answer and no more: what stands behind it, said by somebody on the way, is not taken for the server's.
 func TestStartTLS(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -63,12 +63,18 @@ func (s *server) mayHear(o Options) error {
 	case s.network == "unix", s.tls, o.StartTLS:
 		return nil
 	case o.Method == Simple && !s.local():
-		return fmt.Errorf("%s: the password would cross the network in the clear (RFC 4513, 6.3.1); use ldaps, or StartTLS", s.url)
+		return &PlainError{s.url, "the password would cross the network in the clear (RFC 4513, 6.3.1); use ldaps, or starttls"}
 	case o.Method == External:
-		return fmt.Errorf("%s: without TLS no certificate is shown that says who the gateway is", s.url)
+		return &PlainError{s.url, "without TLS no certificate is shown that says who the gateway is; use ldaps, or starttls"}
 	}
 	return nil
 }
+
+// PlainError is the error of a server to which the login cannot be sent without TLS.
+type PlainError struct{ URL, Why string }
+
+// Error names the server and says why.
+func (e *PlainError) Error() string { return e.URL + ": " + e.Why }
 
 // local reports whether the server is on this machine.
 func (s *server) local() bool {

@@ -59,8 +59,9 @@ func TestAddresses(t *testing.T) {
 		"alice": "", "": "", "smtp:": "", "@firma.example": "",
 	} {
 		var e Entry
-		e.address(value)
-		e.address(value)
+		seen := map[string]bool{}
+		e.address(value, seen)
+		e.address(value, seen)
 		got := ""
 		if len(e.Addresses) > 0 {
 			got = e.Addresses[0]
@@ -97,7 +98,7 @@ func FuzzAddress(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		var e Entry
-		e.address(value)
+		e.address(value, map[string]bool{})
 		for _, a := range e.Addresses {
 			if key(a) != a {
 				t.Fatalf("%q: %q", value, a)

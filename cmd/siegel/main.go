@@ -25,6 +25,7 @@ type cli struct {
 	Certs   certsCmd         `cmd:"" help:"Look after certificates and keys: import, list, trust, export, and more."`
 	Backup  backupCmd        `cmd:"" help:"Write queue, stores, keys and configuration into one encrypted file, beside the running gateway."`
 	Restore restoreCmd       `cmd:"" help:"Put a gateway back from the file that backup wrote, after every part of it was checked."`
+	Dirs    directoryCmd     `cmd:"" name:"directory" help:"Look into the LDAP directories of the configuration."`
 	Audit   auditCmd         `cmd:"" help:"Read the log of what administrators did, and prove that it is whole."`
 	SMIME   smimeCmd         `cmd:"" name:"smime" help:"Sign, encrypt, decrypt and judge single messages."`
 	DKIM    dkimCmd          `cmd:"" name:"dkim" help:"Keys and DNS records for signing mail by DKIM."`

@@ -100,7 +100,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 	if s.Origin, err = originOptions(c, s.DNS); err != nil {
 		return gateway.Settings{}, err
 	}
-	if s.Recipients, err = knownRecipients(c.Recipients, log); err != nil {
+	if err := useDirectories(&s, c, log); err != nil {
 		return gateway.Settings{}, err
 	}
 	if s.Throttle, s.MailTo, err = throttling(c); err != nil {

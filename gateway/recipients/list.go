@@ -1,6 +1,6 @@
-// Package recipients knows from a file which addresses of the company exist. It does not know what becomes of their mail.
+// Package recipients knows from a file or a directory which addresses of the company exist. It does not know what becomes of their mail.
 //
-// The file has one address a line; what follows # is a comment:
+// A file has one address a line; what follows # is a comment:
 //
 //	alice@firma.example
 //	*@lists.firma.example     every address of the domain
