@@ -92,11 +92,11 @@ func (c *company) start() {
 	}
 	log := logrus.New()
 	log.SetOutput(&c.log)
-	o, err := options(config, log)
+	o, err := options(config, log, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	o.Load = func() (gateway.Settings, error) { return settings(config, log) }
+	o.Load = func() (gateway.Settings, error) { return settings(config, log, nil) }
 	if c.g, err = gateway.New(o); err != nil {
 		c.t.Fatal(err)
 	}
