@@ -3,6 +3,7 @@ package gateway
 import (
 	"maps"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/certadmin"
 )
@@ -11,7 +12,18 @@ import (
 // what is wired beside it.
 func (g *Gateway) certsCommands() map[string]admin.CertsCommand {
 	all := g.issueCommands()
-	all["note"] = certadmin.Note()
+	maps.Copy(all, certadmin.Commands(certadmin.Options{Store: g.known, Sight: g.sees, Now: g.o.Now}))
 	maps.Copy(all, g.o.Certs)
 	return all
+}
+
+// sight is who finds and judges certificates at present.
+type sight struct {
+	finder certs.Finder
+	judge  certs.Judge
+}
+
+func (g *Gateway) sees() (certs.Finder, certs.Judge) {
+	s := g.sight.Load()
+	return s.finder, s.judge
 }

@@ -137,6 +137,7 @@ type Gateway struct {
 	control   *admin.Control // nil: none
 	reloading sync.Mutex     // one reload at a time
 	protector atomic.Pointer[protect.Protector]
+	sight     atomic.Pointer[sight]
 	judge     atomic.Pointer[origin.Judge]
 	throttle  *throttle.Throttle
 	throttled prometheus.Counter
@@ -268,6 +269,7 @@ func (g *Gateway) prepareParts() (err error) {
 		return err
 	}
 	g.protector.Store(p)
+	g.sight.Store(&sight{g.o.Settings.Certs, g.o.Settings.Validator})
 	g.setHarvest(g.o.Settings, g.o.Settings.Validator)
 	judge, err := g.newJudge(g.o.Settings)
 	if err != nil {
@@ -426,6 +428,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.ways.Store(newWays(s))
 	g.routes.replace(table)
 	g.protector.Store(p)
+	g.sight.Store(&sight{s.Certs, s.Validator})
 	g.kept.Set(quotas(s.Backup))
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
 	return nil
