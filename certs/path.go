@@ -24,7 +24,8 @@ func (v *Validator) path(ctx context.Context, leaf *x509.Certificate, intermedia
 	for chain := range s.paths(leaf) {
 		one := &judged{chain: chain, found: v.pathFaults(chain, at)}
 		if len(one.found) == 0 {
-			if one.ask(ctx, v.revocation, at); len(one.found) == 0 {
+			one.ask(ctx, v.revocation, at)
+			if one.spread(all); len(one.found) == 0 {
 				return *one // nothing is better
 			}
 		}

@@ -89,9 +89,10 @@ func (s *search) merit(c, issuer *x509.Certificate) int {
 		is    bool
 		worth int
 	}{
-		{mayIssue(issuer) && allows(issuer, x509.KeyUsageCertSign), 16},
-		{!s.at.Before(issuer.NotBefore) && !s.at.After(issuer.NotAfter), 8},
-		{len(unknownCritical(issuer)) == 0 && mailUsage(issuer) && len(weakKey(issuer)) == 0, 4},
+		{mayIssue(issuer) && allows(issuer, x509.KeyUsageCertSign), 32},
+		{!s.at.Before(issuer.NotBefore) && !s.at.After(issuer.NotAfter), 16},
+		{len(unknownCritical(issuer)) == 0 && mailUsage(issuer) && len(weakKey(issuer)) == 0, 8},
+		{allows(issuer, x509.KeyUsageCRLSign), 4}, // it can say what is revoked
 		{len(c.AuthorityKeyId) == 0 || len(issuer.SubjectKeyId) == 0 || bytes.Equal(c.AuthorityKeyId, issuer.SubjectKeyId), 2},
 		{s.v.isAnchor[string(issuer.Raw)], 1},
 	} {

@@ -31,7 +31,7 @@ type certsVerifyCmd struct {
 	InhibitMapping bool      `help:"Let no authority declare policies of others to be its own."`
 	InhibitAny     bool      `help:"Let anyPolicy count as no policy."`
 	Revocation     string    `enum:"require,soft,off" default:"soft" help:"Where it cannot be told whether a certificate of the path is revoked: require makes it invalid, soft a remark. off does not look."`
-	NoNetwork      bool      `help:"Look at the lists of --crl only, and fetch nothing."`
+	NoNetwork      bool      `help:"Look at the lists of --crl only, and fetch nothing; so it is with --at too."`
 	JSON           bool      `name:"json" help:"Print JSON."`
 }
 
@@ -46,14 +46,23 @@ func (u verifyUsage) Unwrap() error { return u.error }
 
 // Run judges, says why, and fails where the certificate is not valid.
 func (c *certsVerifyCmd) Run(k *kong.Kong) error {
-	if c.At.IsZero() {
-		c.At = time.Now()
-	}
-	v, leaf, others, err := c.question()
+	v, leaf, err := c.question()
 	if err != nil {
 		return verifyUsage{err}
 	}
-	r := v.Validate(context.Background(), leaf, others, certs.Purpose(c.Purpose), c.Address, c.At)
+	if c.Revocation != "off" {
+		past := !c.At.IsZero()
+		checker, err := c.revoked(past)
+		if err != nil {
+			return verifyUsage{err}
+		}
+		defer checker.Close()
+		v = v.WithRevocation(checker)
+	}
+	if c.At.IsZero() {
+		c.At = time.Now()
+	}
+	r := v.Validate(context.Background(), leaf, nil, certs.Purpose(c.Purpose), c.Address, c.At)
 	if c.JSON {
 		err = printJSON(k.Stdout, c.report(leaf, r))
 	} else {
@@ -66,36 +75,29 @@ func (c *certsVerifyCmd) Run(k *kong.Kong) error {
 }
 
 // question reads what is judged, and what by.
-func (c *certsVerifyCmd) question() (v *certs.Validator, leaf *x509.Certificate, others []*x509.Certificate, err error) {
+func (c *certsVerifyCmd) question() (v *certs.Validator, leaf *x509.Certificate, err error) {
 	if c.Revocation == "off" && len(c.CRL) > 0 {
-		return nil, nil, nil, errors.New("--crl goes with --revocation require or soft, not with off")
+		return nil, nil, errors.New("--crl goes with --revocation require or soft, not with off")
 	}
 	policies, err := c.policies()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	own, err := certificatesOf([]string{c.Cert})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	anchors, err := certificatesOf(c.CA)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("--ca: %w", err)
+		return nil, nil, fmt.Errorf("--ca: %w", err)
 	}
 	between, err := certificatesOf(c.Untrusted)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("--untrusted: %w", err)
+		return nil, nil, fmt.Errorf("--untrusted: %w", err)
 	}
 	// What an administrator names is not bounded as what strangers send along: it is known, if not trusted.
 	v = certs.NewValidator(anchors, slices.Concat(between, own[1:])).WithPolicies(policies)
-	if c.Revocation != "off" {
-		r, err := c.revoked()
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		v = v.WithRevocation(r)
-	}
-	return v, own[0], nil, nil
+	return v, own[0], nil
 }
 
 // certificatesOf reads the certificates of files; each must hold one.
@@ -125,8 +127,8 @@ func (c *certsVerifyCmd) policies() (certs.Policies, error) {
 	return p, nil
 }
 
-// revoked is what tells which certificates are revoked.
-func (c *certsVerifyCmd) revoked() (certs.Revocation, error) {
+// revoked is what tells which certificates are revoked. Of another time than now the network knows nothing.
+func (c *certsVerifyCmd) revoked(past bool) (*revocation.Checker, error) {
 	var lists revocation.Lists
 	for _, path := range c.CRL {
 		info, err := os.Stat(path)
@@ -146,22 +148,13 @@ func (c *certsVerifyCmd) revoked() (certs.Revocation, error) {
 		}
 		lists = append(lists, l...)
 	}
-	if c.Revocation == "require" {
-		return demanding{lists}, nil
-	}
-	return lists, nil
-}
-
-// demanding makes a fault of what cannot be told.
-type demanding struct{ certs.Revocation }
-
-// Revoked implements certs.Revocation.
-func (d demanding) Revoked(ctx context.Context, chain []*x509.Certificate, at time.Time) []certs.Fault {
-	found := d.Revocation.Revoked(ctx, chain, at)
-	for i := range found {
-		if found[i].Status == certs.StatusValid {
-			found[i].Status = certs.StatusUntrusted
-		}
-	}
-	return found
+	return revocation.New(revocation.Options{
+		Settings: revocation.Settings{Mode: revocation.Mode(c.Revocation), Given: lists, Offline: c.NoNetwork || past},
+		Now: func() time.Time {
+			if past {
+				return c.At
+			}
+			return time.Now()
+		},
+	}), nil
 }
