@@ -373,6 +373,11 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 // prepare gives delivery what to send: incoming mail is decrypted and verified here, and what goes back to
 // where it came from is marked.
 func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
+	if !c.Message.Envelope.Internal { // it would be judged, and stay closed, as if nothing were known
+		if err := g.known.Check(); err != nil {
+			return nil, nil, err
+		}
+	}
 	content, release, err := g.protector.Load().Prepare(ctx, g.store, c)
 	var away *protect.Away
 	if errors.As(err, &away) {

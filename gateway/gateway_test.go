@@ -19,6 +19,7 @@ import (
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/certs/folder"
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -41,6 +42,7 @@ type setting struct {
 	log      *bytes.Buffer
 	hop      *hop
 	identity map[string]certs.Identity
+	folder   *folder.Folder
 	ca       *democa.CA
 }
 
@@ -52,7 +54,7 @@ func newSetting(t *testing.T, rules ...policy.Rule) *setting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificates := s.certificates(t)
+	s.folder = s.certificates(t)
 	log := logrus.New()
 	log.SetOutput(s.log)
 	local := patterns(t, "@firma.example")
@@ -62,7 +64,7 @@ func newSetting(t *testing.T, rules ...policy.Rule) *setting {
 		Recorders: []track.Recorder{s.events},
 		Settings: gateway.Settings{
 			Local: local, Policy: pol, Vocabulary: policy.DefaultVocabulary(),
-			Certs: certificates, Validator: certificates.Validator(), Expire: time.Hour,
+			Within: within(s.folder), Expire: time.Hour,
 			Listeners: []smtpin.Listener{
 				{Name: "in", Address: "127.0.0.1:0", Role: smtpin.Internal, Networks: loopback, Senders: local},
 				{Name: "ex", Address: "127.0.0.1:0", Role: smtpin.External},
@@ -226,5 +228,13 @@ func (h *hop) wait(t *testing.T) string {
 	case <-time.After(patience):
 		t.Fatal("nothing was delivered")
 		return ""
+	}
+}
+
+// within finds and judges by what the gateway keeps together with the folder.
+func within(f *folder.Folder) func(*store.Store) (certs.Finder, certs.Judge) {
+	return func(kept *store.Store) (certs.Finder, certs.Judge) {
+		view := kept.Within(store.Surroundings{Anchors: f.Anchors(), Intermediates: f.Intermediates(), Shelf: f})
+		return view, view.Judge()
 	}
 }

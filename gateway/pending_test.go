@@ -25,7 +25,7 @@ func newReaderSetting(t *testing.T, rules ...policy.Rule) (*setting, *reader) {
 		rules = []policy.Rule{{Name: "partner", To: patterns(t, "@partner.example"), Sign: policy.Require, Encrypt: policy.Require}}
 	}
 	s := newSetting(t, rules...)
-	r := &reader{Finder: s.options.Settings.Certs, used: make(chan struct{}, 1)}
+	r := &reader{Finder: s.folder, used: make(chan struct{}, 1)}
 	s.options.Settings.Certs = r
 	s.options.Settings.ProtectRetry = delivery.Retry{Steps: []time.Duration{20 * time.Millisecond}}
 	return s, r

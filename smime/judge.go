@@ -103,7 +103,7 @@ func (w *walker) compare(j judgedSigner, from sender) SignerVerdict {
 	switch {
 	case from.problem != "":
 		v.worsen(Mismatch, from.problem)
-	case !slices.ContainsFunc(all, from.is):
+	case !slices.ContainsFunc(all, from.is) && (w.o.Stands == nil || !w.o.Stands(v.Certificate, from.address)):
 		v.worsen(Mismatch, "the certificate is not for "+from.address)
 	}
 	at := v.SignedAt

@@ -83,8 +83,10 @@ type ProtectOptions struct {
 
 // OpenOptions says what Open may use.
 type OpenOptions struct {
-	Keys    cms.KeyFinder // nil: nothing can be decrypted
-	Judge   Judge         // nil: every signer is Untrusted
+	Keys  cms.KeyFinder // nil: nothing can be decrypted
+	Judge Judge         // nil: every signer is Untrusted
+	// Stands reports whether a signer's certificate is for an address that it does not bear, since it is for a whole domain; nil: none is.
+	Stands  func(c *x509.Certificate, address string) bool
 	Scratch func() Buffer // where decrypted and opaque signed content rests; nil: such layers stay closed
 	Now     time.Time     // when signatures are judged; zero: the time of the call
 	Legacy  bool          // content under Triple DES is decrypted, too, which nobody should send any more

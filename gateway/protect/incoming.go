@@ -62,7 +62,7 @@ func (p *Protector) open(ctx context.Context, c queue.Claim, stored smime.Source
 	k := &layerKeys{p: p, ctx: ctx}
 	defer k.release()
 	o := smime.OpenOptions{
-		Keys: k.find, Judge: p.judge, Scratch: p.scratch, Now: p.o.Now(),
+		Keys: k.find, Judge: p.judge, Stands: p.stands, Scratch: p.scratch, Now: p.o.Now(),
 		Limits: smime.Limits{Header: incomingHeader},
 	}
 	if o.Legacy, err = p.legacy(stored); err != nil {
@@ -183,6 +183,12 @@ func (k *layerKeys) release() {
 func (p *Protector) judge(ctx context.Context, leaf *x509.Certificate, chain []*x509.Certificate, at time.Time) (smime.Verdict, []string) {
 	r := p.o.Validator.Validate(ctx, leaf, chain, certs.Sign, "", at)
 	return smime.Verdict(r.Status), r.Reasons
+}
+
+// stands asks certs whether a certificate is that of a whole domain, and the address in it.
+func (p *Protector) stands(c *x509.Certificate, address string) bool {
+	judge, ok := p.o.Validator.(certs.DomainJudge)
+	return ok && judge.Serves(c, address)
 }
 
 // mostAddress is the bytes of an address out of a stranger's certificate that an event keeps.

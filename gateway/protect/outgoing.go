@@ -157,7 +157,7 @@ func (p *Protector) look(ctx context.Context, d *draft) (err error) {
 	if err != nil || !d.form.Signed {
 		return err
 	}
-	opened, err := smime.Open(ctx, src, smime.OpenOptions{Judge: p.judge, Scratch: p.scratch, Now: p.o.Now()})
+	opened, err := smime.Open(ctx, src, smime.OpenOptions{Judge: p.judge, Stands: p.stands, Scratch: p.scratch, Now: p.o.Now()})
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,9 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/folder"
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -146,7 +148,7 @@ func (s *setting) assemble(r row) (o gateway.Options, err error) {
 		Hostname: "gateway.firma.example", State: filepath.Join(s.dir, "state"), Key: atrest.NewKey(), Log: log,
 		Settings: gateway.Settings{
 			Local: local, Policy: rules, Vocabulary: policy.DefaultVocabulary(),
-			Certs: certificates, Validator: certificates.Validator(), Expire: time.Hour,
+			Within: within(certificates), Expire: time.Hour,
 			Listeners: []smtpin.Listener{{Name: "company", Address: "127.0.0.1:0", Role: smtpin.Internal,
 				Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Senders: local}},
 			Routes: []gateway.Route{{Name: "all", Domains: everybody, Concurrency: s.o.sessions,
@@ -158,4 +160,12 @@ func (s *setting) assemble(r row) (o gateway.Options, err error) {
 func patterns(text string) (mail.Patterns, error) {
 	p, err := mail.ParsePattern(text)
 	return mail.Patterns{p}, err
+}
+
+// within finds and judges by what the gateway keeps together with the folder.
+func within(f *folder.Folder) func(*store.Store) (certs.Finder, certs.Judge) {
+	return func(kept *store.Store) (certs.Finder, certs.Judge) {
+		view := kept.Within(store.Surroundings{Anchors: f.Anchors(), Intermediates: f.Intermediates(), Shelf: f})
+		return view, view.Judge()
+	}
 }

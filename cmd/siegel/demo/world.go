@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/certs/folder"
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -189,7 +190,7 @@ func (w *world) settings(server tls.Certificate) (gateway.Settings, error) {
 			w.route("company", w.company, local), w.route("partner", w.partner, patterns("@"+partnerDomain)),
 		},
 		Policy: rules, Vocabulary: policy.DefaultVocabulary(),
-		Certs: certificates, Validator: certificates.Validator(), Expire: time.Hour,
+		Within: within(certificates), Expire: time.Hour,
 	}, nil
 }
 
@@ -252,5 +253,13 @@ func (w *world) close() {
 	}
 	if w.dir != "" {
 		os.RemoveAll(w.dir)
+	}
+}
+
+// within finds and judges by what the gateway keeps together with the folder.
+func within(f *folder.Folder) func(*store.Store) (certs.Finder, certs.Judge) {
+	return func(kept *store.Store) (certs.Finder, certs.Judge) {
+		view := kept.Within(store.Surroundings{Anchors: f.Anchors(), Intermediates: f.Intermediates(), Shelf: f})
+		return view, view.Judge()
 	}
 }
