@@ -165,7 +165,7 @@ func (k *checker) certificates() {
 	switch {
 	case c.Issue.CA != IssueNone:
 	case c.Folder == "":
-		k.warn("certificates.folder", "without a folder of certificates nothing can be signed, encrypted or decrypted")
+		k.warn("certificates.folder", "without a folder of certificates, and with none imported (siegel certs import), nothing can be signed, encrypted or decrypted")
 	case c.Trust == "":
 		k.warn("certificates.trust", "without trusted authorities no certificate is believed: every signature counts as untrusted and nothing can be encrypted")
 	}

@@ -19,7 +19,7 @@ queue: {expire: a while}
 	// Output:
 	// usable: false
 	// siegel.yaml:1:1: error: at_rest.key: this key is missing; add it, for example key: {file: /etc/siegel/at-rest.key}
-	// siegel.yaml:1:1: warning: certificates.folder: without a folder of certificates nothing can be signed, encrypted or decrypted
+	// siegel.yaml:1:1: warning: certificates.folder: without a folder of certificates, and with none imported (siegel certs import), nothing can be signed, encrypted or decrypted
 	// siegel.yaml:1:1: error: hostnam: this key is not known; did you mean hostname?
 }
 

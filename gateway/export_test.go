@@ -3,6 +3,7 @@ package gateway
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 )
 
@@ -14,3 +15,6 @@ func NewRecoveries(registry prometheus.Registerer) (func(sqlqueue.Recovery), err
 	}
 	return r.count, nil
 }
+
+// Known is the certificate store of a running gateway.
+func (g *Gateway) Known() *store.Store { return g.known }

@@ -32,7 +32,7 @@ func TestServeWithoutCertificates(t *testing.T) {
 			if c == nil {
 				t.Fatal(problems)
 			}
-			if len(problems) != 1 || !strings.Contains(problems[0].String(), "certificates.folder: without a folder of certificates nothing can be signed") {
+			if len(problems) != 1 || !strings.Contains(problems[0].String(), "certificates.folder: without a folder of certificates, and with none imported") {
 				t.Errorf("problems %v", problems)
 			}
 			log := logrus.New()
