@@ -130,8 +130,8 @@ func (s *Store) addCertificate(ctx context.Context, tx transaction, a Addition, 
 	if err != nil {
 		return false, err
 	}
-	issued, _ := s.keyIDHash(certs.KeyIDOf(c))
-	subjectKey, _ := s.keyIDHash(certs.KeyID{SubjectKeyID: append([]byte{}, c.SubjectKeyId...)})
+	issued := s.keyIDHash(certs.KeyIDOf(c))
+	subjectKey := s.keyIDHash(certs.KeyID{SubjectKeyID: append([]byte{}, c.SubjectKeyId...)})
 	result, err := tx.ExecContext(ctx, `INSERT INTO certificate (id, public, issued, subject_key, ca, trust, serves, begins, ends, added, seen, body, said)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12)`,
 		id, s.publicHash(publicKey(c)), issued, subjectKey, isAuthority(c), a.Trust.number(), len(a.Serves) > 0,
@@ -192,10 +192,12 @@ func (s *Store) addKey(ctx context.Context, tx transaction, k foundKey, now int6
 // dropAsked lets the oldest certificates go that nobody has said anything of, where strangers sent more than there is room
 // for. One with a key stays.
 func (s *Store) dropAsked(ctx context.Context, tx transaction) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM certificate WHERE number IN (SELECT number FROM certificate
-		WHERE trust = ?1 AND public NOT IN (SELECT public FROM private_key) ORDER BY seen DESC, number DESC LIMIT -1 OFFSET ?2)`, Asked.number(), s.o.MostAsked)
-	if err != nil {
-		return fmt.Errorf("certs/store: %w", err)
+	for _, table := range []string{"certificate_name", "certificate"} {
+		_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE number IN (SELECT number FROM certificate
+			WHERE trust = ?1 AND public NOT IN (SELECT public FROM private_key) ORDER BY seen DESC, number DESC LIMIT -1 OFFSET ?2)`, Asked.number(), s.o.MostAsked)
+		if err != nil {
+			return fmt.Errorf("certs/store: %w", err)
+		}
 	}
 	return nil
 }

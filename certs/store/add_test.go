@@ -143,6 +143,8 @@ func TestAskedIsBounded(t *testing.T) {
 	if found, err := s.ByAddress(t.Context(), "user0@x.example"); err != nil || len(found) != 0 {
 		t.Errorf("%d, %v", len(found), err)
 	}
+	s.Close()
+	b.sql(`CREATE TABLE x AS SELECT 1 / (count(*) = 6) AS y FROM certificate_name`, `CREATE TABLE y (y NOT NULL)`, `INSERT INTO y SELECT y FROM x`) // no names stay behind
 }
 
 // What is chosen, page after page, in the order in which it came.

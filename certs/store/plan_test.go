@@ -15,7 +15,7 @@ func TestPlans(t *testing.T) {
 	}
 	defer s.Close()
 	for _, query := range []string{
-		columns + `WHERE c.id = ?`, namedQuery, columns + `WHERE c.issued = ?` + newestWithKey, columns + `WHERE c.subject_key = ?` + newestWithKey,
+		columns + `WHERE c.id = ?`, columns + namedQuery, columns + issuedQuery, columns + subjectKeyQuery,
 		columns + saidCondition, columns + `WHERE c.number > ? ORDER BY c.number LIMIT 200`,
 	} {
 		rows, err := s.db.read.Query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +24,9 @@ func (s *Store) ByFingerprint(ctx context.Context, f Fingerprint) (rec Record, e
 	return rec, err
 }
 
-// maxOfAddress bounds the certificates of one address, or key, that are looked at: those are taken first of which something
-// was said, or that are not merely asked about, and of them the newest.
-const maxOfAddress = 100
+// maxOfName bounds the certificates of one address, domain or key that are looked at: those that are merely asked about come last,
+// and of the others the newest are taken.
+const maxOfName = 100
 
 // ByAddress returns the certificates that bear an address, whatever they are worth, the newest first; none is no error.
 func (s *Store) ByAddress(ctx context.Context, address string) ([]Record, error) {
@@ -35,14 +34,14 @@ func (s *Store) ByAddress(ctx context.Context, address string) ([]Record, error)
 	if key == "" {
 		return nil, nil
 	}
-	return s.records(ctx, s.addressHash(key), "")
+	return s.records(ctx, s.ofAddress(key))
 }
 
 // Serving returns the certificates that stand for the domain of an address, whatever they are worth, the nearest domain and
 // then the newest first.
 func (s *Store) Serving(ctx context.Context, address string) (all []Record, err error) {
 	for _, domain := range servers(certs.AddressKey(address)) {
-		found, err := s.records(ctx, s.servedHash(domain), domain)
+		found, err := s.records(ctx, s.ofDomain(domain))
 		if err != nil {
 			return nil, err
 		}
@@ -51,38 +50,12 @@ func (s *Store) Serving(ctx context.Context, address string) (all []Record, err 
 	return all, nil
 }
 
-func (s *Store) records(ctx context.Context, name []byte, served string) (all []Record, err error) {
-	err = s.using(func(db *database) error {
-		rows, err := s.named(ctx, db, name)
-		for i := range rows {
-			if err != nil {
-				break
-			}
-			var rec Record
-			rec, err = s.unseal(&rows[i])
-			all = append(all, rec)
-		}
+func (s *Store) records(ctx context.Context, n name) (all []Record, err error) {
+	err = s.using(func(db *database) (err error) {
+		_, all, err = s.named(ctx, db, n)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
-}
-
-const namedQuery = columns + `JOIN certificate_name n ON n.number = c.number WHERE n.name = ?
-	ORDER BY c.trust = ?, n.begins DESC, c.ends DESC, c.number DESC LIMIT ?`
-
-// named reads the rows of a name, the newest first.
-func (s *Store) named(ctx context.Context, db *database, name []byte) ([]row, error) {
-	found, err := s.rows(ctx, db.read, namedQuery, name, Asked.number(), maxOfAddress)
-	slices.SortStableFunc(found, func(a, b row) int {
-		if a.begins != b.begins {
-			return int(max(-1, min(1, b.begins-a.begins)))
-		}
-		return int(max(-1, min(1, b.ends-a.ends)))
-	})
-	return found, err
+	return all, err
 }
 
 // Filter chooses records. The zero value chooses all; each field that is set narrows the choice.

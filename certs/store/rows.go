@@ -73,21 +73,17 @@ func (s *Store) publicHash(spki []byte) []byte {
 
 func (s *Store) servedHash(domain string) []byte { return s.key.MAC([]byte("served " + domain)) }
 
-func (s *Store) subjectKeyHash(id []byte) []byte {
-	return s.key.MAC(append([]byte("subject key "), id...))
-}
-
-// keyIDHash is the hash of a key's name, and whether it is by subject key identifier; nil for one that names nothing.
-func (s *Store) keyIDHash(id certs.KeyID) (hash []byte, bySubjectKey bool) {
+// keyIDHash is the hash of a key's name; nil for one that names nothing.
+func (s *Store) keyIDHash(id certs.KeyID) []byte {
 	switch {
 	case id.SubjectKeyID != nil && len(id.SubjectKeyID) == 0:
-		return nil, true
+		return nil
 	case id.SubjectKeyID != nil:
-		return s.subjectKeyHash(id.SubjectKeyID), true
+		return s.key.MAC(append([]byte("subject key "), id.SubjectKeyID...))
 	case id.Serial == nil:
-		return nil, false
+		return nil
 	}
-	return s.key.MAC(fmt.Appendf(nil, "issued %d %s %x", len(id.Issuer), id.Issuer, id.Serial)), false
+	return s.key.MAC(fmt.Appendf(nil, "issued %d %s %x", len(id.Issuer), id.Issuer, id.Serial))
 }
 
 // publicKey is the public key of a certificate in the encoding that keys are compared in: parameters that say how an RSA key

@@ -116,7 +116,7 @@ func (v *View) find(ctx context.Context, address string, p certs.Purpose, now ti
 		return certs.Held{}, nil, err
 	}
 	picker := certs.Picker{Judge: j.validator, Supports: v.o.Supports, Revocable: v.o.Revocation != nil}
-	own, err := v.s.held(ctx, addressName(key), func() []byte { return v.s.addressHash(key) })
+	own, err := v.s.held(ctx, v.s.ofAddress(key))
 	if err != nil {
 		return certs.Held{}, nil, err
 	}
@@ -125,7 +125,7 @@ func (v *View) find(ctx context.Context, address string, p certs.Purpose, now ti
 		return h, k, why
 	}
 	for _, domain := range servers(key) {
-		served, err := v.s.held(ctx, servedName(domain), func() []byte { return v.s.servedHash(domain) })
+		served, err := v.s.held(ctx, v.s.ofDomain(domain))
 		if err != nil {
 			return certs.Held{}, nil, err
 		}
@@ -180,11 +180,11 @@ func (v *View) Decryption(ctx context.Context, ids []certs.KeyID) (found []certs
 		return nil, err
 	}
 	for _, id := range ids {
-		name := idName(id)
-		if name == "" {
+		name := v.s.ofKey(id)
+		if name.cached == "" {
 			continue
 		}
-		all, err := v.s.held(ctx, name, func() []byte { hash, _ := v.s.keyIDHash(id); return hash })
+		all, err := v.s.held(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -245,51 +245,6 @@ func (v *View) key(ctx context.Context, k *kept) (crypto.PrivateKey, error) {
 	}
 	k.key.Store(&key)
 	return key, nil
-}
-
-// held returns what the store has under a name: of the cache, or else of the database.
-func (s *Store) held(ctx context.Context, name string, hash func() []byte) ([]*kept, error) {
-	if err := s.Check(); err != nil { // what is in memory does not count either
-		return nil, err
-	}
-	all, ok, reads := s.cache.get(name)
-	if ok {
-		return all, nil
-	}
-	err := s.using(func(db *database) error {
-		rows, err := s.underName(ctx, db, name, hash())
-		if err != nil {
-			return err
-		}
-		all = make([]*kept, len(rows))
-		for i := range rows {
-			rec, err := s.unseal(&rows[i])
-			if err != nil {
-				return err
-			}
-			all[i] = &kept{Candidate: certs.Candidate{Certificate: rec.Certificate, Signs: rec.Key != "" && signs(rec.Certificate)}, record: rec, row: rows[i]}
-			all[i].row.body, all[i].row.said = nil, nil
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.cache.put(name, all, reads)
-	return all, nil
-}
-
-const newestWithKey = ` AND k.public IS NOT NULL ORDER BY c.begins DESC, c.ends DESC LIMIT ?`
-
-// underName reads the rows of a name of the cache.
-func (s *Store) underName(ctx context.Context, db *database, name string, hash []byte) ([]row, error) {
-	switch {
-	case name[0] == 'i':
-		return s.rows(ctx, db.read, columns+`WHERE c.issued = ?`+newestWithKey, hash, maxOfAddress)
-	case name[:2] == "su":
-		return s.rows(ctx, db.read, columns+`WHERE c.subject_key = ?`+newestWithKey, hash, maxOfAddress)
-	}
-	return s.named(ctx, db, hash)
 }
 
 // Judge judges by the trust of a store within its surroundings, as it is whenever it is asked. It is safe for concurrent use.
