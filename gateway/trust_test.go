@@ -33,12 +33,15 @@ func known(t *testing.T, s *store.Store, trust store.Trust, all ...certs.Identit
 	}
 }
 
+// alone finds and judges by the store alone.
+func alone(kept *store.Store) (certs.Finder, certs.Judge) { return kept, kept.Judge() }
+
 func authority(ca *democa.CA) certs.Identity { return certs.Identity{Certificate: ca.Certificate()} }
 
 // Without a folder everything comes from the store, and counts as soon as it is there.
 func TestCertificatesOfTheStore(t *testing.T) {
 	s := newSetting(t, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Require})
-	s.options.Settings.Around = store.Surroundings{}
+	s.options.Settings.Within = alone
 	g, stop := s.start(t)
 	out := letter("alice@firma.example", "bob@partner.example")
 	sent := func(want string) {
@@ -164,7 +167,7 @@ func TestDamagedCertificate(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := newSetting(t, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Require})
-			s.options.Settings.Around = store.Surroundings{}
+			s.options.Settings.Within = alone
 			g, stop := s.start(t)
 			known(t, g.Known(), store.ByPath, s.identity["alice@firma.example"], certs.Identity{Certificate: s.identity["bob@partner.example"].Certificate})
 			known(t, g.Known(), store.Anchor, authority(s.ca))
