@@ -64,7 +64,7 @@ func newSetting(t *testing.T, rules ...policy.Rule) *setting {
 		Recorders: []track.Recorder{s.events},
 		Settings: gateway.Settings{
 			Local: local, Policy: pol, Vocabulary: policy.DefaultVocabulary(),
-			Within: within(s.folder), Expire: time.Hour,
+			Certs: s.folder, Validator: s.folder.Validator(), Expire: time.Hour,
 			Listeners: []smtpin.Listener{
 				{Name: "in", Address: "127.0.0.1:0", Role: smtpin.Internal, Networks: loopback, Senders: local},
 				{Name: "ex", Address: "127.0.0.1:0", Role: smtpin.External},

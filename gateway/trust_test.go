@@ -83,6 +83,7 @@ func TestCertificatesOfTheStore(t *testing.T) {
 // What is distrusted in the store is not used out of the folder either.
 func TestDistrustReachesTheFolder(t *testing.T) {
 	s := newSetting(t, policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never})
+	s.options.Settings.Within = within(s.folder)
 	g, _ := s.start(t)
 	out := letter("alice@firma.example", "bob@partner.example")
 	if r := send(t, g, "in", "alice@firma.example", "bob@partner.example", out); !r.Positive() {
@@ -105,6 +106,7 @@ func TestDistrustReachesTheFolder(t *testing.T) {
 // A domain certificate serves everybody in the domain, both ways: what it signed is theirs, and what is for them is encrypted to it.
 func TestDomainCertificate(t *testing.T) {
 	s := newSetting(t, policy.Rule{Name: "all", Encrypt: policy.IfPossible, Sign: policy.IfPossible})
+	s.options.Settings.Within = within(s.folder)
 	g, _ := s.start(t)
 	ours, err := s.ca.Issue("gateway@firma.example", democa.Options{})
 	if err != nil {
