@@ -3,12 +3,14 @@ package configs
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/siegel-mail/siegel/certs/vault"
 	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
-// issue holds that the CA can be made, and its lists be found.
+// issue judges who issues.
 func (k *checker) issue() {
 	const at = "certificates.issue"
 	i := k.Certificates.Issue
@@ -18,6 +20,31 @@ func (k *checker) issue() {
 		}
 		return
 	}
+	if i.RenewBefore >= i.Lifetime {
+		k.fail(at+".renew_before", "a certificate would have to be followed as soon as it is made; this must be less than lifetime")
+	}
+	if i.CA == IssueVault {
+		k.issueVault(at, i)
+		return
+	}
+	k.builtIn(at, i)
+}
+
+// issueVault holds that the vault is there.
+func (k *checker) issueVault(at string, i Issue) {
+	if !slices.ContainsFunc(k.Vault, func(v Vault) bool { return v.Name == i.Vault }) {
+		k.fail(at+".vault", "the configuration has no vault of this name; name one under vault, and here")
+	}
+	if i.Role == "" || !vault.IsPath(i.Role) {
+		k.fail(at+".role", "write the name of a role of the PKI engine")
+	}
+	if i.Separate {
+		k.fail(at+".separate", "what a key may do is said by the role of the vault, for all alike; remove this")
+	}
+}
+
+// builtIn holds that the CA can be made, and its lists be found.
+func (k *checker) builtIn(at string, i Issue) {
 	if i.Organization == "" {
 		k.fail(at+".organization", "the CA bears the name of the company; write it here")
 	} else if len([]rune(i.Organization)) > 64 {
@@ -31,9 +58,6 @@ func (k *checker) issue() {
 		k.warn(at+".listen", "nobody serves the lists of revoked certificates; write an address, or have a web server pass url on to one")
 	} else if _, err := netip.ParseAddrPort(orAll(i.Listen)); err != nil {
 		k.fail(at+".listen", "this must be an address and a port, as in 203.0.113.8:80 or :8080")
-	}
-	if i.RenewBefore >= i.Lifetime {
-		k.fail(at+".renew_before", "a certificate would have to be followed as soon as it is made; this must be less than lifetime")
 	}
 	if len(IssuingDomains(k.Domains)) == 0 {
 		k.fail(at+".ca", "the CA issues for the company's own domains; list them under domains")

@@ -6,18 +6,23 @@ import "time"
 const (
 	IssueNone    = "none"
 	IssueBuiltIn = "built-in"
+	IssueVault   = "vault"
 )
 
 // Issue is how the company's own addresses get certificates.
 type Issue struct {
 	// Who issues. `none`: nobody, certificates come from elsewhere. `built-in`: a CA of the gateway's own, which
-	// `siegel certs ca init` makes once; partners have to trust its root.
-	CA string `yaml:"ca" default:"none" oneof:"none built-in"`
-	// The name of the company, as it stands in the certificates of the CA. It counts when the CA is made.
+	// `siegel certs ca init` makes once; partners have to trust its root. `vault`: the PKI engine of a vault.
+	CA string `yaml:"ca" default:"none" oneof:"none built-in vault"`
+	// The name of the vault, one of those under `vault` at the top.
+	Vault string `yaml:"vault" example:"main"`
+	// The role of its PKI engine.
+	Role string `yaml:"role" example:"mail"`
+	// The name of the company, as it stands in the certificates of the CA. For the built-in CA; it counts when that is made.
 	Organization string `yaml:"organization" example:"Firma GmbH"`
-	// The country of the company, two letters. It counts when the CA is made.
+	// The country of the company, two letters. For the built-in CA; it counts when that is made.
 	Country string `yaml:"country" example:"DE"`
-	// Where the world finds the lists of revoked certificates and the certificates of the CA, by HTTP without TLS. It stands in every
+	// For the built-in CA: where the world finds the lists of revoked certificates and the certificates of the CA, by HTTP without TLS. It stands in every
 	// certificate and must lead, now and as long as certificates live, to the address under `listen`.
 	URL string `yaml:"url" example:"http://pki.firma.example"`
 	// Address and port where the gateway serves these lists and certificates to everybody, and nothing else. It counts at the

@@ -22,13 +22,13 @@ func TestEndingsAreToldByMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
-	g, stop := s.start(t)
+	_, stop = s.start(t)
 	got := s.hop.wait(t)
 	if !strings.Contains(got, "Subject: Siegel: certificates end soon") || !strings.Contains(got, "a@firma.example") || strings.Count(got, "Sie erfahren") != 1 {
 		t.Errorf("%s", got)
 	}
 	stop()
-	g, _ = s.start(t)
+	g, _ := s.start(t)
 	if next := s.sendAs(t, g, "b@firma.example"); strings.Contains(next, "certificates end soon") {
 		t.Error("it is told again")
 	}

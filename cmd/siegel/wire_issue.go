@@ -2,18 +2,20 @@ package main
 
 import (
 	"github.com/siegel-mail/siegel/certs/enroll"
+	"github.com/siegel-mail/siegel/certs/vault"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
 )
 
 // issue turns the section certificates.issue into the gateway's; nil where nothing is issued.
-func issue(c *configs.Config) *gateway.Issue {
+func issue(c *configs.Config, vaults *vault.Set) *gateway.Issue {
 	i := c.Certificates.Issue
-	if i.CA != configs.IssueBuiltIn {
+	if i.CA == configs.IssueNone {
 		return nil
 	}
 	return &gateway.Issue{
-		CA: enroll.CAOptions{URL: i.URL, Profile: enroll.Profile(i.Profile), Lifetime: i.Lifetime, CRLLifetime: i.CRLLifetime},
+		Issuer: issuerOf(i, vaults),
+		CA:     enroll.CAOptions{URL: i.URL, Profile: enroll.Profile(i.Profile), Lifetime: i.Lifetime, CRLLifetime: i.CRLLifetime},
 		Founding: enroll.Founding{
 			Organization: i.Organization, Country: i.Country, Domains: configs.IssuingDomains(c.Domains), Key: authorityKey(i.Key),
 		},
