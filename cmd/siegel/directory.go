@@ -70,11 +70,14 @@ func (c *directoryTestCmd) open(k *kong.Kong) (*ldap.Directory, error) {
 	}
 	var names []string
 	for i := range config.Certificates.Directories {
-		one := &config.Certificates.Directories[i]
-		if strings.EqualFold(one.Name, c.Name) {
-			return ldap.New(one.LDAP())
+		name := config.Certificates.Directories[i].Name
+		if strings.EqualFold(name, c.Name) {
+			if err := vaultSecrets(config, "certificates.directories["+name+"].bind.password"); err != nil {
+				return nil, err
+			}
+			return ldap.New(config.Certificates.Directories[i].LDAP()) // with the secret
 		}
-		names = append(names, one.Name)
+		names = append(names, name)
 	}
 	if len(names) == 0 {
 		return nil, errors.New("the configuration has no directories; add one under certificates.directories")
