@@ -202,8 +202,8 @@ type User struct {
 
 // Certificates is where the S/MIME certificates and keys are.
 type Certificates struct {
-	// A folder of PEM and PKCS#12 files: certificates of partners, certificates and keys of our own users. Without it nothing is
-	// signed, encrypted or decrypted, and mail is relayed as it is.
+	// A folder of PEM and PKCS#12 files: certificates of partners, certificates and keys of our own users. It is used together
+	// with the store that `siegel certs import` fills.
 	Folder Path `yaml:"folder" example:"/etc/siegel/certificates"`
 	// A folder of PEM files: the certification authorities whose certificates are believed.
 	Trust Path `yaml:"trust" example:"/etc/siegel/trust"`
