@@ -17,6 +17,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/enroll"
+	"github.com/siegel-mail/siegel/certs/find"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/backup"
@@ -105,6 +106,7 @@ type Settings struct {
 	// ProtectRetry is when protection is tried again; of the start, as Retry is. No steps: 5 seconds first.
 	ProtectRetry delivery.Retry
 	Ask          Ask                // for the certificates of recipients
+	Find         Find               // certificates of people outside
 	Harvest      Harvest            // of certificates from signatures
 	Directories  []WatchedDirectory // that metrics tell of
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
@@ -149,6 +151,7 @@ type Gateway struct {
 	asks      atomic.Pointer[Ask]
 	questions chan question
 	arrivals  arrivals
+	finder    atomic.Pointer[find.Finder] // may hold nil
 	harvester *harvest.Harvester
 	remind    atomic.Int64 // how often administrators are told of an unknown issuer, as a time.Duration
 	issuing   atomic.Pointer[issuing]
@@ -182,7 +185,11 @@ func New(o Options) (_ *Gateway, err error) {
 			g.known.Close()
 		}
 	}()
-	g.o.Settings = g.within(o.Settings)
+	var finder *find.Finder
+	if g.o.Settings, finder, err = g.withSources(g.within(o.Settings)); err != nil {
+		return nil, err
+	}
+	g.setFinder(finder)
 	if err := g.prepareParts(); err != nil {
 		return nil, err
 	}
@@ -341,6 +348,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 // Close releases a gateway that is not run.
 func (g *Gateway) Close() error {
+	g.setFinder(nil)
 	return errors.Join(g.closePickup(), g.closeIssuing(), g.store.Close(), g.closeRecords(), g.known.Close())
 }
 
@@ -396,7 +404,10 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, fun
 // Reload puts new settings into force. Connections that are open keep going, under the old limits of their
 // listener; a listener that is not in the settings any more stops accepting. On an error nothing changes.
 func (g *Gateway) Reload(s Settings) error {
-	s = g.within(s)
+	s, finder, err := g.withSources(g.within(s))
+	if err != nil {
+		return err
+	}
 	table, err := newRoutes(g.o.Hostname, s)
 	if err != nil {
 		return err
@@ -434,6 +445,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.routes.replace(table)
 	g.protector.Store(p)
 	g.sight.Store(&sight{s.Certs, s.Validator})
+	g.setFinder(finder)
 	g.kept.Set(quotas(s.Backup))
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
 	return nil
@@ -464,7 +476,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck()}
+	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.findCheck(), g.issueCheck(), g.endingCheck()}
 	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{

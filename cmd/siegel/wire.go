@@ -93,6 +93,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
 	}
 	s.DKIM = signers(c)
+	s.Find = finding(c)
 	s.Ask, s.Harvest = asking(c.Certificates.Find.Ask), harvesting(c.Certificates.Find.Harvest)
 	if s.DNS, err = resolver(c.DNS); err != nil {
 		return gateway.Settings{}, fmt.Errorf("dns: %w", err)

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/x509"
+
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
 )
@@ -8,6 +11,15 @@ import (
 // asking is how recipients are asked for their certificates.
 func asking(a configs.Ask) gateway.Ask {
 	return gateway.Ask{From: a.Sender(), Within: a.Within, Period: a.Period, PerDay: a.PerDay, PerDomain: a.PerDomain, Except: a.Except}
+}
+
+// finding is where certificates are looked for, but for the directories themselves.
+func finding(c *configs.Config) gateway.Find {
+	f, supports := c.Certificates.Find, certs.Supported(c.SMIME.SoftwareBrainpool)
+	return gateway.Find{
+		Pass: f.Away == configs.AwayPass, Timeout: f.Timeout, Found: f.Found, Missing: f.Missing,
+		Fits: func(c *x509.Certificate) bool { return supports(c, certs.Encrypt) },
+	}
 }
 
 // harvesting is what is learned of signatures.
