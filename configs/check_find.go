@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -10,6 +11,17 @@ import (
 // find judges where certificates are found, and how they are asked for.
 func (k *checker) find() {
 	f := k.Certificates.Find
+	asked := map[string]bool{}
+	for i, name := range f.Directories {
+		folded := strings.ToLower(name)
+		switch known := slices.ContainsFunc(k.Certificates.Directories, func(d Directory) bool { return strings.EqualFold(d.Name, name) }); {
+		case !known:
+			k.failMember("certificates.find.directories", i, "there is no directory %s in certificates.directories", shorten(name))
+		case asked[folded]:
+			k.failMember("certificates.find.directories", i, "%s stands here twice; it is asked once", shorten(name))
+		}
+		asked[folded] = true
+	}
 	if f.Ask.From == "" {
 		return
 	}

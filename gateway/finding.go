@@ -1,13 +1,10 @@
 package gateway
 
 import (
-	"context"
 	"crypto/x509"
-	"fmt"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs/find"
-	"github.com/siegel-mail/siegel/gateway/admin"
 )
 
 // Find is where certificates of people outside are looked for that the gateway does not have itself.
@@ -43,23 +40,5 @@ func (g *Gateway) withSources(s Settings) (Settings, *find.Finder, error) {
 func (g *Gateway) setFinder(f *find.Finder) {
 	if old := g.finder.Swap(f); old != nil {
 		old.Close()
-	}
-}
-
-// findCheck warns of sources of certificates that could not be asked.
-func (g *Gateway) findCheck() admin.Check {
-	return admin.Check{
-		Name: "find", Warning: true,
-		Advice: "Certificates of recipients cannot be looked for there; mail that rests on them waits or leaves as certificates.find.away says. Bring the directory back, or take it out of certificates.find.directories.",
-		Run: func(context.Context) error {
-			f := g.finder.Load()
-			if f == nil {
-				return nil
-			}
-			if err := f.Check(); err != nil {
-				return fmt.Errorf("asking for certificates: %w", err)
-			}
-			return nil
-		},
 	}
 }

@@ -476,7 +476,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.findCheck(), g.issueCheck(), g.endingCheck()}
+	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck()}
 	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{

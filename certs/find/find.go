@@ -141,15 +141,6 @@ func (f *Finder) Recipient(ctx context.Context, address string, now time.Time) (
 	return nil, none(own, found, a.away)
 }
 
-// Check returns nil where every source answered when it was last asked, else what went wrong.
-func (f *Finder) Check() error {
-	var all []error
-	for _, p := range f.places {
-		all = append(all, p.trouble())
-	}
-	return errors.Join(all...)
-}
-
 // isNone reports whether err says that there is no certificate that may be used.
 func isNone(err error) bool {
 	var unusable *certs.UnusableError

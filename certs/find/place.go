@@ -32,7 +32,6 @@ type place struct {
 	mu       sync.Mutex
 	failures int
 	rests    time.Time // it is left alone until then
-	last     error     // why it failed; nil where it answered
 }
 
 func newPlace(s Source, o Options) *place {
@@ -120,7 +119,7 @@ func (p *place) failed(err error) error {
 	if p.failures++; p.failures == 1 {
 		p.log.WithField("source", p.source.Name()).WithError(away).Warn("A source of certificates cannot be asked; it is tried again soon.")
 	}
-	p.rests, p.last = p.now().Add(rest), away
+	p.rests = p.now().Add(rest)
 	return away
 }
 
@@ -131,12 +130,5 @@ func (p *place) answered() {
 	if p.failures > 0 {
 		p.log.WithField("source", p.source.Name()).Info("The source of certificates answers again.")
 	}
-	p.failures, p.rests, p.last = 0, time.Time{}, nil
-}
-
-// trouble is what went wrong when the source was last asked; nil where it answered.
-func (p *place) trouble() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.last
+	p.failures, p.rests = 0, time.Time{}
 }

@@ -47,6 +47,7 @@ func useDirectories(s *gateway.Settings, c *configs.Config, log logrus.FieldLogg
 		}
 		s.Issue.Directories[d.Name()] = d
 	}
+	s.Find.Sources = sources(c.Certificates.Find.Directories, all)
 	return useRecipients(s, c, all, log)
 }
 

@@ -2,8 +2,11 @@ package main
 
 import (
 	"crypto/x509"
+	"strings"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/find"
+	"github.com/siegel-mail/siegel/certs/ldap"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
 )
@@ -20,6 +23,24 @@ func finding(c *configs.Config) gateway.Find {
 		Pass: f.Away == configs.AwayPass, Timeout: f.Timeout, Found: f.Found, Missing: f.Missing,
 		Fits: func(c *x509.Certificate) bool { return supports(c, certs.Encrypt) },
 	}
+}
+
+// sources are the directories with these names, in their order; all, where none is named.
+func sources(names []string, all []*ldap.Directory) (out []find.Source) {
+	if names == nil {
+		for _, d := range all {
+			out = append(out, d)
+		}
+		return out
+	}
+	for _, name := range names {
+		for _, d := range all {
+			if strings.EqualFold(d.Name(), name) {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
 }
 
 // harvesting is what is learned of signatures.
