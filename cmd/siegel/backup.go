@@ -167,7 +167,7 @@ func appendAct(state string, key atrest.Key, act certadmin.Act) error {
 		return err
 	}
 	err = log.Record(context.Background(), admin.Act{Time: time.Now(), Who: whoami(), What: act.What, Subject: []string{act.File}})
-	return errors.Join(err, log.Close())
+	return errors.Join(err, log.Close(), snapshot.Own(state, filepath.Join(state, "audit")))
 }
 
 // whoami names the user of this process.

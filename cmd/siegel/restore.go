@@ -151,7 +151,7 @@ func (c *restoreCmd) place(archive *snapshot.Opened, out *restored) (err error) 
 	}
 	if name, ok := strings.CutPrefix(archive.KeyFrom, "environment "); ok {
 		path := filepath.Join(filepath.Dir(out.Config), "at-rest.key")
-		if err := os.WriteFile(path, []byte(archive.Key+"\n"), 0o600); err != nil {
+		if err := errors.Join(os.WriteFile(path, []byte(archive.Key+"\n"), 0o600), snapshot.Own(state, path)); err != nil {
 			return err
 		}
 		out.Notes = append(out.Notes, "the at-rest key came from the environment variable "+name+"; it is in "+path+" now: set the variable to it, or name the file in at_rest.key")

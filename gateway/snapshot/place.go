@@ -173,3 +173,23 @@ func give(path string, user, group int) error {
 	}
 	return os.Lchown(path, user, group)
 }
+
+// Own gives a file, or a folder with what lies in it, to the user that the state folder belongs to, as whom the gateway runs: what root
+// wrote there it could not read. Only root can, and only for root anything is done.
+func Own(state, path string) error {
+	info, err := os.Stat(state)
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	user, group := owner(info)
+	err = filepath.WalkDir(path, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return give(path, user, group)
+	})
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
+}

@@ -15,6 +15,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 	"github.com/siegel-mail/siegel/gateway/track/audit"
 	"github.com/siegel-mail/siegel/internal/atrest"
@@ -180,6 +181,9 @@ func (o *Opened) check(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 	}
+	if err := checkCertificates(ctx, filepath.Join(state, certsName), key); err != nil {
+		return err
+	}
 	log := filepath.Join(state, auditName)
 	if _, err := os.Stat(log); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -197,4 +201,19 @@ func checkDatabase(ctx context.Context, path string) error {
 		return err
 	}
 	return errors.Join(sqldb.QuickCheck(ctx, db), sqldb.Checkpoint(db), db.Close())
+}
+
+// certsName is the folder of the certificate store.
+const certsName = "certs"
+
+// checkCertificates opens the certificate store: that proves the key, and that this program can read it.
+func checkCertificates(ctx context.Context, dir string, key atrest.Key) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	s, err := store.Open(ctx, store.Options{Dir: dir, Key: key})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Check(), s.Close())
 }

@@ -11,11 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"filippo.io/age"
 
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/queuetest"
@@ -59,6 +61,10 @@ func newSite(t *testing.T) site {
 		}
 	}
 	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	known := must(store.Open(t.Context(), store.Options{Dir: s.path("state/certs"), Key: s.key}))
+	if err := errors.Join(known.Check(), known.Close()); err != nil {
 		t.Fatal(err)
 	}
 	log := must(audit.Open(audit.Options{Dir: s.path("state/audit"), Key: s.key}))
@@ -216,6 +222,12 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := s.open(wrong.backup()); !errors.Is(err, sqlqueue.ErrWrongKey) {
 		t.Errorf("another at-rest key: %v", err)
 	}
+	if err := os.RemoveAll(s.path("state/queue")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.open(wrong.backup()); !errors.Is(err, store.ErrWrongKey) {
+		t.Errorf("another at-rest key, of the certificates: %v", err)
+	}
 }
 
 // forged is an archive of somebody who has the public key.
@@ -281,4 +293,37 @@ func TestLeftovers(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("given up: %v", err)
 	}
+}
+
+// What root writes into the state of another user belongs to that user: the gateway could not read it else.
+func TestOwn(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	const user = 12345
+	s := newSite(t)
+	if err := os.Chown(s.path("state"), user, user); err != nil {
+		t.Fatal(err)
+	}
+	if err := snapshot.Own(s.path("state"), s.path("state/audit")); err != nil {
+		t.Fatal(err)
+	}
+	owned := func(name string) {
+		t.Helper()
+		info, err := os.Stat(s.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stat := info.Sys().(*syscall.Stat_t); stat.Uid != user || stat.Gid != user {
+			t.Errorf("%s belongs to %d:%d", name, stat.Uid, stat.Gid)
+		}
+	}
+	owned("state/audit/head")
+	opened := must(s.open(s.backup()))
+	owned("state/.backup.lock")
+	if _, _, err := opened.Place(snapshot.Places{Config: s.path("new/etc"), State: s.path("new/state"), Now: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	owned("new/state/queue/queue.db")
+	owned("new/state")
 }

@@ -59,6 +59,7 @@ func lockState(state string) (*os.File, error) {
 		return nil, errors.New("another backup of this gateway is under way; wait until it has ended")
 	}
 	left, err := filepath.Glob(filepath.Join(state, stagingPrefix+"*"))
+	err = errors.Join(err, Own(state, lock.Name()))
 	for _, dir := range left {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}

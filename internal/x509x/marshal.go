@@ -1,5 +1,7 @@
 package x509x
 
+//lint:file-ignore SA1019 the standard library offers nothing else for curves that are not of NIST
+
 import (
 	"crypto"
 	"crypto/ecdsa"
