@@ -44,6 +44,9 @@ func TestLint(t *testing.T) {
 			t.Fatal(what, err)
 		}
 		for _, f := range findings(zlint.LintCertificate(c), checked) {
+			if what == "issuing" && f.name == "e_ext_name_constraints_not_critical" { // the quirk of constrain
+				continue
+			}
 			t.Errorf("%s: %s: %s", what, f.name, f.status)
 		}
 	}

@@ -177,7 +177,9 @@ func constrain(t *x509.Certificate, domains []string) error {
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection}
 	t.Policies = []x509.OID{policy}
 	t.PermittedEmailAddresses = domains
-	t.PermittedDNSDomainsCritical = true // of the whole extension
+	// QUIRK: not critical, though RFC 5280, 4.2.1.10, wants it: gpgsm and dirmngr of GnuPG 2.2 refuse every chain with a critical one, and so
+	// every signature. Whoever knows the extension heeds it all the same.
+	t.PermittedDNSDomainsCritical = false
 	return nil
 }
 
