@@ -4,10 +4,12 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 
@@ -15,17 +17,17 @@ import (
 	"github.com/siegel-mail/siegel/certs/vault/vaulttest"
 )
 
-// block is the first block of a kind in the section about vaults of the page for administrators.
-func block(t *testing.T, kind string) string {
+// block is the first block of a kind in a section of the page for administrators.
+func block(t *testing.T, heading, kind string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/certificates.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(text), "## Vault\n")
+	_, section, found := strings.Cut(string(text), heading+"\n")
 	m := regexp.MustCompile("(?s)```" + kind + "\n(.*?)```").FindStringSubmatch(section)
 	if !found || m == nil {
-		t.Fatalf("the page has no block %s about vaults", kind)
+		t.Fatalf("the page has no block %s below %s", kind, heading)
 	}
 	return m[1]
 }
@@ -81,9 +83,9 @@ func command(t *testing.T, s *vaulttest.Server, line, policy string) map[string]
 // What the page tells administrators to set up is enough, and works.
 func TestDocumented(t *testing.T) {
 	s := vaulttest.Start(t, vaulttest.Options{})
-	policy := block(t, "hcl")
+	policy := block(t, "## Vault", "hcl")
 	ids := map[string]any{}
-	for line := range strings.Lines(block(t, "sh")) {
+	for line := range strings.Lines(block(t, "## Vault", "sh")) {
 		for k, v := range command(t, s, strings.TrimSpace(line), policy) {
 			ids[k] = v
 		}
@@ -111,4 +113,29 @@ func TestDocumented(t *testing.T) {
 	}
 	_, err = c.NewKey(t.Context(), "another", "rsa-2048")
 	wantConfig(t, err, `path "transit/keys/another" { capabilities = ["update"] }`)
+}
+
+// So is what it tells of the PKI engine.
+func TestDocumentedRole(t *testing.T) {
+	s := started(t, vaulttest.Options{})
+	withPKI(t, s)
+	s.Policy(t, "gateway", block(t, "## Vault", "hcl")+block(t, "### Certificates from its PKI engine", "hcl"))
+	command(t, s, strings.TrimSpace(block(t, "### Certificates from its PKI engine", "sh")), "")
+	c := client(t, s, nil)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := c.Issuer("mail").Issue(t.Context(), vault.Request{Address: "alice@firma.example", CSR: csr, Lifetime: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantMail(t, i, "alice@firma.example")
+	if err := c.Issuer("mail").Revoke(t.Context(), i.Certificate.SerialNumber); err != nil {
+		t.Error(err)
+	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// KeyReference names a key in a transit engine: NAME:KEY, or NAME:KEY:VERSION.
+// KeyReference names a key in a transit engine: vault:NAME:KEY, or vault:NAME:KEY:VERSION.
 type KeyReference struct {
 	Vault   string // its name in the configuration
 	Key     string
@@ -16,7 +16,7 @@ type KeyReference struct {
 // maxName bounds each name in a reference.
 const maxName = 256
 
-// ParseKeyReference reads NAME:KEY or NAME:KEY:VERSION; a "vault:" before it is left aside.
+// ParseKeyReference reads vault:NAME:KEY or vault:NAME:KEY:VERSION. The first word may be left out, unless NAME is that word.
 func ParseKeyReference(s string) (KeyReference, error) {
 	bad := errors.New("this is no key in a vault; write NAME:KEY or NAME:KEY:VERSION, with the name of the vault in the configuration")
 	parts := strings.Split(strings.TrimPrefix(s, "vault:"), ":")
@@ -36,7 +36,7 @@ func ParseKeyReference(s string) (KeyReference, error) {
 
 // String is the reference as ParseKeyReference reads it.
 func (r KeyReference) String() string {
-	s := r.Vault + ":" + r.Key
+	s := "vault:" + r.Vault + ":" + r.Key
 	if r.Version > 0 {
 		s += ":" + strconv.Itoa(r.Version)
 	}

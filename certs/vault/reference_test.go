@@ -11,9 +11,10 @@ import (
 func TestKeyReference(t *testing.T) {
 	for text, want := range map[string]vault.KeyReference{
 		"main:alice": {Vault: "main", Key: "alice"}, "vault:main:alice": {Vault: "main", Key: "alice"}, "main:alice:7": {Vault: "main", Key: "alice", Version: 7},
+		"vault:vault:alice":     {Vault: "vault", Key: "alice"},
 		"m:alice@firma.example": {Vault: "m", Key: "alice@firma.example"},
 	} {
-		if got, err := vault.ParseKeyReference(text); err != nil || got != want || got.String() != strings.TrimPrefix(text, "vault:") {
+		if got, err := vault.ParseKeyReference(text); err != nil || got != want || got.String() != "vault:"+strings.TrimPrefix(text, "vault:") {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
