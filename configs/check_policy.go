@@ -93,9 +93,9 @@ func (k *checker) tags() {
 	}
 }
 
-// needsCertificates warns where a rule demands what cannot be done.
+// needsCertificates warns where a rule demands what cannot be done unless somebody imports certificates.
 func (k *checker) needsCertificates() {
-	if k.Certificates.Folder != "" {
+	if k.Certificates.Folder != "" || k.Certificates.Issue.CA != "none" {
 		return
 	}
 	d := k.Policy.Default
@@ -104,6 +104,6 @@ func (k *checker) needsCertificates() {
 		demanded = demanded || r.Sign == policy.Require || r.Encrypt == policy.Require
 	}
 	if demanded {
-		k.warn("policy", "mail that must be signed or encrypted will be refused, since certificates.folder is not given")
+		k.warn("policy", "mail that must be signed or encrypted is refused until certificates are imported (siegel certs import), since neither certificates.folder nor certificates.issue is given")
 	}
 }
