@@ -8,12 +8,12 @@ import (
 )
 
 // within finds and judges by the store of certificates together with the files of the folder; keys that lie elsewhere are in the vaults of
-// a set.
-func within(f *folder.Folder, brainpool bool, vaults *vault.Set) func(*store.Store) (certs.Finder, certs.Judge) {
+// a set. Policies are asked of every path.
+func within(f *folder.Folder, policies certs.Policies, brainpool bool, vaults *vault.Set) func(*store.Store) (certs.Finder, certs.Judge) {
 	return func(kept *store.Store) (certs.Finder, certs.Judge) {
 		view := kept.Within(store.Surroundings{
 			Anchors: f.Anchors(), Intermediates: f.Intermediates(), Shelf: f, Supports: certs.Supported(brainpool),
-			KeySources: keySources(vaults),
+			KeySources: keySources(vaults), Adjust: func(v *certs.Validator) *certs.Validator { return v.WithPolicies(policies) },
 		})
 		return view, view.Judge()
 	}

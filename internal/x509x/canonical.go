@@ -88,8 +88,11 @@ func lengthOf(s string) string {
 
 // canonicalText is text as it is compared (RFC 4518, 2, as far as it matters): normal form, lower case, single blanks within and none around.
 func canonicalText(s string) string {
-	s = norm.NFKC.String(s)
-	s = norm.NFKC.String(strings.ToLower(s))
+	if strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		s = norm.NFKC.String(strings.ToLower(norm.NFKC.String(s)))
+	} else { // in normal form
+		s = strings.ToLower(s)
+	}
 	return strings.Join(strings.Fields(s), " ")
 }
 
