@@ -35,6 +35,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.issue()
 	k.validation()
 	k.directories()
+	k.revocation()
 	k.policy()
 	k.smime()
 	k.authentication()

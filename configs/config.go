@@ -221,6 +221,8 @@ type Certificates struct {
 	Validation Validation `yaml:"validation"`
 	// LDAP directories, in the order in which they are asked.
 	Directories []Directory `yaml:"directories"`
+	// How it is learned whether certificates are revoked, of partners, of the company, and of the authorities above them.
+	Revocation Revocation `yaml:"revocation" short:"mode"`
 }
 
 // Queue is how long and how often delivery is tried.

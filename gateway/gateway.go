@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/enroll"
 	"github.com/siegel-mail/siegel/certs/find"
+	"github.com/siegel-mail/siegel/certs/revocation"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/backup"
@@ -91,9 +92,10 @@ type Settings struct {
 	SMIME      protect.SMIME
 	Certs      certs.Finder
 	Validator  certs.Judge
-	// Within makes, of the certificates that the gateway keeps and of whatever else the settings have, a finder and a judge, which
-	// then stand in place of Certs and Validator; nil: nothing that is kept is used.
-	Within     func(kept *store.Store) (certs.Finder, certs.Judge)
+	// Within makes, of the certificates that the gateway keeps, of what tells which are revoked, and of whatever else the settings have, a
+	// finder and a judge, which then stand in place of Certs and Validator; nil: nothing that is kept is used.
+	Within     func(kept *store.Store, revoked certs.Revocation) (certs.Finder, certs.Judge)
+	Revocation revocation.Settings
 	Issue      *Issue         // certificates of the company's own addresses; nil: nobody issues them
 	WarnBefore time.Duration  // how long before the end of a certificate it is told; 0: never
 	Retry      delivery.Retry // of routes without their own
@@ -162,6 +164,8 @@ type Gateway struct {
 	beside    beside
 	// directories are those that metrics tell of.
 	directories atomic.Pointer[[]WatchedDirectory]
+	// revocation tells which certificates are revoked.
+	revocation *revocation.Checker
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -182,9 +186,10 @@ func New(o Options) (_ *Gateway, err error) {
 	}
 	defer func() {
 		if err != nil {
-			g.known.Close()
+			g.closeKnown()
 		}
 	}()
+	g.openRevocation()
 	var finder *find.Finder
 	if g.o.Settings, finder, err = g.withSources(g.within(o.Settings)); err != nil {
 		return nil, err
@@ -229,7 +234,7 @@ func New(o Options) (_ *Gateway, err error) {
 // within are settings with the finder and the judge that they make of what the gateway keeps.
 func (g *Gateway) within(s Settings) Settings {
 	if s.Within != nil {
-		s.Certs, s.Validator = s.Within(g.known)
+		s.Certs, s.Validator = s.Within(g.known, g.revocation)
 	}
 	return s
 }
@@ -325,6 +330,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.awaitArrivals(ctx) })
 	group.Go(func() error { return g.harvester.Run(ctx) })
 	group.Go(func() error { return g.lookAfter(ctx) })
+	group.Go(func() error { return g.revocation.Run(ctx) })
 	if g.publish != nil {
 		group.Go(func() error { return g.publish.Serve(ctx) })
 	}
@@ -349,7 +355,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 // Close releases a gateway that is not run.
 func (g *Gateway) Close() error {
 	g.setFinder(nil)
-	return errors.Join(g.closePickup(), g.closeIssuing(), g.store.Close(), g.closeRecords(), g.known.Close())
+	return errors.Join(g.closePickup(), g.closeIssuing(), g.store.Close(), g.closeRecords(), g.closeKnown())
 }
 
 // Accept admits a message that a listener took: its origin judged, decided, protected and committed; or committed
@@ -447,6 +453,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.sight.Store(&sight{s.Certs, s.Validator})
 	g.setFinder(finder)
 	g.kept.Set(quotas(s.Backup))
+	g.revocation.Set(s.Revocation)
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
 	return nil
 }
@@ -467,7 +474,7 @@ func (g *Gateway) ReloadFromSource(context.Context) error {
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
-	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, newDirectoryCollector(g)}, g.o.Collectors...) {
+	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, newDirectoryCollector(g), newRevocationCollector(g.revocation)}, g.o.Collectors...) {
 		err = errors.Join(err, g.metrics.Registry().Register(c))
 	}
 	if err != nil {
@@ -476,7 +483,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck()}
+	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck(), g.revocationCheck()}
 	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{

@@ -27,7 +27,7 @@ func newHarvestSetting(t *testing.T) *setting {
 	t.Helper()
 	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}})
 	f := s.options.Settings.Certs.(*folder.Folder)
-	s.options.Settings.Within = func(kept *store.Store) (certs.Finder, certs.Judge) {
+	s.options.Settings.Within = func(kept *store.Store, _ certs.Revocation) (certs.Finder, certs.Judge) {
 		view := kept.Within(store.Surroundings{Anchors: f.Anchors(), Intermediates: f.Intermediates(), Shelf: f})
 		return view, view.Judge()
 	}

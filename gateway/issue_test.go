@@ -37,7 +37,7 @@ func issuingSetting(t *testing.T, rules ...policy.Rule) *setting {
 		t.Fatal(err)
 	}
 	s.options.Settings.Certs, s.options.Settings.Validator = empty, empty.Validator()
-	s.options.Settings.Within = func(kept *store.Store) (certs.Finder, certs.Judge) {
+	s.options.Settings.Within = func(kept *store.Store, _ certs.Revocation) (certs.Finder, certs.Judge) {
 		v := kept.Within(store.Surroundings{Shelf: empty})
 		return v, v.Judge()
 	}

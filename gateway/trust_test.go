@@ -34,7 +34,9 @@ func known(t *testing.T, s *store.Store, trust store.Trust, all ...certs.Identit
 }
 
 // alone finds and judges by the store alone.
-func alone(kept *store.Store) (certs.Finder, certs.Judge) { return kept, kept.Judge() }
+func alone(kept *store.Store, _ certs.Revocation) (certs.Finder, certs.Judge) {
+	return kept, kept.Judge()
+}
 
 func authority(ca *democa.CA) certs.Identity { return certs.Identity{Certificate: ca.Certificate()} }
 

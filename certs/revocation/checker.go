@@ -43,7 +43,6 @@ type Checker struct {
 	sources  *sources
 	counts   counts
 
-	cache   atomic.Pointer[Cache]
 	life    context.Context
 	end     context.CancelFunc
 	mu      sync.Mutex // guards closed, flights and queues
@@ -86,9 +85,6 @@ func New(o Options) *Checker {
 		o: o, memory: newMemory(o.Memory), sources: newSources(o.Log),
 		flights: map[string]*flight{}, queues: map[string]*queue{}, slots: make(chan struct{}, maxFetches),
 	}
-	if o.Cache != nil {
-		c.KeepIn(o.Cache)
-	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.Set(o.Settings)
 	return c
@@ -104,9 +100,6 @@ func (c *Checker) Set(s Settings) {
 	})})
 	c.sources.forget()
 }
-
-// KeepIn sets the cache, in place of Options.Cache.
-func (c *Checker) KeepIn(cache Cache) { c.cache.Store(&cache) }
 
 // Close ends what is being fetched, and returns when that has ended. A closed Checker tells what it knows.
 func (c *Checker) Close() error {

@@ -195,11 +195,10 @@ func (c *Checker) accept(j job, data []byte, known *kept) (*kept, error) {
 
 // load reads what was kept before a restart; nil where nothing genuine was. It may have ended.
 func (c *Checker) load(j job, now time.Time) *kept {
-	cache := c.cache.Load()
-	if cache == nil {
+	if c.o.Cache == nil {
 		return nil
 	}
-	data, fetched, err := (*cache).Load(c.life, j.key)
+	data, fetched, err := c.o.Cache.Load(c.life, j.key)
 	if err != nil {
 		c.sources.cacheFault(err)
 		return nil
@@ -219,8 +218,8 @@ func (c *Checker) load(j job, now time.Time) *kept {
 }
 
 func (c *Checker) save(j job, data []byte, k *kept) {
-	if cache := c.cache.Load(); cache != nil {
-		c.sources.cacheFault((*cache).Save(c.life, j.key, data, c.o.Now(), k.until))
+	if c.o.Cache != nil {
+		c.sources.cacheFault(c.o.Cache.Save(c.life, j.key, data, c.o.Now(), k.until))
 	}
 }
 

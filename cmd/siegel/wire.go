@@ -98,6 +98,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 	if s.DNS, err = resolver(c.DNS); err != nil {
 		return gateway.Settings{}, fmt.Errorf("dns: %w", err)
 	}
+	s.Revocation = revocationSettings(c, s.DNS)
 	if s.Origin, err = originOptions(c, s.DNS); err != nil {
 		return gateway.Settings{}, err
 	}

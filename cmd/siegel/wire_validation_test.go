@@ -53,7 +53,7 @@ func TestValidationReachesTheJudge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		finder, judge := within(f, c.asked.Inputs(), false, nil)(kept)
+		finder, judge := within(f, c.asked.Inputs(), false, nil)(kept, nil)
 		for _, from := range []certs.Finder{f, finder} {
 			_, err = from.Recipient(t.Context(), "alice@firma.example", now)
 			var unusable *certs.UnusableError

@@ -257,8 +257,8 @@ func (w *world) close() {
 }
 
 // within finds and judges by what the gateway keeps together with the folder.
-func within(f *folder.Folder) func(*store.Store) (certs.Finder, certs.Judge) {
-	return func(kept *store.Store) (certs.Finder, certs.Judge) {
+func within(f *folder.Folder) func(*store.Store, certs.Revocation) (certs.Finder, certs.Judge) {
+	return func(kept *store.Store, _ certs.Revocation) (certs.Finder, certs.Judge) {
 		view := kept.Within(store.Surroundings{Anchors: f.Anchors(), Intermediates: f.Intermediates(), Shelf: f})
 		return view, view.Judge()
 	}
