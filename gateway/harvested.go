@@ -192,7 +192,7 @@ const unknownText = `The signature of a message is right, but nobody here knows 
 The certificates were kept, and are used for nothing until you decide. Compare the fingerprint with what the issuer publishes, then:
 
   siegel certs list --trust asked
-  siegel certs trust %.16s   what it issues is believed from then on
+  siegel certs trust %.16s   it is believed from then on, and what it issues if it bears no mail address itself
 
 If you do not know the issuer, you need do nothing. You are told of each issuer once in a while (certificates.find.harvest.remind).
 
@@ -207,7 +207,7 @@ Die Signatur einer Nachricht stimmt, aber niemand kennt hier den Aussteller ihre
 Die Zertifikate wurden aufgehoben und werden zu nichts verwendet, bis Sie entscheiden. Vergleichen Sie den Fingerabdruck mit dem, den der Aussteller veröffentlicht, dann:
 
   siegel certs list --trust asked
-  siegel certs trust %.16s   was er ausstellt, wird von da an geglaubt
+  siegel certs trust %.16s   ihm wird von da an geglaubt, und dem, was er ausstellt, wenn er selbst keine Mailadresse enthält
 
 Kennen Sie den Aussteller nicht, müssen Sie nichts tun. Sie erfahren von jedem Aussteller nur ab und zu (certificates.find.harvest.remind).
 `

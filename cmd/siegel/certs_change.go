@@ -19,16 +19,19 @@ type fingerprintArg struct {
 type certsTrustCmd struct {
 	certsFlags
 	fingerprintArg
-	Scope []string `sep:"," placeholder:"DOMAIN" help:"For these domains (firma.example, *.firma.example) and addresses alone."`
-	Only  bool     `help:"Trust an authority by itself, not what it issues."`
-	Reset bool     `help:"Take back what was said: the certificate is judged by its path again."`
+	Scope     []string `sep:"," placeholder:"DOMAIN" help:"For these domains (firma.example, *.firma.example) and addresses alone."`
+	Authority bool     `help:"It is an authority, though it bears a mail address: trust what it issues. Without this such a one is trusted by itself."`
+	Only      bool     `help:"Trust an authority by itself, not what it issues."`
+	Reset     bool     `help:"Take back what was said: the certificate is judged by its path again."`
 }
 
 // Run has the gateway trust it, at once.
 func (c *certsTrustCmd) Run(w io.Writer) error {
-	q := certadmin.Trust{Fingerprint: c.Fingerprint, Scope: c.Scope}
+	q := certadmin.Trust{Fingerprint: c.Fingerprint, Scope: c.Scope, Authority: c.Authority}
 	switch {
-	case c.Reset && (len(c.Scope) > 0 || c.Only):
+	case c.Authority && c.Only:
+		return usageError("--authority trusts what it issues, and --only does not; say one of them")
+	case c.Reset && (len(c.Scope) > 0 || c.Only || c.Authority):
 		return usageError("--reset takes back what was said; it goes with nothing else")
 	case c.Reset:
 		q.Trust = "path"
@@ -56,7 +59,18 @@ func (f certsFlags) say(w io.Writer, q certadmin.Trust) error {
 	if len(out.Scope) > 0 {
 		text += ", for " + strings.Join(out.Scope, " ")
 	}
-	_, err := fmt.Fprintf(w, "%.16s  %s %s.\n", out.Fingerprint, safetext.Line(whose(out), 120), safetext.Line(text, 500))
+	if _, err := fmt.Fprintf(w, "%.16s  %s %s.\n", out.Fingerprint, safetext.Line(whose(out), 120), safetext.Line(text, 500)); err != nil {
+		return err
+	}
+	return sayPerson(w, out)
+}
+
+// sayPerson says why one that calls itself an authority was trusted by itself alone.
+func sayPerson(w io.Writer, c certadmin.Certificate) error {
+	if c.Trust != "trusted" || !c.CA || len(c.Addresses) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%.16s  It bears a mail address, so what it issues is not trusted. If it is an authority: siegel certs trust --authority %.16s\n", c.Fingerprint, c.Fingerprint)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/bundle"
 	"github.com/siegel-mail/siegel/gateway/certadmin"
 	"github.com/siegel-mail/siegel/internal/safetext"
@@ -22,6 +23,7 @@ type certsImportCmd struct {
 	certsFlags
 	File         []string `arg:"" name:"file" type:"path" help:"Files and folders: PEM, DER, PKCS#12, PKCS#7."`
 	Trust        bool     `help:"Trust them: the authorities among them as anchors, of several that issued each other the topmost; where there is none, each certificate by itself."`
+	Authority    bool     `help:"With --trust: authorities that bear a mail address are anchors, too. Without this such a one is trusted by itself."`
 	Scope        []string `sep:"," placeholder:"DOMAIN" help:"Trust them for these domains (firma.example, *.firma.example) and addresses alone."`
 	Serves       []string `sep:"," placeholder:"DOMAIN" help:"The certificate stands for every address of this domain: it signs for those that have none of their own, and is encrypted to for them."`
 	PasswordFile []string `sep:"none" type:"path" placeholder:"FILE" help:"File whose first line is a password of encrypted files; - reads it from the terminal. May be given several times. NAME.password beside a file counts for that file."`
@@ -73,6 +75,9 @@ type importReport struct {
 func (c *certsImportCmd) consistent() error {
 	if len(c.Scope) > 0 && !c.Trust {
 		return usageError("--scope says for which addresses something is trusted: it goes with --trust")
+	}
+	if c.Authority && !c.Trust {
+		return usageError("--authority says what may become an anchor: it goes with --trust")
 	}
 	return nil
 }
@@ -142,7 +147,7 @@ func (c *certsImportCmd) hand(all found) (sum certadmin.Imported, err error) {
 	}
 	// The keys go with the last certificates, so that the gateway can tell which of them have none.
 	for first := true; first || len(items)+len(keys) > 0; first = false {
-		q := certadmin.Import{Scope: c.Scope, Serves: c.Serves}
+		q := certadmin.Import{Scope: c.Scope, Serves: c.Serves, Authority: c.Authority}
 		q.Items, items = portion(items)
 		if len(items) == 0 {
 			q.Keys, keys = portion(keys)
@@ -183,16 +188,20 @@ func (c *certsImportCmd) elsewhere(all found, items []certadmin.Item) ([]certadm
 
 // trusted says what of the certificates is to be trusted, and how.
 func (c *certsImportCmd) trusted(all []*x509.Certificate) map[*x509.Certificate]string {
-	how := map[*x509.Certificate]string{}
+	how, anchors := map[*x509.Certificate]string{}, false
 	if !c.Trust {
 		return how
 	}
 	for _, cert := range all {
-		if cert.IsCA && !issuedAmong(cert, all) {
-			how[cert] = "anchor"
+		switch {
+		case !cert.IsCA || issuedAmong(cert, all):
+		case !c.Authority && len(certs.Addresses(cert)) > 0: // a person's, who may not issue for others
+			how[cert] = "trusted"
+		default:
+			how[cert], anchors = "anchor", true
 		}
 	}
-	if len(how) == 0 {
+	if !anchors {
 		for _, cert := range all {
 			how[cert] = "trusted"
 		}
@@ -222,6 +231,11 @@ func (c *certsImportCmd) print(k *kong.Kong, all found, done certadmin.Imported)
 		}
 		fmt.Fprintf(&b, "%s new, %s known before; %s new, %s known before\n", count(len(done.New), "certificate"), count(len(done.Known), "certificate"),
 			count(done.NewKeys, "key"), count(done.KnownKeys, "key"))
+		for _, cert := range append(done.New[:len(done.New):len(done.New)], done.Known...) {
+			if c.Trust {
+				sayPerson(&b, cert)
+			}
+		}
 		if done.Lone > 0 {
 			fmt.Fprintf(&b, "%s without a certificate: import that as well\n", count(done.Lone, "key"))
 		}

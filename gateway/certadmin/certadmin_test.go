@@ -3,9 +3,14 @@ package certadmin_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -227,6 +232,45 @@ func TestTrustAndFind(t *testing.T) {
 	s.refused(err, "no mail address")
 	_, err = ask[certadmin.Certificate](s, "trust", certadmin.Trust{Fingerprint: print(id.Certificate), Trust: "anchor"})
 	s.refused(err, "not that of an authority")
+}
+
+// self is a self-signed certificate that calls itself that of an authority, as openssl req -x509 makes it.
+func self(t *testing.T, address string) *x509.Certificate {
+	t.Helper()
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "Eve"}, NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(1, 0, 0),
+		BasicConstraintsValid: true, IsCA: true, EmailAddresses: []string{address},
+	}
+	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))))
+}
+
+// A person's certificate that calls itself an authority is believed by itself: it must not issue for others. Whoever says that it is an
+// authority has one.
+func TestTrustOfPersons(t *testing.T) {
+	s := newStand(t)
+	first, second, third := self(t, "eve@partner.example"), self(t, "eve@partner.example"), self(t, "ca@partner.example")
+	got, err := ask[certadmin.Imported](s, "import", certadmin.Import{Items: []certadmin.Item{{Certificate: first.Raw, Trust: "anchor"}, {Certificate: second.Raw}}})
+	if err != nil || len(got.New) != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for _, c := range got.New {
+		if want := map[string]string{print(first): "trusted", print(second): "path"}[c.Fingerprint]; c.Trust != want {
+			t.Errorf("imported as %s, want %s", c.Trust, want)
+		}
+	}
+	if got, err := ask[certadmin.Certificate](s, "trust", certadmin.Trust{Fingerprint: print(second)}); err != nil || got.Trust != "trusted" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	_, err = ask[certadmin.Certificate](s, "trust", certadmin.Trust{Fingerprint: print(second), Trust: "anchor"})
+	s.refused(err, "--authority")
+	if got, err := ask[certadmin.Certificate](s, "trust", certadmin.Trust{Fingerprint: print(second), Authority: true}); err != nil || got.Trust != "anchor" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	all, err := ask[certadmin.Imported](s, "import", certadmin.Import{Items: []certadmin.Item{{Certificate: third.Raw, Trust: "anchor"}}, Authority: true})
+	if err != nil || len(all.New) != 1 || all.New[0].Trust != "anchor" {
+		t.Errorf("%+v, %v", all, err)
+	}
 }
 
 // A key leaves under a password, after it stands in the audit log, and goes only where that is said.

@@ -156,11 +156,13 @@ func (c commands) trust(ctx context.Context, q Trust, record admin.Record) (Cert
 		return Certificate{}, err
 	}
 	t := store.Trust(q.Trust)
-	if t == "" {
+	switch {
+	case t == "" && (q.Authority || r.Certificate.IsCA && !byPerson(r.Certificate)):
+		t = store.Anchor
+	case t == "":
 		t = store.Trusted
-		if r.Certificate.IsCA {
-			t = store.Anchor
-		}
+	case t == store.Anchor && !q.Authority && byPerson(r.Certificate):
+		return Certificate{}, admin.Refuse("the certificate bears a mail address, so it may be that of a person, who could issue for everybody; say that it is an authority (--authority)")
 	}
 	if _, err := store.ParseScope(q.Scope); err != nil {
 		return Certificate{}, admin.Refuse("%s", strings.TrimPrefix(err.Error(), "certs/store: "))
@@ -176,6 +178,12 @@ func (c commands) trust(ctx context.Context, q Trust, record admin.Record) (Cert
 		return Certificate{}, refusal(err)
 	}
 	return c.again(ctx, r)
+}
+
+// byPerson reports whether a certificate that may stand above others bears a mail address. Programs make self-signed certificates of
+// people which say that they are those of authorities (openssl req -x509 does), so that alone makes nobody one who may issue for others.
+func byPerson(c *x509.Certificate) bool {
+	return (c.IsCA || c.Version < 3) && len(certs.Addresses(c)) > 0
 }
 
 // again reads a record that was changed.

@@ -72,6 +72,9 @@ func (c commands) groups(ctx context.Context, q Import) (all groups, err error) 
 		if err != nil {
 			return nil, admin.Refuse("a certificate cannot be read: %v", err)
 		}
+		if store.Trust(item.Trust) == store.Anchor && !q.Authority && byPerson(cert) {
+			item.Trust = string(store.Trusted)
+		}
 		g := all.of(store.Trust(item.Trust), len(q.Serves) > 0 && !cert.IsCA)
 		if g.trust != "" && g.trust != store.Anchor && g.trust != store.Trusted {
 			return nil, admin.Refuse("an import trusts as anchor or trusted, not as %.40q", item.Trust)

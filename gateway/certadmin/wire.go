@@ -32,6 +32,8 @@ type Import struct {
 	Keys   [][]byte `json:"keys,omitempty"` // PKCS#8
 	Scope  []string `json:"scope,omitempty"`
 	Serves []string `json:"serves,omitempty"` // of the certificates that are no authority's
+	// Authority says that those to be anchors are authorities, though they bear mail addresses. Without it such a one is trusted by itself.
+	Authority bool `json:"authority,omitempty"`
 }
 
 // Item is one certificate to be kept.
@@ -96,8 +98,9 @@ type Verdict struct {
 // Trust is the question of the command "trust".
 type Trust struct {
 	Fingerprint string   `json:"fingerprint"`
-	Trust       string   `json:"trust,omitempty"` // path, anchor, trusted or distrusted; empty: anchor for an authority, else trusted
+	Trust       string   `json:"trust,omitempty"` // path, anchor, trusted or distrusted; empty: anchor for an authority without a mail address, else trusted
 	Scope       []string `json:"scope,omitempty"`
+	Authority   bool     `json:"authority,omitempty"` // it is one, though it bears a mail address
 }
 
 // Find is the question of the command "find".
