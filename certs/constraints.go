@@ -62,7 +62,7 @@ func readSubtrees(list cryptobyte.String, into *[]subtree) bool {
 		case formMail:
 			t.key, t.odd = mailSubtree(n.text), t.odd || tag != cbasn1.Tag(1).ContextSpecific()
 		case formHost, formURI:
-			t.key = fold(n.text)
+			t.key = hostSubtree(n.text)
 		case formIP:
 			t.odd = t.odd || len(base) != 8 && len(base) != 32
 		case formDirectory:
@@ -75,15 +75,30 @@ func readSubtrees(list cryptobyte.String, into *[]subtree) bool {
 	return true
 }
 
-// mailSubtree is a constraint as within compares it: a mailbox, a host, or with a leading dot a domain.
+// mailSubtree is a constraint as covers compares it: a mailbox, a host, or with a leading dot a domain; "" where it is none of them.
 func mailSubtree(text string) string {
-	if !strings.Contains(text, "@") {
-		return fold(text)
+	local, domain, isMailbox := strings.Cut(text, "@")
+	if !isMailbox {
+		return hostSubtree(text)
 	}
-	if key := AddressKey(text); key != "" {
-		return key
+	if !plainLocal(local) || strings.HasPrefix(domain, ".") || hostSubtree(domain) == "" {
+		return ""
 	}
-	return text // which is no key of anybody
+	return AddressKey(text)
+}
+
+// plainLocal reports whether a local part is written in the one way that there is for it (RFC 5321, 4.1.2), and no pattern.
+func plainLocal(local string) bool { return local != "" && !strings.ContainsAny(local, "\"\\*@ \t") }
+
+// hostSubtree is a host, or with a leading dot a domain, as it is compared; "" where the text is neither.
+func hostSubtree(text string) string {
+	key := fold(text)
+	for label := range strings.SplitSeq(strings.TrimPrefix(key, "."), ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return ""
+		}
+	}
+	return key
 }
 
 // covers reports whether a name is in the subtree.
@@ -96,7 +111,7 @@ func (t subtree) covers(n generalName) bool {
 		}
 		return hostWithin(domain, t.key)
 	case formHost:
-		return t.key == "" || n.key == t.key || strings.HasSuffix(n.key, "."+strings.TrimPrefix(t.key, "."))
+		return t.text == "" || t.key != "" && (n.key == t.key || strings.HasSuffix(n.key, "."+strings.TrimPrefix(t.key, ".")))
 	case formURI:
 		return hostWithin(n.key, t.key)
 	case formIP:
@@ -128,14 +143,18 @@ func ipWithin(ip, network []byte) bool {
 	return true
 }
 
-// excludes is covers for what is forbidden, where doubt forbids: names that cannot be compared, a wildcard that stands for hosts in the
-// subtree, and a subtree that is empty, by which some mean everything.
+// excludes is covers for what is forbidden, where doubt forbids: names and subtrees that cannot be compared, a wildcard that stands for hosts
+// in the subtree, a mailbox that may be the same in other words, and a subtree that is empty, by which some mean everything.
 func (t subtree) excludes(n generalName) bool {
 	if n.key == "" || t.key == "" || t.covers(n) {
 		return true
 	}
-	if t.form == formHost && strings.HasPrefix(n.key, "*.") {
+	switch {
+	case t.form == formHost && strings.HasPrefix(n.key, "*."):
 		return strings.HasSuffix("."+strings.TrimPrefix(t.key, "."), n.key[1:])
+	case t.form == formMail:
+		at := strings.LastIndexByte(n.key, '@')
+		return !plainLocal(n.key[:at]) && strings.HasSuffix(t.key, n.key[at:])
 	}
 	return false
 }
