@@ -45,7 +45,7 @@ const saidCondition = `WHERE c.trust <> 0 OR c.ca <> 0 OR c.serves <> 0`
 
 // build reads everything that an administrator said, and all authorities.
 func (v *View) build(ctx context.Context) (*judging, error) {
-	w := &words{s: v.s, distrusted: map[string]bool{}, keys: map[[sha256.Size]byte]bool{}, trusted: map[string][]string{}, scopes: map[string][]string{}, serves: map[string][]string{}}
+	w := &words{s: v.s, distrusted: map[[sha256.Size]byte]bool{}, keys: map[[sha256.Size]byte]bool{}, trusted: map[string][]string{}, scopes: map[string][]string{}, serves: map[string][]string{}}
 	b := &builder{s: v.s, words: w}
 	err := v.s.using(func(db *database) error {
 		return v.s.each(ctx, db.read, b.take, columns+saidCondition)
@@ -85,7 +85,7 @@ type builder struct {
 	anchors, intermediates []*x509.Certificate
 }
 
-// take reads one row. What was said of a certificate that is none of an authority is read without the certificate itself.
+// take reads one row. What was said of a certificate that is none of an authority, and is not distrusted, is read without the certificate itself.
 func (b *builder) take(r *row) error {
 	said, err := b.s.openStatement(r)
 	if err != nil {
@@ -96,8 +96,6 @@ func (b *builder) take(r *row) error {
 		w.serves[id] = said.Serves
 	}
 	switch said.Trust {
-	case Distrusted:
-		w.distrusted[id] = true
 	case Trusted:
 		w.trusted[id] = said.Scope
 	case Anchor:
@@ -105,12 +103,18 @@ func (b *builder) take(r *row) error {
 			w.scopes[id] = said.Scope
 		}
 	}
-	if r.ca == 0 && said.Trust != Anchor {
+	if r.ca == 0 && said.Trust != Anchor && said.Trust != Distrusted {
 		return nil
 	}
 	rec, err := b.s.unseal(r)
 	if err != nil {
 		return err
+	}
+	if said.Trust == Distrusted {
+		w.distrusted[signedPart(rec.Certificate)] = true
+		if r.ca == 0 {
+			return nil
+		}
 	}
 	w.known = append(w.known, rec.Certificate)
 	switch said.Trust {
@@ -127,10 +131,14 @@ func (b *builder) take(r *row) error {
 // keyOf is what a distrusted authority is known by, whatever certificates it has.
 func keyOf(c *x509.Certificate) [sha256.Size]byte { return sha256.Sum256(publicKey(c)) }
 
+// signedPart is what a distrusted certificate is known by: everybody can make another signature that is right, as ECDSA allows, of the one it
+// has, and with it another fingerprint.
+func signedPart(c *x509.Certificate) [sha256.Size]byte { return sha256.Sum256(c.RawTBSCertificate) }
+
 // words is what was said of certificates, by their hashes. It implements certs.Trust.
 type words struct {
 	s          *Store
-	distrusted map[string]bool
+	distrusted map[[sha256.Size]byte]bool
 	keys       map[[sha256.Size]byte]bool // of distrusted authorities
 	trusted    map[string][]string        // and their scope
 	scopes     map[string][]string        // of anchors that have one
@@ -153,7 +161,7 @@ func (w *words) id(c *x509.Certificate) string { return string(w.s.certificateHa
 
 // Distrusts implements certs.Trust.
 func (w *words) Distrusts(c *x509.Certificate) bool {
-	return len(w.keys) > 0 && w.keys[keyOf(c)] || len(w.distrusted) > 0 && w.distrusted[w.id(c)]
+	return len(w.keys) > 0 && w.keys[keyOf(c)] || len(w.distrusted) > 0 && w.distrusted[signedPart(c)]
 }
 
 // Trusts implements certs.Trust.
