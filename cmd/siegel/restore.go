@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"filippo.io/age"
@@ -57,7 +59,9 @@ func (c *restoreCmd) Run(k *kong.Kong) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	archive, err := snapshot.Open(context.Background(), f, dir, identities...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // keys rest in the folder: it does not stay
+	defer stop()
+	archive, err := snapshot.Open(ctx, f, dir, identities...)
 	if err != nil {
 		return c.explain(err)
 	}
@@ -122,6 +126,8 @@ func (c *restoreCmd) staging() (string, error) {
 func (c *restoreCmd) explain(err error) error {
 	var none *age.NoIdentityMatchError
 	switch {
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted; nothing was changed")
 	case errors.As(err, &none) && c.IdentityFile != "":
 		return fmt.Errorf("%s was not encrypted to this key: use the one of the public key that was given to siegel backup, or --passphrase-file", safetext.Line(c.File, 256))
 	case errors.As(err, &none):
@@ -150,8 +156,8 @@ func (c *restoreCmd) place(archive *snapshot.Opened, out *restored) (err error) 
 		out.Notes = append(out.Notes, "that this was restored is not in the audit log: "+err.Error())
 	}
 	if name, ok := strings.CutPrefix(archive.KeyFrom, "environment "); ok {
-		path := filepath.Join(filepath.Dir(out.Config), "at-rest.key")
-		if err := errors.Join(os.WriteFile(path, []byte(archive.Key+"\n"), 0o600), snapshot.Own(state, path)); err != nil {
+		path, err := archive.KeepKey(filepath.Dir(out.Config), state)
+		if err != nil {
 			return err
 		}
 		out.Notes = append(out.Notes, "the at-rest key came from the environment variable "+name+"; it is in "+path+" now: set the variable to it, or name the file in at_rest.key")

@@ -175,18 +175,31 @@ func give(path string, user, group int) error {
 }
 
 // Own gives a file, or a folder with what lies in it, to the user that the state folder belongs to, as whom the gateway runs: what root
-// wrote there it could not read. Only root can, and only for root anything is done.
+// wrote there it could not read. Only root can, and only for root anything is done. That user may write into the state folder meanwhile:
+// nothing that a link leads to outside of it is touched.
 func Own(state, path string) error {
 	info, err := os.Stat(state)
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	user, group := owner(info)
-	err = filepath.WalkDir(path, func(path string, _ fs.DirEntry, err error) error {
+	if os.Geteuid() != 0 || user < 0 || group < 0 {
+		return nil
+	}
+	above, name := filepath.Split(path)
+	if within(path, state) {
+		above, name = state, strings.TrimPrefix(strings.TrimPrefix(path, state), string(filepath.Separator))
+	}
+	root, err := os.OpenRoot(above)
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	defer root.Close()
+	err = fs.WalkDir(root.FS(), name, func(name string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return give(path, user, group)
+		return root.Lchown(name, user, group)
 	})
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)

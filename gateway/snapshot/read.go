@@ -33,7 +33,7 @@ type Opened struct {
 // was, that the databases are sound and were written under the key, and that each message has its content. Errors: ErrDamaged,
 // sqlqueue.ErrWrongKey, sqldb.ErrUnsound, and that of age for the wrong passphrase or key.
 func Open(ctx context.Context, r io.Reader, dir string, identities ...age.Identity) (*Opened, error) {
-	plain, err := age.Decrypt(r, identities...)
+	plain, err := age.Decrypt(during{ctx, r}, identities...)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +49,20 @@ func Open(ctx context.Context, r io.Reader, dir string, identities ...age.Identi
 		return nil, err
 	}
 	return o, o.check(ctx)
+}
+
+// during is a reader that ends with its context.
+type during struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (d during) Read(p []byte) (int, error) {
+	if err := d.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return d.r.Read(p)
 }
 
 // unpacking is an archive that is being read.
