@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 )
 
@@ -70,10 +71,14 @@ func (ca *CA) refresh(ctx context.Context, rootKey crypto.Signer) error {
 		if a.IsRoot() && a.Key == nil && rootKey != nil {
 			a.Key, life = rootKey, offlineCRL
 		}
-		if a.Key == nil || ca.fresh(a) {
+		if a.Key == nil {
 			continue
 		}
-		errs = append(errs, ca.list(ctx, a, life))
+		fresh, err := ca.fresh(ctx, a)
+		if err == nil && !fresh {
+			err = ca.list(ctx, a, life)
+		}
+		errs = append(errs, err)
 	}
 	if all, err = ca.o.Ledger.Authorities(ctx); err != nil {
 		return errors.Join(append(errs, err)...)
@@ -91,22 +96,37 @@ func (ca *CA) listLife(a Authority) time.Duration {
 }
 
 // fresh reports whether the list of an authority need not be made anew. One from a time that is still to come, before the
-// clock was set back, has to be.
-func (ca *CA) fresh(a Authority) bool {
+// clock was set back, has to be, and so has one that lacks what was revoked: the process ended, or the disk was full, before it was made.
+func (ca *CA) fresh(ctx context.Context, a Authority) (bool, error) {
 	l, err := x509.ParseRevocationList(a.CRL)
 	if err != nil || l.CheckSignatureFrom(a.Certificate) != nil {
-		return false
+		return false, nil
 	}
 	now := ca.o.Now()
 	half := l.ThisUpdate.Add(l.NextUpdate.Sub(l.ThisUpdate) / 2)
-	return !now.Before(l.ThisUpdate.Add(-backdate)) && now.Before(half)
+	if now.Before(l.ThisUpdate.Add(-backdate)) || !now.Before(half) {
+		return false, nil
+	}
+	revoked, err := ca.revoked(ctx, a)
+	if err != nil {
+		return false, err
+	}
+	listed := map[string]bool{}
+	for _, e := range l.RevokedCertificateEntries {
+		listed[e.SerialNumber.String()] = true
+	}
+	return !slices.ContainsFunc(revoked, func(r Revocation) bool { return !listed[r.Serial.String()] }), nil
+}
+
+// revoked is what stands in the list of an authority. What has ended stays on one list more at least (RFC 5280, 3.3).
+func (ca *CA) revoked(ctx context.Context, a Authority) ([]Revocation, error) {
+	return ca.o.Ledger.Revoked(ctx, a.Certificate, ca.o.Now().Add(-2*offlineCRL))
 }
 
 // list signs a list of what an authority revoked and keeps it.
 func (ca *CA) list(ctx context.Context, a Authority, life time.Duration) error {
 	now := ca.o.Now()
-	// What has ended stays on one list more at least (RFC 5280, 3.3).
-	revoked, err := ca.o.Ledger.Revoked(ctx, a.Certificate, now.Add(-2*offlineCRL))
+	revoked, err := ca.revoked(ctx, a)
 	if err != nil {
 		return err
 	}

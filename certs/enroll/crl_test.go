@@ -69,6 +69,27 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// What was revoked is in the list soon, also where the process ended, or the disk was full, between the note of it and the list.
+func TestRevokeCutShort(t *testing.T) {
+	b := newBench(t)
+	b.found()
+	alice := b.issue("alice@firma.example", certs.Any, enroll.P256).Certificate
+	b.now = b.now.Add(time.Minute)
+	if err := b.store.Ledger().Revoke(t.Context(), alice, b.now, enroll.KeyCompromise); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.ca.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l := b.list(alice)
+	if len(l.RevokedCertificateEntries) != 1 {
+		t.Errorf("%d entries", len(l.RevokedCertificateEntries))
+	}
+	if err := b.ca.Refresh(t.Context()); err != nil || b.list(alice).Number.Cmp(l.Number) != 0 {
+		t.Errorf("%v; a list that is complete is made anew", err)
+	}
+}
+
 // The list of revoked authorities is the root's.
 func TestRevokeAuthority(t *testing.T) {
 	b := newBench(t)
