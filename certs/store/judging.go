@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"slices"
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/internal/x509x"
@@ -66,6 +67,8 @@ func (v *View) build(ctx context.Context) (*judging, error) {
 			intermediates = append(intermediates, c)
 		}
 	}
+	asked := descended(b.asked, w.known)
+	w.known, intermediates = append(w.known, asked...), append(intermediates, asked...)
 	w.index()
 	validator := certs.NewValidator(anchors, intermediates).WithTrust(w)
 	if v.o.Revocation != nil {
@@ -74,7 +77,7 @@ func (v *View) build(ctx context.Context) (*judging, error) {
 	if v.o.Adjust != nil {
 		validator = v.o.Adjust(validator)
 	}
-	above := append(append([]*x509.Certificate{}, anchors...), intermediates...)
+	above := slices.Concat(anchors, intermediates, b.asked) // what is not right for a signature is not sent along
 	return &judging{validator: validator, anchors: anchors, issuers: certs.NewIssuers(above), serving: len(w.serves) > 0}, nil
 }
 
@@ -83,6 +86,7 @@ type builder struct {
 	s                      *Store
 	words                  *words
 	anchors, intermediates []*x509.Certificate
+	asked                  []*x509.Certificate // authorities that wait for a word
 }
 
 // take reads one row. What was said of a certificate that is none of an authority, and is not distrusted, is read without the certificate itself.
@@ -116,6 +120,10 @@ func (b *builder) take(r *row) error {
 			return nil
 		}
 	}
+	if said.Trust == Asked {
+		b.asked = append(b.asked, rec.Certificate)
+		return nil
+	}
 	w.known = append(w.known, rec.Certificate)
 	switch said.Trust {
 	case Distrusted:
@@ -126,6 +134,27 @@ func (b *builder) take(r *row) error {
 		b.intermediates = append(b.intermediates, rec.Certificate)
 	}
 	return nil
+}
+
+// descended returns those of the authorities that wait for a word which descend from known ones, through each other. Strangers name theirs
+// as they like: others would stand in the way of those whose names they bear.
+func descended(asked, known []*x509.Certificate) (found []*x509.Certificate) {
+	waiting := map[string][]*x509.Certificate{} // by the name of their issuer
+	for _, c := range asked {
+		name := x509x.NameKey(c.RawIssuer)
+		waiting[name] = append(waiting[name], c)
+	}
+	for issuers := slices.Clone(known); len(issuers) > 0; issuers = issuers[1:] {
+		name := x509x.NameKey(issuers[0].RawSubject)
+		waiting[name] = slices.DeleteFunc(waiting[name], func(c *x509.Certificate) bool {
+			if x509x.CheckSignatureFrom(c, issuers[0]) != nil {
+				return false
+			}
+			found, issuers = append(found, c), append(issuers, c)
+			return true
+		})
+	}
+	return found
 }
 
 // keyOf is what a distrusted authority is known by, whatever certificates it has.

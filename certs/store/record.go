@@ -20,7 +20,7 @@ const (
 	Anchor     Trust = "anchor"     // an authority that is trusted (RFC 5280, 6.1.1, d)
 	Trusted    Trust = "trusted"    // this certificate is believed by itself (RFC 8550, 2.3); its times, purpose and strength still count
 	Distrusted Trust = "distrusted" // never used, nor anything below its key; a private key still opens what was encrypted to it
-	Asked      Trust = "asked"      // as ByPath; it was found below a root nobody knows, and waits for a word
+	Asked      Trust = "asked"      // as ByPath; it was found below a root nobody knows, and waits for a word; an authority counts only where it descends from another
 )
 
 // trusts are the values in the database.
