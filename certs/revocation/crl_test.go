@@ -246,6 +246,13 @@ func TestIndirect(t *testing.T) {
 	p.page("list", list(idp{indirect: true}, entry(other, nil), entry(other, root), entry(bad, nil)))
 	check([]*x509.Certificate{signer}, bad, "revoked")
 	check([]*x509.Certificate{signer}, fine, "valid")
+	inOtherText := bytes.ReplaceAll(root, []byte{byte(cbasn1.PrintableString)}, []byte{byte(cbasn1.UTF8String)})
+	if bytes.Equal(inOtherText, root) {
+		t.Fatal("the name of the root has no text of that kind")
+	}
+	p.page("list", list(idp{indirect: true}, entry(bad, inOtherText))) // the same name (RFC 5280, 7.1)
+	check([]*x509.Certificate{signer}, bad, "revoked")
+	check([]*x509.Certificate{signer}, fine, "valid")
 	check([]*x509.Certificate{signer}, p.leaf("list", ""), "away") // it does not name the signer
 	check(nil, fine, "away")
 	check([]*x509.Certificate{make(p.root, x509.KeyUsageDigitalSignature)}, fine, "away")

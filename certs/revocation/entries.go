@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // entry is one revoked certificate.
@@ -30,19 +32,19 @@ const removed = 8
 type entries struct {
 	records []byte
 	at      []uint32 // where records begin, in their order
-	issuers [][]byte // names in DER; the first is that of the list
+	issuers []string // names as x509x.NameKey has them; the first is that of the list
 }
 
 const (
 	maxSerial   = 64    // octets; RFC 5280, 4.1.2.2 has 20
-	maxIssuers  = 10000 // of one indirect list
+	maxIssuers  = 10000 // of one indirect list, in whatever spelling
 	recordExtra = 8     // octets of a record beside the serial number
 )
 
 // parseEntries reads revokedCertificates (RFC 5280, 5.1.2.6). Entries of other issuers than the list's are read where the list is an
 // indirect one, else they make it unusable.
 func parseEntries(der cryptobyte.String, issuer []byte, indirect bool) (entries, error) {
-	e := entries{issuers: [][]byte{issuer}, records: make([]byte, 0, len(der)*2/3)}
+	e := entries{issuers: []string{x509x.NameKey(issuer)}, records: make([]byte, 0, len(der)*2/3)}
 	numbers := map[string]int{string(issuer): 0}
 	current := 0 // an entry without an issuer has that of the one before (5.3.3)
 	for !der.Empty() {
@@ -60,11 +62,11 @@ func parseEntries(der cryptobyte.String, issuer []byte, indirect bool) (entries,
 			}
 			n, known := numbers[string(r.issuer)]
 			if !known {
-				n = len(e.issuers)
-				if n >= maxIssuers {
+				if len(numbers) >= maxIssuers {
 					return e, fmt.Errorf("%w: it has entries of more than %d issuers", ErrList, maxIssuers)
 				}
-				numbers[string(r.issuer)], e.issuers = n, append(e.issuers, bytes.Clone(r.issuer))
+				n = e.issuer(x509x.NameKey(r.issuer))
+				numbers[string(r.issuer)] = n
 			}
 			current = n
 		}
@@ -77,6 +79,16 @@ func parseEntries(der cryptobyte.String, issuer []byte, indirect bool) (entries,
 	}
 	e.sort()
 	return e, nil
+}
+
+// issuer is the number of an issuer's name, which may be a new one.
+func (e *entries) issuer(name string) int {
+	n := slices.Index(e.issuers, name)
+	if n < 0 {
+		n = len(e.issuers)
+		e.issuers = append(e.issuers, name)
+	}
+	return n
 }
 
 func (e *entries) add(issuer int, r record) {
@@ -102,9 +114,9 @@ func (e *entries) sort() {
 	e.at, e.records = slices.Clip(e.at), slices.Clip(e.records)
 }
 
-// find looks for a serial number of an issuer.
+// find looks for a serial number of an issuer, whose name may be spelled otherwise than in the list (RFC 5280, 7.1).
 func (e *entries) find(issuer, serial []byte) (entry, bool) {
-	number := slices.IndexFunc(e.issuers, func(name []byte) bool { return bytes.Equal(name, issuer) })
+	number := slices.Index(e.issuers, x509x.NameKey(issuer))
 	if number < 0 || len(serial) > maxSerial {
 		return entry{}, false
 	}
@@ -121,7 +133,7 @@ func (e *entries) find(issuer, serial []byte) (entry, bool) {
 func (e *entries) size() int {
 	n := cap(e.records) + 4*cap(e.at)
 	for _, name := range e.issuers {
-		n += len(name) + 24
+		n += len(name) + 16
 	}
 	return n
 }
