@@ -1,12 +1,18 @@
 package snapshot_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
+
+	"filippo.io/age"
 
 	"github.com/siegel-mail/siegel/gateway/snapshot"
 )
@@ -105,5 +111,50 @@ func TestOpenGivenUp(t *testing.T) {
 	_, err := snapshot.Open(ctx, halfway{bytes.NewReader(s.backup()), cancel}, t.TempDir(), s.id)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+}
+
+// The lock of a backup makes no file elsewhere, wherever a link in the state folder leads.
+func TestLockIsNoLink(t *testing.T) {
+	s := newSite(t)
+	s.backup()
+	if err := os.Remove(s.path("state/.backup.lock")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(s.path("outside"), s.path("state/.backup.lock")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := snapshot.Write(t.Context(), io.Discard, snapshot.Options{About: snapshot.About{Config: s.path("etc/siegel.yaml"), State: s.path("state"), Key: s.key.Text()},
+		Key: s.key, Recipients: []age.Recipient{s.id.Recipient()}})
+	if err == nil {
+		t.Error("a backup was made")
+	}
+	if _, err := os.Lstat(s.path("outside")); err == nil {
+		t.Error("a file was made where the link leads")
+	}
+}
+
+// Paths that mean something else in each folder are those of no backup.
+func TestOpenRefusesPaths(t *testing.T) {
+	s := newSite(t)
+	for _, about := range []snapshot.About{
+		{Config: "siegel.yaml", State: s.path("state")}, {Config: s.path("etc/siegel.yaml"), State: ""},
+		{Config: s.path("etc/siegel.yaml"), State: "state"},
+	} {
+		about.Key, about.Format = s.key.Text(), 1
+		var out bytes.Buffer
+		sealed := must(age.Encrypt(&out, s.id.Recipient()))
+		w := tar.NewWriter(sealed)
+		text := must(json.Marshal(about))
+		if err := w.WriteHeader(&tar.Header{Name: "about.json", Mode: 0o600, Size: int64(len(text))}); err != nil {
+			t.Fatal(err)
+		}
+		must(w.Write(text))
+		if err := errors.Join(w.Close(), sealed.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.open(out.Bytes()); !errors.Is(err, snapshot.ErrDamaged) || !strings.Contains(err.Error(), "path") {
+			t.Errorf("%s, %s: %v", about.Config, about.State, err)
+		}
 	}
 }

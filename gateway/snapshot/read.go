@@ -83,6 +83,9 @@ func (u *unpacking) all() error {
 	if u.about.Format != format {
 		return fmt.Errorf("the file was written by Siegel %s in a format this program does not know; restore it with that version, or a newer one", u.about.Version)
 	}
+	if !filepath.IsAbs(u.about.Config) || !filepath.IsAbs(u.about.State) {
+		return fmt.Errorf("%w: it does not say the whole path of the configuration file, or of the state folder", ErrDamaged)
+	}
 	for {
 		h, err := u.tar.Next()
 		switch {

@@ -50,7 +50,7 @@ func stage(ctx context.Context, o Options) (s stagedState, release func() error,
 
 // lockState lets one backup be made at a time, and removes what one left that was killed.
 func lockState(state string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(state, stagingLock), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(filepath.Join(state, stagingLock), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
