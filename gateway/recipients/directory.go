@@ -41,7 +41,7 @@ type DirectoryOptions struct {
 
 // Directory is the addresses of a directory. All of them are read from time to time, and kept in a file, so that they are
 // known while the directory is away, and after a restart. One that is not among them is asked about at once; where that cannot be told, it is an
-// error: nobody is unknown because a directory is away. It may be used at once.
+// error: nobody is unknown because a directory is away, or does not show the gateway what it has. It may be used at once.
 type Directory struct {
 	o DirectoryOptions
 
@@ -69,6 +69,9 @@ const (
 
 // ErrEmpty is the error of a directory without addresses of the company.
 var ErrEmpty = errors.New("recipients: the directory has no address in the company's domains; look at its base, its filter for all, and the rights of its account")
+
+// errBlind is the error of an address that a directory does not show, while it does not show those that it must have either.
+var errBlind = errors.New("recipients: the directory has not shown the addresses of the company, so that it does not show one says nothing")
 
 // OpenDirectory makes a Directory, with the list that was kept; one that cannot be read is as none. Run reads the directory.
 func OpenDirectory(o DirectoryOptions) *Directory {
@@ -188,6 +191,7 @@ func (d *Directory) Known(ctx context.Context, a mail.Address) (bool, error) {
 	d.mu.Lock()
 	list := d.list
 	known, remembered := d.answers[key]
+	blind := d.list == nil || errors.Is(d.trouble, ErrEmpty) || !d.shrunk.IsZero()
 	d.mu.Unlock()
 	if list == nil {
 		list = &List{tag: d.o.Tag} // which knows the postmaster
@@ -209,6 +213,9 @@ func (d *Directory) Known(ctx context.Context, a mail.Address) (bool, error) {
 			d.remember(key, answer{true, d.o.Now().Add(d.o.Every)})
 			return true, nil
 		}
+	}
+	if blind {
+		return false, errBlind
 	}
 	d.remember(key, answer{false, d.o.Now().Add(d.o.Unknown)})
 	return false, nil

@@ -199,6 +199,34 @@ func TestDirectoryAsks(t *testing.T) {
 	s.known(t, "alice@firma.example", "yes")
 }
 
+// A directory that shows the gateway nobody, since it lacks a right or looks below the wrong base, makes nobody unknown: mail waits.
+func TestDirectoryShowsNobody(t *testing.T) {
+	s := newStand(t, nil)
+	known := func(who, want string) {
+		t.Helper()
+		ok, err := s.Known(t.Context(), address(t, who))
+		got := map[bool]string{true: "yes", false: "no"}[ok]
+		if err != nil {
+			got = "away"
+		}
+		if got != want {
+			t.Errorf("%s: %s, %v; want %s", who, got, err, want)
+		}
+	}
+	known("alice@firma.example", "away") // it was not read yet
+	s.read(t, recipients.ErrEmpty)
+	known("alice@firma.example", "away")
+	known("postmaster@firma.example", "yes")
+	s.from.set(nil, "alice@firma.example")
+	known("alice@firma.example", "yes")
+	s.read(t, nil)
+	known("bob@firma.example", "no")
+	s.from.set(nil)
+	s.read(t, recipients.ErrEmpty)
+	known("alice@firma.example", "yes")
+	known("carol@firma.example", "away")
+}
+
 // What is remembered of addresses is bounded.
 func TestDirectoryRemembersLittle(t *testing.T) {
 	s := newStand(t, nil)
