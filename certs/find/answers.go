@@ -2,9 +2,13 @@ package find
 
 import "container/list"
 
-// answers remembers the answers that were asked for last.
+// maxRemembered bounds what answers takes in memory, in bytes: a directory may be in the hands of others, and its answers large.
+const maxRemembered = 64 << 20
+
+// answers remembers the answers that were asked for last, within a number and a size.
 type answers struct {
 	most  int
+	room  int // bytes that are left
 	byKey map[string]*list.Element
 	order *list.List // the latest first
 }
@@ -14,8 +18,19 @@ type remembered struct {
 	answer
 }
 
+// size is about what it takes in memory, each certificate as it came and as it was read.
+func (r *remembered) size() int {
+	n := 300 + len(r.key)
+	for _, c := range r.certs {
+		if c != nil {
+			n += 4<<10 + 3*len(c.Raw)
+		}
+	}
+	return n
+}
+
 func newAnswers(most int) *answers {
-	return &answers{most: most, byKey: map[string]*list.Element{}, order: list.New()}
+	return &answers{most: most, room: maxRemembered, byKey: map[string]*list.Element{}, order: list.New()}
 }
 
 func (a *answers) get(key string) (answer, bool) {
@@ -29,14 +44,18 @@ func (a *answers) get(key string) (answer, bool) {
 
 func (a *answers) put(key string, what answer) {
 	if e := a.byKey[key]; e != nil {
-		e.Value.(*remembered).answer = what
-		a.order.MoveToFront(e)
-		return
+		a.drop(e)
 	}
-	a.byKey[key] = a.order.PushFront(&remembered{key, what})
-	for a.order.Len() > a.most {
-		last := a.order.Back()
-		a.order.Remove(last)
-		delete(a.byKey, last.Value.(*remembered).key)
+	item := &remembered{key, what}
+	a.byKey[key] = a.order.PushFront(item)
+	a.room -= item.size()
+	for a.order.Len() > a.most || a.room < 0 {
+		a.drop(a.order.Back())
 	}
+}
+
+func (a *answers) drop(e *list.Element) {
+	item := a.order.Remove(e).(*remembered)
+	delete(a.byKey, item.key)
+	a.room += item.size()
 }
