@@ -454,7 +454,11 @@ func TestGiven(t *testing.T) {
 	good, bad := p.leaf("", ""), p.leaf("", "ocsp")
 	p.responder("ocsp", nil)
 	s := p.settings()
-	s.Given = must(revocation.Parse(p.list(nil, bad)))
+	never := p.leaf("", "", func(c *x509.Certificate) { // noRevAvail: its issuer says that it never revokes it
+		c.ExtraExtensions = append(c.ExtraExtensions, extension([]int{2, 5, 29, 56}, false, []byte{5, 0}))
+	})
+	s.Given = must(revocation.Parse(p.list(nil, bad, never)))
+	p.check(p.checker(revocation.Options{Settings: s}), never, "revoked")
 	c := p.checker(revocation.Options{Settings: s})
 	p.check(c, bad, "revoked")
 	p.check(c, good, "valid")

@@ -48,12 +48,9 @@ const maxDepth = 1
 // judge finds out about the first certificate of a path, whose issuer comes next.
 func (c *Checker) judge(ctx context.Context, s *inForce, chain []*x509.Certificate, depth int) verdict {
 	cert, issuer := chain[0], chain[1]
-	if neverRevoked(cert, depth > 0) {
-		return verdict{state: good}
-	}
-	if e, known, isRevoked := s.Given.current(cert, issuer, c.o.Now()); isRevoked {
+	if e, known, isRevoked := s.Given.current(cert, issuer, c.o.Now()); isRevoked { // whatever was said before
 		return verdict{state: revoked, entry: e}
-	} else if known {
+	} else if known || neverRevoked(cert, depth > 0) {
 		return verdict{state: good}
 	}
 	v := verdict{state: nowhere}
