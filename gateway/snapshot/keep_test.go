@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 
@@ -156,5 +157,27 @@ func TestOpenRefusesPaths(t *testing.T) {
 		if _, err := s.open(out.Bytes()); !errors.Is(err, snapshot.ErrDamaged) || !strings.Contains(err.Error(), "path") {
 			t.Errorf("%s, %s: %v", about.Config, about.State, err)
 		}
+	}
+}
+
+// A file in the place of a folder is in the way as any other, and known to be before anything is changed.
+func TestPlaceWhereFileIsFolder(t *testing.T) {
+	s := newSite(t)
+	opened := must(s.open(s.backup()))
+	at := snapshot.Places{Config: s.path("new/etc"), State: s.path("new/state"), Now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	s.write("new/etc/trust", "a file", 0o600)
+	s.write("new/etc/certificates", "another one", 0o600)
+	if _, _, err := opened.Place(at); !errors.Is(err, snapshot.ErrExists) {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(s.path("new/state/queue")); err == nil {
+		t.Error("a part was put into its place")
+	}
+	at.Replace = true
+	if _, aside, err := opened.Place(at); err != nil || len(aside) != 2 {
+		t.Errorf("%q, %v", aside, err)
+	}
+	if _, err := os.Stat(s.path("new/etc/trust/ca.pem")); err != nil {
+		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ func (o *Opened) Place(p Places) (config string, aside []string, err error) {
 	}
 	for _, m := range moves {
 		if err := m.do(); err != nil {
-			return "", nil, fmt.Errorf("snapshot: %w", err)
+			return "", nil, fmt.Errorf("snapshot: a part is in its place, and the rest is not: %w; what had been there lies beside it, under names with %s", err, beforeRestore)
 		}
 	}
 	return config, aside, nil
@@ -97,7 +98,20 @@ func (o *Opened) standing(p Places, moves []move) (all []string, err error) {
 		}
 	}
 	for _, m := range moves {
-		if m.state || m.Mode.IsDir() {
+		if m.state {
+			continue
+		}
+		folder := m.to
+		if !m.Mode.IsDir() {
+			folder = filepath.Dir(m.to)
+		}
+		if file := noFolder(folder); file != "" {
+			if !slices.Contains(all, file) {
+				all = append(all, file)
+			}
+			continue
+		}
+		if m.Mode.IsDir() {
 			continue
 		}
 		if info, err := os.Lstat(m.to); err == nil && !(info.Mode().IsRegular() && sameFile(m.from, m.to)) {
@@ -108,6 +122,21 @@ func (o *Opened) standing(p Places, moves []move) (all []string, err error) {
 		return nil, fmt.Errorf("%w: %s; nothing was changed. Restore to another place, or let --replace move it aside", ErrExists, strings.Join(all[:min(len(all), 5)], ", "))
 	}
 	return all, nil
+}
+
+// noFolder is what is no folder where one has to be, at the path or above it; empty where nothing is.
+func noFolder(path string) string {
+	for ; ; path = filepath.Dir(path) {
+		if info, err := os.Stat(path); err == nil {
+			if info.IsDir() {
+				return ""
+			}
+			return path
+		}
+		if path == filepath.Dir(path) {
+			return ""
+		}
+	}
 }
 
 // sameFile reports whether two files hold the same.
