@@ -21,19 +21,27 @@ const (
 // and the subject's emailAddress (RFC 8550, 3), in this order, as they are written, each key once. The
 // first thousand count.
 func Addresses(c *x509.Certificate) []string {
-	var all []string
+	all, _ := AllAddresses(c)
+	return all
+}
+
+// AllAddresses is Addresses, and tells whether that is all: whole is false where the certificate bears more of them, or one that cannot be
+// compared. Whoever holds all of them to something must not pass over the others.
+func AllAddresses(c *x509.Certificate) (all []string, whole bool) {
 	seen := map[string]bool{}
+	whole = true
 	for _, list := range [][]string{c.EmailAddresses, smtpUTF8Mailboxes(c), subjectAddresses(c)} {
 		for _, a := range list {
 			key := AddressKey(a)
 			if key == "" || seen[key] || len(all) == maxAddresses {
+				whole = whole && (seen[key] || key == "" && !strings.Contains(a, "@"))
 				continue
 			}
 			seen[key] = true
 			all = append(all, a)
 		}
 	}
-	return all
+	return all, whole
 }
 
 // AddressKey is the form in which two addresses are compared: the local part and the domain in lower

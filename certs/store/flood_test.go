@@ -4,7 +4,9 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/siegel-mail/siegel/certs"
@@ -45,6 +47,38 @@ func TestStrangersWithNamesOfOthers(t *testing.T) {
 	}
 	valid(own, "alice@firma.example", lower.Certificate(), cas().below.Certificate())
 	valid(friend, "bob@partner.example")
+}
+
+// A scope holds for all addresses of a certificate, however many there are, and for those that cannot be compared.
+func TestScopeOfManyAddresses(t *testing.T) {
+	b := newBench(t)
+	s := b.open()
+	b.add(s, store.ByPath, cas().one)
+	b.trust(s, cas().one.Certificate(), store.Anchor, "partner.example")
+	for name, c := range map[string]struct {
+		more []string
+		want certs.Status
+	}{
+		"all in it":           {nil, certs.StatusValid},
+		"one behind many":     {[]string{"boss@firma.example"}, certs.StatusUntrusted},
+		"one nobody can tell": {[]string{"boss@" + strings.Repeat("x", 300) + ".example"}, certs.StatusUntrusted},
+		"no address":          {[]string{"none"}, certs.StatusValid},
+	} {
+		many := 1000
+		if name != "one behind many" {
+			many = 3
+		}
+		id := issue(cas().one, "a0@partner.example", democa.Options{Alter: func(t *x509.Certificate) {
+			t.EmailAddresses = nil
+			for i := range many {
+				t.EmailAddresses = append(t.EmailAddresses, fmt.Sprintf("a%d@partner.example", i))
+			}
+			t.EmailAddresses = append(t.EmailAddresses, c.more...)
+		}})
+		if r := s.Judge().Validate(t.Context(), id.Certificate, nil, certs.Sign, "", b.now); r.Status != c.want {
+			t.Errorf("%s: %s, want %s: %q", name, r.Status, c.want, r.Reasons)
+		}
+	}
 }
 
 // What waits below an authority counts as soon as that one is trusted.

@@ -216,7 +216,10 @@ func (w *words) within(scope []string, id string, c *x509.Certificate) bool {
 	if len(scope) == 0 {
 		return true
 	}
-	addresses := certs.Addresses(c)
+	addresses, whole := certs.AllAddresses(c)
+	if !whole {
+		return false
+	}
 	for _, a := range addresses {
 		if !covers(scope, certs.AddressKey(a)) {
 			return false
