@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -276,7 +277,9 @@ func utf8Mailboxes(san []byte) []string {
 			!value.ReadASN1(&value, cryptobyte_asn1.UTF8String) {
 			continue
 		}
-		all = append(all, string(value))
+		if utf8.Valid(value) {
+			all = append(all, string(value))
+		}
 	}
 	return all
 }

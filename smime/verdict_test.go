@@ -1,6 +1,7 @@
 package smime_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -147,6 +148,10 @@ func TestAddressesOfACertificate(t *testing.T) {
 		{"SmtpUTF8Mailbox", "j\u00fcrgen@firma.example", func(c *x509.Certificate) {
 			c.EmailAddresses, c.ExtraExtensions = nil, utf8SAN("j\u00fcrgen@firma.example")
 		}, smime.Valid},
+		{"SmtpUTF8Mailbox that is no UTF-8", "\xffboss@firma.example", func(c *x509.Certificate) {
+			c.ExtraExtensions = utf8SAN("_boss@firma.example")
+			c.ExtraExtensions[0].Value = bytes.Replace(c.ExtraExtensions[0].Value, []byte("_boss"), []byte("\xffboss"), 1)
+		}, smime.Mismatch},
 		{"a domain in its two forms", "alice@m\u00fcller.example", func(c *x509.Certificate) { c.EmailAddresses = []string{"alice@xn--mller-kva.example"} }, smime.Valid},
 		{"none", "alice@firma.example", func(c *x509.Certificate) { c.EmailAddresses = nil }, smime.Mismatch},
 		{"the common name is no address", "alice@firma.example", func(c *x509.Certificate) {
