@@ -23,6 +23,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/certs/revocation"
 )
@@ -464,4 +465,28 @@ func BenchmarkParse(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// The same name in another kind of text is the same issuer (RFC 5280, 7.1), also of a whole list.
+func TestListInOtherText(t *testing.T) {
+	p := newPlace(t)
+	issuer := *p.root.Certificate()
+	issuer.RawSubject = bytes.ReplaceAll(issuer.RawSubject, []byte{byte(cbasn1.PrintableString)}, []byte{byte(cbasn1.UTF8String)})
+	if bytes.Equal(issuer.RawSubject, p.root.Certificate().RawSubject) {
+		t.Fatal("the name of the root has no text of that kind")
+	}
+	bad := p.leaf("list", "")
+	der := p.listOf(&issuer, p.root.Key(), nil, bad)
+	lists, err := revocation.Parse(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := lists.Revoked(t.Context(), []*x509.Certificate{bad, p.root.Certificate()}, p.clock())
+	if len(faults) != 1 || faults[0].Status != certs.StatusRevoked {
+		t.Errorf("given: %v", faults)
+	}
+	p.page("list", der)
+	c := p.checker(revocation.Options{})
+	p.check(c, bad, "revoked")
+	p.check(c, p.leaf("list", ""), "valid")
 }

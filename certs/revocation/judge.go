@@ -195,7 +195,7 @@ func (c *Checker) byList(ctx context.Context, s *inForce, chain []*x509.Certific
 			continue
 		}
 		l := k.list
-		if !bytes.Equal(l.issuer, cert.RawIssuer) && !l.scope.indirect || l.base != nil || !l.scope.covers(cert, p) {
+		if !x509x.SameName(l.issuer, cert.RawIssuer) && !l.scope.indirect || l.base != nil || !l.scope.covers(cert, p) {
 			err = errors.New("its list is not about the certificate")
 			continue
 		}
@@ -222,11 +222,11 @@ func (c *Checker) signers(ctx context.Context, s *inForce, chain []*x509.Certifi
 	}
 	var found []*x509.Certificate
 	for _, name := range p.issuers {
-		if bytes.Equal(name, chain[1].RawSubject) {
+		if x509x.SameName(name, chain[1].RawSubject) {
 			found = append(found, chain[1])
 		}
 		for _, one := range s.Signers {
-			if bytes.Equal(one.RawSubject, name) && c.maySignLists(ctx, s, one, chain, depth) {
+			if x509x.SameName(one.RawSubject, name) && c.maySignLists(ctx, s, one, chain, depth) {
 				found = append(found, one)
 			}
 		}
@@ -241,7 +241,7 @@ func (c *Checker) maySignLists(ctx context.Context, s *inForce, signer *x509.Cer
 		return false
 	}
 	for i, above := range chain[1:] {
-		if bytes.Equal(signer.RawIssuer, above.RawSubject) && x509x.CheckSignatureFrom(signer, above) == nil {
+		if x509x.SameName(signer.RawIssuer, above.RawSubject) && x509x.CheckSignatureFrom(signer, above) == nil {
 			v := c.judge(ctx, s, append([]*x509.Certificate{signer}, chain[i+1:]...), depth+1)
 			return v.state == good || v.state == nowhere
 		}
@@ -274,6 +274,6 @@ func (c *Checker) differences(ctx context.Context, s *inForce, chain []*x509.Cer
 
 // isTo reports whether a list holds the differences to another one, and is newer.
 func (l *List) isTo(whole *List) bool {
-	return l.base != nil && l.number != nil && whole.number != nil && bytes.Equal(l.issuer, whole.issuer) && bytes.Equal(l.keyID, whole.keyID) &&
+	return l.base != nil && l.number != nil && whole.number != nil && x509x.SameName(l.issuer, whole.issuer) && bytes.Equal(l.keyID, whole.keyID) &&
 		l.scope.same(whole.scope) && whole.number.Cmp(l.base) >= 0 && l.number.Cmp(whole.number) > 0
 }

@@ -202,7 +202,7 @@ func (l *List) signedByOther(signer *x509.Certificate) bool {
 }
 
 func (l *List) checkedBy(issuer *x509.Certificate, check func(*x509.RevocationList) error) bool {
-	if !bytes.Equal(issuer.RawSubject, l.issuer) {
+	if !x509x.SameName(issuer.RawSubject, l.issuer) {
 		return false
 	}
 	l.mu.Lock()

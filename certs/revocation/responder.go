@@ -88,7 +88,7 @@ func (r response) signedFor(issuer *x509.Certificate, now time.Time) (*x509.Cert
 // isResponder reports whether an answer names the certificate's owner as who gave it.
 func (r response) isResponder(c *x509.Certificate) bool {
 	if r.byName != nil {
-		return bytes.Equal(r.byName, c.RawSubject)
+		return x509x.SameName(r.byName, c.RawSubject)
 	}
 	return bytes.Equal(r.byKey, sum(crypto.SHA1, keyBits(c)))
 }
@@ -96,7 +96,7 @@ func (r response) isResponder(c *x509.Certificate) bool {
 // mayRespond reports why a certificate does not make its owner a responder of the issuer. The issuer itself must have signed it.
 func mayRespond(c, issuer *x509.Certificate, now time.Time) error {
 	switch {
-	case !bytes.Equal(c.RawIssuer, issuer.RawSubject) || x509x.WeakSignature(c.SignatureAlgorithm) || x509x.CheckSignatureFrom(c, issuer) != nil:
+	case !x509x.SameName(c.RawIssuer, issuer.RawSubject) || x509x.WeakSignature(c.SignatureAlgorithm) || x509x.CheckSignatureFrom(c, issuer) != nil:
 		return fmt.Errorf("%w: its signer is no responder of the issuer", errAnswer)
 	case !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
 		return fmt.Errorf("%w: the certificate of its signer is not made for OCSP", errAnswer)

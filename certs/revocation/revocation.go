@@ -2,7 +2,6 @@
 package revocation
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // Lists are the CRLs that are known. They implement certs.Revocation and are immutable.
@@ -92,7 +92,7 @@ func newest(about []*List, at time.Time) []*List {
 func (l Lists) about(c, issuer *x509.Certificate) (all, some []*List) {
 	named := pointsOrAny(c)
 	for _, list := range l {
-		if !bytes.Equal(list.issuer, c.RawIssuer) || !list.about(c, named) || !list.signedBy(issuer) {
+		if !x509x.SameName(list.issuer, c.RawIssuer) || !list.about(c, named) || !list.signedBy(issuer) {
 			continue
 		}
 		if list.scope.some() != allReasons {

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // reasons are a set of reasons of revocation (RFC 5280, 4.2.1.13): the bit of each is its place in ReasonFlags.
@@ -117,7 +119,7 @@ type names struct {
 func (n names) meets(o names) bool {
 	return slices.ContainsFunc(n.uris, func(u string) bool { return slices.Contains(o.uris, u) }) ||
 		slices.ContainsFunc(n.directory, func(d []byte) bool {
-			return slices.ContainsFunc(o.directory, func(e []byte) bool { return bytes.Equal(d, e) })
+			return slices.ContainsFunc(o.directory, func(e []byte) bool { return x509x.SameName(d, e) })
 		})
 }
 
