@@ -154,6 +154,7 @@ func TestImportRefuses(t *testing.T) {
 		"neither a domain":          {Items: []certadmin.Item{{Certificate: s.ca.Certificate().Raw, Trust: "anchor"}}, Scope: []string{"no domain"}},
 		"not that of an authority":  {Items: []certadmin.Item{{Certificate: id.Certificate.Raw, Trust: "anchor"}}},
 		"is an address; a certific": {Items: []certadmin.Item{{Certificate: id.Certificate.Raw}}, Serves: []string{"a@firma.example"}},
+		"can serve a domain":        {Items: []certadmin.Item{{Certificate: self(t, "gateway@firma.example").Raw}}, Serves: []string{"firma.example"}},
 	} {
 		_, err := ask[certadmin.Imported](s, "import", q)
 		if strings.HasPrefix(text, "not that") {

@@ -90,6 +90,9 @@ func (c commands) groups(ctx context.Context, q Import) (all groups, err error) 
 			return nil, admin.Refuse("the certificate %s was distrusted; nothing was imported. Where that was wrong, trust it expressly: siegel certs trust", known.Fingerprint())
 		}
 	}
+	if len(q.Serves) > 0 && len(all) > 0 && !slices.ContainsFunc(all, func(g *group) bool { return g.serves }) {
+		return nil, admin.Refuse("nothing was imported: only a certificate that is none of an authority can serve a domain, and these are of authorities (CA:TRUE); ask the issuer for another one")
+	}
 	if len(all) == 0 {
 		all = append(all, &group{})
 	}
