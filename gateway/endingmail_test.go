@@ -29,7 +29,8 @@ func TestEndingsAreToldByMail(t *testing.T) {
 	}
 	stop()
 	g, _ := s.start(t)
-	if next := s.sendAs(t, g, "b@firma.example"); strings.Contains(next, "certificates end soon") {
-		t.Error("it is told again")
+	// What is issued to b may be told of, since it ends as soon.
+	if next := s.sendAs(t, g, "b@firma.example"); strings.Contains(next, "certificates end soon") && strings.Contains(next, "a@firma.example") {
+		t.Errorf("it is told again:\n%s", next)
 	}
 }
