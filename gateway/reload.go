@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+)
+
+// Reload puts new settings into force. Connections that are open keep going, under the old limits of their
+// listener; a listener that is not in the settings any more stops accepting. On an error nothing changes.
+func (g *Gateway) Reload(s Settings) error {
+	s, finder, err := g.withSources(g.within(s))
+	if err != nil {
+		return err
+	}
+	table, err := newRoutes(g.o.Hostname, s)
+	if err != nil {
+		return err
+	}
+	p, err := g.newProtector(s)
+	if err != nil {
+		table.close()
+		return err
+	}
+	issuing, err := g.newIssuing(s)
+	if err != nil {
+		table.close()
+		return err
+	}
+	judge, err := g.newJudge(s)
+	if err == nil {
+		err = g.listeners.Reload(g.smtpinOptions(s))
+	}
+	if err != nil {
+		table.close()
+		return err
+	}
+	if err := g.setIssuing(issuing); err != nil {
+		table.close()
+		return err
+	}
+	g.watched.Store(newWatched(s))
+	g.judge.Store(judge)
+	g.beside.replace(s.Companions)
+	g.setThrottle(s)
+	g.setAsk(s)
+	g.setHarvest(s, s.Validator)
+	g.directories.Store(&s.Directories)
+	g.ways.Store(newWays(s))
+	g.routes.replace(table)
+	g.protector.Store(p)
+	g.sight.Store(&sight{s.Certs, s.Validator})
+	g.setFinder(finder)
+	g.kept.Set(quotas(s.Backup))
+	g.revocation.Set(s.Revocation)
+	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
+	return nil
+}
+
+// ReloadFromSource loads the settings anew by Options.Load and puts them into force.
+func (g *Gateway) ReloadFromSource(context.Context) error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	if g.o.Load == nil {
+		return errors.New("this gateway was started without a configuration file: there is nothing to reload")
+	}
+	s, err := g.o.Load()
+	if err != nil {
+		return err
+	}
+	return g.Reload(s)
+}
