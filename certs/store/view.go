@@ -258,7 +258,7 @@ func (j *Judge) Validate(ctx context.Context, leaf *x509.Certificate, intermedia
 	now, err := j.v.current(ctx)
 	if err != nil {
 		return certs.Result{
-			Status: certs.StatusUntrusted, Reasons: []string{"what is trusted cannot be read at present; see `siegel health`"},
+			Status: certs.StatusUntrusted, Reasons: []string{"what is trusted cannot be read at present; see /readyz and the log"},
 			Away: &certs.UnavailableError{Source: "certificate store", Err: err},
 		}
 	}
