@@ -26,8 +26,10 @@ func Covers(scopeDER, pointsDER []byte, c *x509.Certificate) (n int) {
 	return n
 }
 
-// Refresh does once what Run does every so often, and returns when all fetches have ended.
+// Refresh does once what Run does every so often, and returns when all fetches have ended. Those of before have ended, too:
+// who asked has the answer a little earlier.
 func (c *Checker) Refresh() {
+	c.Idle()
 	c.refresh()
 	c.Idle()
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -160,20 +161,18 @@ const (
 	killedKey = "SIEGEL_TEST_KILLED_KEY"
 )
 
-// TestKilledChild adds certificates and says which it has, until it is killed. It is run by TestKillDuringAdd.
-func TestKilledChild(t *testing.T) {
-	dir := os.Getenv(killedDir)
-	if dir == "" {
-		t.Skip("it is run by TestKillDuringAdd")
+// TestMain runs the tests, or is the process that TestKillDuringAdd kills.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killedDir); dir != "" {
+		killed(dir)
 	}
-	key, err := atrest.ParseKey(os.Getenv(killedKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), store.Options{Dir: dir, Key: key})
-	if err != nil {
-		t.Fatal(err)
-	}
+	os.Exit(m.Run())
+}
+
+// killed adds certificates and says which it has, until the process is killed.
+func killed(dir string) {
+	ctx := context.Background()
+	s := must(store.Open(ctx, store.Options{Dir: dir, Key: must(atrest.ParseKey(os.Getenv(killedKey)))}))
 	ca := must(democa.NewCA(day))
 	for i := 0; ; i++ {
 		a := store.Addition{Source: "import"}
@@ -181,9 +180,7 @@ func TestKilledChild(t *testing.T) {
 			id := issue(ca, fmt.Sprintf("user%d.%d.%d@firma.example", os.Getpid(), i, j), democa.Options{})
 			a.Certificates, a.Keys = append(a.Certificates, id.Certificate), append(a.Keys, id.Key)
 		}
-		if _, err := s.Add(t.Context(), a); err != nil {
-			t.Fatal(err)
-		}
+		must(s.Add(ctx, a))
 		for _, c := range a.Certificates {
 			fmt.Printf("kept %s\n", store.FingerprintOf(c))
 		}
@@ -195,7 +192,7 @@ func TestKillDuringAdd(t *testing.T) {
 	b := newBench(t)
 	var said []store.Fingerprint
 	for round := range 3 {
-		child := exec.Command(os.Args[0], "-test.run=^TestKilledChild$")
+		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), killedDir+"="+b.o.Dir, killedKey+"="+b.o.Key.Text())
 		out, err := child.StdoutPipe()
 		if err != nil {
