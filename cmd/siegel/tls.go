@@ -1,0 +1,4 @@
+package main
+
+// tlsCmd groups what tells of TLS: one file for each subcommand, tls_NAME.go.
+type tlsCmd struct{}
