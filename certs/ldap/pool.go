@@ -9,6 +9,8 @@ import (
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/siegel-mail/siegel/internal/ldapframe"
 )
 
 const (
@@ -20,11 +22,16 @@ const (
 	idleNotice = 16
 )
 
+// messageLimits are the bounds of one message of a directory. An entry with a hundred certificates has 200 KB.
+func messageLimits() ldapframe.Limits {
+	return ldapframe.Limits{Message: 2 << 20, Elements: 50_000, Depth: 20}
+}
+
 // conn is a connection that is logged in. One question at a time uses it.
 type conn struct {
 	*goldap.Conn
 	raw    net.Conn // closing it ends everything on it
-	frames *framed
+	frames *ldapframe.Conn
 	server *server
 	used   time.Time
 	reused bool
@@ -110,7 +117,7 @@ func (d *Directory) takeIdle() *conn {
 // release gives a connection back. One that is broken is ended, and with it those that have idled beside it.
 func (d *Directory) release(c *conn, broken bool) {
 	defer func() { <-d.room }()
-	c.frames.allow(idleNotice, idleBytes)
+	c.frames.Allow(idleNotice, idleBytes)
 	c.used = d.o.Now()
 	d.mu.Lock()
 	keep := !broken && !c.spent && !d.closed && !c.IsClosing() && len(d.idle) < d.o.Connections
@@ -216,8 +223,8 @@ func (d *Directory) connectTo(ctx context.Context, s *server) (*conn, error) {
 	if err != nil {
 		return nil, orCause(ctx, err)
 	}
-	frames := newFramed(raw)
-	frames.allow(idleNotice, idleBytes)
+	frames := ldapframe.New(raw, messageLimits())
+	frames.Allow(idleNotice, idleBytes)
 	c := &conn{Conn: goldap.NewConn(frames, true), raw: raw, frames: frames, server: s} // TLS is ours to begin, not the library's
 	c.Start()
 	err = c.within(ctx, func() error { return d.bind(c) })
@@ -260,8 +267,11 @@ func (c *conn) within(ctx context.Context, f func() error) error {
 	if errors.As(err, &result) && result.ResultCode < firstOwnCode {
 		return err
 	}
-	if fault := c.frames.err(); err != nil && fault != nil {
-		return fault // the library has it as text only
+	if fault := c.frames.Err(); err != nil && fault != nil { // the library has it as text only
+		if errors.Is(fault, ldapframe.ErrTooLong) {
+			return fmt.Errorf("%w; leave large attributes out, or give people fewer values", fault)
+		}
+		return fault
 	}
 	return err
 }

@@ -81,7 +81,7 @@ func (d *Directory) askAt(ctx context.Context, s *server, r *goldap.SearchReques
 	}
 	defer c.close()
 	err = c.within(ctx, func() error {
-		c.frames.allow(r.SizeLimit+referenceRoom, answerBytes)
+		c.frames.Allow(r.SizeLimit+referenceRoom, answerBytes)
 		answer, err := c.Search(r)
 		if answer != nil {
 			found = answer.Entries

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/ldapframe"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -23,11 +24,11 @@ type peer struct {
 
 // next is the identifier of the next request, as an element, and the tag of what it asks for; the tag is 0 where there is no more.
 func (p *peer) next() (id []byte, tag byte) {
-	m, err := readMessage(p.in)
+	m, err := ldapframe.Read(p.in, messageLimits())
 	if err != nil || len(m) < 6 {
 		return nil, 0
 	}
-	octets, _, _ := header(m)
+	octets, _, _ := ldapframe.Header(m)
 	end := octets + 2 + int(m[octets+1])
 	return m[octets:end], m[end]
 }
@@ -323,7 +324,7 @@ func TestTooMuch(t *testing.T) {
 	ask("entries", "more entries than are taken", endless(func(id []byte) []byte { return oneEntry(id, "mail", "bob@firma.example") }))
 	ask("references", "more than was asked for", endless(func(id []byte) []byte { return reference(id, "ldap://elsewhere.example") }))
 	ask("answers to others", "more than was asked for", endless(func(id []byte) []byte { return oneEntry([]byte{2, 1, 99}, "mail", "bob@firma.example") }))
-	ask("a value of 50 MB", "a message has 524", serve(func(p *peer, id []byte, _ int) bool {
+	ask("a value of 50 MB", "a message is too long: 524", serve(func(p *peer, id []byte, _ int) bool {
 		p.say([]byte{0x30, 0x84, 0x03, 0x20, 0, 0}, id)
 		hang(p)
 		return false

@@ -140,7 +140,7 @@ func (d *Directory) put(ctx context.Context, c *conn, question func(*conn) (int,
 
 // search puts one search, and follows where it may.
 func (d *Directory) search(ctx context.Context, c *conn, r *goldap.SearchRequest) ([]*goldap.Entry, error) {
-	c.frames.allow(r.SizeLimit+referenceRoom, answerBytes)
+	c.frames.Allow(r.SizeLimit+referenceRoom, answerBytes)
 	answer, err := c.Search(r)
 	var found []*goldap.Entry
 	var references []string
@@ -180,7 +180,7 @@ func (d *Directory) list(ctx context.Context, c *conn, each func(Entry)) error {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		c.frames.allow(max(2*d.o.Page, pageMessages), pageBytes)
+		c.frames.Allow(max(2*d.o.Page, pageMessages), pageBytes)
 		answer, err := c.Search(r)
 		if goldap.IsErrorWithCode(err, goldap.LDAPResultSizeLimitExceeded) {
 			return errors.New("it gives fewer entries than there are, even page by page; raise its size limit for the gateway")

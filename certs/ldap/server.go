@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/siegel-mail/siegel/internal/ldapframe"
 )
 
 // server is one server of a directory. Its fields but down are not changed.
@@ -132,13 +134,13 @@ func startTLS(c net.Conn) error {
 	if _, err := c.Write(request); err != nil {
 		return err
 	}
-	answer, err := readMessage(c)
+	answer, err := ldapframe.Read(c, messageLimits())
 	if err != nil {
 		return fmt.Errorf("STARTTLS: %w", err)
 	}
 	code, ok := extendedResult(answer)
 	if !ok {
-		return fmt.Errorf("STARTTLS: %w", errFrame)
+		return fmt.Errorf("STARTTLS: %w", ldapframe.ErrFrame)
 	}
 	if code != 0 {
 		return fmt.Errorf("STARTTLS: the server does not offer TLS (result %d); give it a certificate, or use ldaps", code)
@@ -146,10 +148,10 @@ func startTLS(c net.Conn) error {
 	return nil
 }
 
-// extendedResult reads the result code of an answer to the message 1 (RFC 4511, 4.12). The message passed checkElements.
+// extendedResult reads the result code of an answer to the message 1 (RFC 4511, 4.12). The message was read by ldapframe.
 func extendedResult(b []byte) (code int, ok bool) {
 	open := func(tag byte) bool {
-		octets, _, fine := header(b)
+		octets, _, fine := ldapframe.Header(b)
 		if !fine || b[0] != tag {
 			return false
 		}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/siegel-mail/siegel/internal/ldapframe"
 )
 
 // maxLDAP is the longest answer by LDAP: the library makes several copies of it.
@@ -95,7 +97,9 @@ func (c *Client) search(ctx context.Context, u *url.URL, limit int64, use func([
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	framed := newFramed(conn, min(limit, maxLDAP))
+	limit = min(limit, maxLDAP)
+	framed := ldapframe.New(conn, ldapframe.Limits{Message: int(limit), Elements: maxElements, Depth: maxDepth})
+	framed.Allow(maxMessages, limit)
 	l := goldap.NewConn(framed, q.tls)
 	l.Start()
 	defer l.Close()
@@ -103,16 +107,28 @@ func (c *Client) search(ctx context.Context, u *url.URL, limit int64, use func([
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case framed.err() != nil: // the library tells it as text only
-		return framed.err()
+	case framed.Err() != nil: // the library tells it as text only
+		return frameError(framed.Err())
 	case err != nil:
 		return ldapError(err)
 	}
 	return useValues(found, q.attributes, use)
 }
 
-// maxEntries bounds what a search finds.
-const maxEntries = 10
+const (
+	maxEntries  = 10 // of what a search finds
+	maxMessages = 2 * maxEntries
+	maxElements = 1000 // of a message
+	maxDepth    = 12
+)
+
+// frameError says of an answer that is longer than it may be what is said of those by HTTP.
+func frameError(err error) error {
+	if errors.Is(err, ldapframe.ErrTooLong) || errors.Is(err, ldapframe.ErrTooMuch) {
+		return fmt.Errorf("%w: %w", ErrTooBig, err)
+	}
+	return err
+}
 
 func (c *Client) connect(ctx context.Context, q question) (net.Conn, error) {
 	conn, err := c.dial(ctx, "tcp", q.host)
