@@ -87,6 +87,9 @@ type Envelope struct {
 	SMTPUTF8 bool   // RFC 6531
 	Ret      string // FULL or HDRS (RFC 3461, 4.3); empty where not given
 	EnvID    string // RFC 3461, 4.4, xtext decoded; empty where not given
+	// TLSOptional means that the message is delivered whatever is wrong with TLS on the way, in clear if need be, and
+	// that its sessions are not reported: it is itself a report about TLS, and would never come (RFC 8460, 3 and 5.3).
+	TLSOptional bool
 }
 
 // Direction is that of the message as a whole: Outgoing where it came from the company's side.

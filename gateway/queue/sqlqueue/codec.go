@@ -34,7 +34,7 @@ func (r record) encode() []byte {
 	}
 	w.text(r.note)
 	w.address(e.From)
-	w.flags(e.Internal, e.Body8Bit, e.SMTPUTF8)
+	w.flags(e.Internal, e.Body8Bit, e.SMTPUTF8, e.TLSOptional)
 	w.text(e.Client.Listener)
 	addr, _ := e.Client.Addr.MarshalBinary() // never fails
 	w.text(string(addr))
@@ -70,7 +70,7 @@ func decodeRecord(data []byte) (record, error) {
 	e := &r.envelope
 	r.note = d.text()
 	e.From = d.address()
-	e.Internal, e.Body8Bit, e.SMTPUTF8 = d.flags()
+	d.flags(&e.Internal, &e.Body8Bit, &e.SMTPUTF8, &e.TLSOptional)
 	e.Client.Listener = d.text()
 	if err := e.Client.Addr.UnmarshalBinary([]byte(d.text())); err != nil {
 		e.Client.Addr, d.bad = netip.Addr{}, true
@@ -174,12 +174,15 @@ func (d *decoder) text() string {
 
 func (d *decoder) address() mail.Address { return mail.Address{Local: d.text(), Domain: d.text()} }
 
-func (d *decoder) flags() (a, b, c bool) {
-	f := d.byte()
-	if f > 7 {
+// flags reads what encoder.flags wrote of as many flags, or of fewer.
+func (d *decoder) flags(flags ...*bool) {
+	b := d.byte()
+	if b >= 1<<len(flags) {
 		d.bad = true
 	}
-	return f&1 != 0, f&2 != 0, f&4 != 0
+	for i, f := range flags {
+		*f = b&(1<<i) != 0
+	}
 }
 
 // milli is t in the form of the database; 0 for the zero time.
