@@ -135,7 +135,7 @@ func (a *answer) gather(records []mdns.RR, name string, qtype uint16) (target st
 		if !sameName(h.Name, name) || h.Class != mdns.ClassINET {
 			continue
 		}
-		if c, ok := rr.(*mdns.CNAME); ok {
+		if c, ok := rr.(*mdns.CNAME); ok && qtype != mdns.TypeCNAME {
 			target = c.Target
 		} else if h.Rrtype == qtype {
 			a.records = append(a.records, rr)

@@ -117,6 +117,31 @@ func joinTXT(parts []string) string {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
+// Alias is what LookupCNAME finds.
+type Alias struct {
+	Target string // as [Name] gives it
+	// Authentic tells that a trusted resolver has validated the record itself, whatever becomes of its target.
+	Authentic bool
+}
+
+// LookupCNAME finds the CNAME record of a name and follows it nowhere: DANE asks whether the first of a chain is
+// secure, where its end is not (RFC 7672, 2.2.2).
+func (r *Resolver) LookupCNAME(ctx context.Context, host string) (Alias, error) {
+	name, err := Name(host)
+	if err != nil {
+		return Alias{}, badName(host, "CNAME", err)
+	}
+	a, err := r.look(ctx, name, mdns.TypeCNAME)
+	if err != nil {
+		return Alias{}, err
+	}
+	target, err := Name(a.records[0].(*mdns.CNAME).Target)
+	if err != nil {
+		return Alias{}, &Error{Name: name, Type: "CNAME", Class: ErrNotFound, Err: err}
+	}
+	return Alias{target, a.authentic}, nil
+}
+
 // lookAny is look for names of any printable characters.
 func (r *Resolver) lookAny(ctx context.Context, name string, qtype uint16) (answer, error) {
 	canonical, err := query(name)

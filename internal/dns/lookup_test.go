@@ -274,3 +274,24 @@ func TestNet(t *testing.T) {
 		t.Errorf("%v, %v", texts, err)
 	}
 }
+
+// The CNAME itself is the answer, and nothing behind it counts (RFC 7672, 2.2.2).
+func TestLookupCNAME(t *testing.T) {
+	s, r := start(t, dns.Options{})
+	s.Authenticate(true)
+	s.Insecure("partner.example")
+	for name, want := range map[string]string{"www": "host.firma.example", "far": "near.partner.example", "loop1": "loop2.firma.example", "dangling": "nowhere.firma.example"} {
+		a, err := r.LookupCNAME(t.Context(), name+".firma.example")
+		if err != nil || a.Target != want || !a.Authentic {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
+	for name, want := range map[string]error{"host.firma.example": dns.ErrNotFound, "nowhere.firma.example": dns.ErrNotFound, "a..b": dns.ErrName} {
+		if _, err := r.LookupCNAME(t.Context(), name); !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if h, err := r.LookupHost(t.Context(), "far.firma.example"); err != nil || h.Authentic {
+		t.Errorf("the address behind it: %+v, %v", h, err)
+	}
+}

@@ -6,6 +6,7 @@ package dnstest
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,7 @@ type Server struct {
 	asked     map[string]int
 	overTCP   int
 	authentic bool
+	insecure  []string // zones in which nothing is authentic
 }
 
 // Start starts a server with the records of a zone file and stops it with the test. $ORIGIN is the root and
@@ -129,6 +131,20 @@ func (s *Server) Authenticate(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.authentic = on
+}
+
+// Insecure takes the AD bit from answers that hold anything of a zone, as where it is not signed.
+func (s *Server) Insecure(zone string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.insecure = append(s.insecure, owner(zone))
+}
+
+// signed tells whether all names of an answer are outside of the zones that are insecure. s.mu is held.
+func (s *Server) signed(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		return slices.ContainsFunc(s.insecure, func(zone string) bool { return mdns.IsSubDomain(zone, owner(name)) })
+	})
 }
 
 // Asked is how often a name was asked for with a type like "MX"; with "" as type, with any.

@@ -91,4 +91,12 @@ func TestFailures(t *testing.T) {
 	if reply := ask(t, s, "z.example", mdns.TypeA); !reply.AuthenticatedData {
 		t.Error("no AD bit")
 	}
+	s.Set(t, zone)
+	s.Fail("a.example", dnstest.None)
+	s.Insecure("d.example")
+	for name, want := range map[string]bool{"a.example": true, "c.example": false, "d.example": false, "x.d.example": false, "xd.example": true} {
+		if reply := ask(t, s, name, mdns.TypeA); reply.AuthenticatedData != want {
+			t.Errorf("%s: AD is %t", name, reply.AuthenticatedData)
+		}
+	}
 }

@@ -96,6 +96,7 @@ func (s *Server) reply(q *mdns.Msg) *mdns.Msg {
 		reply.SetEdns0(opt.UDPSize(), opt.Do())
 	}
 	name, known := q.Question[0].Name, false
+	names := []string{name}
 	for range 20 { // a chain of CNAMEs may lead in a circle
 		var found []mdns.RR
 		found, known = s.find(name)
@@ -114,7 +115,9 @@ func (s *Server) reply(q *mdns.Msg) *mdns.Msg {
 			break
 		}
 		name = next
+		names = append(names, name)
 	}
+	reply.AuthenticatedData = s.authentic && s.signed(names...)
 	if !known {
 		reply.Rcode = mdns.RcodeNameError
 	}
