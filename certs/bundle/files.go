@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/siegel-mail/siegel/internal/secret"
 )
@@ -54,19 +55,20 @@ func Files(dir string) ([]string, error) {
 
 var errTooLarge = errors.New("the file is too large")
 
+// readBounded reads a regular file. It is looked at once it is open: another one may take its place before.
 func readBounded(path string, limit int64) ([]byte, fs.FileMode, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, reason(err)
-	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return nil, 0, errors.New("it is not a regular file")
-	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe waits for no writer
 	if err != nil {
 		return nil, 0, reason(err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, reason(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errors.New("it is not a regular file")
+	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, 0, reason(err)

@@ -63,35 +63,6 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A file that asks for endless work is refused at once.
-func TestAffordable(t *testing.T) {
-	ca, err := democa.NewCA(time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := ca.Issue("alice@firma.example", democa.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p12, err := democa.PKCS12(id, "geheim")
-	if err != nil || !affordable(p12) {
-		t.Fatalf("a plain file is refused: %v", err)
-	}
-	salt, rounds := []byte{0x04, 0x02, 1, 2}, []byte{0x02, 0x05, 0x01, 0, 0, 0, 0}
-	slow := joinPKCS12("geheim", append(append([]byte{0x30, 0x0b}, salt...), rounds...))
-	if affordable(slow) {
-		t.Error("four thousand million rounds are accepted")
-	}
-	if affordable([]byte("no DER")) {
-		t.Error("no DER is accepted")
-	}
-	var r FileReport
-	new(content).parse("", slow, Options{}, &r)
-	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Text, "rounds") {
-		t.Errorf("report %v", r.Findings)
-	}
-}
-
 // FuzzSplitPKCS12 takes files apart and puts them together: what could be split can be split again.
 func FuzzSplitPKCS12(f *testing.F) {
 	part, err := throwawayKey()

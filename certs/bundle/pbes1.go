@@ -24,6 +24,9 @@ func isOld(scheme asn1.ObjectIdentifier) bool {
 // oldKey decrypts an EncryptedPrivateKeyInfo in the ways of before PBES2 (PKCS#12 with 3DES or RC2, RFC 7292, B.4): it
 // becomes the key of a PKCS#12 file beside a certificate of no use, and go-pkcs12 reads that.
 func oldKey(der []byte, password string) ([]byte, error) {
+	if !affordable(der) {
+		return nil, errRounds
+	}
 	cert, err := throwawayCertificate()
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func (c *content) pkcs12(data []byte, passwords []secret.String, r *FileReport) 
 		r.Problem("the file is damaged or not PKCS#12; export the key again")
 		return
 	case !affordable(data):
-		r.Problem("its password takes more than %d rounds to check; export the key again with fewer", maxRounds)
+		r.Problem("%v; export the key again with fewer", errRounds)
 		return
 	}
 	for _, p := range passwords {
@@ -46,24 +46,24 @@ func (c *content) pkcs12(data []byte, passwords []secret.String, r *FileReport) 
 	r.Problem("no password known fits; put the right one into a file of the same name with %s after it", PasswordSuffix)
 }
 
-// decodePKCS12 reads the files that OpenSSL and Windows write as they are, and takes others apart.
+// decodePKCS12 has the library verify the MAC, and with it the password, and takes the file apart then.
 func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []any, error) {
-	key, cert, chain, err := pkcs12.DecodeChain(data, password)
-	if err == nil {
-		return append([]*x509.Certificate{cert}, chain...), []any{key}, nil
-	}
+	// A list of trusted certificates holds no keys: whatever is in the file, none is derived for it.
+	_, err := pkcs12.DecodeTrustStore(data, password)
 	if errors.Is(err, pkcs12.ErrIncorrectPassword) || errors.Is(err, pkcs12.ErrDecryption) {
 		return nil, nil, pkcs12.ErrIncorrectPassword
 	}
-	// The library verifies the file's MAC, and with it the password, before it looks at the parts.
-	if certs, keys, splitErr := decodeApart(data, password); splitErr == nil {
-		return certs, keys, nil
+	certs, keys, err := decodeApart(data, password)
+	if err == nil || errors.Is(err, pkcs12.ErrIncorrectPassword) {
+		return certs, keys, err
 	}
 	certs, keys, bagErr := decodeBags(data, password)
-	if errors.Is(bagErr, errPassword) { // the file has no MAC
+	switch {
+	case errors.Is(bagErr, errPassword): // the file has no MAC
 		return nil, nil, pkcs12.ErrIncorrectPassword
-	}
-	if bagErr != nil {
+	case errors.Is(bagErr, errRounds):
+		return nil, nil, bagErr
+	case bagErr != nil:
 		return nil, nil, err
 	}
 	return certs, keys, nil

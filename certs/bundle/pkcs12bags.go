@@ -27,10 +27,21 @@ func decodeBags(data []byte, password string) ([]*x509.Certificate, []any, error
 	}
 	var found []*x509.Certificate
 	var keys []any
+	work := newRounds()
 	for _, p := range parts {
+		if !work.afford(p.der) {
+			return nil, nil, errRounds
+		}
 		contents, err := contentsOf(p.der, password)
 		if err != nil {
 			return nil, nil, err
+		}
+		der, ok := asDER(contents)
+		if !ok {
+			return nil, nil, errParts
+		}
+		if !work.afford(der) { // of an encrypted part, whose content nobody has seen
+			return nil, nil, errRounds
 		}
 		bags, err := splitBags(contents)
 		if err != nil {

@@ -1,9 +1,11 @@
 package bundle
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/pbkdf2"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
@@ -15,9 +17,9 @@ import (
 )
 
 // go-pkcs12 reads files of at most two parts with exactly one key, in DER. GnuTLS writes a part for each
-// certificate, NSS has BER in the parts, and others write several keys or none. decodeApart splits such a file
-// (RFC 7292, 4) and gives the library one part with certificates and one key at a time, in a file of its own with a new MAC
-// under the same password; all decryption stays with the library.
+// certificate, NSS has BER in the parts, and others write several keys or none. And it derives whatever it finds within an
+// encrypted part, where nobody has seen how many rounds that takes. So decodeApart splits a file (RFC 7292, 4) and gives the library
+// one part at a time, in a file of its own with a new MAC under the same password; all decryption stays with the library.
 
 // maxParts bounds the parts and bags of one file.
 const maxParts = 64
@@ -30,58 +32,52 @@ type pkcs12Part struct {
 	key bool // holds a private key for certain
 }
 
+// decodeApart reads the parts of a PFX. A part that does not open makes it pkcs12.ErrIncorrectPassword.
 func decodeApart(data []byte, password string) ([]*x509.Certificate, []any, error) {
 	parts, err := splitPKCS12(data)
 	if err != nil {
 		return nil, nil, err
 	}
-	certs, others := pick(parts, false), pick(parts, true)
-	if len(others) == 0 {
-		throwaway, err := throwawayKey()
-		if err != nil {
-			return nil, nil, err
-		}
-		found, err := decodeCertParts(certs, throwaway, password)
-		return found, nil, err
+	certs, keys, err := decodeParts(parts, password, joinPKCS12)
+	if errors.Is(err, pkcs12.ErrDecryption) && password == "" {
+		certs, keys, err = decodeParts(parts, password, joinEmpty)
 	}
-	if len(certs) == 0 {
-		return nil, nil, errParts
+	if errors.Is(err, pkcs12.ErrDecryption) {
+		err = pkcs12.ErrIncorrectPassword
 	}
-	found, err := decodeCertParts(certs, others[0].der, password)
+	return certs, keys, err
+}
+
+// decodeParts reads each part in a file that join makes. What may hold anything stands behind a key of no use: of a second one the
+// library says that it is one too many, and derives nothing for it.
+func decodeParts(parts []pkcs12Part, password string, join func(password string, parts ...[]byte) []byte) ([]*x509.Certificate, []any, error) {
+	spareKey, err := throwawayKey()
 	if err != nil {
 		return nil, nil, err
 	}
+	bag, err := throwawayCertificate()
+	if err != nil {
+		return nil, nil, err
+	}
+	spareCertificate := dataPart(bag)
+	var certs []*x509.Certificate
 	var keys []any
-	for _, k := range others {
-		key, _, _, err := pkcs12.DecodeChain(joinPKCS12(password, certs[0].der, k.der), password)
+	for _, p := range parts {
+		if p.key {
+			key, _, _, err := pkcs12.DecodeChain(join(password, spareCertificate, p.der), password)
+			if err != nil {
+				return nil, nil, err
+			}
+			keys = append(keys, key)
+			continue
+		}
+		_, cert, more, err := pkcs12.DecodeChain(join(password, spareKey, p.der), password)
 		if err != nil {
 			return nil, nil, err
 		}
-		keys = append(keys, key)
+		certs = append(append(certs, cert), more...)
 	}
-	return found, keys, nil
-}
-
-func pick(parts []pkcs12Part, key bool) []pkcs12Part {
-	var picked []pkcs12Part
-	for _, p := range parts {
-		if p.key == key {
-			picked = append(picked, p)
-		}
-	}
-	return picked
-}
-
-func decodeCertParts(parts []pkcs12Part, key []byte, password string) ([]*x509.Certificate, error) {
-	var found []*x509.Certificate
-	for _, p := range parts {
-		_, cert, more, err := pkcs12.DecodeChain(joinPKCS12(password, p.der, key), password)
-		if err != nil {
-			return nil, err
-		}
-		found = append(append(found, cert), more...)
-	}
-	return found, nil
+	return certs, keys, nil
 }
 
 var (
@@ -91,6 +87,7 @@ var (
 	oidCertBag   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 3}
 	oidPBMAC1    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 14}
 	oidPBKDF2    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
+	oidSHA1      = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
 	oidHMACSHA2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 2, 9}
 	explicitZero = cbasn1.Tag(0).ContextSpecific().Constructed()
 )
@@ -200,6 +197,14 @@ func throwawayKey() ([]byte, error) {
 // joinPKCS12 makes a PFX of parts with a PBMAC1 (RFC 9579) under the password. The MAC protects nothing,
 // since it lives only until the library has read it; it is there because the library wants one.
 func joinPKCS12(password string, parts ...[]byte) []byte {
+	return joined(func(b *cryptobyte.Builder, content []byte) { addMAC(b, content, password) }, parts...)
+}
+
+// joinEmpty is joinPKCS12 for the password that has no octet at all. QUIRK: an empty password is the two octets that end a BMPString
+// (RFC 7292, B.1), and some programs leave them out; the library takes that from a MAC which fits.
+func joinEmpty(_ string, parts ...[]byte) []byte { return joined(addEmptyMAC, parts...) }
+
+func joined(mac func(*cryptobyte.Builder, []byte), parts ...[]byte) []byte {
 	var safes cryptobyte.Builder
 	addSequence(&safes, func(b *cryptobyte.Builder) {
 		for _, p := range parts {
@@ -211,9 +216,27 @@ func joinPKCS12(password string, parts ...[]byte) []byte {
 	addSequence(&b, func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(3)
 		addData(b, func(b *cryptobyte.Builder) { b.AddBytes(content) })
-		addMAC(b, content, password)
+		mac(b, content)
 	})
 	return b.BytesOrPanic()
+}
+
+// addEmptyMAC adds a MAC with SHA-1 and one round under no octet: its key is the hash of the number of its use and the salt,
+// each as often as it fits (RFC 7292, B.2).
+func addEmptyMAC(b *cryptobyte.Builder, content []byte) {
+	const forMAC, block = 3, 64
+	salt := make([]byte, 8)
+	key := sha1.Sum(append(bytes.Repeat([]byte{forMAC}, block), make([]byte, block)...))
+	mac := hmac.New(sha1.New, key[:])
+	mac.Write(content)
+	addSequence(b, func(b *cryptobyte.Builder) {
+		addSequence(b, func(b *cryptobyte.Builder) {
+			addSequence(b, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidSHA1); b.AddASN1NULL() })
+			b.AddASN1OctetString(mac.Sum(nil))
+		})
+		b.AddASN1OctetString(salt)
+		b.AddASN1Int64(1)
+	})
 }
 
 func addMAC(b *cryptobyte.Builder, content []byte, password string) {
@@ -257,42 +280,4 @@ func addData(b *cryptobyte.Builder, f func(*cryptobyte.Builder)) {
 		b.AddASN1ObjectIdentifier(oidData)
 		b.AddASN1(explicitZero, func(b *cryptobyte.Builder) { b.AddASN1(cbasn1.OCTET_STRING, f) })
 	})
-}
-
-// maxRounds bounds the work for one password; the largest number in common use is some 600,000.
-const maxRounds = 5_000_000
-
-// affordable reports whether no key derivation that can be seen in a PKCS#12 file takes more rounds: its
-// parameters are a salt, an octet string, with the number of rounds after it (RFC 7292, 4; RFC 8018, A.2).
-func affordable(data []byte) bool { return fewRounds(cryptobyte.String(data), 0, 0) }
-
-// fewRounds checks the elements in s. Octets are looked into where a ContentInfo or a bag wraps them; what
-// else is in octets is salt or ciphertext.
-func fewRounds(s cryptobyte.String, within cbasn1.Tag, depth int) bool {
-	const constructed = cbasn1.Tag(0x20)
-	var last cbasn1.Tag
-	for !s.Empty() && depth < maxNesting {
-		var element, inner cryptobyte.String
-		var tag cbasn1.Tag
-		if !s.ReadAnyASN1Element(&element, &tag) {
-			return depth > 1
-		}
-		number := element
-		element.ReadAnyASN1(&inner, &tag)
-		var n int64
-		if last == cbasn1.OCTET_STRING && tag == cbasn1.INTEGER && (!number.ReadASN1Integer(&n) || n > maxRounds) {
-			return false
-		}
-		nested := tag&constructed != 0 || tag == cbasn1.OCTET_STRING && within == explicitZero
-		if tag == cbasn1.OCTET_STRING && nested {
-			if der, ok := asDER(inner); ok {
-				inner = der
-			}
-		}
-		if nested && !fewRounds(inner, tag, depth+1) {
-			return false
-		}
-		last = tag
-	}
-	return true
 }
