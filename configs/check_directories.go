@@ -45,7 +45,10 @@ func (k *checker) directory(d *Directory, dotted string) {
 	} else if o.BaseDN == "" {
 		k.warn(dotted+".base", "without a base most directories find nothing; name where its entries lie, as dc=firma,dc=example")
 	}
-	for key, names := range map[string][]string{"addresses": o.Addresses, "certificates": o.Certificates} {
+	if ldap.CheckBase(o.GroupBase) != nil || strings.Contains(o.GroupBase, "{") {
+		k.fail(dotted+".group_base", "this is no distinguished name, as in ou=groups,dc=firma,dc=example")
+	}
+	for key, names := range map[string][]string{"addresses": o.Addresses, "certificates": o.Certificates, "members": o.Members} {
 		for i, name := range names {
 			if !isAttribute(name) {
 				k.failMember(dotted+"."+key, i, "this is no attribute; write its name alone, as mail or userCertificate")

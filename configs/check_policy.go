@@ -33,11 +33,13 @@ func (k *checker) policy() {
 		if r.Kinds != nil && len(r.Kinds) == 0 {
 			k.fail(dotted+".kinds", "a list without entries matches nothing; leave kinds away for all messages")
 		}
+		k.fromGroups(r, dotted)
 		k.terms(r, dotted)
 		if d := decided[r.Direction]; d != nil {
 			k.ruleReach(r, dotted, said, d)
 		}
 	}
+	k.groupsDirectory()
 	k.defaultTerms()
 	k.tags()
 	k.needsCertificates()
@@ -56,7 +58,7 @@ func (k *checker) ruleReach(r *Rule, dotted string, said []string, decided map[s
 	if len(said) > 0 && !open {
 		k.warn(dotted, "this rule decides nothing: the rule %s before it matches every message; put special rules first", shorten(decided[said[0]]))
 	}
-	if r.From != nil || r.To != nil || r.Kinds != nil {
+	if r.From != nil || r.FromGroups != nil || r.To != nil || r.Kinds != nil {
 		return
 	}
 	for _, key := range said {

@@ -38,6 +38,11 @@ type Directory struct {
 	Addresses []string `yaml:"addresses" example:"[mail, proxyAddresses]"`
 	// The attributes that hold certificates, each alone or as PKCS #7. A directory without any is not asked for certificates.
 	Certificates []string `yaml:"certificates" example:"[userCertificate, userSMIMECertificate]"`
+	// The attributes of groups that hold the distinguished names of their members, for `policy.rules[].from_groups`. Where it is absent: `member`, for
+	// `openldap` also `uniqueMember`.
+	Members []string `yaml:"members" example:"[member]"`
+	// Where groups lie, and everything below it. Where it is absent: `base`.
+	GroupBase string `yaml:"group_base" example:"\"ou=groups,dc=firma,dc=example\""`
 	// The addresses for which certificates are looked for here; all where it is absent, for `de-mail` those of De-Mail. A directory
 	// outside need not learn whom the company writes to.
 	Domains mail.Patterns `yaml:"domains" example:"[partner.example, \"*.partner.example\"]"`
@@ -88,7 +93,7 @@ func (d *Directory) LDAP() ldap.Options {
 	o := ldap.Options{
 		Name: d.Name, Servers: d.Servers, StartTLS: d.StartTLS, TLS: &tls.Config{RootCAs: d.TLS.roots, ServerName: d.TLS.Name, MinVersion: tls.VersionTLS12},
 		Method: d.Bind.Method, DN: d.Bind.DN, Password: d.Bind.Password, BaseDN: d.Base, Scope: d.Scope, Filter: d.Filter, All: d.FilterAll,
-		Addresses: d.Addresses, Certificates: d.Certificates, Accounts: d.SkipDisabled, Referrals: d.Referrals,
+		Addresses: d.Addresses, Certificates: d.Certificates, Members: d.Members, GroupBase: d.GroupBase, Accounts: d.SkipDisabled, Referrals: d.Referrals,
 		Timeout: d.Timeout, Connect: d.ConnectTimeout, Connections: d.Connections, Page: d.PageSize,
 	}
 	if d.TLS.pair != nil {

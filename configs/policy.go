@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"time"
+
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/smime"
@@ -65,6 +67,11 @@ type Policy struct {
 	// The content encryption where no rule says any: `aes128-cbc`, `aes256-cbc`, `aes128-gcm` or `aes256-gcm`. Where it is
 	// absent it is what the recipient's program is known to prefer, else what the profile has.
 	Algorithm Algorithm `yaml:"algorithm" oneof:"aes128-cbc aes256-cbc aes128-gcm aes256-gcm" example:"aes256-gcm"`
+	// The name of the directory under `certificates.directories` that knows the groups of `rules[].from_groups`. Where it is absent: that of
+	// `recipients.directory`.
+	Directory string `yaml:"directory" example:"company"`
+	// How long it counts what the directory said of the groups of one address.
+	GroupsFor time.Duration `yaml:"groups_for" default:"5m" min:"10s" max:"1h"`
 }
 
 // PolicyDefault is what holds where no rule says anything.
@@ -104,6 +111,9 @@ type Rule struct {
 	// The From addresses the rule is for; all where it is absent. With `encrypt: require` it is also for mail that has no
 	// single From address.
 	From mail.Patterns `yaml:"from" example:"[\"@hr.firma.example\", chef@firma.example]"`
+	// The groups of the company's directory one of which the From address must be in for the rule, itself or by way of other groups: each by its
+	// common name, its mail address or its distinguished name. All senders where it is absent; with `from` both must hold. See administration.md.
+	FromGroups []string `yaml:"from_groups" example:"[Legal, \"CN=Board,OU=Groups,DC=firma,DC=example\"]"`
 	// The recipients the rule is for; all where it is absent.
 	To mail.Patterns `yaml:"to" example:"[bank.example]"`
 	// The kinds of messages the rule is for; all where it is absent. `meeting`: invitations, answers and
@@ -165,7 +175,7 @@ func (p Policy) Set() ([]policy.Rule, policy.Defaults) {
 	rules := make([]policy.Rule, 0, len(p.Rules))
 	for _, r := range p.Rules {
 		rules = append(rules, policy.Rule{
-			Name: r.Name, Direction: r.Direction, From: r.From, To: r.To, Kinds: r.Kinds, Sign: r.Sign, Encrypt: r.Encrypt,
+			Name: r.Name, Direction: r.Direction, From: r.From, Groups: r.FromGroups, To: r.To, Kinds: r.Kinds, Sign: r.Sign, Encrypt: r.Encrypt,
 			Terms: terms(r.Profile, r.Algorithm, r.OAEP, r.Signature, r.HeaderProtection, r.Subject, r.Form, r.EncryptToSelf, r.OnMissing),
 		})
 	}

@@ -66,6 +66,7 @@ type Settings struct {
 	// Self are the names and addresses of this gateway in MX records beside Hostname and those of Listeners.
 	Self       []string
 	Policy     *policy.Policy
+	Groups     protect.Groups // knows the groups of Policy; needed where it has any
 	Vocabulary policy.Vocabulary
 	Marks      protect.Marks
 	Privacy    privacy.Rules    // Hostname is filled in

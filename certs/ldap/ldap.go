@@ -61,6 +61,10 @@ type Options struct {
 	Filter, All string
 	// Addresses and Certificates are the attributes with addresses and certificates; Show those that Look returns besides.
 	Addresses, Certificates, Show []string
+	// Members are the attributes of groups that hold the names of their members; GroupBase is where groups lie, where it is another place than
+	// BaseDN.
+	Members   []string
+	GroupBase string
 	// Accounts looks at whether accounts are disabled, as Active Directory writes it; those that are count as absent.
 	Accounts bool
 	// Serves says for which addresses Certificates asks; nil: all. Addresses that are asked about are in lower case, the domain in ASCII.
@@ -188,6 +192,9 @@ func (o *Options) check() error {
 	}
 	if err := CheckBase(o.BaseDN); err != nil {
 		return fmt.Errorf("base: %w", err)
+	}
+	if err := CheckBase(o.GroupBase); err != nil || strings.Contains(o.GroupBase, placeDC) {
+		return errors.New("the base of groups is no distinguished name")
 	}
 	if o.All != "" && strings.Contains(o.BaseDN, placeDC) {
 		return errors.New("a list of all needs a base without {dc}")

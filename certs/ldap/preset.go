@@ -6,6 +6,7 @@ import "time"
 type Preset struct {
 	BaseDN, Filter, All           string
 	Addresses, Certificates, Show []string
+	Members                       []string
 	Entries                       int           // 0: as in Options
 	Timeout                       time.Duration // 0: as in Options
 }
@@ -28,12 +29,14 @@ func PresetOf(name string) (Preset, bool) {
 		return Preset{
 			Filter: "(|(mail={mail})(proxyAddresses=smtp:{mail}))", All: "(|(mail=*)(proxyAddresses=smtp:*))",
 			Addresses: []string{"mail", "proxyAddresses"}, Certificates: people, Show: []string{"userPrincipalName"},
+			Members: []string{"member"},
 		}, true
 	case OpenLDAP:
 		return Preset{
 			Filter:    "(|(mail={mail})(mailAlternateAddress={mail})(mailLocalAddress={mail}))",
 			All:       "(|(mail=*)(mailAlternateAddress=*)(mailLocalAddress=*))",
 			Addresses: []string{"mail", "mailAlternateAddress", "mailLocalAddress"}, Certificates: people, Show: []string{"uid"},
+			Members: []string{"member", "uniqueMember"},
 		}, true
 	case DeMail:
 		const results, seconds = 200, 20 // TR-01201 1.4
@@ -64,6 +67,7 @@ func (p Preset) Fill(o *Options) {
 	list(&o.Addresses, p.Addresses)
 	list(&o.Certificates, p.Certificates)
 	list(&o.Show, p.Show)
+	list(&o.Members, p.Members)
 	if o.Entries == 0 {
 		o.Entries = p.Entries
 	}

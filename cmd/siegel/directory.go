@@ -98,6 +98,9 @@ func lookInto(ctx context.Context, w io.Writer, d *ldap.Directory, address strin
 		printEntry(w, e)
 		exists = exists || !e.Disabled && slices.Contains(e.Addresses, certs.AddressKey(address))
 	}
+	if err == nil && d.KnowsGroups() && len(entries) > 0 {
+		err = printGroups(ctx, w, d, address, entries)
+	}
 	switch {
 	case err != nil:
 		fmt.Fprintf(w, "  %s\n", printable(err))
@@ -108,6 +111,22 @@ func lookInto(ctx context.Context, w io.Writer, d *ldap.Directory, address strin
 		fmt.Fprintln(w, "  mail for it is not taken by recipients.directory: no entry that is in use has it among the attributes for addresses")
 	}
 	return nil
+}
+
+// printGroups prints the groups of an address, as policy.rules[].from_groups knows them.
+func printGroups(ctx context.Context, w io.Writer, d *ldap.Directory, address string, entries []ldap.Entry) error {
+	ids, err := d.GroupsOf(ctx, address)
+	ids = slices.DeleteFunc(ids, func(id string) bool {
+		return slices.ContainsFunc(entries, func(e ldap.Entry) bool { return ldap.DNKey(e.DN) == id })
+	})
+	const shown = 50
+	for _, id := range ids[:min(len(ids), shown)] {
+		fmt.Fprintf(w, "  in the group %s\n", safetext.Line(id, 500))
+	}
+	if n := len(ids) - shown; n > 0 {
+		fmt.Fprintf(w, "  and in %d more\n", n)
+	}
+	return err
 }
 
 func entriesFound(n int) string {

@@ -51,7 +51,10 @@ type company struct {
 	stop func()
 }
 
-func newCompany(t *testing.T) *company {
+func newCompany(t *testing.T) *company { return newCompanyWith(t, people, "") }
+
+// newCompanyWith has other people, and more keys in its configuration.
+func newCompanyWith(t *testing.T, people, more string) *company {
 	t.Helper()
 	c := &company{t: t, s: ldaptest.Start(t, ldaptest.Options{LDIF: people}), dir: t.TempDir()}
 	if _, _, err := writeState(c.dir); err != nil {
@@ -65,7 +68,8 @@ certificates:
     - {name: company, kind: active-directory, servers: [%q], tls: ca.pem, base: "dc=firma,dc=example", skip_disabled: true,
        bind: {dn: %q, password: {file: password}}, timeout: 30s, connect_timeout: 30s}
 `, c.s.Secure, c.s.Admin), 1)
-	text = strings.Replace(text, "routes:\n", "  - {name: internet, address: \"127.0.0.1:0\", role: external, authentication: false}\nroutes:\n", 1)
+	text = strings.Replace(text, "routes:\n", "  - {name: internet, address: \"127.0.0.1:0\", role: external, authentication: false}\nroutes:\n", 1) + more
+	text = strings.Replace(text, "networks: [10.0.0.0/24]", "networks: [10.0.0.0/24, 127.0.0.1]", 1)
 	c.write("siegel.yaml", text)
 	c.write("ca.pem", string(c.s.TLS.Authority))
 	c.write("password", ldaptest.Password)

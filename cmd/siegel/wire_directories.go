@@ -48,6 +48,7 @@ func useDirectories(s *gateway.Settings, c *configs.Config, log logrus.FieldLogg
 		s.Issue.Directories[d.Name()] = d
 	}
 	s.Find.Sources = sources(c.Certificates.Find.Directories, all)
+	useGroups(s, c, all, log)
 	return useRecipients(s, c, all, log)
 }
 

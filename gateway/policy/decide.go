@@ -22,6 +22,7 @@ type Policy struct {
 	rules     map[mail.Direction][]Rule // in order
 	defaults  map[mail.Direction]Defaults
 	otherwise Terms // where no rule says
+	grouped   bool  // a rule is for groups
 }
 
 // New checks the rules and returns the policy they make. For each of signing and encryption the first
@@ -39,7 +40,8 @@ func New(rules []Rule, defaults Defaults) (*Policy, error) {
 		}
 		faults = append(faults, r.check(names[r.Name]))
 		names[r.Name] = true
-		r.From, r.To, r.Kinds = slices.Clone(r.From), slices.Clone(r.To), slices.Clone(r.Kinds)
+		r.From, r.Groups, r.To, r.Kinds = slices.Clone(r.From), slices.Clone(r.Groups), slices.Clone(r.To), slices.Clone(r.Kinds)
+		p.grouped = p.grouped || r.Groups != nil
 		p.rules[r.Direction] = append(p.rules[r.Direction], r)
 	}
 	p.defaults = map[mail.Direction]Defaults{
@@ -96,7 +98,7 @@ func (p *Policy) Decide(in Input) []Decision {
 		}
 		rules, ok := candidates[d]
 		if !ok {
-			rules = p.from(d, in.From)
+			rules = p.from(d, &in)
 			candidates[d] = rules
 		}
 		decisions[i] = p.one(d, rules, &in, r)
@@ -124,16 +126,21 @@ func incoming(r Recipient) Decision {
 
 // from returns the rules of a direction that hold for a sender. Mail without a single author may be anybody's: rules that
 // demand encryption of somebody hold for it, so that nobody gets around them by a second address in From.
-func (p *Policy) from(d mail.Direction, sender mail.Address) []*Rule {
+func (p *Policy) from(d mail.Direction, in *Input) []*Rule {
 	all := p.rules[d]
-	sender = lower(sender)
+	sender := lower(in.From)
 	held := make([]*Rule, 0, len(all))
 	for i := range all {
-		if all[i].From == nil || all[i].From.Match(sender) || sender.IsNull() && all[i].Encrypt == Require {
+		if all[i].isFrom(sender) && all[i].isOf(in) {
 			held = append(held, &all[i])
 		}
 	}
 	return held
+}
+
+// isFrom reports whether a rule is for a sender, as far as the address tells.
+func (r *Rule) isFrom(sender mail.Address) bool {
+	return r.From == nil || r.From.Match(sender) || sender.IsNull() && r.Encrypt == Require
 }
 
 // lower spares each pattern the folding of case, where it is plain.

@@ -61,6 +61,7 @@ type Rule struct {
 	Name      string         // empty: "rule N", N counting from 1
 	Direction mail.Direction // empty: outgoing
 	From      mail.Patterns  // matched against the single From address, also by none where Encrypt is Require; nil: any
+	Groups    []string       // one of which the single From address is in, see Input.Groups; without one as From. nil: any
 	To        mail.Patterns  // matched against the recipient; nil: any
 	Kinds     []Kind         // of the message; nil: any
 	Sign      Level          // empty: this rule does not say
@@ -100,6 +101,7 @@ type Recipient struct {
 type Input struct {
 	Internal   bool         // the message comes from the company's side
 	From       mail.Address // the single From address; zero where there is none or more than one
+	Groups     []string     // those that From is in, as rules name them, of those that [Policy.Asks] returns
 	CanSign    bool         // a signing key for From is at hand and the submitter may use it
 	WhyNotSign string       // why CanSign is false, in words for the sender; may be empty
 	Flags      Flags

@@ -37,7 +37,7 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 				direction = mail.Outgoing
 			}
 			kind := rule.Kinds == nil || slices.Contains(rule.Kinds, in.Kind)
-			matches := kind && direction == d.Direction && (rule.From == nil || rule.From.Match(in.From) || in.From.IsNull() && rule.Encrypt == policy.Require) && (rule.To == nil || rule.To.Match(r.Address))
+			matches := kind && direction == d.Direction && referenceGroup(rule, in) && (rule.From == nil || rule.From.Match(in.From) || in.From.IsNull() && rule.Encrypt == policy.Require) && (rule.To == nil || rule.To.Match(r.Address))
 			if matches && say(rule) != "" {
 				level, by, named = say(rule), rule.Name, slices.Contains(rule.Kinds, in.Kind)
 			}
@@ -79,7 +79,7 @@ func referenceTerms(rules []policy.Rule, defaults policy.Defaults, in policy.Inp
 		if direction == "" {
 			direction = mail.Outgoing
 		}
-		if direction != d || rule.From != nil && !rule.From.Match(in.From) && !(in.From.IsNull() && rule.Encrypt == policy.Require) || rule.To != nil && !rule.To.Match(r.Address) ||
+		if direction != d || !referenceGroup(rule, in) || rule.From != nil && !rule.From.Match(in.From) && !(in.From.IsNull() && rule.Encrypt == policy.Require) || rule.To != nil && !rule.To.Match(r.Address) ||
 			rule.Kinds != nil && !slices.Contains(rule.Kinds, in.Kind) {
 			continue
 		}
@@ -99,6 +99,18 @@ func referenceTerms(rules []policy.Rule, defaults policy.Defaults, in policy.Inp
 	return t, by
 }
 
+func referenceGroup(rule policy.Rule, in policy.Input) bool {
+	if rule.Groups == nil || in.From.IsNull() && rule.Encrypt == policy.Require {
+		return true
+	}
+	for _, name := range rule.Groups {
+		if !in.From.IsNull() && slices.Contains(in.Groups, name) {
+			return true
+		}
+	}
+	return false
+}
+
 func drawTerms(t *rapid.T) policy.Terms {
 	answer := rapid.SampledFrom([]smime.Answer{smime.NotSaid, smime.NotSaid, smime.Yes, smime.No})
 	return policy.Terms{
@@ -109,6 +121,7 @@ func drawTerms(t *rapid.T) policy.Terms {
 var (
 	genProfile = rapid.SampledFrom([]smime.Profile{"", "", smime.Compatible, smime.RFC8551, smime.TR03116})
 	genKinds   = rapid.SampledFrom([][]policy.Kind{nil, nil, {policy.Meeting}, {policy.Meeting, policy.TNEF}})
+	genGroups  = rapid.SampledFrom([][]string{nil, nil, {"legal"}, {"board"}, {"legal", "sales"}})
 	genUnfit   = rapid.SampledFrom([]string{"", "", "it is too weak"})
 	genLevel   = rapid.SampledFrom([]policy.Level{"", policy.Never, policy.IfPossible, policy.Require})
 	genAddress = rapid.SampledFrom([]string{"a@x.example", "B@x.example", "a@y.example", "b@sub.y.example", "c@z.example"})
@@ -138,8 +151,8 @@ func drawRules(t *rapid.T) []policy.Rule {
 			Name:      "r" + string(rune('a'+i)),
 			Direction: rapid.SampledFrom([]mail.Direction{"", mail.Outgoing, mail.Internal}).Draw(t, "direction"),
 			From:      drawPatterns(t, "from"), To: drawPatterns(t, "to"),
-			Kinds: genKinds.Draw(t, "kinds"),
-			Sign:  genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t),
+			Kinds: genKinds.Draw(t, "kinds"), Groups: genGroups.Draw(t, "groups"),
+			Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t),
 		}
 		if r.Sign == "" && r.Encrypt == "" && r.Terms == (policy.Terms{}) {
 			r.Sign = policy.Never
@@ -157,23 +170,7 @@ func TestDecideEqualsReference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		yes := rapid.Bool()
-		in := policy.Input{
-			Internal: rapid.IntRange(0, 9).Draw(t, "internal") > 0, CanSign: yes.Draw(t, "can sign"),
-			Kind:  rapid.SampledFrom([]policy.Kind{"", policy.Meeting, policy.TNEF}).Draw(t, "kind"),
-			Flags: policy.Flags{Sign: yes.Draw(t, "sign"), Encrypt: yes.Draw(t, "encrypt")},
-		}
-		if yes.Draw(t, "has From") {
-			in.From = drawAddress(t, "From")
-		}
-		for range rapid.IntRange(0, 4).Draw(t, "recipients") {
-			in.Recipients = append(in.Recipients, policy.Recipient{
-				Address: drawAddress(t, "recipient"), Local: yes.Draw(t, "local"), CanEncrypt: yes.Draw(t, "can encrypt"),
-				Unfit: genUnfit.Draw(t, "unfit"), UnfitSigner: genUnfit.Draw(t, "unfit signer"),
-				AtLeast: policy.Levels{
-					Sign: genLevel.Draw(t, "sign at least"), Encrypt: genLevel.Draw(t, "encrypt at least"), Profile: genProfile.Draw(t, "earlier profile"),
-				}})
-		}
+		in := drawInput(t)
 		got := p.Decide(in)
 		if len(got) != len(in.Recipients) {
 			t.Fatalf("%d decisions", len(got))
@@ -191,4 +188,26 @@ func TestDecideEqualsReference(t *testing.T) {
 			}
 		}
 	})
+}
+
+func drawInput(t *rapid.T) policy.Input {
+	yes := rapid.Bool()
+	in := policy.Input{
+		Internal: rapid.IntRange(0, 9).Draw(t, "internal") > 0, CanSign: yes.Draw(t, "can sign"),
+		Kind:  rapid.SampledFrom([]policy.Kind{"", policy.Meeting, policy.TNEF}).Draw(t, "kind"),
+		Flags: policy.Flags{Sign: yes.Draw(t, "sign"), Encrypt: yes.Draw(t, "encrypt")},
+	}
+	in.Groups = rapid.SampledFrom([][]string{nil, {"legal"}, {"board", "sales"}, {"legal", "board", "sales"}}).Draw(t, "member of")
+	if yes.Draw(t, "has From") {
+		in.From = drawAddress(t, "From")
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "recipients") {
+		in.Recipients = append(in.Recipients, policy.Recipient{
+			Address: drawAddress(t, "recipient"), Local: yes.Draw(t, "local"), CanEncrypt: yes.Draw(t, "can encrypt"),
+			Unfit: genUnfit.Draw(t, "unfit"), UnfitSigner: genUnfit.Draw(t, "unfit signer"),
+			AtLeast: policy.Levels{
+				Sign: genLevel.Draw(t, "sign at least"), Encrypt: genLevel.Draw(t, "encrypt at least"), Profile: genProfile.Draw(t, "earlier profile"),
+			}})
+	}
+	return in
 }

@@ -58,7 +58,7 @@ func (p *Policy) Terms(in Input) []Terms {
 		}
 		rules, ok := candidates[d]
 		if !ok {
-			rules = p.from(d, in.From)
+			rules = p.from(d, &in)
 			candidates[d] = rules
 		}
 		out[i], _ = p.terms(rules, in.Kind, r)

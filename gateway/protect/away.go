@@ -110,25 +110,39 @@ func (d *draft) needs(decisions []policy.Decision) *Away {
 // hold makes the entry of a message that waits for its protection: the message as it came, with what was
 // allowed and wanted at this moment. Whatever can be refused already is refused.
 func (p *Protector) hold(d *draft, content mail.Content, away *Away) (*Admission, error) {
-	decisions := p.o.Policy.Decide(p.input(d))
-	if err := p.refusal(decisions); err != nil {
+	levels, err := p.settled(d)
+	if err != nil {
 		return nil, err
 	}
-	then := moment{MayUse: d.env.MayUse}
+	then := moment{MayUse: d.env.MayUse, AtLeast: levels}
 	now := p.o.Now()
 	entry := queue.New{
 		Envelope: d.env, Content: content, Origin: d.env.ID, Due: now, Expires: now.Add(p.o.Within),
 		Note: "held for protection: " + away.Reason,
 	}
-	for _, dec := range decisions {
-		then.AtLeast = append(then.AtLeast, dec.Levels)
+	for range levels {
 		entry.Destinations = append(entry.Destinations, queue.ProtectPrefix+away.Line)
 	}
-	var err error
 	if entry.Pending, err = then.encode(); err != nil {
 		return nil, err
 	}
 	return &Admission{Entries: []queue.New{entry}}, nil
+}
+
+// settled are the levels that hold for each recipient whatever comes back; its error is a refusal that does.
+func (p *Protector) settled(d *draft) (levels []policy.Levels, err error) {
+	in := p.input(d)
+	decisions := p.o.Policy.Decide(in)
+	if d.groupsAway != nil && len(p.o.Policy.Asks(in)) > 0 { // what is refused may not be for the sender's groups: but for who cannot be reached at all
+		for i := range decisions {
+			decisions[i].Refusal = ""
+		}
+		return p.o.Policy.Least(in), p.refusal(decisions)
+	}
+	for _, dec := range decisions {
+		levels = append(levels, dec.Levels)
+	}
+	return levels, p.refusal(decisions)
 }
 
 // Resume protects a message that waits for it (queue.Message.IsPending), for the recipients of the claim, as

@@ -42,6 +42,8 @@ type draft struct {
 	signerAway *Away  // where it is not known whether there is a signer
 	enrolls    bool   // the sender has no certificate, and may get one where a decision needs it
 	flags      policy.Flags
+	groups     []string        // that From is in, of those that rules ask for
+	groupsAway *Away           // where that is not known
 	visible    map[string]bool // Key of each address that To and Cc name
 	known      []known         // as env.Recipients
 	events     []track.Event   // of what was done, for the record of a message that gets through
@@ -129,6 +131,7 @@ func (p *Protector) prepare(ctx context.Context, d *draft, content mail.Content)
 	header.Del("Resent-Bcc")
 	d.source = newSource(header, content, bodyAt)
 	d.signerAway = keyStep(d.from).away(errNotAsked)
+	d.groupsAway = groupStep(d.from).away(errNotAsked)
 	d.known = make([]known, len(d.env.Recipients))
 	for i, r := range d.env.Recipients {
 		d.known[i].away = certStep(r.Address).away(errNotAsked)
@@ -138,6 +141,9 @@ func (p *Protector) prepare(ctx context.Context, d *draft, content mail.Content)
 		return err
 	}
 	if d.kind, err = kindOf(header, during{ctx, d.source}); err != nil {
+		return err
+	}
+	if err := p.lookUpGroups(ctx, d); err != nil {
 		return err
 	}
 	if err := p.lookUpSigner(ctx, d); err != nil {
@@ -197,7 +203,7 @@ func readHeaderWithin(content mail.Content, limit int) (entity.Header, int64, er
 // input is what policy decides by. What is away counts as at hand: see needs.
 func (p *Protector) input(d *draft) policy.Input {
 	in := policy.Input{
-		Internal: true, From: d.from, Flags: d.flags, Kind: d.kind,
+		Internal: true, From: d.from, Groups: d.groups, Flags: d.flags, Kind: d.kind,
 		CanSign: d.signer != nil || d.signerAway != nil || d.form.Signed, WhyNotSign: d.noSign,
 	}
 	for i, r := range d.env.Recipients {
@@ -253,6 +259,9 @@ func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
 	rule := fmt.Sprintf("sign=%t by %s, encrypt=%t by %s, profile=%s by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule, dec.Terms.Profile, dec.ProRule)
 	if dec.Ask {
 		rule += ", on_missing=ask by " + dec.AskRule
+	}
+	if len(d.groups) > 0 {
+		rule += ", sender in " + groupNames(d.groups)
 	}
 	d.events = append(d.events, track.Event{
 		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: dec.Direction,

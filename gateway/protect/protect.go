@@ -34,6 +34,7 @@ type Options struct {
 	Certs      certs.Finder
 	Validator  certs.Judge
 	Enroller   Enroller // nil: who has no certificate stays without
+	Groups     Groups   // where a rule is for a group of senders
 	Router     Router
 	SMIME      SMIME
 	Memory     Memory // nil: nothing is remembered
@@ -74,6 +75,8 @@ func New(o Options) (*Protector, error) {
 		return nil, errors.New("protect: no router")
 	case o.Spool == nil:
 		return nil, errors.New("protect: no spool")
+	case o.Groups == nil && len(o.Policy.Groups()) > 0:
+		return nil, errors.New("protect: a rule is for a group, and no directory knows who is in it")
 	}
 	if o.Recorder == nil {
 		o.Recorder = track.Multi(nil)
