@@ -18,9 +18,16 @@ var idEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 
 // NewID makes an ID that sorts by now (to the millisecond) and is otherwise random.
 func NewID(now time.Time) ID {
+	var distinct [7]byte
+	rand.Read(distinct[:])
+	return IDOf(now, distinct)
+}
+
+// IDOf makes an ID that sorts by at (to the millisecond) and is otherwise told apart by distinct, all but its last 4 bits: the same ID from the same two.
+func IDOf(at time.Time, distinct [7]byte) ID {
 	var b [13]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
-	rand.Read(b[6:])
+	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMilli())<<16)
+	copy(b[6:], distinct[:])
 	return ID(lower(idEncoding.EncodeToString(b[:])[:20]))
 }
 

@@ -39,8 +39,8 @@ func TestCollect(t *testing.T) {
 	c.Note(Outcome{Policy: Policy{Type: NoPolicy}})
 
 	counted := c.take()
-	if len(counted) != 2 || len(c.take()) != 0 || c.Lost() != 0 {
-		t.Fatalf("%d, lost %d", len(counted), c.Lost())
+	if len(counted) != 2 || len(c.take()) != 0 || c.lost.Load() != 0 {
+		t.Fatalf("%d, lost %d", len(counted), c.lost.Load())
 	}
 	first := counted[place{DayOf(noon), "partner.example"}]
 	if first == nil || len(first.Policies) != 1 {
@@ -64,8 +64,8 @@ func TestBounds(t *testing.T) {
 	for i := range maxFresh + 5 {
 		c.Note(Outcome{Domain: fmt.Sprintf("d%d.example", i), Policy: Policy{Type: NoPolicy}})
 	}
-	if c.Lost() != 5 || len(c.take()) != maxFresh {
-		t.Errorf("lost %d", c.Lost())
+	if c.lost.Load() != 5 || len(c.take()) != maxFresh {
+		t.Errorf("lost %d", c.lost.Load())
 	}
 	for i := range maxPolicies + 7 {
 		c.Note(Outcome{Domain: "partner.example", Policy: Policy{Type: TLSA, Strings: []string{fmt.Sprint(i)}}})
@@ -74,8 +74,8 @@ func TestBounds(t *testing.T) {
 		c.Note(Outcome{Domain: "other.example", Policy: Policy{Type: NoPolicy}, Result: []Result{Failed, Expired}[i%2], HELO: fmt.Sprint(i)})
 	}
 	counted := c.take()
-	if p := counted[place{DayOf(noon), "partner.example"}]; len(p.Policies) != maxPolicies || c.Lost() != 5+7 {
-		t.Errorf("%d policies, lost %d", len(p.Policies), c.Lost())
+	if p := counted[place{DayOf(noon), "partner.example"}]; len(p.Policies) != maxPolicies || c.lost.Load() != 5+7 {
+		t.Errorf("%d policies, lost %d", len(p.Policies), c.lost.Load())
 	}
 	failures := counted[place{DayOf(noon), "other.example"}].Policies[0].Failures
 	if len(failures) != maxFailures+2 || (Count{Failures: failures}).failed() != maxFailures+50 {

@@ -54,6 +54,11 @@ const (
 	STSWebPKI  Result = "sts-webpki-invalid"     // the web server of the policy could not be authenticated
 )
 
+// Results are all results but Success.
+func Results() []Result {
+	return []Result{NoSTARTTLS, HostMismatch, Expired, NotTrusted, Failed, TLSAInvalid, DNSSECInvalid, DANERequired, STSFetch, STSInvalid, STSWebPKI}
+}
+
 // Outcome is how one session fared with TLS, under one policy. A session to which two policies applied has two outcomes.
 // Everything but Domain and Policy.Type may be missing.
 type Outcome struct {
@@ -87,6 +92,9 @@ func (o Outcome) bound() (Outcome, bool) {
 	}
 	if o.Policy.Domain == "" {
 		o.Policy.Domain = o.Domain
+	}
+	if o.Policy.Type != STS && o.Policy.Type != TLSA {
+		o.Policy.Type = NoPolicy
 	}
 	o.Policy.Strings, o.Policy.MX = boundList(o.Policy.Strings), boundList(o.Policy.MX)
 	o.HELO, o.Reason = safetext.Line(o.HELO, maxName), safetext.Line(o.Reason, maxReason)

@@ -1,8 +1,10 @@
 package tlsrpt
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -101,6 +103,22 @@ func (c *Count) fail(f Failure) {
 	c.Failures[i].Sessions += f.Sessions
 }
 
+// weight is about how many bytes the tally takes in memory, and as JSON.
+func (t *Tally) weight() (n int) {
+	for _, c := range t.Policies {
+		n += 200 + len(c.Policy.Domain)
+		for _, list := range [][]string{c.Policy.Strings, c.Policy.MX} {
+			for _, s := range list {
+				n += 20 + len(s)
+			}
+		}
+		for _, f := range c.Failures {
+			n += 300 + len(f.MX) + len(f.HELO) + len(f.Reason)
+		}
+	}
+	return n
+}
+
 func (c Count) failed() (n uint64) {
 	for _, f := range c.Failures {
 		n += f.Sessions
@@ -115,6 +133,20 @@ func (t *Tally) sessions() (n uint64) {
 		n += c.sessions()
 	}
 	return n
+}
+
+// sort puts what was counted in an order that does not depend on when.
+func (t *Tally) sort() {
+	slices.SortStableFunc(t.Policies, func(a, b Count) int {
+		return cmp.Or(strings.Compare(string(a.Policy.Type), string(b.Policy.Type)), strings.Compare(a.Policy.Domain, b.Policy.Domain),
+			slices.Compare(a.Policy.Strings, b.Policy.Strings))
+	})
+	for _, c := range t.Policies {
+		slices.SortStableFunc(c.Failures, func(a, b Failure) int {
+			return cmp.Or(cmp.Compare(b.Sessions, a.Sessions), strings.Compare(string(a.Result), string(b.Result)), strings.Compare(a.MX, b.MX),
+				a.ReceivingIP.Compare(b.ReceivingIP))
+		})
+	}
 }
 
 func (p Policy) equal(q Policy) bool {
