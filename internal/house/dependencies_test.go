@@ -72,7 +72,8 @@ var oracles = map[string]string{
 
 // confined are modules that one package alone may use, since it bounds what they are given.
 var confined = map[string]string{
-	"go.mozilla.org/pkcs7": "certs/bundle",
+	"go.mozilla.org/pkcs7":                  "certs/bundle",
+	"github.com/refraction-networking/utls": "gateway/tlspolicy/legacy",
 }
 
 func TestConfined(t *testing.T) {

@@ -147,25 +147,37 @@ func (c *Client) startTLS(ctx context.Context) error {
 }
 
 func (c *Client) handshake(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeouts.Connect)
+	defer cancel()
+	c.raw.SetDeadline(time.Time{})
+	shake := c.o.Handshake
+	if shake == nil {
+		shake = c.standard
+	}
+	conn, state, err := shake(ctx, c.raw, c.host)
+	if err != nil {
+		return err
+	}
+	c.tls = &state
+	c.use(conn)
+	return nil
+}
+
+// standard is the handshake where the options have none.
+func (c *Client) standard(ctx context.Context, raw net.Conn, host string) (net.Conn, tls.ConnectionState, error) {
 	config := &tls.Config{}
 	if c.o.TLSConfig != nil {
 		config = c.o.TLSConfig.Clone()
 	}
 	if config.ServerName == "" {
-		config.ServerName = c.host
+		config.ServerName = host
 	}
 	config.InsecureSkipVerify = config.InsecureSkipVerify || c.o.TLS != TLSVerified
-	conn := tls.Client(c.raw, config)
-	ctx, cancel := context.WithTimeout(ctx, c.o.Timeouts.Connect)
-	defer cancel()
-	c.raw.SetDeadline(time.Time{})
+	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return err
+		return nil, tls.ConnectionState{}, err
 	}
-	state := conn.ConnectionState()
-	c.tls = &state
-	c.use(conn)
-	return nil
+	return conn, conn.ConnectionState(), nil
 }
 
 // use makes conn the connection that is spoken over.

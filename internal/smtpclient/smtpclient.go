@@ -70,6 +70,10 @@ type Options struct {
 	TLS TLSMode
 	// TLSConfig is cloned. ServerName defaults to the host of the address.
 	TLSConfig *tls.Config
+	// Handshake, where it is set, brings up TLS in place of TLSConfig, and judges the certificate whatever the mode says. host is that of the
+	// address. The context ends with the time for a handshake; after an error the connection is closed. In opportunistic mode what fails is
+	// left plain.
+	Handshake func(ctx context.Context, raw net.Conn, host string) (net.Conn, tls.ConnectionState, error)
 	// Implicit starts TLS at once (RFC 8314, 3.3). It never falls back to a plain connection.
 	Implicit bool
 	Timeouts Timeouts
