@@ -26,6 +26,7 @@ type checker struct {
 func check(c *Config, o Options, d *decoder) {
 	k := &checker{Config: c, options: o, report: d.report, broken: maps.Clone(d.report.failed)}
 	k.general()
+	k.tls()
 	k.vaults()
 	k.listeners()
 	k.recipients()

@@ -192,6 +192,7 @@ func (k *checker) senders(l *Listener, dotted string) {
 
 func (k *checker) listenerTLS(l *Listener, dotted string) {
 	t := &l.TLS
+	t.policy = k.profile(dotted+".profile", t.Profile)
 	switch {
 	case t.Mode == TLSNone && t.Certificate != "":
 		k.warn(dotted+".mode", "the certificate is not used with mode none; write starttls or implicit")
@@ -210,6 +211,7 @@ func (k *checker) listenerTLS(l *Listener, dotted string) {
 	if t.pair != nil {
 		k.leaf(l, dotted+".certificate")
 	}
+	k.listenerPolicy(t, dotted)
 }
 
 // pair loads a certificate and its key, whose keys in the configuration begin with prefix.

@@ -157,6 +157,7 @@ func (k *checker) self(host string, port int) (string, bool) {
 }
 
 func (k *checker) routeTLS(r *Route, dotted string) {
+	r.TLS.policy = k.profile(dotted+".profile", r.TLS.Profile)
 	if r.TLS.Implicit && r.TLS.Mode == RouteTLSNone {
 		k.fail(dotted+".implicit", "TLS cannot be both from the first byte and never; remove one of the two")
 	}

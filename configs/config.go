@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -67,6 +68,8 @@ type Config struct {
 	Backup []Backup `yaml:"backup"`
 	// How names are looked up: where mail goes by MX, and where it comes from.
 	DNS DNS `yaml:"dns"`
+	// What TLS connections must be like: versions, cipher suites, groups, keys.
+	TLS TLS `yaml:"tls" short:"default"`
 	// How much one sender inside may send to the outside.
 	Throttle Throttle `yaml:"throttle"`
 	// How long delivery is tried.
@@ -163,6 +166,8 @@ type ListenerTLS struct {
 	Certificate Path `yaml:"certificate" example:"/etc/siegel/tls/mail.pem"`
 	// The private key of the certificate, PEM. Where it is absent it is looked for in the certificate's file.
 	Key Path `yaml:"key" example:"/etc/siegel/tls/mail.key"`
+	// The profile that its TLS is held to. Where it is absent: `tls.default`.
+	Profile string `yaml:"profile" example:"bsi-tr-03108"`
 	// Whether mail without TLS is refused. A submission listener always refuses it.
 	Required bool `yaml:"required" default:"false"`
 	// The names of which a client's certificate must bear one, as a DNS name among its subject alternative
@@ -174,12 +179,16 @@ type ListenerTLS struct {
 	ClientCA Path `yaml:"client_ca" example:"/etc/siegel/tls/clients-ca.pem"`
 
 	pair        *tls.Certificate
+	policy      tlspolicy.Profile
 	clientRoots *x509.CertPool
 }
 
 // ClientRoots returns the authorities of client_ca as they were when the configuration was read; nil stands
 // for those of the machine.
 func (t ListenerTLS) ClientRoots() *x509.CertPool { return t.clientRoots }
+
+// Policy returns the profile that its TLS is held to.
+func (t ListenerTLS) Policy() tlspolicy.Profile { return t.policy }
 
 // Pair returns the certificate with its key as they were when the configuration was read, and false where
 // the listener has none.

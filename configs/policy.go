@@ -26,6 +26,14 @@ func (m Maybe) Answer() smime.Answer {
 	return smime.NotSaid
 }
 
+// Or is m, or fallback where it says neither.
+func (m Maybe) Or(fallback bool) bool {
+	if m == "" {
+		return fallback
+	}
+	return m == "true"
+}
+
 // Signature is how RSA keys sign.
 type Signature string
 

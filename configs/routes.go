@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -58,6 +59,8 @@ type RouteTLS struct {
 	// `none`; `opportunistic`: TLS where the host offers it; `required`: TLS or no delivery, with any
 	// certificate; `verified`: TLS with a certificate that is believed and names the host.
 	Mode RouteTLSMode `yaml:"mode" default:"opportunistic" oneof:"none opportunistic required verified"`
+	// The profile that its TLS is held to. Where it is absent: `tls.default`.
+	Profile string `yaml:"profile" example:"bsi-tr-03108"`
 	// The certification authorities believed for `verified`, PEM. Where it is absent: those of the machine.
 	CA Path `yaml:"ca" example:"/etc/siegel/tls/partner-ca.pem"`
 	// TLS from the first byte, as on port 465, in place of STARTTLS. There is no delivery without it.
@@ -68,9 +71,13 @@ type RouteTLS struct {
 	// The private key of the certificate, PEM. Where it is absent it is looked for in the certificate's file.
 	ClientKey Path `yaml:"client_key" example:"/etc/siegel/tls/mail.key"`
 
-	roots *x509.CertPool
-	pair  *tls.Certificate
+	roots  *x509.CertPool
+	pair   *tls.Certificate
+	policy tlspolicy.Profile
 }
+
+// Policy returns the profile that its TLS is held to.
+func (t RouteTLS) Policy() tlspolicy.Profile { return t.policy }
 
 // Pair returns the client certificate with its key as they were when the configuration was read, and false
 // where the route has none.

@@ -133,7 +133,8 @@ func listener(l configs.Listener) (smtpin.Listener, error) {
 		Limits: limits(l.Limits), Normalise: l.Normalise,
 	}
 	if pair, ok := l.TLS.Pair(); ok && l.TLS.Mode != configs.TLSNone {
-		out.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }
+		out.TLSConfig = l.TLS.Policy().ServerConfig(get, len(l.TLS.ClientNames) > 0)
 	}
 	if len(l.TLS.ClientNames) > 0 {
 		out.Clients = &smtpin.Certificates{Roots: l.TLS.ClientRoots(), Names: l.TLS.ClientNames}

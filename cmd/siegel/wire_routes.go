@@ -34,9 +34,10 @@ func route(r configs.Route) gateway.Route {
 		Name: r.Name, Domains: r.Domains, Concurrency: r.Concurrency, Expire: r.Expire, RoundTrip: r.RoundTrip,
 		SMTP: smtpout.Options{
 			TLS: smtpclient.TLSMode(r.TLS.Mode), Implicit: r.TLS.Implicit,
-			TLSConfig: &tls.Config{RootCAs: r.TLS.Roots(), MinVersion: tls.VersionTLS12},
+			TLSConfig: r.TLS.Policy().ClientConfig(),
 		},
 	}
+	out.SMTP.TLSConfig.RootCAs = r.TLS.Roots()
 	if len(r.Retry) > 0 {
 		out.Retry = delivery.Retry{Steps: r.Retry, Jitter: retryJitter}
 	}

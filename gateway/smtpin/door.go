@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"time"
 
 	smtp "github.com/emersion/go-smtp"
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -202,7 +202,7 @@ func (d *door) secure() error {
 	d.raw.SetDeadline(time.Now().Add(d.site.limits.Handshake))
 	conn := tls.Server(d.raw, d.site.TLSConfig)
 	if err := conn.Handshake(); err != nil {
-		d.site.Log.WithError(err).WithField("listener", d.site.Name).Debug("smtpin: TLS handshake failed")
+		d.noteHandshake(err)
 		return err
 	}
 	d.raw.SetDeadline(time.Time{})
@@ -215,13 +215,23 @@ func (d *door) secure() error {
 	return nil
 }
 
+// noteHandshake logs why a handshake failed. That of a client outside the profile is somebody's configuration, and worth a line; others are
+// mostly those who look at ports.
+func (d *door) noteHandshake(err error) {
+	log := d.site.Log.WithFields(logrus.Fields{"listener": d.site.Name, "client": d.client.addr})
+	var broken *tlspolicy.Error
+	if errors.As(err, &broken) {
+		log.Info("smtpin: " + safetext.Line(broken.Error(), safetextLimit))
+		return
+	}
+	log.WithError(err).Debug("smtpin: TLS handshake failed")
+}
+
 // describe is the client as an envelope has it.
 func (d *door) describe(helo string) mail.Client {
 	c := mail.Client{Listener: d.site.Name, Addr: d.client.addr, Helo: helo, Certificate: d.proof.name}
 	if conn, ok := d.link.(*tls.Conn); ok {
-		state := conn.ConnectionState()
-		version := strings.ReplaceAll(tls.VersionName(state.Version), " ", "")
-		c.TLS = version + " " + tls.CipherSuiteName(state.CipherSuite)
+		c.TLS = tlspolicy.StateOf(conn.ConnectionState(), true).String()
 	}
 	return c
 }

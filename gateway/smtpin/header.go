@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/internal/tlsnames"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -85,10 +86,24 @@ func trace(env mail.Envelope, hostname string, extended bool) string {
 	if len(env.Recipients) == 1 && env.Recipients[0].Address.IsASCII() {
 		b.WriteString(" for <" + env.Recipients[0].Address.String() + ">")
 	}
-	if _, suite, ok := strings.Cut(env.Client.TLS, " "); ok {
-		b.WriteString(" tls " + suite) // RFC 8314, 4.3
-	}
+	b.WriteString(traceTLS(env.Client.TLS))
 	return b.String() + "; " + env.Received.Format("Mon, 2 Jan 2006 15:04:05 -0700")
+}
+
+// traceTLS is the clause of RFC 8314, 4.3, of a state as tlspolicy writes it: "TLS1.3 TLS_AES_128_GCM_SHA256 X25519".
+func traceTLS(state string) string {
+	words := strings.Fields(state)
+	if len(words) < 2 {
+		return ""
+	}
+	clause := " tls " + words[1]
+	if len(words) > 2 {
+		if id, err := tlsnames.ParseGroup(words[2]); err == nil {
+			g, _ := tlsnames.LookupGroup(id)
+			clause += " group " + g.IANA
+		}
+	}
+	return clause
 }
 
 func addressLiteral(c mail.Client) string {

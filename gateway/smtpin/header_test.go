@@ -67,6 +67,14 @@ func TestTrace(t *testing.T) {
 	if got := trace(env, "mx.example", true); got != want {
 		t.Errorf("%s", got)
 	}
+	env.Client.TLS = "TLS1.2 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 P-384 resumed" // RFC 8314, 4.3: with the group, as IANA names it
+	if got := trace(env, "mx.example", true); !strings.Contains(got, " tls TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 group secp384r1; ") {
+		t.Errorf("%s", got)
+	}
+	env.Client.TLS = "TLS1.2 TLS_RSA_WITH_AES_128_GCM_SHA256 resumed" // the key exchange has none
+	if got := trace(env, "mx.example", true); !strings.Contains(got, " tls TLS_RSA_WITH_AES_128_GCM_SHA256; ") {
+		t.Errorf("%s", got)
+	}
 	env.Recipients = append(env.Recipients, env.Recipients[0]) // several recipients do not see each other
 	env.Client = mail.Client{Helo: "[192.0.2.1]"}
 	want = "from [192.0.2.1] by mx.example with SMTP id 0123456789abcdefghij; Sun, 1 Mar 2026 12:00:00 +0100"

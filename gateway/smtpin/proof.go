@@ -27,7 +27,18 @@ var (
 // some clients then choose none.
 func askCertificate(c *tls.Config) *tls.Config {
 	c = c.Clone()
-	c.ClientAuth = tls.RequestClientCert
+	if c.ClientAuth == tls.NoClientCert {
+		c.ClientAuth = tls.RequestClientCert
+	}
+	if other := c.GetConfigForClient; other != nil { // what it puts in the place of c asks as well
+		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			config, err := other(hello)
+			if config == nil || err != nil {
+				return nil, err
+			}
+			return askCertificate(config), nil
+		}
+	}
 	return c
 }
 

@@ -2,6 +2,7 @@ package smtpclient
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -188,6 +189,35 @@ func TestImplicitTLS(t *testing.T) {
 	o.Dial, o.TLS = bad.Dial, TLSOpportunistic
 	_, err := Dial(t.Context(), "mx.example:465", o)
 	wantError(t, err, StageTLS, 0, nil)
+}
+
+// A handshake of the caller's own stands in the place of ours, also after STARTTLS; where it fails nothing more is said.
+func TestHandshake(t *testing.T) {
+	config, roots := serverTLS(t)
+	good := newDialogues(t, offersTLS+"S: 220 go\ntls\nC: EHLO gw.example\nS: 250 mx.example\nC: QUIT\nS: 221 bye")
+	good.config = config
+	o := good.options()
+	o.TLS = TLSRequired
+	asked := ""
+	o.Handshake = func(ctx context.Context, raw net.Conn, host string) (net.Conn, tls.ConnectionState, error) {
+		asked = host
+		if _, bounded := ctx.Deadline(); !bounded {
+			t.Error("the handshake may take for ever")
+		}
+		conn := tls.Client(raw, &tls.Config{ServerName: host, RootCAs: roots})
+		return conn, tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: 0xC028}, conn.HandshakeContext(ctx)
+	}
+	if c := dial(t, o); asked != "mx.example" || c.TLS().CipherSuite != 0xC028 {
+		t.Errorf("asked for %q, state %+v", asked, c.TLS())
+	}
+	bad := newDialogues(t, offersTLS+"S: 220 go\ndrop")
+	o.Dial = bad.Dial
+	refused := errors.New("not as we want it")
+	o.Handshake = func(context.Context, net.Conn, string) (net.Conn, tls.ConnectionState, error) {
+		return nil, tls.ConnectionState{}, refused
+	}
+	_, err := Dial(t.Context(), "mx.example:25", o)
+	wantError(t, err, StageTLS, 0, refused)
 }
 
 func TestAuth(t *testing.T) {
