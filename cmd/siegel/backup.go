@@ -74,7 +74,7 @@ func (c *backupCmd) Run(k *kong.Kong) (err error) {
 	for _, note := range sum.Notes {
 		fmt.Fprintf(k.Stdout, "note: %s\n", safetext.Line(note, 512))
 	}
-	_, err = fmt.Fprintf(k.Stdout, "%s: %d files, %s. Try it: siegel restore --check %s\n", safetext.Line(c.File, 256), sum.Files, size(sum.Bytes), safetext.Line(c.File, 256))
+	_, err = fmt.Fprintf(k.Stdout, "%s: %d files, %s, key id %s. Try it: siegel restore --check %s\n", safetext.Line(c.File, 256), sum.Files, size(sum.Bytes), sum.KeyID, safetext.Line(c.File, 256))
 	return err
 }
 
@@ -149,8 +149,11 @@ func writeWhole[T any](path string, write func(io.Writer) (T, error)) (sum T, er
 
 // noteAct has an act written into the audit log: by the running gateway, or where none runs here.
 func noteAct(c *configs.Config, key atrest.Key, act certadmin.Act) error {
-	state := c.State.String()
-	running, err := sqlqueue.InUse(filepath.Join(state, "queue"))
+	state, running := c.State.String(), false
+	err := snapshot.AsOwner(state, func() (err error) {
+		running, err = sqlqueue.InUse(filepath.Join(state, "queue"))
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -160,14 +163,18 @@ func noteAct(c *configs.Config, key atrest.Key, act certadmin.Act) error {
 	return appendAct(state, key, act)
 }
 
-// appendAct writes an act into the audit log of a gateway that does not run.
+// appendAct writes an act into the audit log of a gateway that does not run, as the user that log belongs to.
 func appendAct(state string, key atrest.Key, act certadmin.Act) error {
+	return snapshot.AsOwner(state, func() error { return appendHere(state, key, act) })
+}
+
+func appendHere(state string, key atrest.Key, act certadmin.Act) error {
 	log, err := audit.Open(audit.Options{Dir: filepath.Join(state, "audit"), Key: key})
 	if err != nil {
 		return err
 	}
 	err = log.Record(context.Background(), admin.Act{Time: time.Now(), Who: whoami(), What: act.What, Subject: []string{act.File}})
-	return errors.Join(err, log.Close(), snapshot.Own(state, filepath.Join(state, "audit")))
+	return errors.Join(err, log.Close())
 }
 
 // whoami names the user of this process.

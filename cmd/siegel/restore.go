@@ -30,6 +30,7 @@ type restoreCmd struct {
 	ConfigDir      string `type:"path" placeholder:"DIR" help:"Put the configuration into this folder, not to where it was."`
 	State          string `type:"path" placeholder:"DIR" help:"Put queue and stores into this folder, not to where they were."`
 	Replace        bool   `help:"Move what is there aside, under names that end with .before-restore and the time. Without it, the command refuses where there is something."`
+	KeyID          string `name:"key-id" placeholder:"ID" help:"Refuse a file that was not made by who knows the at-rest key of this id, which backup printed."`
 	Check          bool   `help:"Check every part of the file, and put nothing anywhere."`
 	JSON           bool   `name:"json" help:"Print JSON."`
 }
@@ -64,6 +65,9 @@ func (c *restoreCmd) Run(k *kong.Kong) (err error) {
 	archive, err := snapshot.Open(ctx, f, dir, identities...)
 	if err != nil {
 		return c.explain(err)
+	}
+	if c.KeyID != "" && !strings.EqualFold(c.KeyID, archive.KeyID) {
+		return fmt.Errorf("%s holds the at-rest key %s and not %s: it is the backup of another gateway, or was made by somebody else; nothing was changed", safetext.Line(c.File, 256), archive.KeyID, safetext.Line(c.KeyID, 64))
 	}
 	out := restored{Summary: archive.Summary, Checked: true}
 	if !c.Check {
@@ -173,8 +177,8 @@ func (c *restoreCmd) place(archive *snapshot.Opened, out *restored) (err error) 
 }
 
 func (c *restoreCmd) print(k *kong.Kong, out restored) error {
-	fmt.Fprintf(k.Stdout, "%s: Siegel %s on %s, %s: %d files, %s; every part is sound.\n", safetext.Line(c.File, 256), safetext.Line(out.Version, 32),
-		safetext.Line(out.Hostname, 255), out.Created.Local().Format("2006-01-02 15:04:05"), out.Files, size(out.Bytes))
+	fmt.Fprintf(k.Stdout, "%s: Siegel %s on %s, %s: %d files, %s, key id %s; every part is sound.\n", safetext.Line(c.File, 256), safetext.Line(out.Version, 32),
+		safetext.Line(out.Hostname, 255), out.Created.Local().Format("2006-01-02 15:04:05"), out.Files, size(out.Bytes), out.KeyID)
 	if c.Check {
 		_, err := fmt.Fprintln(k.Stdout, "Nothing was put anywhere (--check).")
 		return err

@@ -35,7 +35,7 @@ func (o *Opened) KeepKey(dir, state string) (path string, err error) {
 		}
 		return path, Own(state, path)
 	}
-	return "", fmt.Errorf("snapshot: the at-rest key was not written: %s and %s are there already; move one away and restore once more with --replace", filepath.Join(dir, keyName), path)
+	return "", fmt.Errorf("snapshot: everything is in its place but the at-rest key: %s and %s are there already; move one away and restore once more with --replace", filepath.Join(dir, keyName), path)
 }
 
 // keptIn reports whether a file holds the key, and nobody else can read it.

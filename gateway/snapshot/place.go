@@ -25,8 +25,9 @@ type Places struct {
 // elsewhere is the folder, within that of a configuration that is put elsewhere, of the files that lay outside of it.
 const elsewhere = "elsewhere"
 
-// Place puts everything into its place: nothing before it is known that all can be. It returns where the configuration file is
-// now, and what was moved aside.
+// Place puts everything into its place: nothing before it is known that all can be, and where something fails all the same, what was
+// there before stands there again; the error says so, or what stands where. It returns where the configuration file is now, and what was
+// moved aside.
 func (o *Opened) Place(p Places) (config string, aside []string, err error) {
 	if p.State == "" {
 		p.State = o.State
@@ -38,14 +39,15 @@ func (o *Opened) Place(p Places) (config string, aside []string, err error) {
 	if aside, err = o.standing(p, moves); err != nil {
 		return "", nil, err
 	}
+	var done trail
 	for _, path := range aside {
-		if err := os.Rename(path, asideName(path, p.Now)); err != nil {
-			return "", nil, fmt.Errorf("snapshot: %w", err)
+		if err := done.aside(path, asideName(path, p.Now)); err != nil {
+			return "", nil, done.back(fmt.Errorf("snapshot: %w", err))
 		}
 	}
 	for _, m := range moves {
-		if err := m.do(); err != nil {
-			return "", nil, fmt.Errorf("snapshot: a part is in its place, and the rest is not: %w; what had been there lies beside it, under names with %s", err, beforeRestore)
+		if err := m.do(&done); err != nil {
+			return "", nil, done.back(fmt.Errorf("snapshot: %w", err))
 		}
 	}
 	return config, aside, nil
@@ -139,11 +141,14 @@ func noFolder(path string) string {
 	}
 }
 
+// maxSame is how much two files may hold that are compared in memory.
+const maxSame = 64 << 20
+
 // sameFile reports whether two files hold the same.
 func sameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
-	if errA != nil || errB != nil || infoA.Size() != infoB.Size() || infoA.Size() > maxManifest {
+	if errA != nil || errB != nil || infoA.Size() != infoB.Size() || infoA.Size() > maxSame {
 		return false
 	}
 	dataA, errA := os.ReadFile(a)
@@ -159,11 +164,11 @@ func asideName(path string, now time.Time) string {
 
 // do puts a file, or folder, into its place, with mode and owner. A rename is not enough: the place may lie on another
 // file system, and a file that is the same stays.
-func (m move) do() error {
+func (m move) do(done *trail) error {
 	if m.Mode.IsDir() {
-		return makeFolder(m.to, m.Mode.Perm(), m.User, m.Group)
+		return makeFolder(done, m.to, m.Mode.Perm(), m.User, m.Group)
 	}
-	if err := makeFolder(filepath.Dir(m.to), 0o700, m.User, m.Group); err != nil {
+	if err := makeFolder(done, filepath.Dir(m.to), 0o700, m.User, m.Group); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(m.to); err == nil {
@@ -174,6 +179,7 @@ func (m move) do() error {
 			return err
 		}
 	}
+	done.made(m.to)
 	if err := os.Chmod(m.to, m.Mode.Perm()); err != nil {
 		return err
 	}
@@ -181,17 +187,22 @@ func (m move) do() error {
 }
 
 // makeFolder makes a folder, and those above it, that are missing.
-func makeFolder(dir string, mode fs.FileMode, user, group int) error {
+func makeFolder(done *trail, dir string, mode fs.FileMode, user, group int) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
 	above := filepath.Dir(dir)
-	if err := makeFolder(above, 0o755, user, group); above != dir && err != nil {
+	if err := makeFolder(done, above, 0o755, user, group); above != dir && err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := os.Mkdir(dir, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
+	done.made(dir)
 	return give(dir, user, group)
 }
 

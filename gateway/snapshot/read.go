@@ -94,7 +94,7 @@ func (u *unpacking) all() error {
 		case u.ctx.Err() != nil:
 			return u.ctx.Err()
 		case h.Name == manifestName:
-			if err := u.decode(h, maxManifest, &u.manifest); err != nil {
+			if err := u.members(h); err != nil {
 				return err
 			}
 			if _, err := u.tar.Next(); !errors.Is(err, io.EOF) {
@@ -106,6 +106,35 @@ func (u *unpacking) all() error {
 			return err
 		}
 	}
+}
+
+// members reads the manifest, which has a line for each file that was found, and is no longer than such lines are.
+func (u *unpacking) members(h *tar.Header) error {
+	most := int64(maxMember)
+	for name := range u.found {
+		most += maxMember + 6*int64(len(name)) // a letter as \u0000
+	}
+	if h.Size > most {
+		return fmt.Errorf("%w: %s is too large", ErrDamaged, h.Name)
+	}
+	lines := json.NewDecoder(u.tar)
+	open, err := lines.Token()
+	if err != nil || open != json.Delim('[') {
+		return fmt.Errorf("%w: %s is no list", ErrDamaged, h.Name)
+	}
+	for lines.More() {
+		var m member
+		if err := lines.Decode(&m); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrDamaged, h.Name, err)
+		}
+		if u.manifest = append(u.manifest, m); len(u.manifest) > len(u.found) {
+			return fmt.Errorf("%w: %s has more files than there are", ErrDamaged, h.Name)
+		}
+	}
+	if _, err := lines.Token(); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, h.Name, err)
+	}
+	return nil
 }
 
 func (u *unpacking) text(name string, most int64, v any) error {
@@ -137,6 +166,9 @@ func (u *unpacking) file(h *tar.Header) error {
 	if _, twice := u.found[name]; twice || !ours || !kind || !filepath.IsLocal(filepath.FromSlash(name)) {
 		return fmt.Errorf("%w: it holds %q", ErrDamaged, name)
 	}
+	if len(u.found) == maxMembers || len(name) > maxName || sparse(h) {
+		return fmt.Errorf("%w: it holds more than a gateway has", ErrDamaged)
+	}
 	path := filepath.Join(u.dir, filepath.FromSlash(name))
 	if h.Typeflag == tar.TypeDir {
 		u.found[name] = member{Name: name, Mode: fs.ModeDir | fs.FileMode(h.Mode).Perm()}
@@ -162,6 +194,16 @@ func (u *unpacking) file(h *tar.Header) error {
 	return nil
 }
 
+// sparse reports whether a file has holes that take no room in the archive: a small one could fill the disk.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
 // compare holds what was found against the manifest.
 func (o *Opened) compare(found map[string]member) error {
 	if len(found) != len(o.members) {
@@ -172,6 +214,7 @@ func (o *Opened) compare(found map[string]member) error {
 		if !ok || have.Size != m.Size || have.Sum != m.Sum || have.Mode != m.Mode {
 			return fmt.Errorf("%w: %q is not as it was", ErrDamaged, m.Name)
 		}
+		delete(found, m.Name) // each once
 		if !m.Mode.IsDir() {
 			o.Files++
 			o.Bytes += m.Size
@@ -186,6 +229,7 @@ func (o *Opened) check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: its at-rest key: %w", ErrDamaged, err)
 	}
+	o.KeyID = KeyID(key)
 	state := filepath.Join(o.dir, statePrefix)
 	if err := sqlqueue.CheckCopy(ctx, filepath.Join(state, queueName), key); err != nil {
 		return err

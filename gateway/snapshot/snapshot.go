@@ -6,9 +6,12 @@
 package snapshot
 
 import (
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"time"
+
+	"github.com/siegel-mail/siegel/internal/atrest"
 )
 
 // format is the version of the archive.
@@ -22,10 +25,12 @@ const (
 	statePrefix  = "state/" // and the path within the state folder
 )
 
-// maxAbout and maxManifest bound what is read into memory.
+// The bounds of what is read into memory.
 const (
-	maxAbout    = 1 << 20
-	maxManifest = 512 << 20
+	maxAbout   = 1 << 20
+	maxMembers = 2_000_000
+	maxName    = 4096 // of a path, as the system has it
+	maxMember  = 512  // of a member in the manifest, beside its name
 )
 
 // About is what the archive says of the gateway.
@@ -58,9 +63,16 @@ type member struct {
 // Summary says what an archive holds.
 type Summary struct {
 	About
+	KeyID string   `json:"key_id"` // what [KeyID] says of the at-rest key
 	Files int      `json:"files"`
 	Bytes int64    `json:"bytes"`
 	Notes []string `json:"notes,omitempty"` // what an administrator should know
+}
+
+// KeyID names an at-rest key and does not tell it. Who encrypts a backup to a public key need not know who reads it, so anybody can make
+// one; but only who knows the key of a gateway can make one that holds it, and whose key has this name.
+func KeyID(key atrest.Key) string {
+	return hex.EncodeToString(key.Derive("backup").MAC([]byte("key id"))[:16])
 }
 
 // Errors of reading.

@@ -302,9 +302,10 @@ func TestOwn(t *testing.T) {
 	}
 	const user = 12345
 	s := newSite(t)
-	if err := os.Chown(s.path("state"), user, user); err != nil {
-		t.Fatal(err)
-	}
+	s.belongs("state", user)
+	s.belongs("etc", user)
+	s.belongs("tls", user)
+	chown(t, s.path("state/audit/head"), 0)
 	if err := snapshot.Own(s.path("state"), s.path("state/audit")); err != nil {
 		t.Fatal(err)
 	}

@@ -168,7 +168,7 @@ func copyLog(from, to string) error {
 
 // copyFile copies a file with its mode and, where it may, its owner.
 func copyFile(from, to string) error {
-	in, err := openRegular(from)
+	in, err := openRegular(from, syscall.O_NOFOLLOW)
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
@@ -182,13 +182,11 @@ func copyFile(from, to string) error {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	_, err = io.Copy(out, in)
-	if err := errors.Join(err, out.Chmod(info.Mode().Perm()), out.Close()); err != nil {
-		return fmt.Errorf("snapshot: %w", err)
+	if user, group := owner(info); os.Geteuid() == 0 && user >= 0 {
+		err = errors.Join(err, out.Chown(user, group))
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
-		if err := os.Lchown(to, int(stat.Uid), int(stat.Gid)); err != nil {
-			return fmt.Errorf("snapshot: %w", err)
-		}
+	if err := errors.Join(err, out.Chmod(info.Mode().Perm()), out.Close()); err != nil {
+		return fmt.Errorf("snapshot: %w", errors.Join(err, os.Remove(to)))
 	}
 	return nil
 }

@@ -30,8 +30,17 @@ type Options struct {
 }
 
 // Write writes an archive. A gateway may run meanwhile; of each store the archive has the state of one instant, and of the queue rows and
-// contents that agree. A folder in the state folder is used on the way, and removed.
+// contents that agree. A folder in the state folder is used on the way, and removed. Where root calls it all is read as the user of the
+// gateway ([AsOwner]); w is open before.
 func Write(ctx context.Context, w io.Writer, o Options) (sum Summary, err error) {
+	err = AsOwner(o.State, func() error {
+		sum, err = write(ctx, w, o)
+		return err
+	})
+	return sum, err
+}
+
+func write(ctx context.Context, w io.Writer, o Options) (sum Summary, err error) {
 	staged, release, err := stage(ctx, o)
 	if err != nil {
 		return sum, err
@@ -61,7 +70,7 @@ func Write(ctx context.Context, w io.Writer, o Options) (sum Summary, err error)
 	if err := errors.Join(err, a.tar.Close(), sealed.Close()); err != nil {
 		return sum, fmt.Errorf("snapshot: %w", err)
 	}
-	sum = Summary{About: o.About, Files: a.count, Bytes: a.bytes, Notes: append(staged.notes, a.notes...)}
+	sum = Summary{About: o.About, KeyID: KeyID(o.Key), Files: a.count, Bytes: a.bytes, Notes: append(staged.notes, a.notes...)}
 	return sum, nil
 }
 
@@ -143,10 +152,13 @@ func (a *archive) file(path, name string) error {
 	if err := a.ctx.Err(); err != nil {
 		return err
 	}
-	f, err := openRegular(path)
+	f, err := openRegular(path, 0)
 	if errors.Is(err, errNotRegular) || errors.Is(err, fs.ErrNotExist) {
 		a.notes = append(a.notes, path+" is no file and was left out")
 		return nil
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; let the user of the gateway read it: the backup is made as that user", err)
 	}
 	if err != nil {
 		return err
@@ -169,7 +181,9 @@ func (a *archive) file(path, name string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	m.Sum = fmt.Sprintf("%x", hash.Sum(nil))
-	a.members = append(a.members, m)
+	if a.members = append(a.members, m); len(a.members) > maxMembers {
+		return fmt.Errorf("the gateway has more than %d files, which could not be restored; look at what fills %s", maxMembers, a.o.State)
+	}
 	a.bytes, a.count = a.bytes+m.Size, a.count+1
 	if a.o.Progress != nil {
 		a.o.Progress(name)
@@ -199,9 +213,9 @@ func owner(info fs.FileInfo) (user, group int) {
 
 var errNotRegular = errors.New("not a regular file")
 
-// openRegular opens a file, and waits for no writer of a pipe.
-func openRegular(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+// openRegular opens a file, and waits for no writer of a pipe. More is syscall.O_NOFOLLOW where a link is not followed.
+func openRegular(path string, more int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|more, 0)
 	if err != nil {
 		return nil, err
 	}
