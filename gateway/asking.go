@@ -194,7 +194,8 @@ func (g *Gateway) askOne(ctx context.Context, q question, to mail.Address) error
 	}
 	now := g.o.Now()
 	env, content := report.Request(now, g.o.Hostname, a.From, to, q.sender)
-	id, err := g.known.Ask(ctx, store.Question{Subject: to.String(), ID: string(env.ID), Period: a.Period, PerDay: a.PerDay, PerDomain: a.PerDomain})
+	about := store.Question{Subject: to.String(), ID: string(env.ID), Period: a.Period, PerDay: a.PerDay, PerDomain: a.PerDomain}
+	id, err := g.known.Ask(ctx, about)
 	if errors.Is(err, store.ErrAskedEnough) {
 		g.o.Log.WithField("id", q.origin).Warn("A recipient is not asked for a signed message yet: as many were asked today as may be (certificates.find.ask).")
 		return nil
@@ -222,7 +223,7 @@ func (g *Gateway) askOne(ctx context.Context, q question, to mail.Address) error
 		Size: entry.Content.Size(), Destination: destination,
 	})
 	g.scheduler.Wake(destination)
-	return g.known.AskSent(ctx, to.String())
+	return g.known.AskSent(ctx, about)
 }
 
 // setAsk puts the settings of asking into force.

@@ -1,9 +1,16 @@
 package gateway
 
 import (
+	"context"
+	"crypto/x509"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/siegel-mail/siegel/certs/store"
+	"github.com/siegel-mail/siegel/gateway/harvest"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 )
 
@@ -18,3 +25,16 @@ func NewRecoveries(registry prometheus.Registerer) (func(sqlqueue.Recovery), err
 
 // Known is the certificate store of a running gateway.
 func (g *Gateway) Known() *store.Store { return g.known }
+
+// Queue is the queue of a running gateway.
+func (g *Gateway) Queue() queue.Store { return g.store }
+
+// FoundUnknown is told of an issuer that nobody knows.
+func (g *Gateway) FoundUnknown(ctx context.Context, address mail.Address, top *x509.Certificate) {
+	g.foundUnknown(ctx, address, top)
+}
+
+// Tally counts what a store keeps of signatures.
+func Tally(ctx context.Context, s *store.Store, since time.Time) (harvest.Tally, error) {
+	return keeper{s}.Tally(ctx, since)
+}

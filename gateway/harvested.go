@@ -15,6 +15,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/report"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
@@ -106,7 +107,7 @@ func (k keeper) Tally(ctx context.Context, since time.Time) (harvest.Tally, erro
 			return t, err
 		}
 		addresses := certs.Addresses(r.Certificate)
-		if r.Certificate.IsCA || len(addresses) == 0 {
+		if len(addresses) == 0 { // it signed no mail; one that has some may have, also where it says that it is an authority
 			continue
 		}
 		late := !r.Added.Before(since)
@@ -163,7 +164,7 @@ const mostUnknown = 10
 // foundUnknown tells the administrators of an issuer nobody knows, once in a while.
 func (g *Gateway) foundUnknown(ctx context.Context, address mail.Address, top *x509.Certificate) {
 	f := store.FingerprintOf(top).String()
-	q := store.Question{Subject: f + "@issuer.invalid", ID: string(mail.NewID(g.o.Now())), Period: time.Duration(g.remind.Load()), PerDomain: mostUnknown}
+	q := store.Question{Subject: f, Issuer: true, ID: string(mail.NewID(g.o.Now())), Period: time.Duration(g.remind.Load()), PerDay: mostUnknown}
 	id, err := g.known.Ask(ctx, q)
 	if err != nil || id == "" {
 		return // told already, or often enough for today; the health check says it in any case
@@ -173,12 +174,12 @@ func (g *Gateway) foundUnknown(ctx context.Context, address mail.Address, top *x
 	if to := g.watch.Load().mailTo; len(to) > 0 {
 		env, content := report.Notice(g.o.Now(), g.o.Hostname, to, "Siegel asks about an unknown issuer of certificates", fmt.Sprintf(unknownText, who, name, f, f, who, name, f, f))
 		env.ID = mail.ID(id)
-		if err := g.putNotice(ctx, env, content); err != nil {
+		if err := g.putNotice(ctx, env, content); err != nil && !errors.Is(err, queue.ErrExists) { // it was put before the gateway ended, and not noted
 			g.o.Log.WithError(err).Warn("The administrators cannot be told by mail; see admin.mail_to.")
 			return
 		}
 	}
-	if err := g.known.AskSent(ctx, q.Subject); err != nil {
+	if err := g.known.AskSent(ctx, q); err != nil {
 		g.o.Log.WithError(err).Warn("That administrators were told of an unknown issuer cannot be noted; they may be told again.")
 	}
 }

@@ -3,8 +3,11 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,10 +19,14 @@ import (
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/certs/find"
 	"github.com/siegel-mail/siegel/certs/folder"
+	"github.com/siegel-mail/siegel/certs/revocation"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway"
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/atrest"
 )
 
 // newHarvestSetting is a setting that finds by its store, asks, and learns from signatures.
@@ -27,8 +34,8 @@ func newHarvestSetting(t *testing.T) *setting {
 	t.Helper()
 	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}})
 	f := s.options.Settings.Certs.(*folder.Folder)
-	s.options.Settings.Within = func(kept *store.Store, _ certs.Revocation) (certs.Finder, certs.Judge) {
-		view := kept.Within(store.Surroundings{Anchors: f.Anchors(), Intermediates: f.Intermediates(), Shelf: f})
+	s.options.Settings.Within = func(kept *store.Store, revoked certs.Revocation) (certs.Finder, certs.Judge) {
+		view := kept.Within(store.Surroundings{Anchors: f.Anchors(), Intermediates: f.Intermediates(), Shelf: f, Revocation: revoked})
 		return view, view.Judge()
 	}
 	s.options.Settings.Ask = gateway.Ask{From: parse(t, "certificates@firma.example")}
@@ -310,5 +317,107 @@ func TestFoundBesideImported(t *testing.T) {
 	}
 	if !strings.Contains(s.log.String(), "mail is still encrypted to the one that an administrator brought in") {
 		t.Error("the log does not tell")
+	}
+}
+
+// A gateway that ended between the notice of an unknown issuer and the note of it tells nobody again.
+func TestUnknownToldBeforeTheEnd(t *testing.T) {
+	s := newHarvestSetting(t)
+	admins := parse(t, "admin@firma.example")
+	s.options.Settings.MailTo = append(s.options.Settings.MailTo, admins)
+	g, stop := s.start(t)
+	top := s.ca.Certificate()
+	id := mail.NewID(time.Now())
+	if got, err := g.Known().Ask(t.Context(), store.Question{Subject: store.FingerprintOf(top).String(), Issuer: true, ID: string(id), Period: time.Hour}); got != string(id) || err != nil {
+		t.Fatal(got, err)
+	}
+	content := text("Subject: x\r\n\r\nx\r\n")
+	if err := g.Queue().Put(t.Context(), []queue.New{{
+		Envelope: mail.Envelope{ID: id, Recipients: []mail.Recipient{{Address: admins}}}, Destinations: []string{"exchange"}, Content: content, Origin: id,
+		Hold: "the gateway ended here", Due: time.Now(), Expires: time.Now().Add(time.Hour),
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		g.FoundUnknown(t.Context(), parse(t, dora), top)
+	}
+	stop()
+	if log := s.log.String(); strings.Count(log, "its issuer is not known") != 1 || strings.Contains(log, "cannot be told") {
+		t.Errorf("the log says\n%s", log)
+	}
+}
+
+
+// A signer whose certificate is revoked, itself or above, teaches nothing: neither the certificate nor what came with it is kept.
+func TestHarvestedNotRevoked(t *testing.T) {
+	const eve = "eve@partner.example"
+	s := newHarvestSetting(t)
+	below, err := s.ca.Intermediate("Revoked CA", democa.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := map[string]string{dora: t.TempDir(), "frank@partner.example": t.TempDir(), eve: t.TempDir()}
+	direct := partner(t, s.ca, dora, dirs[dora], democa.Options{})
+	partner(t, below, "frank@partner.example", dirs["frank@partner.example"], democa.Options{})
+	partner(t, s.ca, eve, dirs[eve], democa.Options{})
+	crl, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().AddDate(0, 0, 7),
+		RevokedCertificateEntries: []x509.RevocationListEntry{
+			{SerialNumber: direct.Certificate.SerialNumber, RevocationTime: time.Now().Add(-time.Hour)},
+			{SerialNumber: below.Certificate().SerialNumber, RevocationTime: time.Now().Add(-time.Hour)},
+		},
+	}, s.ca.Certificate(), s.ca.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	given, err := revocation.Parse(crl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.options.Settings.Revocation = revocation.Settings{Given: given, Offline: true}
+	g, stop := s.start(t)
+	for _, from := range []string{dora, "frank@partner.example", eve} { // who is last is learned last
+		m := opensslSigned(t, dirs[from], from, "-certfile", filepath.Join(dirs[from], "ca.pem"))
+		if r := send(t, g, "ex", from, "certificates@firma.example", m); r.Code != 250 {
+			t.Fatal(r)
+		}
+		if wire := unfolded(s.hop.wait(t)); strings.Contains(wire, "X-Siegel-Verdict: valid") != (from == eve) {
+			t.Errorf("%s arrives as\n%.800s", from, wire)
+		}
+	}
+	s.until(t, g, eve)
+	stop()
+	if got := strings.Join(s.kept(t), ", "); got != eve+" signature path" {
+		t.Errorf("kept %q", got)
+	}
+}
+
+// What counts against the bounds after a restart is every signer's certificate, also one that says it is an authority.
+func TestTallyCountsAuthorities(t *testing.T) {
+	s, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Key: atrest.NewKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ca, err := democa.NewCA(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*x509.Certificate
+	for i := range 3 {
+		id, err := ca.Issue(fmt.Sprintf("u%d@partner.example", i), democa.Options{Alter: func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }})
+		if err != nil || !id.Certificate.IsCA {
+			t.Fatal(err)
+		}
+		all = append(all, id.Certificate)
+	}
+	for i, trust := range []store.Trust{store.Asked, store.Asked, store.ByPath} {
+		if _, err := s.Add(t.Context(), store.Addition{Certificates: []*x509.Certificate{all[i], ca.Certificate()}, Source: store.FromSignature, Trust: trust}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := gateway.Tally(t.Context(), s, time.Now().Add(-time.Hour))
+	if err != nil || got.Unknown != 2 || got.New != 1 || got.All != 1 || got.ByDomain["partner.example"] != 3 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

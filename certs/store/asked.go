@@ -13,10 +13,11 @@ import (
 
 // Question is what somebody is asked, and is not asked again for a while, whatever is restarted meanwhile.
 type Question struct {
-	Subject string // who or what it is about: an address, a root
+	Subject string // who or what it is about: an address, or the fingerprint of an issuer
+	Issuer  bool   // it is about an issuer: such questions are told from those about addresses, and counted on their own
 	ID      string // of the message that asks
 	Period  time.Duration
-	// PerDay and PerDomain bound the questions of a day, all together and those about one domain; 0: no bound.
+	// PerDay and PerDomain bound the questions of a day, all of the kind together and those about one domain; 0: no bound.
 	PerDay, PerDomain int
 }
 
@@ -46,11 +47,11 @@ func (s *Store) Ask(ctx context.Context, q Question) (id string, err error) {
 	return id, err
 }
 
-// Asked returns when a question about the subject was last asked; the zero time where none is remembered.
+// Asked returns when a question about the address was last asked; the zero time where none is remembered.
 func (s *Store) Asked(ctx context.Context, subject string) (at time.Time, err error) {
 	err = s.using(func(db *database) error {
 		var ms int64
-		hash, _ := s.askedHashes(subject)
+		hash, _ := s.askedHashes(Question{Subject: subject})
 		err := db.read.QueryRowContext(ctx, `SELECT at FROM asked WHERE subject = ? AND sent = 1`, hash).Scan(&ms)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
@@ -63,10 +64,10 @@ func (s *Store) Asked(ctx context.Context, subject string) (at time.Time, err er
 	return at, err
 }
 
-// AskSent says that the message of the last question about the subject is in the queue.
-func (s *Store) AskSent(ctx context.Context, subject string) error {
+// AskSent says that the message of the last question about the subject of q is in the queue.
+func (s *Store) AskSent(ctx context.Context, q Question) error {
 	return s.using(func(db *database) error {
-		hash, _ := s.askedHashes(subject)
+		hash, _ := s.askedHashes(q)
 		if _, err := db.write.ExecContext(ctx, `UPDATE asked SET sent = 1 WHERE subject = ?`, hash); err != nil {
 			return fmt.Errorf("certs/store: %w", err)
 		}
@@ -74,19 +75,25 @@ func (s *Store) AskSent(ctx context.Context, subject string) error {
 	})
 }
 
-// askedHashes are those of a subject and of its domain; of what is no address, of the whole.
-func (s *Store) askedHashes(subject string) (hash, domain []byte) {
-	key := certs.AddressKey(subject)
+// askedHashes are those of a subject and of its domain; of what is no address, of the whole; of an issuer, of all issuers.
+func (s *Store) askedHashes(q Question) (hash, domain []byte) {
+	if q.Issuer {
+		return s.key.MAC([]byte("asked about the issuer " + q.Subject)), s.issuersHash()
+	}
+	key := certs.AddressKey(q.Subject)
 	if key == "" {
-		key = subject
+		key = q.Subject
 	}
 	return s.key.MAC([]byte("asked " + key)), s.key.MAC([]byte("asked domain " + key[strings.LastIndexByte(key, '@')+1:]))
 }
 
+// issuersHash stands in the place of a domain for all questions about issuers.
+func (s *Store) issuersHash() []byte { return s.key.MAC([]byte("asked about issuers")) }
+
 // ask is Ask within a transaction.
 func (s *Store) ask(ctx context.Context, tx *sql.Tx, q Question) (string, error) {
 	now := s.o.Now()
-	subject, domain := s.askedHashes(q.Subject)
+	subject, domain := s.askedHashes(q)
 	var at int64
 	var id string
 	var sent bool
@@ -102,8 +109,8 @@ func (s *Store) ask(ctx context.Context, tx *sql.Tx, q Question) (string, error)
 	}
 	day := now.AddDate(0, 0, -1).UnixMilli()
 	var all, there int
-	if err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM asked WHERE at > ?1), (SELECT count(*) FROM asked WHERE domain = ?2 AND at > ?1)`,
-		day, domain).Scan(&all, &there); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM asked WHERE at > ?1 AND (domain = ?3) = ?4), (SELECT count(*) FROM asked WHERE domain = ?2 AND at > ?1)`,
+		day, domain, s.issuersHash(), q.Issuer).Scan(&all, &there); err != nil {
 		return "", fmt.Errorf("certs/store: %w", err)
 	}
 	if q.PerDay > 0 && all >= q.PerDay || q.PerDomain > 0 && there >= q.PerDomain {

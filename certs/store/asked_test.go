@@ -42,7 +42,7 @@ func TestAsk(t *testing.T) {
 	}
 	s = b.open()
 	ask(t, s, "nor after a restart", again, "1")
-	if err := s.AskSent(t.Context(), bob.Subject); err != nil {
+	if err := s.AskSent(t.Context(), bob); err != nil {
 		t.Fatal(err)
 	}
 	ask(t, s, "sent", again, "")
@@ -79,13 +79,13 @@ func TestAskBounds(t *testing.T) {
 	b.now = b.now.Add(25 * time.Hour)
 	for i := range 5 {
 		ask(t, s, "the next day", q(10+i, fmt.Sprintf("x%d.example", i)), fmt.Sprint(10+i))
-		if err := s.AskSent(t.Context(), q(10+i, fmt.Sprintf("x%d.example", i)).Subject); err != nil {
+		if err := s.AskSent(t.Context(), q(10+i, fmt.Sprintf("x%d.example", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	kept := 0
 	for _, q := range []store.Question{q(0, "a.example"), q(1, "a.example"), q(2, "a.example"), q(4, "b.example"), q(5, "c.example")} {
-		if err := s.AskSent(t.Context(), q.Subject); err != nil {
+		if err := s.AskSent(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 		if at, err := s.Asked(t.Context(), q.Subject); err != nil {
@@ -130,4 +130,30 @@ func TestSchemaNumbers(t *testing.T) {
 			t.Errorf("%s is the file with number %d", name, i+1)
 		}
 	}
+}
+
+// Questions about issuers neither use up what may be asked of people, nor the other way round, and none stands in the way of another by its name.
+func TestAskIssuers(t *testing.T) {
+	s := newBench(t).open()
+	issuer := func(i int) store.Question {
+		return store.Question{Subject: fmt.Sprint("f", i), Issuer: true, ID: fmt.Sprint("i", i), Period: time.Hour, PerDay: 3}
+	}
+	person := func(i int) store.Question {
+		return store.Question{Subject: fmt.Sprintf("u%d@x%d.example", i, i), ID: fmt.Sprint("p", i), Period: time.Hour, PerDay: 2, PerDomain: 1}
+	}
+	ask(t, s, "an issuer", issuer(0), "i0")
+	ask(t, s, "an issuer", issuer(1), "i1")
+	ask(t, s, "a person", person(0), "p0")
+	ask(t, s, "a person", person(1), "p1")
+	ask(t, s, "one person too many", person(2), "enough")
+	ask(t, s, "an issuer", issuer(2), "i2")
+	ask(t, s, "one issuer too many", issuer(3), "enough")
+	same := person(0)
+	same.Issuer, same.PerDay, same.PerDomain = true, 0, 0
+	ask(t, s, "an issuer with the name of a person", same, "p0")
+	if err := s.AskSent(t.Context(), same); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, s, "that says nothing of the person", person(0), "p0")
+	ask(t, s, "the issuer is", same, "")
 }
