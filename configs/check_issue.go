@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/siegel-mail/siegel/certs/ldap"
 	"github.com/siegel-mail/siegel/certs/vault"
 	"github.com/siegel-mail/siegel/gateway/mail"
 )
@@ -20,6 +21,7 @@ func (k *checker) issue() {
 		}
 		return
 	}
+	k.issueWhom(at, i)
 	if i.RenewBefore >= i.Lifetime {
 		k.fail(at+".renew_before", "a certificate would have to be followed as soon as it is made; this must be less than lifetime")
 	}
@@ -28,6 +30,23 @@ func (k *checker) issue() {
 		return
 	}
 	k.builtIn(at, i)
+}
+
+// issueWhom holds that somebody knows who exists.
+func (k *checker) issueWhom(at string, i Issue) {
+	j := slices.IndexFunc(k.Certificates.Directories, func(d Directory) bool { return strings.EqualFold(d.Name, i.Directory) })
+	switch {
+	case i.Directory == "":
+		if i.FirstUse && k.Recipients.File == "" && k.Recipients.Directory == "" {
+			k.warn(at+".first_use", "nobody says which addresses exist, so that whoever may hand over mail gets certificates for any that they invent, and may keep others waiting; name the addresses under recipients, or the directory of the company here by directory")
+		}
+	case j < 0:
+		k.fail(at+".directory", "there is no directory %s under certificates.directories; add it there, or write its name as it stands there", shorten(i.Directory))
+	case k.Certificates.Directories[j].Kind == ldap.DeMail:
+		k.fail(at+".directory", "the public directory of De-Mail does not know who exists in the company; name the company's own")
+	case len(k.Certificates.Directories[j].LDAP().Addresses) == 0:
+		k.fail(at+".directory", "%s does not say which attributes hold addresses; set addresses, as [mail]", shorten(i.Directory))
+	}
 }
 
 // issueVault holds that the vault is there.

@@ -31,7 +31,11 @@ type Issue struct {
 	// Whether a sender who has no certificate gets one with the first message that is to be signed. Otherwise
 	// `siegel certs issue` has to make it.
 	FirstUse bool `yaml:"first_use" default:"true"`
-	// How many senders get a certificate by their first message in one hour; the messages of others wait.
+	// The name of a directory under `certificates.directories` in which somebody must have the address of a sender, as it is or without its mark
+	// (`recipients.tag`), before it gets a certificate by first use, beside what `recipients` says. Where it is absent: `recipients` alone decides.
+	Directory string `yaml:"directory" example:"company"`
+	// How many senders get a certificate by their first message in one hour; the messages of others wait. Addresses with a mark (`+` or `recipients.tag`) have
+	// a quarter of it, and three in a day for one address without.
 	PerHour int `yaml:"per_hour" default:"100" min:"1" max:"100000"`
 	// The kind of key: `rsa-2048`, `rsa-3072`, `rsa-4096`, which all programs read, `p-256` or `p-384`. The keys of the
 	// CA itself are of this kind, or a stronger one.

@@ -347,7 +347,6 @@ func TestUnknownToldBeforeTheEnd(t *testing.T) {
 	}
 }
 
-
 // A signer whose certificate is revoked, itself or above, teaches nothing: neither the certificate nor what came with it is kept.
 func TestHarvestedNotRevoked(t *testing.T) {
 	const eve = "eve@partner.example"

@@ -32,7 +32,14 @@ type Issue struct {
 	RenewBefore time.Duration
 	PerHour     int
 	Directories map[string]Directory // of the company, by name
+	Vouch       Voucher              // says of whom there is somebody besides Recipients; nil: nobody does
+	Tag         string               // the mark of addresses: what follows it in a local part is not part of the address; empty: none
 	FirstUse    bool                 // who has no certificate gets one with the first message that is to be signed
+}
+
+// Voucher is a directory that says whether somebody has an address; an error says that this is not known.
+type Voucher interface {
+	Exists(ctx context.Context, address string) (bool, error)
 }
 
 // issuing is what issues at present, and for whom.
@@ -72,7 +79,7 @@ func (g *Gateway) setIssuing(i *issuing) error {
 	}
 	o := enroll.Options{
 		Issuer: i.Issuer, Ledger: g.known.Ledger(), Keeper: issuedKeeper{g}, Key: i.Key, Separate: i.Separate, RenewBefore: i.RenewBefore,
-		PerHour: i.PerHour, Exists: i.exists, Note: g.noteIssue, Now: g.o.Now, Log: g.o.Log,
+		PerHour: i.PerHour, Tag: i.Tag, Exists: i.exists, Note: g.noteIssue, Now: g.o.Now, Log: g.o.Log,
 	}
 	if g.enroller == nil {
 		var err error
@@ -96,10 +103,25 @@ func (i *issuing) exists(ctx context.Context, address string) (bool, error) {
 	if err != nil || !i.local.Match(a) {
 		return false, nil
 	}
-	if i.recipients == nil {
+	if i.recipients != nil {
+		if known, err := i.recipients.Known(ctx, a); !known || err != nil {
+			return false, err
+		}
+	}
+	return i.vouched(ctx, a)
+}
+
+// vouched reports whether the directory has an address, as it is or without its mark.
+func (i *issuing) vouched(ctx context.Context, a mail.Address) (bool, error) {
+	if i.Vouch == nil {
 		return true, nil
 	}
-	return i.recipients.Known(ctx, a)
+	exists, err := i.Vouch.Exists(ctx, a.String())
+	local, _, tagged := strings.Cut(a.Local, i.Tag)
+	if exists || err != nil || i.Tag == "" || !tagged || local == "" {
+		return exists, err
+	}
+	return i.Vouch.Exists(ctx, mail.Address{Local: local, Domain: a.Domain}.String())
 }
 
 // noteIssue writes to the audit log that an address gets a certificate which nobody ordered.

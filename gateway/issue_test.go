@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,6 +27,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/track"
 )
 
 // issuingSetting is a gateway with a built-in CA and an empty folder.
@@ -353,3 +355,34 @@ func TestIssueByOrder(t *testing.T) {
 type people []string
 
 func (p people) Addresses(context.Context) ([]string, error) { return p, nil }
+
+// vouching says who has an address; err in place of an answer.
+type vouching struct{ away atomic.Bool }
+
+func (v *vouching) Exists(_ context.Context, address string) (bool, error) {
+	if v.away.Load() {
+		return false, &certs.UnavailableError{Source: "company", Err: errors.New("it does not answer")}
+	}
+	return address == "real@firma.example", nil
+}
+
+// Where a directory vouches for senders, nobody gets a certificate for an address that was invented; while it is away such mail waits.
+func TestVouched(t *testing.T) {
+	s := issuingSetting(t)
+	v := new(vouching)
+	s.options.Settings.Issue.Vouch, s.options.Settings.Issue.Tag = v, "+"
+	g, _ := s.start(t)
+	s.found(t)
+	for who, signed := range map[string]bool{"real@firma.example": true, "real+x@firma.example": true, "ghost@firma.example": false, "ghost+x@firma.example": false} {
+		if got := s.sendAs(t, g, who); strings.Contains(got, "multipart/signed") != signed {
+			t.Errorf("%s: signed %v", who, !signed)
+		}
+	}
+	v.away.Store(true)
+	if r := send(t, g, "in", "new@firma.example", "carol@partner.example", letter("new@firma.example", "carol@partner.example")); !r.Positive() {
+		t.Fatal(r)
+	}
+	if e := s.awaitEvent(t, func(e track.Event) bool { return e.Kind == track.Held }); e.Destination != "protect:company" {
+		t.Errorf("%+v", e)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -242,6 +243,46 @@ func TestFirstUsesAreBounded(t *testing.T) {
 	f.now = f.now.Add(-90 * time.Minute) // the clock was set back: nobody is locked out until it catches up
 	if err := use("a"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who invents marks for an address gets a few certificates, waits for nobody's, and keeps nobody waiting who has none.
+func TestFirstUsesWithMarks(t *testing.T) {
+	f := newOffice(t, func(o *enroll.Options) { o.PerHour, o.Tag = 16, "--" })
+	use := func(who string) error { _, err := f.e.Signing(t.Context(), who+"@firma.example"); return err }
+	var refused *enroll.RefusedError
+	if err := errors.Join(use("mallory+1"), use("Mallory+2"), use("mallory--3+4")); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"mallory+5", "mallory--6", "mallory+1+7"} {
+		if err := use(who); !errors.As(err, &refused) || !strings.Contains(err.Error(), "without the mark") {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	if err := errors.Join(use("mallory+1"), use("mallory"), use("bob+x")); err != nil { // who has one, who has no mark, another one
+		t.Error(err)
+	}
+	if err := use("carol+x"); !errors.Is(err, certs.ErrUnavailable) { // the fifth with a mark of 16
+		t.Errorf("%v", err)
+	}
+	for i := range 11 {
+		if err := use(fmt.Sprintf("u%d", i)); err != nil {
+			t.Errorf("kept waiting by marks: %v", err)
+		}
+	}
+	if err := use("last"); !errors.Is(err, certs.ErrUnavailable) {
+		t.Errorf("the seventeenth: %v", err)
+	}
+	f.now = f.now.Add(time.Hour)
+	if err := use("carol+x"); err != nil {
+		t.Errorf("an hour later: %v", err)
+	}
+	if err := use("mallory+8"); !errors.As(err, &refused) {
+		t.Errorf("an hour later: %v", err)
+	}
+	f.now = f.now.Add(23 * time.Hour)
+	if err := errors.Join(use("mallory+8"), use("+dora"), use("+erin")); err != nil { // a mark at the beginning is none
+		t.Errorf("a day later: %v", err)
 	}
 }
 

@@ -39,6 +39,9 @@ func useDirectories(s *gateway.Settings, c *configs.Config, log logrus.FieldLogg
 	for i, d := range all {
 		s.Directories = append(s.Directories, d)
 		s.Companions = append(s.Companions, beside(d))
+		if s.Issue != nil && strings.EqualFold(d.Name(), c.Certificates.Issue.Directory) {
+			s.Issue.Vouch = d
+		}
 		if s.Issue == nil || c.Certificates.Directories[i].LDAP().All == "" {
 			continue
 		}

@@ -20,6 +20,7 @@ func issue(c *configs.Config, vaults *vault.Set) *gateway.Issue {
 			Organization: i.Organization, Country: i.Country, Domains: configs.IssuingDomains(c.Domains), Key: authorityKey(i.Key),
 		},
 		Key: enroll.KeyKind(i.Key), Separate: i.Separate, RenewBefore: i.RenewBefore, PerHour: i.PerHour, FirstUse: i.FirstUse,
+		Tag: c.Recipients.Tag,
 	}
 }
 
