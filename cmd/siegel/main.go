@@ -29,7 +29,7 @@ type cli struct {
 	Audit   auditCmd         `cmd:"" help:"Read the log of what administrators did, and prove that it is whole."`
 	SMIME   smimeCmd         `cmd:"" name:"smime" help:"Sign, encrypt, decrypt and judge single messages."`
 	DKIM    dkimCmd          `cmd:"" name:"dkim" help:"Keys and DNS records for signing mail by DKIM."`
-	TLS     tlsCmd           `cmd:"" name:"tls" hidden:"" help:"Look into TLS: of others, of the gateway, and what it publishes."`
+	TLS     tlsCmd           `cmd:"" name:"tls" help:"Look into TLS: of others, of the gateway, and what it publishes."`
 	Reload  reloadCmd        `cmd:"" help:"Make the running gateway read its configuration again."`
 	Version kong.VersionFlag `help:"Show the version."`
 }
