@@ -151,14 +151,14 @@ func (p *prober) end(ctx context.Context, err error) error {
 	case errors.Is(err, errHungUp):
 		p.hungUp++
 	case errors.Is(err, errSilent):
-		if p.silent++; p.silent >= maxSilent {
+		if p.silent++; p.silent >= maxSilent && p.stopped == nil {
 			p.stopped = fmt.Errorf("%w: it left %d questions one after another without an answer", ErrEnough, p.silent)
 		}
 	case errors.Is(err, hello.ErrMalformed), errors.Is(err, hello.ErrTooMuch), errors.Is(err, hello.ErrNotTLS):
 		if p.malformed == nil {
 			p.malformed = err
 		}
-	default: // the door
+	case p.stopped == nil: // the door
 		p.stopped = err
 	}
 	return err

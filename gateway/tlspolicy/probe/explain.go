@@ -65,7 +65,7 @@ func explain(err error, t Target) *Problem {
 // notTLS knows what some services say.
 func notTLS(e *hello.NotTLS, t Target) *Problem {
 	said := safetext.Line(string(e.Said), 80)
-	p := &Problem{Text: fmt.Sprintf("the server does not begin TLS here; it says %q", said), Remedy: beginning(t)}
+	p := &Problem{Text: `the server does not begin TLS here; it says "` + said + `"`, Remedy: beginning(t)}
 	switch {
 	case strings.HasPrefix(said, "220"):
 		p.Remedy = "this is SMTP, where TLS begins with STARTTLS: give --smtp, and not --implicit"

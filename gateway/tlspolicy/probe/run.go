@@ -180,16 +180,16 @@ func (p *prober) problem(r *Report) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case p.answered == 0 && p.silent > 0:
+		r.Problem = explain(errSilent, r.target)
 	case p.stopped != nil:
 		r.Problem = explain(p.stopped, r.target)
 		r.Problem.Partly = r.Reached
 	case !r.Reached:
 		r.Problem = explain(worst(r.scans), r.target)
-	case p.hungUp > 0 && p.answered == 0 || p.malformed != nil:
-		if p.malformed != nil {
-			r.Problem = explain(p.malformed, r.target)
-			r.Problem.Partly = true
-		}
+	case p.malformed != nil:
+		r.Problem = explain(p.malformed, r.target)
+		r.Problem.Partly = true
 	}
 }
 
