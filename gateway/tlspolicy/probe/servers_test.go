@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -131,6 +132,9 @@ func run(t testing.TB, path, dir, until string, args ...string) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with whatever it starts
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
 	r, w := io.Pipe()
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = w, w
@@ -230,4 +234,22 @@ func ask(t testing.TB, addr string, protocol probe.Protocol, o probe.Options) *p
 		t.Fatalf("reached: %v; %+v", r.Reached, r.Problem)
 	}
 	return r
+}
+
+// nginx starts nginx with settings of its server and returns the address.
+func nginx(t testing.TB, settings string) string {
+	t.Helper()
+	k, addr, dir := someKeys(t), freeAddr(t), t.TempDir()
+	text := "daemon off; master_process off; pid " + dir + "/pid; error_log stderr; worker_processes 1; events {}\nhttp { access_log off; client_body_temp_path " + dir + "/b; proxy_temp_path " + dir + "/p; " +
+		"fastcgi_temp_path " + dir + "/f; uwsgi_temp_path " + dir + "/u; scgi_temp_path " + dir + "/s;\nserver { listen " + addr + " ssl; ssl_certificate " + k.file("rsa.pem") + "; ssl_certificate_key " + k.file("rsa.key") + "; " +
+		settings + " location / { return 204; } } }\n"
+	if os.Getuid() == 0 {
+		text = "user root; " + text
+	}
+	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, tool(t, "nginx", "nginx-light"), dir, "", "-c", filepath.Join(dir, "nginx.conf"), "-p", dir, "-e", "stderr")
+	listening(t, addr)
+	return addr
 }
