@@ -144,8 +144,9 @@ func (p *prober) end(ctx context.Context, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var alert *hello.Alert
+	var door *DoorError
 	switch {
-	case err == nil, errors.As(err, &alert):
+	case err == nil, errors.As(err, &alert), isAlert(err):
 		p.answered++
 		p.silent = 0
 	case errors.Is(err, errHungUp):
@@ -158,7 +159,7 @@ func (p *prober) end(ctx context.Context, err error) error {
 		if p.malformed == nil {
 			p.malformed = err
 		}
-	case p.stopped == nil: // the door
+	case errors.As(err, &door) && p.stopped == nil:
 		p.stopped = err
 	}
 	return err

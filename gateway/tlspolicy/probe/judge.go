@@ -36,7 +36,7 @@ func (r *Report) judgeVersions() {
 		}
 	}
 	if len(old) == 0 {
-		r.say("version", Good, "only "+strings.Join(r.Accepted.Versions, " and ")+" are accepted", "")
+		r.say("version", Good, "only "+strings.Join(r.Accepted.Versions, " and ")+" and nothing older", "")
 		return
 	}
 	level, remedy := Note, "have the server switch them off (RFC 8996, RFC 7568)"

@@ -70,8 +70,10 @@ func TestNmapAgrees(t *testing.T) {
 			return openssl(t, rsa+"-dcert ec.pem -dkey ec.key -cipher ALL:COMPLEMENTOFALL:@SECLEVEL=0")
 		},
 		"OpenSSL, as it comes": func(t *testing.T) string { return openssl(t, rsa) },
-		"OpenSSL, one suite":   func(t *testing.T) string { return openssl(t, rsa+"-tls1_2 -cipher ECDHE-RSA-AES256-SHA384 -groups P-521") },
-		"OpenSSL, its order":   func(t *testing.T) string { return openssl(t, rsa+"-serverpref -cipher HIGH") },
+		"OpenSSL, one suite": func(t *testing.T) string {
+			return openssl(t, rsa+"-tls1_2 -cipher ECDHE-RSA-AES256-SHA384 -groups P-521")
+		},
+		"OpenSSL, its order": func(t *testing.T) string { return openssl(t, rsa+"-serverpref -cipher HIGH") },
 		"GnuTLS": func(t *testing.T) string {
 			return gnutls(t, "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:+ARCFOUR-128", "--x509certfile=rsa.pem", "--x509keyfile=rsa.key", "--x509certfile=ec.pem", "--x509keyfile=ec.key")
 		},
