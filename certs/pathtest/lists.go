@@ -21,6 +21,7 @@ type crl struct {
 	key        crypto.Signer
 	revoked    []*node
 	entry      []pkix.Extension // of each entry
+	owners     map[*node][]byte // the certificateIssuer of entries
 	extensions []pkix.Extension
 	spoil      bool
 }
@@ -57,8 +58,12 @@ func (l *crl) entries(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1BigInt(n.cert.SerialNumber)
 			b.AddASN1UTCTime(l.this.Add(-time.Hour))
-			if len(l.entry) > 0 {
-				addExtensions(b, l.entry)
+			all := l.entry
+			if owner := l.owners[n]; owner != nil { // RFC 5280, 5.3.3
+				all = append(all[:len(all):len(all)], sequence(ce(29), true, cryptobyte.BuilderContinuation(directory(owner))))
+			}
+			if len(all) > 0 {
+				addExtensions(b, all)
 			}
 		})
 	}
@@ -88,6 +93,7 @@ func when(this, next time.Time) listOption {
 // scope is issuingDistributionPoint (RFC 5280, 5.2.5).
 type scope struct {
 	point                               general
+	relative                            bool // point is attributes below the name of the list's issuer
 	users, authorities, indirect, attrs bool
 	reasons                             []byte // a BIT STRING, without its tag
 }
@@ -95,7 +101,7 @@ type scope struct {
 func (s scope) extension() pkix.Extension {
 	return sequence(ce(28), true, func(b *cryptobyte.Builder) {
 		if s.point != nil {
-			b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1(explicit(0), cryptobyte.BuilderContinuation(s.point)) })
+			place(b, s.point, s.relative)
 		}
 		for i, flag := range []bool{s.users, s.authorities, len(s.reasons) > 0, s.indirect, s.attrs} {
 			if !flag {
@@ -114,9 +120,16 @@ func (s scope) extension() pkix.Extension {
 
 // point is a distribution point (RFC 5280, 4.2.1.13).
 type point struct {
-	name    general
-	reasons []byte
-	issuer  []byte // of the list, by name
+	name     general
+	relative bool // name is attributes below the name of the issuer, of the certificate or of the list
+	reasons  []byte
+	issuer   []byte // of the list, by name
+}
+
+// place writes a DistributionPointName.
+func place(b *cryptobyte.Builder, name general, relative bool) {
+	kind := map[bool]uint8{false: 0, true: 1}[relative]
+	b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1(explicit(kind), cryptobyte.BuilderContinuation(name)) })
 }
 
 func points(all ...point) pkix.Extension {
@@ -124,7 +137,7 @@ func points(all ...point) pkix.Extension {
 		for _, p := range all {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				if p.name != nil {
-					b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1(explicit(0), cryptobyte.BuilderContinuation(p.name)) })
+					place(b, p.name, p.relative)
 				}
 				if len(p.reasons) > 0 {
 					b.AddASN1(implicit(1), func(b *cryptobyte.Builder) { b.AddBytes(p.reasons) })
@@ -175,7 +188,7 @@ func lists(m *maker) {
 	add("an unknown extension", certs.StatusValid, "", rootList, ca.list(holds(odd)))
 	add("an unknown critical extension", unknown, "", rootList, ca.list(holds(critical)))
 	add("an unknown critical extension of an entry", unknown, "", rootList, ca.list(revokes(other), func(l *crl) { l.entry = []pkix.Extension{critical} }))
-	add("differences alone", unknown, "delta-alone", rootList, ca.list(holds(pkix.Extension{Id: ce(27), Critical: true, Value: []byte{2, 1, 1}})))
+	add("differences alone", unknown, "", rootList, ca.list(holds(pkix.Extension{Id: ce(27), Critical: true, Value: []byte{2, 1, 1}})))
 	silent := root.authority("CA", with(usage(x509.KeyUsageCertSign)))
 	quiet := func(c *Case) { c.Lists, c.Go = [][]byte{rootList, ca.list(revokes(leaf))}, "lists" }
 	m.add(rule+"an authority that may not sign lists", unknown, leaf, []*node{root}, []*node{silent}, quiet)

@@ -14,7 +14,7 @@ type Case struct {
 	Name               string // the clause, and what is particular: "6.1.4 l: ..."
 	Leaf               *x509.Certificate
 	Anchors, Untrusted []*x509.Certificate
-	Lists              [][]byte // CRLs in DER; where there are any, each certificate must be in the scope of one
+	Lists              [][]byte // CRLs in DER; where there are any, each certificate must be in the scope of one. Those of Untrusted may have signed them
 	Policies           certs.Policies
 	Purpose            certs.Purpose
 	At                 time.Time
@@ -31,7 +31,7 @@ func Cases() []Case {
 	m := newMaker()
 	for _, make := range []func(*maker){
 		signatures, algorithms, validity, chaining, rollover, crossed, authorities, lengths, keyUsages, extKeyUsages, criticals,
-		constraintForms, constraintRules, policies, lists, listScopes,
+		constraintForms, constraintRules, policies, lists, listScopes, listSigners, listPlaces,
 	} {
 		make(m)
 	}

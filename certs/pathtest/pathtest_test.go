@@ -20,7 +20,7 @@ import (
 )
 
 // demanding asks of lists to tell of each certificate, as openssl verify -crl_check_all does.
-type demanding struct{ lists revocation.Lists }
+type demanding struct{ lists certs.Revocation }
 
 func (d demanding) Revoked(ctx context.Context, chain []*x509.Certificate, at time.Time) []certs.Fault {
 	found := d.lists.Revoked(ctx, chain, at)
@@ -38,13 +38,13 @@ func validator(c pathtest.Case) *certs.Validator {
 	if len(c.Lists) == 0 {
 		return v
 	}
-	var d demanding
+	var lists revocation.Lists
 	for _, der := range c.Lists {
 		if l, err := revocation.Parse(der); err == nil { // what cannot be read tells nothing
-			d.lists = append(d.lists, l...)
+			lists = append(lists, l...)
 		}
 	}
-	return v.WithRevocation(d)
+	return v.WithRevocation(demanding{lists.WithSigners(c.Untrusted)})
 }
 
 // all are the cases; to make them takes a moment.
@@ -126,7 +126,7 @@ func opensslVerify(t *testing.T, dir string, c pathtest.Case, flags ...string) (
 		args = append(args, "-untrusted", write(t, file("untrusted"), "CERTIFICATE", raw(c.Untrusted)...))
 	}
 	if len(c.Lists) > 0 {
-		args = append(args, "-crl_check_all", "-CRLfile", write(t, file("lists"), "X509 CRL", c.Lists...))
+		args = append(args, "-crl_check_all", "-extended_crl", "-CRLfile", write(t, file("lists"), "X509 CRL", c.Lists...))
 	}
 	if len(c.Policies.Initial) == 0 { // which openssl takes for none at all where one is demanded
 		args = append(args, "-policy", "2.5.29.32.0")

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/pathtest"
@@ -196,12 +197,19 @@ func vfychain(t *testing.T, home, dir string, c pathtest.Case) (bool, string) {
 func gpgSM() peer {
 	able := func(c pathtest.Case) bool {
 		p := c.Policies
-		return len(c.Lists) == 0 && len(p.Initial) == 0 && !p.Explicit && !p.InhibitAny && !p.InhibitMapping && c.Purpose != certs.Any
+		return len(c.Lists) == 0 && len(p.Initial) == 0 && !p.Explicit && !p.InhibitAny && !p.InhibitMapping && c.Purpose != certs.Any && !aboutToChange(c)
 	}
 	return peer{"gpgsm", able, func(t *testing.T, home string) func(string, pathtest.Case) (bool, string) {
 		t.Cleanup(func() { ask(t, "gpgconf", "--homedir", home, "--kill", "all") })
 		return func(dir string, c pathtest.Case) (bool, string) { return gpgsmJudges(t, home, dir, c) }
 	}}
+}
+
+// aboutToChange reports whether a certificate begins or ends at the very time of judgement: the time that gpgsm is given goes on.
+func aboutToChange(c pathtest.Case) bool {
+	return slices.ContainsFunc(slices.Concat(c.Anchors, c.Untrusted, []*x509.Certificate{c.Leaf}), func(one *x509.Certificate) bool {
+		return slices.ContainsFunc([]time.Time{one.NotBefore, one.NotAfter}, func(t time.Time) bool { return !t.Before(c.At) && t.Before(c.At.Add(time.Hour)) })
+	})
 }
 
 // gpgsmJudges looks how gpgsm lists a certificate: whether it is valid, and what for.

@@ -17,8 +17,8 @@ func ReadAnswer(der []byte, c, issuer *x509.Certificate, now time.Time) (status 
 
 // Covers is how many of the points a scope covers for a certificate.
 func Covers(scopeDER, pointsDER []byte, c *x509.Certificate) (n int) {
-	s, err := parseScope(scopeDER)
-	for _, p := range parsePoints(pointsDER) {
+	s, err := parseScope(scopeDER, c.RawIssuer)
+	for _, p := range parsePoints(pointsDER, c.RawIssuer) {
 		if err == nil && s.covers(c, p) {
 			n++
 		}

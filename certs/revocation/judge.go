@@ -47,10 +47,10 @@ const maxDepth = 1
 
 // judge finds out about the first certificate of a path, whose issuer comes next.
 func (c *Checker) judge(ctx context.Context, s *inForce, chain []*x509.Certificate, depth int) verdict {
-	cert, issuer := chain[0], chain[1]
-	if e, known, isRevoked := s.Given.current(cert, issuer, c.o.Now()); isRevoked { // whatever was said before
+	cert := chain[0]
+	if e, told, isRevoked := (known{s.Given, s.Signers}).current(chain, c.o.Now()); isRevoked { // whatever was said before
 		return verdict{state: revoked, entry: e}
-	} else if known || neverRevoked(cert, depth > 0) {
+	} else if told || neverRevoked(cert, depth > 0) {
 		return verdict{state: good}
 	}
 	v := verdict{state: nowhere}
@@ -66,26 +66,6 @@ func (c *Checker) judge(ctx context.Context, s *inForce, chain []*x509.Certifica
 		}
 	}
 	return v
-}
-
-// current tells by lists that were given, where one that has not ended is about the certificate.
-func (l Lists) current(c, issuer *x509.Certificate, now time.Time) (e entry, known, isRevoked bool) {
-	if len(l) == 0 {
-		return entry{}, false, false
-	}
-	about, some := l.about(c, issuer)
-	for _, list := range some {
-		if e, found := list.entry(c); found && !list.ended(now) {
-			return e, true, true
-		}
-	}
-	for _, list := range newest(about, now.Add(tolerance)) {
-		if e, found := list.entry(c); found {
-			return e, true, true
-		}
-		known = known || !list.ended(now)
-	}
-	return entry{}, known, false
 }
 
 // maxResponderURLs bounds the responders of one certificate that are asked.
@@ -214,19 +194,20 @@ func (c *Checker) list(ctx context.Context, s *inForce, kind, address string, si
 	return c.get(ctx, s, listKey(kind, address, signer), func() (job, error) { return listJob(s, kind, address, signer, other), nil })
 }
 
-// signers are the certificates of who may have signed the list of a point: the issuer, or where the point names others, those
-// of them that are known, were made by an authority of the path, and may sign lists (RFC 5280, 6.3.3, f).
+// signers are the certificates of who may have signed the list of a point: the issuer, or where the point names others, those, as far as
+// they are known, were made by an authority of the path, and may sign lists (RFC 5280, 6.3.3, f). The issuer may have another key for lists.
 func (c *Checker) signers(ctx context.Context, s *inForce, chain []*x509.Certificate, depth int, p point) []*x509.Certificate {
-	if len(p.issuers) == 0 {
-		return chain[1:2]
+	all := p.issuers
+	if len(all) == 0 {
+		all = [][]byte{chain[1].RawSubject}
 	}
 	var found []*x509.Certificate
-	for _, name := range p.issuers {
+	for _, name := range all {
 		if x509x.SameName(name, chain[1].RawSubject) {
 			found = append(found, chain[1])
 		}
 		for _, one := range s.Signers {
-			if x509x.SameName(one.RawSubject, name) && c.maySignLists(ctx, s, one, chain, depth) {
+			if x509x.SameName(one.RawSubject, name) && !one.Equal(chain[1]) && c.maySignLists(ctx, s, one, chain, depth) {
 				found = append(found, one)
 			}
 		}
@@ -235,18 +216,15 @@ func (c *Checker) signers(ctx context.Context, s *inForce, chain []*x509.Certifi
 }
 
 func (c *Checker) maySignLists(ctx context.Context, s *inForce, signer *x509.Certificate, chain []*x509.Certificate, depth int) bool {
-	now := c.o.Now()
-	if depth >= maxDepth || now.Before(signer.NotBefore) || now.After(signer.NotAfter) || signer.KeyUsage&x509.KeyUsageCRLSign == 0 ||
-		len(signer.UnhandledCriticalExtensions) > 0 || x509x.WeakSignature(signer.SignatureAlgorithm) || weak(signer) {
+	if depth >= maxDepth || !fitToSign(signer, c.o.Now()) {
 		return false
 	}
-	for i, above := range chain[1:] {
-		if x509x.SameName(signer.RawIssuer, above.RawSubject) && x509x.CheckSignatureFrom(signer, above) == nil {
-			v := c.judge(ctx, s, append([]*x509.Certificate{signer}, chain[i+1:]...), depth+1)
-			return v.state == good || v.state == nowhere
-		}
+	i := maker(signer, chain)
+	if i < 0 {
+		return false
 	}
-	return false
+	v := c.judge(ctx, s, append([]*x509.Certificate{signer}, chain[i:]...), depth+1)
+	return v.state == good || v.state == nowhere
 }
 
 // differences is the newest list of differences to a list, where there is one that fits (RFC 5280, 5.2.4). Without one the list stands
@@ -255,7 +233,7 @@ func (c *Checker) differences(ctx context.Context, s *inForce, chain []*x509.Cer
 	fresher := l.fresher
 	for _, e := range chain[0].Extensions {
 		if e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 46}) {
-			fresher = append(fresher[:len(fresher):len(fresher)], parsePoints(e.Value)...)
+			fresher = append(fresher[:len(fresher):len(fresher)], parsePoints(e.Value, chain[0].RawIssuer)...)
 		}
 	}
 	for _, p := range fresher {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"sync"
 	"time"
 
@@ -123,14 +122,14 @@ func parseList(der []byte) (*List, error) {
 func (l *List) extension(id asn1.ObjectIdentifier, critical bool, value []byte) (err error) {
 	switch {
 	case id.Equal(asn1.ObjectIdentifier{2, 5, 29, 28}):
-		l.scope, err = parseScope(value)
+		l.scope, err = parseScope(value, l.issuer)
 	case id.Equal(asn1.ObjectIdentifier{2, 5, 29, 27}):
 		input := cryptobyte.String(value)
 		if l.base = new(big.Int); !input.ReadASN1Integer(l.base) || !input.Empty() {
 			err = fmt.Errorf("%w: it is malformed where it says what it is different from", ErrList)
 		}
 	case id.Equal(asn1.ObjectIdentifier{2, 5, 29, 46}):
-		l.fresher = parsePoints(value)
+		l.fresher = parsePoints(value, l.issuer)
 	case id.Equal(asn1.ObjectIdentifier{2, 5, 29, 35}), id.Equal(asn1.ObjectIdentifier{2, 5, 29, 20}): // read by crypto/x509
 	case critical:
 		err = fmt.Errorf("%w: it has the critical extension %v, which is not known here", ErrList, id)
@@ -227,15 +226,17 @@ func (l *List) seal() {
 // size is about how many bytes of memory it takes once it is sealed.
 func (l *List) size() int { return l.revoked.size() + 1024 }
 
-// points of a certificate that a list of its issuer may be for: where it names none, any of the issuer's (RFC 5280, 6.3.3).
-func pointsOrAny(c *x509.Certificate) []point {
-	if all := points(c); len(all) > 0 {
-		return all
+// tells is for which reasons of revocation the list tells of c, if it is signed by whom it should be (RFC 5280, 6.3.3, a to d).
+func (l *List) tells(c *x509.Certificate) reasons {
+	var all reasons
+	for _, p := range points(c) {
+		if p.admits(l, c.RawIssuer) && l.scope.covers(c, p) {
+			all |= p.some() & l.scope.some()
+		}
 	}
-	return []point{{}}
-}
-
-// about reports whether the list speaks of c by one of the points.
-func (l *List) about(c *x509.Certificate, all []point) bool {
-	return slices.ContainsFunc(all, func(p point) bool { return l.scope.covers(c, p) })
+	// A list of the issuer's that no point leads to (the last paragraph there): as if there were one of the issuer's name.
+	if x509x.SameName(l.issuer, c.RawIssuer) && l.scope.covers(c, point{name: names{directory: [][]byte{c.RawIssuer}}}) {
+		all |= l.scope.some()
+	}
+	return all
 }

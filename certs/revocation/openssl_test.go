@@ -235,6 +235,7 @@ func FuzzAnswer(f *testing.F) {
 func FuzzPoints(f *testing.F) {
 	f.Add(pointsValue(testPoint{uris: []string{"http://ca.example/a.crl"}, reasons: compromise, issuer: []byte{0x30, 0}}), idp{users: true, reasons: others}.extension().Value)
 	f.Add([]byte{0x30, 0x80}, []byte{0x30, 0})
+	f.Add([]byte{0x30, 9, 0x30, 7, 0xa0, 5, 0xa1, 3, 0x30, 1, 0}, []byte{0x30, 7, 0xa0, 5, 0xa1, 3, 0x30, 1, 0}) // names relative to the issuer
 	f.Add(pointsValue(testPoint{directory: []byte{0x30, 0}}), idp{uris: []string{"a"}, indirect: true}.extension().Value)
 	p := newPlace(f)
 	leaf := p.leaf("", "")

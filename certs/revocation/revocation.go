@@ -5,11 +5,9 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
-	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
 // Lists are the CRLs that are known. They implement certs.Revocation and are immutable.
@@ -25,85 +23,12 @@ var _ certs.Revocation = Lists(nil)
 
 // Revoked implements certs.Revocation.
 func (l Lists) Revoked(ctx context.Context, chain []*x509.Certificate, at time.Time) []certs.Fault {
-	var faults []certs.Fault
-	for i := 0; i+1 < len(chain) && ctx.Err() == nil; i++ {
-		if f, ok := l.judge(chain[i], chain[i+1], at); ok {
-			faults = append(faults, f)
-		}
-	}
-	if ctx.Err() != nil {
-		return append(faults, certs.Fault{
-			Status: certs.StatusUntrusted, Check: certs.CheckRevocation, Since: at,
-			Reason: "there was no time to look whether the certificates are revoked", Advice: "try again",
-		})
-	}
-	return faults
+	return known{lists: l}.Revoked(ctx, chain, at)
 }
 
-// judge says what is wrong with c by the lists of its issuer.
-func (l Lists) judge(c, issuer *x509.Certificate, at time.Time) (certs.Fault, bool) {
-	about, some := l.about(c, issuer)
-	for _, list := range some { // these can tell only that it is revoked
-		if e, ok := list.entry(c); ok && !list.this.After(at) {
-			return e.fault(c), true
-		}
-	}
-	if len(about) == 0 {
-		return certs.Fault{
-			Status: certs.StatusValid, Certificate: c, Check: certs.CheckRevocation, Since: at,
-			Reason: "no list of revoked certificates given is about " + certs.Describe(c) + ", so it is not known whether it is revoked",
-			Advice: "get one from its issuer",
-		}, true
-	}
-	if current := newest(about, at); len(current) > 0 {
-		for _, list := range current {
-			if e, ok := list.entry(c); ok {
-				return e.fault(c), true
-			}
-		}
-		if list := current[0]; list.ended(at) {
-			return notCurrent(c, list.next, "the newest list of revoked certificates about it ended on "+day(list.next)), true
-		}
-		return certs.Fault{}, false
-	}
-	for _, list := range about {
-		if e, ok := list.entry(c); ok && !e.at.After(at) {
-			return e.fault(c), true
-		}
-	}
-	return notCurrent(c, at, "the lists of revoked certificates about it are of a later time, from "+day(about[len(about)-1].this)), true
-}
-
-// newest returns the newest lists of a time, of which there may be several of the same second, among those sorted by time.
-func newest(about []*List, at time.Time) []*List {
-	from := slices.IndexFunc(about, func(l *List) bool { return !l.this.After(at) })
-	if from < 0 {
-		return nil
-	}
-	to := from
-	for to < len(about) && about[to].this.Equal(about[from].this) {
-		to++
-	}
-	return about[from:to]
-}
-
-// about returns the lists whose issuer signed them and that cover c, newest first, and those that cover it for some
-// reasons of revocation only.
-func (l Lists) about(c, issuer *x509.Certificate) (all, some []*List) {
-	named := pointsOrAny(c)
-	for _, list := range l {
-		if !x509x.SameName(list.issuer, c.RawIssuer) || !list.about(c, named) || !list.signedBy(issuer) {
-			continue
-		}
-		if list.scope.some() != allReasons {
-			some = append(some, list)
-		} else {
-			all = append(all, list)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b *List) int { return b.this.Compare(a.this) })
-	return all, some
-}
+// WithSigners is what the lists tell where they may be signed by these, too: those who sign lists in an issuer's place, or under its name with
+// another key. One counts where an authority of the path made it.
+func (l Lists) WithSigners(signers []*x509.Certificate) certs.Revocation { return known{l, signers} }
 
 func notCurrent(c *x509.Certificate, since time.Time, why string) certs.Fault {
 	return certs.Fault{

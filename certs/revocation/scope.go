@@ -36,14 +36,21 @@ func (s scope) some() reasons {
 	return allReasons
 }
 
+// ofKind reports whether the list speaks of certificates such as c (RFC 5280, 6.3.3, b 2).
+func (s scope) ofKind(c *x509.Certificate) bool {
+	return !s.attributes && !(s.users && c.IsCA) && !(s.authorities && !c.IsCA)
+}
+
 // covers reports whether the list speaks of c, which names the point (RFC 5280, 6.3.3, b 2).
 func (s scope) covers(c *x509.Certificate, p point) bool {
 	switch {
-	case s.attributes, s.users && c.IsCA, s.authorities && !c.IsCA:
+	case !s.ofKind(c):
 		return false
 	case !s.named:
 		return true
-	case len(p.name.uris)+len(p.name.directory) == 0:
+	case p.unread:
+		return false
+	case len(p.name.uris)+len(p.name.directory) == 0: // it has none
 		return s.point.meets(names{directory: p.issuers})
 	}
 	return s.point.meets(p.name)
@@ -56,8 +63,8 @@ func (s scope) same(o scope) bool {
 		slices.EqualFunc(s.point.directory, o.point.directory, bytes.Equal)
 }
 
-// parseScope reads an IssuingDistributionPoint.
-func parseScope(der []byte) (scope, error) {
+// parseScope reads an IssuingDistributionPoint of a list of issuer's.
+func parseScope(der, issuer []byte) (scope, error) {
 	var s scope
 	input := cryptobyte.String(der)
 	var idp, name, flags cryptobyte.String
@@ -73,7 +80,7 @@ func parseScope(der []byte) (scope, error) {
 		return s, fmt.Errorf("%w: its issuing distribution point is malformed", ErrList)
 	}
 	if s.named {
-		if s.point, ok = fullName(name); !ok || len(s.point.uris)+len(s.point.directory) == 0 {
+		if s.point, ok = placeName(name, issuer); !ok || len(s.point.uris)+len(s.point.directory) == 0 {
 			return s, fmt.Errorf("%w: its distribution point has no address", ErrList)
 		}
 	}
@@ -123,13 +130,37 @@ func (n names) meets(o names) bool {
 		})
 }
 
-// fullName reads a DistributionPointName. One that is relative to its issuer's is not understood.
-func fullName(name cryptobyte.String) (names, bool) {
-	var full cryptobyte.String
-	if !name.ReadASN1(&full, tagged(0).Constructed()) || !name.Empty() {
+// placeName reads a DistributionPointName: one that is relative to that of the issuer of the list is put behind it (RFC 5280, 4.2.1.13).
+// No issuer: it is not known, or there are several.
+func placeName(name cryptobyte.String, issuer []byte) (names, bool) {
+	var inner cryptobyte.String
+	if name.PeekASN1Tag(tagged(1).Constructed()) {
+		if !name.ReadASN1(&inner, tagged(1).Constructed()) || !name.Empty() || inner.Empty() || issuer == nil {
+			return names{}, false
+		}
+		whole, ok := below(issuer, inner)
+		return names{directory: [][]byte{whole}}, ok
+	}
+	if !name.ReadASN1(&inner, tagged(0).Constructed()) || !name.Empty() {
 		return names{}, false
 	}
-	return namesIn(full)
+	return namesIn(inner)
+}
+
+// below is a name with one more part, of which the attributes are given.
+func below(issuer []byte, attributes cryptobyte.String) ([]byte, bool) {
+	var parts cryptobyte.String
+	input := cryptobyte.String(issuer)
+	if !input.ReadASN1(&parts, cbasn1.SEQUENCE) || !input.Empty() {
+		return nil, false
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(parts)
+		b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(attributes) })
+	})
+	whole, err := b.Bytes()
+	return whole, err == nil
 }
 
 // generalNames reads GeneralNames (RFC 5280, 4.2.1.6).
@@ -164,9 +195,30 @@ func namesIn(all cryptobyte.String) (n names, ok bool) {
 // point is a place that a certificate names for lists about it (RFC 5280, 4.2.1.13).
 type point struct {
 	name    names
+	unread  bool // its name is not understood
 	partial bool
 	reasons reasons  // where partial
 	issuers [][]byte // names of others than the certificate's issuer who sign its lists
+}
+
+// signer is the name of who signs its lists, where there is one: the certificate's issuer, unless it names others.
+func (p point) signer(issuer []byte) []byte {
+	switch len(p.issuers) {
+	case 0:
+		return issuer
+	case 1:
+		return p.issuers[0]
+	}
+	return nil
+}
+
+// admits reports whether a list is by one who signs lists of the point (RFC 5280, 6.3.3, b 1).
+func (p point) admits(l *List, issuer []byte) bool {
+	own := x509x.SameName(l.issuer, issuer)
+	if len(p.issuers) == 0 {
+		return own
+	}
+	return (own || l.scope.indirect) && slices.ContainsFunc(p.issuers, func(n []byte) bool { return x509x.SameName(n, l.issuer) })
 }
 
 func (p point) some() reasons {
@@ -186,14 +238,15 @@ const (
 func points(c *x509.Certificate) []point {
 	for _, e := range c.Extensions {
 		if e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 31}) {
-			return parsePoints(e.Value)
+			return parsePoints(e.Value, c.RawIssuer)
 		}
 	}
 	return nil
 }
 
-// parsePoints reads CRLDistributionPoints, and FreshestCRL (5.2.6), which has the same form; nothing where that is malformed.
-func parsePoints(der []byte) []point {
+// parsePoints reads CRLDistributionPoints of a certificate of issuer's, and FreshestCRL (5.2.6), which has the same form; nothing where
+// that is malformed.
+func parsePoints(der, issuer []byte) []point {
 	input := cryptobyte.String(der)
 	var all cryptobyte.String
 	if !input.ReadASN1(&all, cbasn1.SEQUENCE) {
@@ -206,10 +259,6 @@ func parsePoints(der []byte) []point {
 		var p point
 		ok := all.ReadASN1(&one, cbasn1.SEQUENCE) && one.ReadOptionalASN1(&name, &hasName, tagged(0).Constructed()) &&
 			one.ReadOptionalASN1(&flags, &p.partial, tagged(1)) && one.ReadOptionalASN1(&issuers, &hasIssuers, tagged(2).Constructed()) && one.Empty()
-		if ok && hasName {
-			p.name, _ = fullName(name)
-			p.name.uris = p.name.uris[:min(len(p.name.uris), maxURIs)]
-		}
 		if ok && p.partial {
 			p.reasons, ok = readReasons(flags)
 		}
@@ -217,6 +266,12 @@ func parsePoints(der []byte) []point {
 			var n names
 			n, ok = namesIn(issuers)
 			p.issuers = n.directory
+		}
+		if ok && hasName {
+			var understood bool
+			p.name, understood = placeName(name, p.signer(issuer))
+			p.unread = !understood
+			p.name.uris = p.name.uris[:min(len(p.name.uris), maxURIs)]
 		}
 		if !ok {
 			return nil

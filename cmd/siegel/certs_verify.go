@@ -21,7 +21,7 @@ import (
 type certsVerifyCmd struct {
 	Cert           string    `arg:"" type:"path" help:"File with the certificate (PEM, DER, PKCS#12, PKCS#7); further ones in it are as those of --untrusted."`
 	CA             []string  `name:"ca" sep:"none" type:"path" placeholder:"FILE" help:"Certificates to trust, self-signed or not. May be given several times. Nothing else is trusted."`
-	Untrusted      []string  `sep:"none" type:"path" placeholder:"FILE" help:"Certificates between it and a trusted one, in any order, among others. May be given several times."`
+	Untrusted      []string  `sep:"none" type:"path" placeholder:"FILE" help:"Certificates between it and a trusted one, and of those who sign lists of --crl, in any order, among others. May be given several times."`
 	CRL            []string  `name:"crl" sep:"none" type:"path" placeholder:"FILE" help:"Lists of revoked certificates. May be given several times."`
 	At             time.Time `format:"2006-01-02T15:04:05Z07:00" placeholder:"RFC3339" help:"Judge as of then, such as 2027-01-31T12:00:00Z. Default: now."`
 	Purpose        string    `enum:"sign,encrypt,any" default:"any" help:"What it is to be used for: ${enum}. Always for mail."`
@@ -46,13 +46,13 @@ func (u verifyUsage) Unwrap() error { return u.error }
 
 // Run judges, says why, and fails where the certificate is not valid.
 func (c *certsVerifyCmd) Run(k *kong.Kong) error {
-	v, leaf, err := c.question()
+	v, leaf, between, err := c.question()
 	if err != nil {
 		return verifyUsage{err}
 	}
 	if c.Revocation != "off" {
 		past := !c.At.IsZero()
-		checker, err := c.revoked(past)
+		checker, err := c.revoked(past, between)
 		if err != nil {
 			return verifyUsage{err}
 		}
@@ -74,30 +74,30 @@ func (c *certsVerifyCmd) Run(k *kong.Kong) error {
 	return err
 }
 
-// question reads what is judged, and what by.
-func (c *certsVerifyCmd) question() (v *certs.Validator, leaf *x509.Certificate, err error) {
+// question reads what is judged, and what by: a validator, and what it knows without trust.
+func (c *certsVerifyCmd) question() (v *certs.Validator, leaf *x509.Certificate, between []*x509.Certificate, err error) {
 	if c.Revocation == "off" && len(c.CRL) > 0 {
-		return nil, nil, errors.New("--crl goes with --revocation require or soft, not with off")
+		return nil, nil, nil, errors.New("--crl goes with --revocation require or soft, not with off")
 	}
 	policies, err := c.policies()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	own, err := certificatesOf([]string{c.Cert})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	anchors, err := certificatesOf(c.CA)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--ca: %w", err)
+		return nil, nil, nil, fmt.Errorf("--ca: %w", err)
 	}
-	between, err := certificatesOf(c.Untrusted)
+	between, err = certificatesOf(c.Untrusted)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--untrusted: %w", err)
+		return nil, nil, nil, fmt.Errorf("--untrusted: %w", err)
 	}
 	// What an administrator names is not bounded as what strangers send along: it is known, if not trusted.
-	v = certs.NewValidator(anchors, slices.Concat(between, own[1:])).WithPolicies(policies)
-	return v, own[0], nil
+	between = slices.Concat(between, own[1:])
+	return certs.NewValidator(anchors, between).WithPolicies(policies), own[0], between, nil
 }
 
 // certificatesOf reads the certificates of files; each must hold one.
@@ -127,8 +127,9 @@ func (c *certsVerifyCmd) policies() (certs.Policies, error) {
 	return p, nil
 }
 
-// revoked is what tells which certificates are revoked. Of another time than now the network knows nothing.
-func (c *certsVerifyCmd) revoked(past bool) (*revocation.Checker, error) {
+// revoked is what tells which certificates are revoked, by lists of their issuers and of others that sign them, whose certificates are given.
+// Of another time than now the network knows nothing.
+func (c *certsVerifyCmd) revoked(past bool, signers []*x509.Certificate) (*revocation.Checker, error) {
 	var lists revocation.Lists
 	for _, path := range c.CRL {
 		info, err := os.Stat(path)
@@ -149,7 +150,7 @@ func (c *certsVerifyCmd) revoked(past bool) (*revocation.Checker, error) {
 		lists = append(lists, l...)
 	}
 	return revocation.New(revocation.Options{
-		Settings: revocation.Settings{Mode: revocation.Mode(c.Revocation), Given: lists, Offline: c.NoNetwork || past},
+		Settings: revocation.Settings{Mode: revocation.Mode(c.Revocation), Given: lists, Signers: signers, Offline: c.NoNetwork || past},
 		Now: func() time.Time {
 			if past {
 				return c.At

@@ -16,13 +16,25 @@ import (
 // ParseCertificate is x509.ParseCertificate for certificates of more kinds of keys: those on Brainpool
 // curves, which crypto/x509 refuses, get an *ecdsa.PublicKey on the curve of package brainpool; RSASSA-PSS
 // keys (RFC 4055, 1.2), which it leaves out, get an *rsa.PublicKey, and X25519 keys (RFC 8410) an
-// *ecdh.PublicKey. Everything else of the certificate is read by crypto/x509 and held to its rules; the
+// *ecdh.PublicKey. Distribution points may bear names relative to an issuer's (RFC 5280, 4.2.1.13), which it refuses too.
+// Everything else of the certificate is read by crypto/x509 and held to its rules; the
 // error is its own where it refuses the certificate for another reason. Curves are named: one with
 // parameters of its own is refused (RFC 5480, 2.1.1).
 //
 // The certificate is fit for x509.Certificate.Verify and CheckSignatureFrom, as leaf and as issuer. Those do not know that a
 // PSS key may make no other signatures: RestrictionOf tells.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
+	c, err := parseKeys(der)
+	if err != nil {
+		if c, ok := parseRelative(der); ok {
+			return c, nil
+		}
+	}
+	return c, err
+}
+
+// parseKeys reads a certificate with whatever kind of key.
+func parseKeys(der []byte) (*x509.Certificate, error) {
 	c, err := x509.ParseCertificate(der)
 	if err == nil && c.PublicKey != nil {
 		return c, nil

@@ -389,6 +389,7 @@ func FuzzParseCertificate(f *testing.F) {
 	} {
 		f.Add(certificate(f, args...))
 	}
+	f.Add(relativePoints(f, "relative, signer, address", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"))
 	f.Fuzz(func(t *testing.T, der []byte) {
 		c, err := x509x.ParseCertificate(der)
 		if want, xerr := x509.ParseCertificate(der); xerr == nil && (err != nil || !want.Equal(c)) {
@@ -399,6 +400,11 @@ func FuzzParseCertificate(f *testing.F) {
 		}
 		if !bytes.Equal(c.Raw, der) || !bytes.Contains(der, c.RawTBSCertificate) || !bytes.Contains(c.RawTBSCertificate, c.RawSubjectPublicKeyInfo) {
 			t.Fatal("the raw parts are not those of the certificate")
+		}
+		for _, e := range c.Extensions {
+			if !bytes.Contains(der, e.Value) {
+				t.Fatalf("extension %v is not that of the certificate", e.Id)
+			}
 		}
 		info, err := x509x.Parse(der)
 		if err != nil || info.Serial.Cmp(c.SerialNumber) != 0 {

@@ -146,7 +146,7 @@ func (c Trust) judge(intermediates []*x509.Certificate, remark func(string)) (sm
 		lists = append(lists, l...)
 	}
 	if len(lists) > 0 {
-		v = v.WithRevocation(lists)
+		v = v.WithRevocation(lists.WithSigners(intermediates))
 	}
 	return func(ctx context.Context, leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) (smime.Verdict, []string) {
 		r := v.Validate(ctx, leaf, intermediates, certs.Sign, "", at)
