@@ -24,6 +24,7 @@ func (k *checker) directories() {
 }
 
 func (k *checker) directory(d *Directory, dotted string) {
+	d.TLS.policy = k.clientPolicy(dotted+".tls.profile", d.TLS.Profile, d.TLS.ClientCertificate != "")
 	if len(d.Servers) == 0 {
 		k.fail(dotted+".servers", "list a server, as ldaps://dc1.firma.example")
 	}

@@ -20,6 +20,7 @@ import (
 func (k *checker) revocation() {
 	r := &k.Certificates.Revocation
 	const at = "certificates.revocation"
+	r.policy = k.clientPolicy(at+".profile", r.Profile, false)
 	if r.Order != nil && len(r.Order) == 0 {
 		k.fail(at+".order", "there would be no way to learn anything; list ocsp, crl or both, or switch it off by mode: off")
 	}

@@ -211,3 +211,19 @@ func (k *checker) listenerPolicy(t *ListenerTLS, dotted string) {
 		k.fail(dotted+"."+f.Part, "%s", f.Text)
 	}
 }
+
+// clientPolicy is profile for a connection whose handshake a library makes: crypto/tls alone speaks there. shows is set where the gateway has
+// a certificate to show.
+func (k *checker) clientPolicy(dotted, name string, shows bool) tlspolicy.Profile {
+	p := k.profile(dotted, name)
+	switch {
+	case p.Name == "":
+	case p.Engine() == tlspolicy.UTLS:
+		k.fail(dotted, "the cipher suites of the profile %s are spoken by utls, which routes and De-Mail have and this connection has not; name another profile", shorten(p.Name))
+	case p.ClientCertificate == tlspolicy.ClientRequired && !shows:
+		k.fail(dotted, "the profile %s wants a client certificate to be shown, and there is none; give one, or name another profile", shorten(p.Name))
+	case p.ClientCertificate == tlspolicy.ClientRequired:
+		k.warn(dotted, "whether the server asks for the client certificate cannot be told on this connection; that it is there is all that is checked")
+	}
+	return p
+}

@@ -35,6 +35,7 @@ func (k *checker) vaults() {
 }
 
 func (k *checker) vaultTLS(v *Vault, dotted string) {
+	v.policy = k.clientPolicy(dotted+".profile", v.Profile, v.ClientCertificate != "")
 	if v.CA != "" {
 		v.roots = k.roots(dotted+".ca", v.CA)
 	}

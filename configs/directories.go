@@ -7,6 +7,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs/ldap"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -65,6 +66,8 @@ type Directory struct {
 type DirectoryTLS struct {
 	// The certification authorities that are believed, PEM. Where it is absent: those of the machine.
 	CA Path `yaml:"ca" example:"/etc/siegel/tls/firma-ca.pem"`
+	// The profile that its TLS is held to. Where it is absent: `tls.default`.
+	Profile string `yaml:"profile" example:"modern"`
 	// The name that the certificate of a server must bear, where it is another than in its URL.
 	Name string `yaml:"name" example:"dc.firma.example"`
 	// The certificate that the gateway shows, PEM, for the method `external`.
@@ -72,8 +75,9 @@ type DirectoryTLS struct {
 	// The private key of the certificate, PEM. Where it is absent it is looked for in the certificate's file.
 	ClientKey Path `yaml:"client_key" example:"/etc/siegel/tls/mail.key"`
 
-	roots *x509.CertPool
-	pair  *tls.Certificate
+	roots  *x509.CertPool
+	pair   *tls.Certificate
+	policy tlspolicy.Profile
 }
 
 // DirectoryBind is a login at a directory.
@@ -91,11 +95,12 @@ type DirectoryBind struct {
 // LDAP is the directory as package ldap has it.
 func (d *Directory) LDAP() ldap.Options {
 	o := ldap.Options{
-		Name: d.Name, Servers: d.Servers, StartTLS: d.StartTLS, TLS: &tls.Config{RootCAs: d.TLS.roots, ServerName: d.TLS.Name, MinVersion: tls.VersionTLS12},
+		Name: d.Name, Servers: d.Servers, StartTLS: d.StartTLS, TLS: d.TLS.policy.ClientConfig(),
 		Method: d.Bind.Method, DN: d.Bind.DN, Password: d.Bind.Password, BaseDN: d.Base, Scope: d.Scope, Filter: d.Filter, All: d.FilterAll,
 		Addresses: d.Addresses, Certificates: d.Certificates, Members: d.Members, GroupBase: d.GroupBase, Accounts: d.SkipDisabled, Referrals: d.Referrals,
 		Timeout: d.Timeout, Connect: d.ConnectTimeout, Connections: d.Connections, Page: d.PageSize,
 	}
+	o.TLS.RootCAs, o.TLS.ServerName = d.TLS.roots, d.TLS.Name
 	if d.TLS.pair != nil {
 		o.TLS.Certificates = []tls.Certificate{*d.TLS.pair}
 	}

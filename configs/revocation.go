@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs/revocation"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 )
 
 // Revocation is how the gateway learns whether certificates are revoked.
@@ -33,6 +34,8 @@ type Revocation struct {
 	// The server that is asked for LDAP addresses without a host, as the authorities of Active Directory write them: a host and port, with
 	// `ldaps://` before it for TLS. It is asked without a login.
 	Directory string `yaml:"directory" example:"\"ldaps://dc1.firma.example:636\""`
+	// The profile that TLS to those who are asked is held to. Where it is absent: `tls.default`.
+	Profile string `yaml:"profile" example:"modern"`
 	// The largest list that is taken.
 	MaxSize Size `yaml:"max_size" default:"64 MiB" min:"64 KiB" max:"64 MiB"`
 	// Files with lists, PEM or DER, that are looked at before anybody is asked, and with certificates of those who sign lists in an
@@ -41,6 +44,7 @@ type Revocation struct {
 	// Whether questions by OCSP bear a nonce, and answers must (RFC 9654). Most public responders give none.
 	Nonce bool `yaml:"nonce" default:"false"`
 
+	policy  tlspolicy.Profile
 	given   revocation.Lists
 	signers []*x509.Certificate
 }
@@ -62,7 +66,7 @@ type RevocationRule struct {
 func (r Revocation) Settings() revocation.Settings {
 	s := revocation.Settings{
 		Mode: r.Mode, Order: r.Order, Timeout: r.Timeout, Given: r.given, Signers: r.signers, MaxList: int64(r.MaxSize),
-		Nonce: r.Nonce, Directory: r.Directory,
+		Nonce: r.Nonce, Directory: r.Directory, TLS: r.policy.ClientConfig(),
 	}
 	for _, rule := range r.Rules {
 		s.Rules = append(s.Rules, revocation.Rule{Authorities: rule.authorities, Domains: rule.Domains, Mode: rule.Mode})

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"net/netip"
 	"os"
@@ -63,7 +64,10 @@ func TestRevocation(t *testing.T) {
 	if s.Proxy.String() != "http://proxy.firma.example:3128" {
 		t.Errorf("the proxy is %v", s.Proxy)
 	}
-	s.Given, s.Signers, s.Proxy = nil, nil, nil
+	if s.TLS == nil || s.TLS.MinVersion != tls.VersionTLS12 {
+		t.Errorf("TLS is %+v", s.TLS)
+	}
+	s.Given, s.Signers, s.Proxy, s.TLS = nil, nil, nil, nil
 	want := revocation.Settings{
 		Mode: revocation.Require, Order: []revocation.Method{revocation.CRL}, Timeout: 2 * time.Second, MaxList: 1 << 20, Nonce: true,
 		Directory: "ldaps://dc1.firma.example:636", Hosts: []string{"*.firma.example", "pki"}, Ports: []uint16{8080},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs/vault"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -29,6 +30,8 @@ type Vault struct {
 	ClientCertificate Path `yaml:"client_certificate" example:"/etc/siegel/tls/vault-client.pem"`
 	// The private key of the client certificate, PEM. Where it is absent it is looked for in the certificate's file.
 	ClientKey Path `yaml:"client_key" example:"/etc/siegel/tls/vault-client.key"`
+	// The profile that its TLS is held to. Where it is absent: `tls.default`.
+	Profile string `yaml:"profile" example:"modern"`
 	// How the gateway logs in: by one of a token, an AppRole (`role_id` with `secret_id`) and the client certificate.
 	Login VaultLogin `yaml:"login"`
 	// Where the transit engine is mounted, whose keys sign and decrypt.
@@ -44,6 +47,7 @@ type Vault struct {
 
 	roots  *x509.CertPool
 	client *tls.Certificate
+	policy tlspolicy.Profile
 }
 
 // VaultLogin is how the gateway logs in at a vault.
@@ -64,6 +68,9 @@ type VaultLogin struct {
 
 // Roots returns the authorities of ca as they were when the configuration was read; nil stands for those of the machine.
 func (v Vault) Roots() *x509.CertPool { return v.roots }
+
+// Policy returns the profile that its TLS is held to.
+func (v Vault) Policy() tlspolicy.Profile { return v.policy }
 
 // Client returns the client certificate as it was when the configuration was read; nil where there is none.
 func (v Vault) Client() *tls.Certificate { return v.client }

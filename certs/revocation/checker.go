@@ -96,7 +96,7 @@ func (c *Checker) Set(s Settings) {
 	d := s.dialer()
 	direct := s.proxyDialer()
 	c.settings.Store(&inForce{s, fetch.New(fetch.Options{
-		Dial: d.DialContext, Proxy: s.Proxy, DialProxy: direct, Directory: s.Directory, Roots: s.Roots,
+		Dial: d.DialContext, Proxy: s.Proxy, DialProxy: direct, Directory: s.Directory, Roots: s.Roots, TLS: s.TLS,
 	})})
 	c.sources.forget()
 }

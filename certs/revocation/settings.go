@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"net/netip"
 	"net/url"
@@ -60,6 +61,7 @@ type Settings struct {
 	Proxy     *url.URL       // for HTTP; nil: none
 	Directory string         // for LDAP addresses that name no host: host:port, with ldaps:// before it for TLS
 	Roots     *x509.CertPool // believed for https and ldaps; nil: the machine's
+	TLS       *tls.Config    // what https and ldaps must be like; nil: TLS 1.2 and later
 }
 
 const defaultTimeout = 5 * time.Second

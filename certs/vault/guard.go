@@ -19,7 +19,11 @@ type guard struct{ next *http.Transport }
 // newGuard makes the pool of connections: kept alive, so that each serves request after request, and never more than are
 // allowed.
 func newGuard(o Options) guard {
-	config := &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.TLS != nil {
+		config = o.TLS.Clone()
+	}
+	config.RootCAs = o.Roots
 	if o.Certificate != nil {
 		// Whatever authorities the server names: it may believe the certificate by itself.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return o.Certificate, nil }

@@ -28,6 +28,8 @@ type Options struct {
 	Addresses []string // https://HOST:PORT, of one cluster; http only on this machine, as a Vault Agent listens
 	Namespace string   // of the keys, secrets and logins; empty: the root one
 	Roots     *x509.CertPool
+	// TLS is what connections must be like; nil: TLS 1.2 and later. Roots and Certificate are filled in, and it is not changed.
+	TLS *tls.Config
 	// Certificate is shown to the server, and logs in where Login says so. It may be nil.
 	Certificate *tls.Certificate
 	Login       Login

@@ -26,7 +26,7 @@ func newVaults(c *configs.Config, log logrus.FieldLogger, m *vaultMetrics) (*vau
 	for i := range c.Vault {
 		v := &c.Vault[i]
 		all = append(all, vault.Options{
-			Name: v.Name, Addresses: v.Addresses, Namespace: v.Namespace, Roots: v.Roots(), Certificate: v.Client(),
+			Name: v.Name, Addresses: v.Addresses, Namespace: v.Namespace, Roots: v.Roots(), TLS: v.Policy().ClientConfig(), Certificate: v.Client(),
 			Login: vault.Login{
 				Token: v.Login.Token, RoleID: v.Login.RoleID, SecretID: v.Login.SecretID, Certificate: v.Login.Certificate,
 				Role: v.Login.Role, Mount: v.Login.Mount,

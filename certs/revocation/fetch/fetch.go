@@ -6,6 +6,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type Options struct {
 	Directory string
 	Silence   time.Duration  // the longest wait for the next byte; 0: 10 seconds
 	Roots     *x509.CertPool // of https and ldaps; nil: those of the machine
+	TLS       *tls.Config    // what https and ldaps must be like; Roots are filled in; nil: TLS 1.2 and later
 }
 
 // Client gets. It is safe for concurrent use.

@@ -17,7 +17,7 @@ func (c *Client) newHTTP() *http.Client {
 	t := &http.Transport{
 		DialContext: c.dial, ForceAttemptHTTP2: false, DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
 		DisableKeepAlives: true, MaxConnsPerHost: 4, TLSHandshakeTimeout: 10 * time.Second,
-		Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{RootCAs: c.o.Roots, MinVersion: tls.VersionTLS12},
+		Protocols: new(http.Protocols), TLSClientConfig: c.tls(),
 	}
 	t.Protocols.SetHTTP1(true)
 	if c.o.Proxy != nil {
@@ -25,6 +25,16 @@ func (c *Client) newHTTP() *http.Client {
 		t.DialContext = c.dialProxy
 	}
 	return &http.Client{Transport: t, CheckRedirect: c.redirect}
+}
+
+// tls is what TLS connections are like.
+func (c *Client) tls() *tls.Config {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.o.TLS != nil {
+		config = c.o.TLS.Clone()
+	}
+	config.RootCAs = c.o.Roots
+	return config
 }
 
 func (c *Client) dialProxy(ctx context.Context, network, address string) (net.Conn, error) {

@@ -140,7 +140,9 @@ func (c *Client) connect(ctx context.Context, q question) (net.Conn, error) {
 		conn.Close()
 		return nil, err
 	}
-	secured := tls.Client(conn, &tls.Config{ServerName: host, RootCAs: c.o.Roots, MinVersion: tls.VersionTLS12})
+	config := c.tls()
+	config.ServerName = host
+	secured := tls.Client(conn, config)
 	limit, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := secured.HandshakeContext(limit); err != nil {
