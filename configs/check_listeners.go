@@ -190,30 +190,6 @@ func (k *checker) senders(l *Listener, dotted string) {
 	}
 }
 
-func (k *checker) listenerTLS(l *Listener, dotted string) {
-	t := &l.TLS
-	t.policy = k.profile(dotted+".profile", t.Profile)
-	switch {
-	case t.Mode == TLSNone && t.Certificate != "":
-		k.warn(dotted+".mode", "the certificate is not used with mode none; write starttls or implicit")
-	case t.Mode == TLSNone && t.Required && l.Role != RoleSubmission:
-		k.fail(dotted+".required", "TLS cannot be required with mode none; give a certificate and its key")
-	case t.Mode != TLSNone && t.Certificate == "" && !k.broken[dotted+".certificate"]:
-		k.fail(dotted+".certificate", "%s needs a certificate; give certificate and key", t.Mode)
-	}
-	if t.Certificate == "" {
-		if t.Key != "" {
-			k.fail(dotted+".certificate", "there is a key but no certificate; give both")
-		}
-		return
-	}
-	t.pair = k.pair(t.Certificate, t.Key, dotted+".")
-	if t.pair != nil {
-		k.leaf(l, dotted+".certificate")
-	}
-	k.listenerPolicy(t, dotted)
-}
-
 // pair loads a certificate and its key, whose keys in the configuration begin with prefix.
 func (k *checker) pair(certificateFile, keyFile Path, prefix string) *tls.Certificate {
 	certificate, keyText := k.file(prefix+"certificate", certificateFile), []byte(nil)
@@ -257,14 +233,6 @@ func pairTrouble(err error, keyText []byte) (at, why string) {
 
 // soon is how long before its end a certificate is warned of.
 const soon = 14 * 24 * time.Hour
-
-func (k *checker) leaf(l *Listener, dotted string) {
-	leaf := l.TLS.pair.Leaf
-	k.validity(leaf, dotted)
-	if l.Role == RoleExternal && k.Hostname != "" && leaf.VerifyHostname(k.Hostname) != nil {
-		k.warn(dotted, "this certificate does not name %s; servers that look will not believe it", shorten(k.Hostname))
-	}
-}
 
 // validity warns of a certificate that is not valid, or not for long.
 func (k *checker) validity(leaf *x509.Certificate, dotted string) {

@@ -202,16 +202,6 @@ func groupNames() []string {
 	return names
 }
 
-// listenerPolicy holds the certificates of a listener against its profile.
-func (k *checker) listenerPolicy(t *ListenerTLS, dotted string) {
-	if t.Mode == TLSNone || t.pair == nil || t.policy.Name == "" {
-		return
-	}
-	for _, f := range t.policy.JudgeListener([]tls.Certificate{*t.pair}) {
-		k.fail(dotted+"."+f.Part, "%s", f.Text)
-	}
-}
-
 // clientPolicy is profile for a connection whose handshake a library makes: crypto/tls alone speaks there. shows is set where the gateway has
 // a certificate to show.
 func (k *checker) clientPolicy(dotted, name string, shows bool) tlspolicy.Profile {

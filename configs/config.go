@@ -15,13 +15,10 @@
 package configs
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"net/netip"
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
-	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -145,58 +142,6 @@ type Listener struct {
 	Normalise bool `yaml:"normalise" default:"false"`
 	// What its clients may take up.
 	Limits Limits `yaml:"limits"`
-}
-
-// TLSMode is how a listener does TLS.
-type TLSMode string
-
-// The modes of a listener.
-const (
-	TLSNone     TLSMode = "none"
-	TLSStartTLS TLSMode = "starttls" // RFC 3207
-	TLSImplicit TLSMode = "implicit" // RFC 8314, 3.3
-)
-
-// ListenerTLS is the TLS of one listener.
-type ListenerTLS struct {
-	// `none`, `starttls`, or `implicit` (TLS from the first byte). Where it is absent: `starttls` with a
-	// certificate, `none` without one.
-	Mode TLSMode `yaml:"mode" oneof:"none starttls implicit"`
-	// The certificate and its chain, PEM.
-	Certificate Path `yaml:"certificate" example:"/etc/siegel/tls/mail.pem"`
-	// The private key of the certificate, PEM. Where it is absent it is looked for in the certificate's file.
-	Key Path `yaml:"key" example:"/etc/siegel/tls/mail.key"`
-	// The profile that its TLS is held to. Where it is absent: `tls.default`.
-	Profile string `yaml:"profile" example:"bsi-tr-03108"`
-	// Whether mail without TLS is refused. A submission listener always refuses it.
-	Required bool `yaml:"required" default:"false"`
-	// The names of which a client's certificate must bear one, as a DNS name among its subject alternative
-	// names, before mail is taken: one condition more, besides `networks` and passwords. `"*.partner.example"`
-	// is met by that very text in the certificate and by nothing else. An internal listener that has them may
-	// do without `networks`.
-	ClientNames []string `yaml:"client_names" example:"[exchange.firma.example]"`
-	// The certification authorities believed for `client_names`, PEM. Where it is absent: those of the machine.
-	ClientCA Path `yaml:"client_ca" example:"/etc/siegel/tls/clients-ca.pem"`
-
-	pair        *tls.Certificate
-	policy      tlspolicy.Profile
-	clientRoots *x509.CertPool
-}
-
-// ClientRoots returns the authorities of client_ca as they were when the configuration was read; nil stands
-// for those of the machine.
-func (t ListenerTLS) ClientRoots() *x509.CertPool { return t.clientRoots }
-
-// Policy returns the profile that its TLS is held to.
-func (t ListenerTLS) Policy() tlspolicy.Profile { return t.policy }
-
-// Pair returns the certificate with its key as they were when the configuration was read, and false where
-// the listener has none.
-func (t ListenerTLS) Pair() (tls.Certificate, bool) {
-	if t.pair == nil {
-		return tls.Certificate{}, false
-	}
-	return *t.pair, true
 }
 
 // User may log in at a submission listener.

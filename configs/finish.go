@@ -14,12 +14,17 @@ func finish(c *Config, d *decoder) {
 		at := entryKey("listeners", l.Name, i)
 		if l.TLS.Mode == "" {
 			l.TLS.Mode = TLSNone
-			if l.TLS.Certificate != "" {
+			if l.TLS.Certificate != "" || len(l.TLS.Certificates) > 0 {
 				l.TLS.Mode = TLSStartTLS
 			}
 		}
 		if l.TLS.Key == "" {
 			l.TLS.Key = l.TLS.Certificate
+		}
+		for j := range l.TLS.Certificates {
+			if c := &l.TLS.Certificates[j]; c.Key == "" {
+				c.Key = c.Certificate
+			}
 		}
 		if l.Role == RoleSubmission {
 			l.TLS.Required = true

@@ -89,7 +89,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%s: %v, want %v", what, pair[0], pair[1])
 		}
 	}
-	if _, ok := l.TLS.Pair(); ok {
+	if len(l.TLS.Pairs()) > 0 {
 		t.Error("a listener without a certificate has one")
 	}
 }
@@ -165,7 +165,7 @@ routes:`, 1)
 	if len(l.Users) != 2 || l.Users[0].Name != "fax" || l.Users[1].Name != "scanner" || !l.TLS.Required {
 		t.Errorf("users %v, required %v", l.Users, l.TLS.Required)
 	}
-	if pair, ok := l.TLS.Pair(); !ok || pair.Leaf == nil {
+	if pairs := l.TLS.Pairs(); len(pairs) != 1 || pairs[0].Leaf == nil {
 		t.Error("the certificate was not kept")
 	}
 	if o, ok := c.Origin("listeners[apps].users[scanner].may_use"); !ok || o.Line != 3 || filepath.Base(o.File) != "users.yaml" {

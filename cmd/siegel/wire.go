@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
 	"os"
@@ -110,6 +109,9 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 	}
 	for _, l := range c.Listeners {
 		listener, err := listener(l)
+		if err == nil {
+			err = useTLS(&s, &listener, l, log)
+		}
 		if err != nil {
 			return gateway.Settings{}, fmt.Errorf("listener %s: %w", l.Name, err)
 		}
@@ -131,10 +133,6 @@ func listener(l configs.Listener) (smtpin.Listener, error) {
 		Implicit: l.TLS.Mode == configs.TLSImplicit, RequireTLS: l.TLS.Required,
 		MaxSize: int64(l.MaxSize), MaxRecipients: l.MaxRecipients,
 		Limits: limits(l.Limits), Normalise: l.Normalise,
-	}
-	if pair, ok := l.TLS.Pair(); ok && l.TLS.Mode != configs.TLSNone {
-		get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }
-		out.TLSConfig = l.TLS.Policy().ServerConfig(get, len(l.TLS.ClientNames) > 0)
 	}
 	if len(l.TLS.ClientNames) > 0 {
 		out.Clients = &smtpin.Certificates{Roots: l.TLS.ClientRoots(), Names: l.TLS.ClientNames}

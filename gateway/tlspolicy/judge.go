@@ -122,40 +122,35 @@ func needsGroup(id uint16) bool {
 	return s.TLS13() || strings.HasPrefix(s.KeyExchange(), "ECDHE")
 }
 
-// JudgeListener says what of a profile a listener with these certificates cannot hold; nil stands for one that could not be read.
+// JudgeListener says what of a profile a listener with these certificates cannot hold, besides the size of their keys (KeyTooSmall).
 func (p Profile) JudgeListener(certificates []tls.Certificate) []Finding {
 	if p.Engine() == UTLS {
 		return []Finding{{true, "profile", "the cipher suites of the profile " + p.Name + " are spoken by utls, and that only to others; give the listener another profile"}}
 	}
-	var all []Finding
-	for _, c := range certificates {
-		if c.Leaf == nil {
-			continue
-		}
-		if why := p.KeyTooSmall(c.Leaf); why != "" {
-			all = append(all, Finding{true, "certificate", "this certificate has " + why + " (profile " + p.Name + ")"})
-		}
+	kinds, all13 := p.authentications()
+	switch {
+	case len(kinds) == 0 || serves(kinds, certificates):
+		return nil
+	case all13:
+		return []Finding{{false, "certificate", "the profile " + p.Name + " has cipher suites of TLS1.2 for certificates with " + strings.Join(kinds, " or ") +
+			" keys only, and this one has another: TLS1.3 alone is spoken here"}}
 	}
-	if kinds := p.authentications(); len(kinds) > 0 && !serves(kinds, certificates) {
-		all = append(all, Finding{true, "certificate", "the profile " + p.Name + " has cipher suites for certificates with " + strings.Join(kinds, " or ") +
-			" keys only, and this one has another; every handshake would fail"})
-	}
-	return all
+	return []Finding{{true, "certificate", "the profile " + p.Name + " has cipher suites for certificates with " + strings.Join(kinds, " or ") +
+		" keys only, and this one has another; every handshake would fail"}}
 }
 
-// authentications lists the kinds of keys for which the profile has suites; empty: for all.
-func (p Profile) authentications() []string {
-	var kinds []string
+// authentications lists the kinds of keys for which the profile has suites before TLS 1.3, and whether it has some of TLS 1.3, which go with all.
+func (p Profile) authentications() (kinds []string, all13 bool) {
 	for _, id := range p.offered(speaksCryptoTLS) {
 		s, _ := tlsnames.LookupSuite(id)
-		if s.Authentication() == "" {
-			return nil
-		}
-		if !slices.Contains(kinds, s.Authentication()) {
-			kinds = append(kinds, s.Authentication())
+		switch kind := s.Authentication(); {
+		case s.TLS13():
+			all13 = true
+		case !slices.Contains(kinds, kind):
+			kinds = append(kinds, kind)
 		}
 	}
-	return kinds
+	return kinds, all13
 }
 
 // serves reports whether one of the certificates, if there are any that could be read, has a key of one of the kinds.
