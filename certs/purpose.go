@@ -41,6 +41,9 @@ func purposeFaults(c *x509.Certificate, p Purpose) []Fault {
 	return found
 }
 
+// ForEncryption reports whether a certificate, by its kind of key and what that may be used for, can be encrypted to; not whether it is valid.
+func ForEncryption(c *x509.Certificate) bool { return len(purposeFaults(c, Encrypt)) == 0 }
+
 // mailUsage reports whether the extended key usage lets c be used for mail; an absent one does.
 func mailUsage(c *x509.Certificate) bool {
 	if len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == 0 {

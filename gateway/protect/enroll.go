@@ -8,7 +8,6 @@ import (
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
-	"github.com/siegel-mail/siegel/smime"
 )
 
 // Enroller gets certificates for senders inside who have none. It is safe for concurrent use.
@@ -42,7 +41,7 @@ func (p *Protector) enroll(ctx context.Context, d *draft, decisions []policy.Dec
 	}
 	switch away := d.awayOf(ctx, err); {
 	case err == nil:
-		d.signer = &smime.Signer{Certificate: id.Certificate, Chain: id.Chain, Key: p.patient(ctx, id)}
+		d.signer = p.signer(ctx, d, id)
 		d.signerAway = nil
 	case away != nil:
 		d.signerAway = away

@@ -74,7 +74,7 @@ func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
 		return nil
 	}
 	if err == nil {
-		d.signer = &smime.Signer{Certificate: id.Certificate, Chain: id.Chain, Key: p.patient(ctx, id)}
+		d.signer = p.signer(ctx, d, id)
 		d.signerAway = nil
 		return nil
 	}
@@ -87,6 +87,20 @@ func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
 		return err
 	}
 	return nil
+}
+
+// signer is who signs with an identity of the sender. Where its certificate is not for encryption, the signature says which one is (RFC
+// 8551, 2.5.3), so that partners learn it: the one that the gateway itself encrypts to. Nothing depends on it: where it cannot be
+// had now, the next signature says it.
+func (p *Protector) signer(ctx context.Context, d *draft, id certs.Identity) *smime.Signer {
+	s := &smime.Signer{Certificate: id.Certificate, Chain: id.Chain, Key: p.patient(ctx, id)}
+	if certs.ForEncryption(id.Certificate) {
+		return s
+	}
+	if c, err := p.o.Certs.Recipient(ctx, d.from.String(), p.o.Now()); err == nil && p.mayEncryptTo(c) {
+		s.Encryption = c
+	}
+	return s
 }
 
 // lookUpSelf finds the sender's own certificate as one more recipient, where some copy wants it. What others get does not

@@ -32,6 +32,10 @@ func (s *signing) attributes(signer Signer, spec signatureSpec, digest []byte) [
 	if s.capabilities != nil {
 		attributes = append(attributes, encodeAttribute(oidCapabilities, s.capabilities))
 	}
+	if c := signer.Encryption; c != nil {
+		issuerAndSerial := tlv(tagContextCons, c.RawIssuer, integer(c.SerialNumber))
+		attributes = append(attributes, encodeAttribute(oidEncryptionKey, issuerAndSerial))
+	}
 	return setOf(attributes...)
 }
 

@@ -22,6 +22,9 @@ type Signer struct {
 	Certificate *x509.Certificate // its public key must be Key's
 	// Chain is further certificates to put into the message, behind Certificate and in this order.
 	Chain []*x509.Certificate
+	// Encryption is the certificate that mail to the signer is to be encrypted for, where it is another: the signature names it
+	// (encryptionKeyPreference; RFC 8551, 2.5.3), and the message carries it. nil: the signature does not say.
+	Encryption *x509.Certificate
 	// Key is RSA, ECDSA on P-256, P-384, P-521 or a Brainpool curve, or Ed25519; it may be opaque (a card,
 	// Vault). It is called once.
 	Key crypto.Signer
@@ -211,12 +214,15 @@ func (s *signing) head() []byte {
 	return append(smallInteger(version), setOf(digests...)...)
 }
 
-// certificates is the certificates field: each signer's own and then its chain in the order given, each
+// certificates is the certificates field: each signer's own and then its chain in the order given, behind them those to encrypt to, each
 // certificate once. The order is not DER's: some programs build chains in the order of the message.
 func (s *signing) certificates() []byte {
 	var list []*x509.Certificate
 	for _, signer := range s.o.Signers {
 		list = append(append(list, signer.Certificate), signer.Chain...)
+	}
+	for _, signer := range s.o.Signers {
+		list = append(list, signer.Encryption)
 	}
 	return certificateSet(list)
 }

@@ -38,6 +38,9 @@ func signCases(t testing.TB) map[string]SignOptions {
 	chain := get(t, "rsa").signer()
 	chain.Signers[0].Chain = []*x509.Certificate{get(t, "p256").cert, chain.Signers[0].Certificate, nil}
 	cases["chain"] = chain
+	other := get(t, "p256").signer()
+	other.Signers[0].Encryption = get(t, "rsa").cert
+	cases["encryption"] = other
 	bare := get(t, "p256").signer()
 	bare.Capabilities, bare.Time = Capabilities{}, time.Time{}
 	cases["bare"] = bare
