@@ -12,6 +12,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy/tlsrpt"
 )
 
 // NewRecoveries is newRecoveries, for tests.
@@ -37,4 +38,18 @@ func (g *Gateway) FoundUnknown(ctx context.Context, address mail.Address, top *x
 // Tally counts what a store keeps of signatures.
 func Tally(ctx context.Context, s *store.Store, since time.Time) (harvest.Tally, error) {
 	return keeper{s}.Tally(ctx, since)
+}
+
+// TLSOutcomes is where outcomes of sessions are noted.
+func (g *Gateway) TLSOutcomes() tlsrpt.Noter { return g.tlsReports.Collector() }
+
+// TurnTLSReports writes what was counted and sends what is due, as the gateway does now and then.
+func (g *Gateway) TurnTLSReports(ctx context.Context) {
+	g.tlsReports.Flush(ctx)
+	g.tlsReports.Send(ctx)
+}
+
+// PutTLSReport queues a report about TLS.
+func (g *Gateway) PutTLSReport(ctx context.Context, env mail.Envelope, content mail.Content) error {
+	return g.putTLSReport(ctx, env, content)
 }

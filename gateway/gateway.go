@@ -32,6 +32,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/roundtrip"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/gateway/throttle"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy/tlsrpt"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/gateway/track/audit"
 	"github.com/siegel-mail/siegel/internal/atrest"
@@ -89,6 +90,8 @@ type Gateway struct {
 	directories atomic.Pointer[[]WatchedDirectory]
 	// revocation tells which certificates are revoked.
 	revocation *revocation.Checker
+	// tlsReports tell other domains how our sessions with them fared with TLS.
+	tlsReports *tlsrpt.Reporter
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -113,6 +116,9 @@ func New(o Options) (_ *Gateway, err error) {
 		}
 	}()
 	g.openRevocation()
+	if err := g.openTLSReports(); err != nil {
+		return nil, err
+	}
 	var finder *find.Finder
 	if g.o.Settings, finder, err = g.withSources(g.within(o.Settings)); err != nil {
 		return nil, err
@@ -254,6 +260,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.harvester.Run(ctx) })
 	group.Go(func() error { return g.lookAfter(ctx) })
 	group.Go(func() error { return g.revocation.Run(ctx) })
+	group.Go(func() error { return g.tlsReports.Run(ctx) })
 	if g.publish != nil {
 		group.Go(func() error { return g.publish.Serve(ctx) })
 	}
@@ -278,7 +285,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 // Close releases a gateway that is not run.
 func (g *Gateway) Close() error {
 	g.setFinder(nil)
-	return errors.Join(g.closePickup(), g.closeIssuing(), g.store.Close(), g.closeRecords(), g.closeKnown())
+	return errors.Join(g.closePickup(), g.closeIssuing(), g.tlsReports.Close(), g.store.Close(), g.closeRecords(), g.closeKnown())
 }
 
 // Accept admits a message that a listener took: its origin judged, decided, protected and committed; or committed
@@ -332,7 +339,7 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, fun
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
-	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, newDirectoryCollector(g), newRevocationCollector(g.revocation)}, g.o.Collectors...) {
+	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, newDirectoryCollector(g), newRevocationCollector(g.revocation)}, append(g.tlsReports.Collectors(), g.o.Collectors...)...) {
 		err = errors.Join(err, g.metrics.Registry().Register(c))
 	}
 	if err != nil {
@@ -341,7 +348,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck(), g.revocationCheck()}
+	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck(), g.revocationCheck(), g.tlsReportsCheck()}
 	checks = append(checks, g.recordChecks()...)
 	if g.o.HTTP != "" {
 		g.http, err = admin.NewHTTP(admin.HTTPOptions{

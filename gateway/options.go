@@ -94,6 +94,7 @@ type Settings struct {
 	Find         Find               // certificates of people outside
 	Harvest      Harvest            // of certificates from signatures
 	Directories  []WatchedDirectory // that metrics tell of
+	TLSReport    TLSReport          // to other domains
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }

@@ -113,6 +113,16 @@ func checkHeaders(names []string) error {
 	return nil
 }
 
+// Also returns a Signer that signs further fields, besides those of its options.
+func (s *Signer) Also(fields ...string) (*Signer, error) {
+	o := s.o
+	o.Headers = slices.Concat(o.Headers, fields)
+	if err := checkHeaders(o.Headers); err != nil {
+		return nil, err
+	}
+	return &Signer{o}, nil
+}
+
 // Domain is the domain that signs, as [dns.Name] gives it.
 func (s *Signer) Domain() string { return s.o.Domain }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -23,7 +24,7 @@ func (p *Protector) finish(ctx context.Context, d *draft, v variant, content mai
 	if v.direction != mail.Outgoing || d.from.IsNull() || !d.env.MayUse.Match(d.from) { // invariant 4
 		return content, "", nil
 	}
-	return p.signed(ctx, d.from, content)
+	return p.signed(ctx, p.o.DKIM.For(d.from), content)
 }
 
 // dropBroken removes the DKIM signatures that do not hold any more.
@@ -41,10 +42,9 @@ func (d *draft) dropBroken(content mail.Content, body bool) (mail.Content, error
 	return newSource(header, content, bodyAt), nil
 }
 
-// signed puts a signature of each key for the author on top, without a copy of the content. What cannot be signed,
+// signed puts a signature of each key on top, without a copy of the content. What cannot be signed,
 // for thousands of blank lines in its body or a header beyond the limit, leaves without.
-func (p *Protector) signed(ctx context.Context, author mail.Address, content mail.Content) (out mail.Content, keys string, err error) {
-	signers := p.o.DKIM.For(author)
+func (p *Protector) signed(ctx context.Context, signers mailauth.Signers, content mail.Content) (out mail.Content, keys string, err error) {
 	if len(signers) == 0 {
 		return content, "", nil
 	}
@@ -63,8 +63,8 @@ func (p *Protector) signed(ctx context.Context, author mail.Address, content mai
 }
 
 // SignReport signs a report or notice of the gateway itself with the keys of its author's domain, where there are
-// any.
-func (p *Protector) SignReport(ctx context.Context, content mail.Content) (mail.Content, error) {
+// any. The signatures cover fields of the names in also besides the usual ones.
+func (p *Protector) SignReport(ctx context.Context, content mail.Content, also ...string) (mail.Content, error) {
 	header, _, err := readHeader(content)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,13 @@ func (p *Protector) SignReport(ctx context.Context, content mail.Content) (mail.
 	if author.IsNull() {
 		return content, nil
 	}
-	content, _, err = p.signed(ctx, author, content)
+	signers := slices.Clone(p.o.DKIM.For(author))
+	for i, s := range signers {
+		if signers[i], err = s.Also(also...); err != nil {
+			return nil, err
+		}
+	}
+	content, _, err = p.signed(ctx, signers, content)
 	return content, err
 }
 

@@ -117,7 +117,7 @@ func (r *Reporter) Set(s Settings) {
 	r.collector.set(s.on())
 }
 
-// Run writes and reports until ctx ends, then writes once more and returns nil.
+// Run writes and reports until ctx ends, then returns nil. Close comes after it.
 func (r *Reporter) Run(ctx context.Context) error {
 	var sender sync.WaitGroup
 	sender.Go(func() {
@@ -140,15 +140,16 @@ func (r *Reporter) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			tick.Stop()
 			sender.Wait()
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
-			defer cancel()
-			r.Flush(last)
-			return r.close()
+			return nil
 		}
 	}
 }
 
-func (r *Reporter) close() error {
+// Close writes what was counted last and closes the store. Run has returned, or was never called; a second call does nothing.
+func (r *Reporter) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastFlush)
+	defer cancel()
+	r.Flush(ctx)
 	r.work.Lock()
 	defer r.work.Unlock()
 	if r.store == nil {
@@ -171,10 +172,14 @@ func (r *Reporter) Check() error {
 func (r *Reporter) Flush(ctx context.Context) {
 	r.work.Lock()
 	defer r.work.Unlock()
-	if !r.settings.Load().on() || !r.ready(ctx) {
+	counted := r.collector.take()
+	if len(counted) == 0 && r.fault.Load() == nil || !r.settings.Load().on() {
 		return
 	}
-	counted := r.collector.take()
+	if !r.ready(ctx) {
+		r.collector.putBack(counted)
+		return
+	}
 	lost, err := r.store.add(ctx, counted, r.due)
 	if err != nil {
 		r.collector.putBack(counted)

@@ -89,7 +89,7 @@ func newStand(t *testing.T) *stand {
 		},
 	}
 	s.start()
-	t.Cleanup(func() { s.close() })
+	t.Cleanup(func() { s.Close() })
 	return s
 }
 
@@ -97,7 +97,7 @@ func newStand(t *testing.T) *stand {
 func (s *stand) start() {
 	s.t.Helper()
 	if s.Reporter != nil {
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -271,7 +271,7 @@ func TestSetAside(t *testing.T) {
 			s := newStand(t)
 			s.note("lost.example")
 			s.turn()
-			if err := s.close(); err != nil {
+			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
 			harm(s)
@@ -322,7 +322,7 @@ func TestSealed(t *testing.T) {
 	s := newStand(t)
 	s.note("partner.example")
 	s.turn()
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(s.o.Dir, "*"))
@@ -411,7 +411,7 @@ func TestRun(t *testing.T) {
 			}
 			time.Sleep(days*dayLength + time.Second)
 			end()
-			if err := <-done; err != nil {
+			if err := errors.Join(<-done, r.Close(), r.Close()); err != nil {
 				t.Error(err)
 			}
 		}
