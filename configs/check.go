@@ -46,6 +46,8 @@ func check(c *Config, o Options, d *decoder) {
 	k.routes()
 	k.roundTrips()
 	k.backups()
+	k.tlsReport()
+	k.tlsPublish()
 	k.dns()
 	k.admin()
 }

@@ -28,6 +28,9 @@ func (k *checker) dns() {
 
 // needsDNS reports whether the gateway cannot work without DNS.
 func (k *checker) needsDNS() bool {
+	if k.Config.TLS.Report.From != "" {
+		return true
+	}
 	for i := range k.Listeners {
 		if l := &k.Listeners[i]; l.Role == RoleExternal && l.Authentication {
 			return true

@@ -13,6 +13,10 @@ type TLS struct {
 	Default string `yaml:"default" default:"compatible" example:"bsi-tr-02102-2"`
 	// Profiles of your own.
 	Profiles []TLSProfile `yaml:"profiles"`
+	// Reports to other domains about the TLS of sessions with their mail servers.
+	Report TLSReport `yaml:"report" short:"from"`
+	// What the company publishes about its own mail servers.
+	Publish TLSPublish `yaml:"publish"`
 
 	resolved map[string]tlspolicy.Profile // by name in lower case
 }

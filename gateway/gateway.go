@@ -90,6 +90,9 @@ type Gateway struct {
 	directories atomic.Pointer[[]WatchedDirectory]
 	// revocation tells which certificates are revoked.
 	revocation *revocation.Checker
+	// policy is the MTA-STS policy of our own domains, and policyServer serves it; nil: nobody asked for that.
+	policy       atomic.Pointer[servedPolicy]
+	policyServer *publish.Server
 	// tlsReports tell other domains how our sessions with them fared with TLS.
 	tlsReports *tlsrpt.Reporter
 }
@@ -140,6 +143,9 @@ func New(o Options) (_ *Gateway, err error) {
 		return nil, errors.Join(err, g.Close())
 	}
 	if err := g.openIssuing(); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	if err := g.openPolicy(); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
@@ -234,8 +240,8 @@ func (g *Gateway) Listen() error {
 			return err
 		}
 	}
-	if g.publish != nil {
-		if err := g.publish.Listen(); err != nil {
+	for _, s := range g.servers() {
+		if err := s.Listen(); err != nil {
 			return err
 		}
 	}
@@ -261,8 +267,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.lookAfter(ctx) })
 	group.Go(func() error { return g.revocation.Run(ctx) })
 	group.Go(func() error { return g.tlsReports.Run(ctx) })
-	if g.publish != nil {
-		group.Go(func() error { return g.publish.Serve(ctx) })
+	for _, s := range g.servers() {
+		group.Go(func() error { return s.Serve(ctx) })
 	}
 	if g.folder != nil {
 		group.Go(func() error { return g.folder.Run(ctx) })

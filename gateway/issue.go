@@ -294,14 +294,22 @@ func (g *Gateway) openIssuing() error {
 	return err
 }
 
-// closeIssuing waits for what is being issued.
-func (g *Gateway) closeIssuing() error {
-	var err error
-	if g.publish != nil {
-		err = g.publish.Close()
+// servers are those that serve everybody.
+func (g *Gateway) servers() (all []*publish.Server) {
+	for _, s := range []*publish.Server{g.publish, g.policyServer} {
+		if s != nil {
+			all = append(all, s)
+		}
 	}
-	if errors.Is(err, net.ErrClosed) { // it was served, and has ended
-		err = nil
+	return all
+}
+
+// closeIssuing waits for what is being issued, and closes what is served.
+func (g *Gateway) closeIssuing() (err error) {
+	for _, s := range g.servers() {
+		if one := s.Close(); !errors.Is(one, net.ErrClosed) { // else it was served, and has ended
+			err = errors.Join(err, one)
+		}
 	}
 	if g.enroller == nil {
 		return err
@@ -318,12 +326,7 @@ func (g *Gateway) firstUse(s Settings) protect.Enroller {
 }
 
 // PublishAddr is the address at which the built-in CA's lists are served; empty where they are not.
-func (g *Gateway) PublishAddr() string {
-	if g.publish == nil || g.publish.Addr() == nil {
-		return ""
-	}
-	return g.publish.Addr().String()
-}
+func (g *Gateway) PublishAddr() string { return addressOf(g.publish) }
 
 // issueCheck warns of a CA that cannot issue.
 func (g *Gateway) issueCheck() admin.Check {

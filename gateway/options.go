@@ -33,9 +33,11 @@ type Options struct {
 	Socket   string     // path of the control socket; empty: none
 	HTTP     string     // loopback address of metrics and health; empty: none
 	Publish  string     // address at which the built-in CA's lists are served to everybody; empty: none
-	Version  string     // said by the control socket
-	Log      logrus.FieldLogger
-	Pickup   *pickup.Options // a folder to take messages from, for its life; what it shares is filled in; nil: none
+	// PolicyAddress is where OwnPolicy is served to everybody; empty: nowhere.
+	PolicyAddress string
+	Version       string // said by the control socket
+	Log           logrus.FieldLogger
+	Pickup        *pickup.Options // a folder to take messages from, for its life; what it shares is filled in; nil: none
 	// Recorders see every event besides the log and the metrics.
 	Recorders []track.Recorder
 	// Record is how long and how large the stored record may be; nil: none is kept.
@@ -95,6 +97,7 @@ type Settings struct {
 	Harvest      Harvest            // of certificates from signatures
 	Directories  []WatchedDirectory // that metrics tell of
 	TLSReport    TLSReport          // to other domains
+	OwnPolicy    OwnPolicy          // of TLS to our own mail servers
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }

@@ -52,6 +52,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.setFinder(finder)
 	g.kept.Set(quotas(s.Backup))
 	g.revocation.Set(s.Revocation)
+	g.setPolicy(s)
 	g.tlsReports.Set(s.tlsReport())
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
 	return nil

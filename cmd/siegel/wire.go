@@ -62,7 +62,7 @@ func options(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gate
 	}
 	return gateway.Options{
 		Hostname: c.Hostname, State: string(c.State), Key: key, Socket: string(c.Admin.Socket),
-		HTTP: c.Admin.HTTP, Publish: c.Certificates.Issue.Listen, Log: log, Version: version,
+		HTTP: c.Admin.HTTP, Publish: c.Certificates.Issue.Listen, PolicyAddress: c.TLS.Publish.Listen, Log: log, Version: version,
 		Pickup: pickupOptions(c.Pickup), Record: record(c.Record), Settings: s,
 	}, nil
 }
@@ -92,6 +92,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
 	}
 	s.DKIM = signers(c)
+	s.TLSReport, s.OwnPolicy = tlsReport(c), ownPolicy(c)
 	s.Find = finding(c)
 	s.Ask, s.Harvest = asking(c.Certificates.Find.Ask), harvesting(c.Certificates.Find.Harvest)
 	if s.DNS, err = resolver(c.DNS); err != nil {

@@ -1,9 +1,10 @@
-// Package publish serves what a certificate authority publishes, by HTTP to everybody; it takes nothing and asks nobody who they are.
+// Package publish serves what everybody may see, the lists of a certificate authority or a policy, by HTTP; it takes nothing and asks nobody who they are.
 package publish
 
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type Options struct {
 	Address string // host and port
 	// Find returns the document of a name: the last element of a path. It may be called at once.
 	Find func(name string) (Document, bool)
+	TLS  *tls.Config        // nil: plain HTTP
 	Log  logrus.FieldLogger // nil: none
 	Now  func() time.Time   // nil: time.Now
 }
@@ -97,6 +99,9 @@ func (s *Server) Listen() error {
 		return fmt.Errorf("publish: %w", err)
 	}
 	s.listener = newCrowd(l)
+	if s.o.TLS != nil {
+		s.listener = tls.NewListener(s.listener, s.o.TLS)
+	}
 	return nil
 }
 

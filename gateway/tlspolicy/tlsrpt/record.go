@@ -112,7 +112,7 @@ func (r *Record) add(uri string) error {
 		u.Fragment = ""
 		r.Posts = append(r.Posts, u.String())
 	default:
-		return fmt.Errorf("%q begins with neither mailto: nor https:", shown)
+		return fmt.Errorf("%q is of neither scheme, mailto and https", shown)
 	}
 	return nil
 }
