@@ -85,3 +85,19 @@ func (s *Server) AppRole(t testing.TB, role, policy string, options map[string]a
 	secret := s.Write(t, "auth/approle/role/"+role+"/secret-id", nil)
 	return answer.Data["role_id"].(string), secret["secret_id"].(string)
 }
+
+// Within makes a namespace, and those above it, and gives the server as it is from within: what Write, Mount, Policy, NewToken and AppRole do
+// is done there. Stop and the others are those of s, which is to be used for them.
+func (s *Server) Within(t testing.TB, namespace string) *Server {
+	t.Helper()
+	above := ""
+	for name := range strings.SplitSeq(namespace, "/") {
+		if _, err := s.root.WithNamespace(above).Logical().Write("sys/namespaces/"+name, nil); err != nil {
+			t.Fatal(err)
+		}
+		above = strings.TrimPrefix(above+"/"+name, "/")
+	}
+	within := *s
+	within.root = s.root.WithNamespace(namespace)
+	return &within
+}
