@@ -157,6 +157,7 @@ func (c *certsImportCmd) hand(all found) (sum certadmin.Imported, err error) {
 			return sum, err
 		}
 		sum.New, sum.Known = append(sum.New, done.New...), append(sum.Known, done.Known...)
+		sum.Notes = append(sum.Notes, done.Notes...)
 		sum.NewKeys, sum.KnownKeys, sum.Lone = sum.NewKeys+done.NewKeys, sum.KnownKeys+done.KnownKeys, sum.Lone+done.Lone
 	}
 	return sum, nil
@@ -235,6 +236,9 @@ func (c *certsImportCmd) print(k *kong.Kong, all found, done certadmin.Imported)
 			if c.Trust {
 				sayPerson(&b, cert)
 			}
+		}
+		for _, note := range done.Notes {
+			fmt.Fprintf(&b, "note: %s\n", safetext.Line(note, 512))
 		}
 		if done.Lone > 0 {
 			fmt.Fprintf(&b, "%s without a certificate: import that as well\n", count(done.Lone, "key"))

@@ -3,12 +3,14 @@ package certadmin
 import (
 	"context"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/internal/x509x"
@@ -30,7 +32,7 @@ func (c commands) importAll(ctx context.Context, q Import, record admin.Record) 
 	if err := record("certs-import", groups.fingerprints(), groups.detail(len(keys), q)); err != nil {
 		return Imported{}, err
 	}
-	out := Imported{New: []Certificate{}, Known: []Certificate{}}
+	out := Imported{New: []Certificate{}, Known: []Certificate{}, Notes: groups.notes()}
 	for i, g := range groups {
 		a := g.addition(q)
 		if i == len(groups)-1 { // its certificates are known by then
@@ -116,6 +118,33 @@ func (g groups) fingerprints() (all []string) {
 		}
 	}
 	return all
+}
+
+// notes says what follows for mail to certificates whose keys lie in a vault, since partners encrypt as they are used to: a transit engine
+// opens content keys under RSAES-OAEP with SHA-256, and nothing else.
+func (g groups) notes() (all []string) {
+	for _, one := range g {
+		for _, c := range one.all {
+			elsewhere := slices.ContainsFunc(one.refs, func(r store.Reference) bool {
+				return strings.HasPrefix(string(r.Key), "vault:") && samePublic(r.Public, c.PublicKey)
+			})
+			if !elsewhere || !certs.ForEncryption(c) {
+				continue
+			}
+			what := "a transit engine does not agree on keys (ECDH), so mail encrypted to it is never opened"
+			if _, ok := c.PublicKey.(*rsa.PublicKey); ok {
+				what = "a transit engine opens mail whose content key is under RSA-OAEP with SHA-256, and not that under PKCS #1 v1.5, which most programs send: such mail is delivered as it came, still encrypted"
+			}
+			all = append(all, fmt.Sprintf("%.16s is a certificate to encrypt to, and its key lies in a vault: %s. Use it for signatures, and import another certificate for encryption with its key in the gateway's store",
+				store.FingerprintOf(c), what))
+		}
+	}
+	return all
+}
+
+func samePublic(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
 }
 
 // detail is the import in words, for the audit log.

@@ -50,7 +50,8 @@ type Imported struct {
 	Known     []Certificate `json:"known"` // that were there before
 	NewKeys   int           `json:"new_keys"`
 	KnownKeys int           `json:"known_keys"`
-	Lone      int           `json:"lone_keys"` // of these keys, those without a certificate as yet
+	Lone      int           `json:"lone_keys"`       // of these keys, those without a certificate as yet
+	Notes     []string      `json:"notes,omitempty"` // what follows from where a key lies
 }
 
 // List is the question of the command "list". Each field that is set narrows the choice.
