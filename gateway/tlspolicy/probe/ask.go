@@ -65,7 +65,8 @@ func (p *prober) ask(ctx context.Context, h hello.ClientHello, until hello.Until
 		var err error
 		flight, err = hello.Read(c, until)
 		if err == nil { // it is told that this is all
-			c.Write([]byte{21, byte(min(h.Version, hello.TLS10) >> 8), byte(min(h.Version, hello.TLS10)), 0, 2, 1, 0})
+			version := min(flight.Hello.Version, hello.TLS12)
+			c.Write([]byte{21, byte(version >> 8), byte(version), 0, 2, 1, 0}) // close_notify
 		}
 		return err
 	})

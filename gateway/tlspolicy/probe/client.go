@@ -74,8 +74,9 @@ func (p *prober) finish(ctx context.Context, r *Report) {
 	sessions := tls.NewLRUClientSessionCache(1)
 	bare := p.try(ctx, r, profile, nil, sessions)
 	if p.options.Certificate != nil {
+		sessions = tls.NewLRUClientSessionCache(1) // those of a client without one are not gone on with
 		shown := p.try(ctx, r, profile, p.options.Certificate, sessions)
-		r.ClientCertificate.Shown = shown.state.Shown || r.ClientCertificate.Requested
+		r.ClientCertificate.Shown = shown.state.Shown
 		r.ClientCertificate.Taken = r.ClientCertificate.Shown && shown.err == nil
 		r.judgeShown(shown)
 		r.handshake(shown)
@@ -153,7 +154,10 @@ func (r *Report) needed(a attempt) {
 
 // httpStatus is the code in the first line of an answer by HTTP; 0 where it is none.
 func httpStatus(line string) (code int) {
-	fmt.Sscanf(line, "HTTP/1.1 %3d", &code)
+	minor := 0
+	if _, err := fmt.Sscanf(line, "HTTP/1.%1d %3d", &minor, &code); err != nil {
+		return 0
+	}
 	return code
 }
 
@@ -162,10 +166,10 @@ func (r *Report) judgeShown(a attempt) {
 	switch c := r.ClientCertificate; {
 	case !c.Requested && !a.state.Asked:
 		r.say("client certificate", Note, "the server does not ask for one; the one given was not shown", "")
-	case a.err == nil && a.state.Shown:
-		r.say("client certificate", Good, "the server takes the one given", "")
-	case a.err == nil:
+	case !a.state.Shown && a.state.Asked:
 		r.say("client certificate", Bad, "the one given was not shown: the server takes none of its authority or kind of key", "see the authorities and signatures that the server names")
+	case a.err == nil:
+		r.say("client certificate", Good, "the server takes the one given", "")
 	default:
 		remedy := "ask the server's administrator"
 		if code, ok := tlspolicy.Alert(a.err); ok && remedies[code] != "" {
