@@ -3,6 +3,7 @@ package probe
 import (
 	"bufio"
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -212,13 +213,13 @@ func isAlert(err error) bool {
 // shake brings TLS up by crypto/tls, or where that cannot by utls.
 func (p *prober) shake(ctx context.Context, raw net.Conn, r *Report, profile tlspolicy.Profile, shown *tls.Certificate, sessions tls.ClientSessionCache, a *attempt) (net.Conn, error) {
 	if profile.Engine() == tlspolicy.UTLS {
-		client := tlspolicy.Client{Profile: profile, Now: p.options.Now}
+		client, signs := tlspolicy.Client{Profile: profile, Now: p.options.Now}, false
 		if shown != nil {
-			client.Certificates = []tls.Certificate{*shown}
+			client.Certificates = []tls.Certificate{watched(*shown, &signs)}
 		}
 		conn, state, err := client.Handshake(ctx, raw, p.target.name())
 		a.state = state
-		a.state.Asked = state.Asked || r.ClientCertificate.Requested
+		a.state.Asked, a.state.Shown = state.Asked || r.ClientCertificate.Requested, signs
 		return conn, err
 	}
 	config := profile.ClientConfig()
@@ -249,6 +250,25 @@ func (p *prober) shake(ctx context.Context, raw net.Conn, r *Report, profile tls
 		r.Facts.Protocol = safetext.Line(state.NegotiatedProtocol, 255)
 	}
 	return conn, err
+}
+
+// witness is a key that tells that it was used: where a handshake ends badly, that is how it shows that a certificate was taken along.
+type witness struct {
+	crypto.Signer
+	used *bool
+}
+
+// Sign signs.
+func (w witness) Sign(rand io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	*w.used = true
+	return w.Signer.Sign(rand, digest, o)
+}
+
+func watched(c tls.Certificate, used *bool) tls.Certificate {
+	if key, ok := c.PrivateKey.(crypto.Signer); ok {
+		c.PrivateKey = witness{key, used}
+	}
+	return c
 }
 
 // asked13 notes what a server asks of its clients, from a handshake.

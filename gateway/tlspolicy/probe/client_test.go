@@ -95,7 +95,7 @@ func TestClientCertificate(t *testing.T) {
 			if c.suite != "" && (r.Handshake.Suite != c.suite || r.Handshake.Engine != string(tlspolicy.UTLS)) {
 				t.Errorf("handshake %+v", r.Handshake)
 			}
-			r = ask(t, addr, probe.HTTPS, probe.Options{Certificate: k.pair(t, "ec")})
+			r = ask(t, addr, probe.HTTPS, probe.Options{Certificate: k.pair(t, "leaf")})
 			if !slices.ContainsFunc(r.Verdicts, func(v probe.Verdict) bool {
 				return v.About == "client certificate" && strings.Contains(v.Text+v.Remedy, c.strange)
 			}) {

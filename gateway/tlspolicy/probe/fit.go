@@ -23,7 +23,7 @@ type meeting struct {
 // meet finds what a connection by a profile could come to.
 func (r *Report) meet(p tlspolicy.Profile) meeting {
 	var m meeting
-	for _, s := range r.scans {
+	for _, s := range slices.Backward(r.scans) {
 		if !s.accepted || s.version < p.MinVersion || s.version > p.MaxVersion {
 			continue
 		}
@@ -173,7 +173,7 @@ func (r *Report) fitHandshake(ctx context.Context, profile tlspolicy.Profile, o 
 	case err == nil:
 		r.say("profile", Good, "a handshake by it comes to "+a.state.String(), "")
 		return true
-	case o.Certificate == nil && r.ClientCertificate.Requested:
+	case o.Certificate == nil && r.ClientCertificate.Requested && (r.ClientCertificate.Required == nil || r.needsCertificate()):
 		if errors.As(err, &policy) && policy.Rule != tlspolicy.RuleHandshake && policy.Rule != tlspolicy.RuleClientCertificate {
 			break
 		}

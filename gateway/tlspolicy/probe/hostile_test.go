@@ -198,3 +198,19 @@ func TestNobody(t *testing.T) {
 		t.Errorf("%d connections, %+v", r.Connections, r.Problem)
 	}
 }
+
+// says starts a server that says something after each time the client has spoken, and hangs up at the end. One of SMTP speaks first.
+func says(t *testing.T, waits bool, texts ...string) string {
+	t.Helper()
+	return served(t, func(c net.Conn) {
+		heard := make([]byte, 4096)
+		for i, text := range texts {
+			if i > 0 || waits {
+				if _, err := c.Read(heard); err != nil {
+					return
+				}
+			}
+			io.WriteString(c, text)
+		}
+	})
+}
