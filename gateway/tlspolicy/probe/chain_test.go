@@ -29,6 +29,7 @@ func shows(t *testing.T, files ...string) string {
 	return served(t, func(c net.Conn) {
 		conn := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}})
 		if conn.HandshakeContext(t.Context()) == nil {
+			conn.Write([]byte("220 ready\r\n"))
 			conn.Read(make([]byte, 1024))
 		}
 	})
