@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -12,10 +15,14 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy/mtasts"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/probe"
+	"github.com/siegel-mail/siegel/internal/dns"
+	"github.com/siegel-mail/siegel/internal/publicnet"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -34,6 +41,10 @@ type tlsProbeCmd struct {
 	CA         string `name:"ca" type:"path" placeholder:"FILE" help:"Authorities believed for the server's certificate, PEM; those of the machine where it is not given."`
 	ServerName string `placeholder:"NAME" help:"The name to ask for, and to look for in the certificate, where it is not the host."`
 	Hello      string `placeholder:"NAME" help:"The name to greet with by SMTP; that of this machine where it is not given."`
+
+	Domain string   `placeholder:"DOMAIN" help:"The recipients' domain whose mail the server takes: its MX records and MTA-STS policy are looked up."`
+	DNS    []string `name:"dns" placeholder:"ADDRESS" help:"Ask this name server, as 192.0.2.53 or 127.0.0.1:5353, in place of the machine's. May be given several times."`
+	NoDNS  bool     `name:"no-dns" help:"Look up neither TLSA records nor policies."`
 
 	JSON           bool          `name:"json" help:"Write JSON."`
 	Timeout        time.Duration `default:"2m" help:"For everything (${default})."`
@@ -62,6 +73,9 @@ func (c *tlsProbeCmd) Run(k *kong.Kong) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	r := probe.Probe(ctx, target, options)
+	if err := c.lookUp(ctx, r); err != nil {
+		return err
+	}
 	if profile != nil {
 		r.Fit(ctx, *profile, options)
 	}
@@ -75,6 +89,30 @@ func (c *tlsProbeCmd) Run(k *kong.Kong) error {
 		err = errSaid
 	}
 	return err
+}
+
+// lookUp asks DNS about a mail server that was reached. On a machine that has no name servers nothing is looked up.
+func (c *tlsProbeCmd) lookUp(ctx context.Context, r *probe.Report) error {
+	if c.NoDNS || !r.Reached {
+		return nil
+	}
+	names, err := dns.New(dns.Options{Servers: c.DNS})
+	if errors.Is(err, fs.ErrNotExist) && len(c.DNS) == 0 {
+		return nil
+	} else if err != nil {
+		return usageError("--dns: " + err.Error())
+	}
+	defer names.Close()
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	policies, err := mtasts.New(mtasts.Options{Resolver: names, Dial: publicnet.New(publicnet.Options{}).DialContext, Log: log})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	r.LookUp(ctx, names, policies, c.Domain, time.Now())
+	return nil
 }
 
 func (c *tlsProbeCmd) protocol() probe.Protocol {

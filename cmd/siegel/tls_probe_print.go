@@ -28,6 +28,7 @@ func printProbe(w io.Writer, r *probe.Report) error {
 		printServerCertificates(&b, r)
 		printClientCertificate(&b, r)
 		printHandshake(&b, r)
+		printDNS(&b, r.DNS)
 	}
 	printVerdicts(&b, r)
 	if r.Configuration != "" {
@@ -161,6 +162,23 @@ func printHandshake(b *strings.Builder, r *probe.Report) {
 	}
 	if f.Protocol != "" {
 		fmt.Fprintf(b, "ALPN: %s\n", f.Protocol)
+	}
+}
+
+// printDNS writes what was found in DNS; what follows from it is among the verdicts.
+func printDNS(b *strings.Builder, d *probe.DNS) {
+	if d == nil {
+		return
+	}
+	fmt.Fprintf(b, "\nTLSA records: %s\n", d.DANE.State)
+	for _, record := range d.DANE.Records {
+		fmt.Fprintf(b, "  %s\n", record)
+	}
+	if len(d.MX) > 0 {
+		fmt.Fprintf(b, "MX of %s: %s\n", d.Domain, fewNames(d.MX))
+	}
+	if m := d.MTASTS; m != nil {
+		fmt.Fprintf(b, "MTA-STS policy of %s: %s\n", d.Domain, strings.TrimSpace(string(m.State)+" "+string(m.Mode)+" "+fewNames(m.MX)))
 	}
 }
 
