@@ -318,23 +318,3 @@ func (p *prober) word(c net.Conn, wait time.Duration) (first, rest string, err e
 	}
 	return first, rest, nil
 }
-
-// byProfile shakes hands as the gateway does, and believes any certificate.
-func (p *prober) byProfile(profile tlspolicy.Profile, a *attempt) func(context.Context, net.Conn) error {
-	return func(ctx context.Context, raw net.Conn) error {
-		client := tlspolicy.Client{Profile: profile, Now: p.options.Now}
-		if p.options.Certificate != nil {
-			client.Certificates = []tls.Certificate{*p.options.Certificate}
-		}
-		conn, state, err := client.Handshake(ctx, raw, p.target.name())
-		if a.state = state; err != nil {
-			return err
-		}
-		if a.state.Asked && a.state.Version >= hello.TLS13 { // a refusal comes now
-			if _, _, err := p.word(conn, quietAsked); isAlert(err) {
-				return err
-			}
-		}
-		return nil
-	}
-}

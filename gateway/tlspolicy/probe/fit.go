@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -164,14 +165,19 @@ func (r *Report) Fit(ctx context.Context, profile tlspolicy.Profile, o Options) 
 // fitHandshake shakes hands by the profile as the gateway does. Where nothing is missing but a client certificate, which nobody gave,
 // that says nothing against the profile.
 func (r *Report) fitHandshake(ctx context.Context, profile tlspolicy.Profile, o Options) bool {
-	p := &prober{target: r.target, options: o.withDefaults(), seats: make(chan struct{}, 1)}
-	a := attempt{}
-	err := p.connection(ctx, p.byProfile(profile, &a))
-	r.Connections += p.made
+	o = o.withDefaults()
+	client := tlspolicy.Client{Profile: profile, Now: o.Now}
+	if o.Certificate != nil {
+		client.Certificates = []tls.Certificate{*o.Certificate}
+	}
+	state, err := Shake(ctx, r.target, o, func(ctx context.Context, raw net.Conn) (net.Conn, tlspolicy.State, error) {
+		return client.Handshake(ctx, raw, r.target.name())
+	})
+	r.Connections++
 	var policy *tlspolicy.Error
 	switch {
 	case err == nil:
-		r.say("profile", Good, "a handshake by it comes to "+a.state.String(), "")
+		r.say("profile", Good, "a handshake by it comes to "+state.String(), "")
 		return true
 	case o.Certificate == nil && r.ClientCertificate.Requested && (r.ClientCertificate.Required == nil || r.needsCertificate()):
 		if errors.As(err, &policy) && policy.Rule != tlspolicy.RuleHandshake && policy.Rule != tlspolicy.RuleClientCertificate {
