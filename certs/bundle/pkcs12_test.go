@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/certs/bundle"
+	"github.com/siegel-mail/siegel/certs/certstest"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -22,7 +23,7 @@ func TestFilesOfOtherPrograms(t *testing.T) {
 				t.Fatalf("%d identities, %d keys without", len(ids), without)
 			}
 			for _, id := range ids {
-				decrypt(t, id)
+				certstest.Opens(t, id)
 			}
 			if c, r := bundle.Load(filepath.Join("testdata", name), with("falsch")); len(c.Keys) != 0 || len(r.Findings) == 0 || !strings.Contains(r.String(), "no password known fits") {
 				t.Errorf("with a wrong password:\n%s", r)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/certs/bundle"
+	"github.com/siegel-mail/siegel/certs/certstest"
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/internal/x509x"
@@ -21,38 +22,38 @@ const password = "geheimnis"
 func TestPKCS12Peers(t *testing.T) {
 	needs(t, "openssl", "pk12util", "certutil", "gpgsm", "keytool")
 	p := newPlace(t)
-	alice := p.issue("alice@firma.example", democa.Options{})
-	chain := []*x509.Certificate{p.ca.Certificate()}
-	p.write("modern.p12", must(bundle.PKCS12(alice.Key, alice.Certificate, chain, secret.New(password), false)))
-	p.write("legacy.p12", must(bundle.PKCS12(alice.Key, alice.Certificate, chain, secret.New(password), true)))
-	p.write("password", []byte(password))
+	alice := p.Issue("alice@firma.example", democa.Options{})
+	chain := []*x509.Certificate{p.CA.Certificate()}
+	p.Write("modern.p12", must(bundle.PKCS12(alice.Key, alice.Certificate, chain, secret.New(password), false)))
+	p.Write("legacy.p12", must(bundle.PKCS12(alice.Key, alice.Certificate, chain, secret.New(password), true)))
+	p.Write("password", []byte(password))
 	for _, name := range []string{"modern.p12", "legacy.p12"} {
-		p.holds(t, p.path(name), with(password), alice, 2)
+		p.holds(t, p.Path(name), with(password), alice, 2)
 		legacy := []string{}
 		if name == "legacy.p12" {
 			legacy = []string{"-legacy"}
 		}
-		info := p.openssl(append([]string{"pkcs12", "-in", name, "-info", "-nodes", "-passin", "pass:" + password}, legacy...)...)
+		info := p.OpenSSL(append([]string{"pkcs12", "-in", name, "-info", "-nodes", "-passin", "pass:" + password}, legacy...)...)
 		if strong := strings.Contains(info, "PBES2, PBKDF2, AES-256-CBC"); strong != (name == "modern.p12") || strings.Count(info, "BEGIN CERTIFICATE") != 2 || !strings.Contains(info, "BEGIN PRIVATE KEY") {
 			t.Errorf("%s in OpenSSL:\n%s", name, info)
 		}
 		nss := "sql:" + t.TempDir()
-		p.write("empty", nil)
-		p.run("certutil", "-N", "-d", nss, "-f", "empty", "--empty-password")
-		p.run("pk12util", "-i", name, "-d", nss, "-w", "password", "-K", "")
-		keys := p.run("certutil", "-K", "-d", nss, "-f", "empty")
+		p.Write("empty", nil)
+		p.Run("certutil", "-N", "-d", nss, "-f", "empty", "--empty-password")
+		p.Run("pk12util", "-i", name, "-d", nss, "-w", "password", "-K", "")
+		keys := p.Run("certutil", "-K", "-d", nss, "-f", "empty")
 		if !strings.Contains(keys, "rsa") {
 			t.Errorf("%s in NSS:\n%s", name, keys)
 		}
 		nickname := strings.TrimSpace(keys[strings.LastIndex(strings.TrimRight(keys, "\n"), "  ")+1:])
-		p.run("pk12util", "-o", "nss.p12", "-n", nickname, "-d", nss, "-w", "password", "-K", "")
-		p.holds(t, p.path("nss.p12"), with(password), alice, 2)
-		if text := p.run("keytool", "-list", "-keystore", name, "-storetype", "PKCS12", "-storepass", password); !strings.Contains(text, "PrivateKeyEntry") {
+		p.Run("pk12util", "-o", "nss.p12", "-n", nickname, "-d", nss, "-w", "password", "-K", "")
+		p.holds(t, p.Path("nss.p12"), with(password), alice, 2)
+		if text := p.Run("keytool", "-list", "-keystore", name, "-storetype", "PKCS12", "-storepass", password); !strings.Contains(text, "PrivateKeyEntry") {
 			t.Errorf("%s in Java:\n%s", name, text)
 		}
-		p.run("keytool", "-importkeystore", "-noprompt", "-srckeystore", name, "-srcstoretype", "PKCS12", "-srcstorepass", password,
+		p.Run("keytool", "-importkeystore", "-noprompt", "-srckeystore", name, "-srcstoretype", "PKCS12", "-srcstorepass", password,
 			"-destkeystore", "java-"+name, "-deststoretype", "PKCS12", "-deststorepass", password)
-		p.holds(t, p.path("java-"+name), with(password), alice, 2)
+		p.holds(t, p.Path("java-"+name), with(password), alice, 2)
 	}
 	p.gpgsm(t, "legacy.p12")
 }
@@ -65,9 +66,9 @@ func (p place) gpgsm(t *testing.T, name string) {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { p.run("gpgconf", "--homedir", home, "--kill", "all") })
-	p.run("sh", "-c", "gpgsm --homedir "+home+" --batch --pinentry-mode loopback --passphrase-fd 0 --import "+name+" < password")
-	if text := p.run("gpgsm", "--homedir", home, "--list-secret-keys"); !strings.Contains(text, "alice@firma.example") {
+	t.Cleanup(func() { p.Run("gpgconf", "--homedir", home, "--kill", "all") })
+	p.Run("sh", "-c", "gpgsm --homedir "+home+" --batch --pinentry-mode loopback --passphrase-fd 0 --import "+name+" < password")
+	if text := p.Run("gpgsm", "--homedir", home, "--list-secret-keys"); !strings.Contains(text, "alice@firma.example") {
 		t.Errorf("gpgsm: %s", text)
 	}
 }
@@ -75,19 +76,19 @@ func (p place) gpgsm(t *testing.T, name string) {
 // What OpenSSL writes in its two forms is what is read, and a key under the empty password is read without one.
 func TestPKCS12FromOpenSSL(t *testing.T) {
 	p := newPlace(t)
-	alice := p.issue("alice@firma.example", democa.Options{})
-	p.write("alice.pem", democa.CertificatePEM(alice.Certificate), key(alice), democa.CertificatePEM(p.ca.Certificate()))
+	alice := p.Issue("alice@firma.example", democa.Options{})
+	p.Write("alice.pem", democa.CertificatePEM(alice.Certificate), certstest.KeyPEM(t, alice), democa.CertificatePEM(p.CA.Certificate()))
 	for name, args := range map[string][]string{
 		"modern": nil, "legacy": {"-legacy"}, "no mac": {"-nomac"}, "no encryption": {"-keypbe", "NONE", "-certpbe", "NONE"},
 	} {
-		p.openssl(append([]string{"pkcs12", "-export", "-in", "alice.pem", "-out", "x", "-passout", "pass:" + password}, args...)...)
+		p.OpenSSL(append([]string{"pkcs12", "-export", "-in", "alice.pem", "-out", "x", "-passout", "pass:" + password}, args...)...)
 		if name == "no mac" { // which the library and the specification want
-			if _, err := bundle.ReadFile(p.path("x"), with(password)); err != nil && !strings.Contains(err.Error(), "export the key again") {
+			if _, err := bundle.ReadFile(p.Path("x"), with(password)); err != nil && !strings.Contains(err.Error(), "export the key again") {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
 		}
-		p.holds(t, p.path("x"), with("falsch", password), alice, 2)
+		p.holds(t, p.Path("x"), with("falsch", password), alice, 2)
 	}
 }
 
@@ -95,19 +96,19 @@ func TestPKCS12FromOpenSSL(t *testing.T) {
 func TestPKCS7Peers(t *testing.T) {
 	needs(t, "openssl", "gpgsm", "keytool")
 	p := newPlace(t)
-	alice, bob := p.issue("alice@firma.example", democa.Options{}), p.issue("bob@firma.example", democa.Options{})
-	all := []*x509.Certificate{alice.Certificate, bob.Certificate, p.ca.Certificate()}
-	p.write("all.p7b", must(bundle.PKCS7(all)))
-	if text := p.openssl("pkcs7", "-inform", "DER", "-in", "all.p7b", "-print_certs"); strings.Count(text, "BEGIN CERTIFICATE") != 3 {
+	alice, bob := p.Issue("alice@firma.example", democa.Options{}), p.Issue("bob@firma.example", democa.Options{})
+	all := []*x509.Certificate{alice.Certificate, bob.Certificate, p.CA.Certificate()}
+	p.Write("all.p7b", must(bundle.PKCS7(all)))
+	if text := p.OpenSSL("pkcs7", "-inform", "DER", "-in", "all.p7b", "-print_certs"); strings.Count(text, "BEGIN CERTIFICATE") != 3 {
 		t.Errorf("OpenSSL:\n%s", text)
 	}
-	if text := p.run("keytool", "-printcert", "-file", "all.p7b"); !strings.Contains(text, "Certificate[3]") {
+	if text := p.Run("keytool", "-printcert", "-file", "all.p7b"); !strings.Contains(text, "Certificate[3]") {
 		t.Errorf("keytool:\n%s", text)
 	}
-	if text := p.run("gpgsm", "--homedir", t.TempDir(), "--import", "all.p7b"); !strings.Contains(text, "imported: 3") {
+	if text := p.Run("gpgsm", "--homedir", t.TempDir(), "--import", "all.p7b"); !strings.Contains(text, "imported: 3") {
 		t.Errorf("gpgsm:\n%s", text)
 	}
-	c, err := bundle.ReadFile(p.path("all.p7b"), bundle.Options{})
+	c, err := bundle.ReadFile(p.Path("all.p7b"), bundle.Options{})
 	if err != nil || len(c.Certificates) != 3 {
 		t.Fatalf("%d certificates, %v", len(c.Certificates), err)
 	}
@@ -121,17 +122,17 @@ func TestPKCS7Peers(t *testing.T) {
 // An encrypted key is read by OpenSSL, also one on a Brainpool curve, and by nobody without its password.
 func TestKeyPEM(t *testing.T) {
 	p := newPlace(t)
-	p.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1", "-outform", "DER", "-out", "bp")
-	brainpool := must(x509x.ParsePrivateKey(must(os.ReadFile(p.path("bp")))))
-	alice := p.issue("alice@firma.example", democa.Options{})
+	p.OpenSSL("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1", "-outform", "DER", "-out", "bp")
+	brainpool := must(x509x.ParsePrivateKey(must(os.ReadFile(p.Path("bp")))))
+	alice := p.Issue("alice@firma.example", democa.Options{})
 	for name, k := range map[string]any{"RSA": alice.Key, "Brainpool": brainpool} {
-		p.write("sealed", must(bundle.KeyPEM(k, secret.New(password))))
-		if text := p.openssl("pkey", "-in", "sealed", "-passin", "pass:"+password, "-check", "-noout"); !strings.Contains(text, "valid") {
+		p.Write("sealed", must(bundle.KeyPEM(k, secret.New(password))))
+		if text := p.OpenSSL("pkey", "-in", "sealed", "-passin", "pass:"+password, "-check", "-noout"); !strings.Contains(text, "valid") {
 			t.Errorf("%s: OpenSSL: %s", name, text)
 		}
 		o := with(password)
 		o.SoftwareBrainpool = true
-		c, err := bundle.ReadFile(p.path("sealed"), o)
+		c, err := bundle.ReadFile(p.Path("sealed"), o)
 		if err != nil || len(c.Keys) != 1 || bundle.KeyID(bundle.Public(c.Keys[0])) != bundle.KeyID(bundle.Public(k)) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -144,7 +145,7 @@ func TestKeyPEM(t *testing.T) {
 // No private key is written without a password that is worth the name.
 func TestNoPassword(t *testing.T) {
 	p := newPlace(t)
-	alice := p.issue("alice@firma.example", democa.Options{})
+	alice := p.Issue("alice@firma.example", democa.Options{})
 	for _, short := range []string{"", "geheim!"} {
 		if _, err := bundle.PKCS12(alice.Key, alice.Certificate, nil, secret.New(short), false); !errors.Is(err, bundle.ErrNoPassword) {
 			t.Errorf("PKCS#12 under %q: %v", short, err)
@@ -158,10 +159,10 @@ func TestNoPassword(t *testing.T) {
 // PEM is what OpenSSL makes of the same certificates.
 func TestPEM(t *testing.T) {
 	p := newPlace(t)
-	alice := p.issue("alice@firma.example", democa.Options{})
-	all := []*x509.Certificate{alice.Certificate, p.ca.Certificate()}
-	p.write("alice.der", alice.Certificate.Raw)
-	if got, want := bundle.PEM(all[:1]), p.openssl("x509", "-in", "alice.der", "-inform", "DER"); string(got) != want {
+	alice := p.Issue("alice@firma.example", democa.Options{})
+	all := []*x509.Certificate{alice.Certificate, p.CA.Certificate()}
+	p.Write("alice.der", alice.Certificate.Raw)
+	if got, want := bundle.PEM(all[:1]), p.OpenSSL("x509", "-in", "alice.der", "-inform", "DER"); string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if c, err := bundle.Read(bundle.PEM(all), bundle.Options{}); err != nil || len(c.Certificates) != 2 {

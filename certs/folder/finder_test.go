@@ -7,7 +7,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/certstest"
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/certs/folder"
 )
@@ -26,11 +26,11 @@ import (
 // put issues a certificate and lays it down, with its key where the case has one.
 func (p place) put(name, address string, withKey bool, o democa.Options) certs.Identity {
 	p.Helper()
-	id := p.issue(address, o)
+	id := p.Issue(address, o)
 	if withKey {
-		p.write(name, democa.CertificatePEM(id.Certificate), key(id))
+		p.Write(name, democa.CertificatePEM(id.Certificate), certstest.KeyPEM(p, id))
 	} else {
-		p.write(name, democa.CertificatePEM(id.Certificate))
+		p.Write(name, democa.CertificatePEM(id.Certificate))
 	}
 	return id
 }
@@ -69,7 +69,7 @@ func TestRotation(t *testing.T) {
 	if len(one) != 1 {
 		t.Fatalf("%d identities", len(one))
 	}
-	decrypt(t, one[0])
+	certstest.Opens(t, one[0])
 	if none := identities(t, f, certs.KeyID{}); len(none) != 0 {
 		t.Errorf("%d identities for nothing", len(none))
 	}
@@ -85,25 +85,12 @@ func identities(t *testing.T, f *folder.Folder, ids ...certs.KeyID) []certs.Iden
 	return all
 }
 
-// decrypt proves that an identity's key opens what its certificate closed.
-func decrypt(t *testing.T, id certs.Identity) {
-	t.Helper()
-	closed, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, id.Certificate.PublicKey.(*rsa.PublicKey), []byte("secret"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opened, err := id.Key.(crypto.Decrypter).Decrypt(rand.Reader, closed, &rsa.OAEPOptions{Hash: crypto.SHA256})
-	if err != nil || string(opened) != "secret" {
-		t.Errorf("%q, %v", opened, err)
-	}
-}
-
 // What may not be used is not, and the error says why.
 func TestUnusable(t *testing.T) {
 	p := newPlace(t)
 	other := must(democa.NewCA(now))
 	stranger := must(other.Issue("stranger@x.example", democa.Options{}))
-	p.write("stranger.pem", democa.CertificatePEM(stranger.Certificate), key(stranger))
+	p.Write("stranger.pem", democa.CertificatePEM(stranger.Certificate), certstest.KeyPEM(t, stranger))
 	p.put("expired.pem", "expired@x.example", true, democa.Options{NotBefore: now.AddDate(-3, 0, 0)})
 	p.put("signs.pem", "signs@x.example", true, democa.Options{KeyUsage: x509.KeyUsageDigitalSignature})
 	p.put("partner.pem", "partner@x.example", false, democa.Options{})
@@ -187,12 +174,12 @@ func TestSupports(t *testing.T) {
 // A chain is built from CA certificates in the folder and goes without its root.
 func TestChain(t *testing.T) {
 	p := newPlace(t)
-	upper := must(p.ca.Intermediate("Upper", democa.Options{}))
+	upper := must(p.CA.Intermediate("Upper", democa.Options{}))
 	lower := must(upper.Intermediate("Lower", democa.Options{}))
 	twin := must(upper.Intermediate("Lower", democa.Options{}))
 	id := must(lower.Issue("alice@firma.example", democa.Options{}))
-	p.write("alice.pem", democa.CertificatePEM(id.Certificate), key(id))
-	p.write("cas.pem", democa.CertificatePEM(twin.Certificate()), democa.CertificatePEM(lower.Certificate()), democa.CertificatePEM(upper.Certificate()), democa.CertificatePEM(p.ca.Certificate()))
+	p.Write("alice.pem", democa.CertificatePEM(id.Certificate), certstest.KeyPEM(t, id))
+	p.Write("cas.pem", democa.CertificatePEM(twin.Certificate()), democa.CertificatePEM(lower.Certificate()), democa.CertificatePEM(upper.Certificate()), democa.CertificatePEM(p.CA.Certificate()))
 	f, r := p.load(folder.Options{})
 	got, err := f.Signing(t.Context(), "alice@firma.example", now)
 	if err != nil || len(got.Chain) != 2 || !got.Chain[0].Equal(lower.Certificate()) || !got.Chain[1].Equal(upper.Certificate()) {
@@ -207,14 +194,14 @@ func TestChain(t *testing.T) {
 // A certificate that somebody signed himself is used when an administrator pinned it.
 func TestPinned(t *testing.T) {
 	p := newPlace(t)
-	p.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-out", "trust/bob.pem", "-subj", "/CN=Bob",
+	p.OpenSSL("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-out", "trust/bob.pem", "-subj", "/CN=Bob",
 		"-addext", "subjectAltName=email:bob@partner.example", "-addext", "extendedKeyUsage=emailProtection", "-days", "9999")
 	at := time.Now().Add(time.Minute)
 	f, r := p.load(folder.Options{Now: at})
 	if _, err := f.Recipient(t.Context(), "bob@partner.example", at); err != nil || len(r.Problems()) > 0 {
 		t.Errorf("%v\n%s", err, r)
 	}
-	if err := os.Rename(p.dir+"/trust/bob.pem", p.dir+"/bob.pem"); err != nil {
+	if err := os.Rename(p.Dir+"/trust/bob.pem", p.Dir+"/bob.pem"); err != nil {
 		t.Fatal(err)
 	}
 	f, _ = p.load(folder.Options{Now: at})
@@ -227,12 +214,12 @@ func TestPinned(t *testing.T) {
 func TestTrustDir(t *testing.T) {
 	p := newPlace(t)
 	p.put("alice.pem", "alice@firma.example", true, democa.Options{})
-	elsewhere := place{t, t.TempDir(), p.ca}
-	elsewhere.write("roots/ca.crt", p.ca.Certificate().Raw)
-	if err := os.RemoveAll(p.dir + "/trust"); err != nil {
+	elsewhere := place{certstest.New(t, p.CA)}
+	elsewhere.Write("roots/ca.crt", p.CA.Certificate().Raw)
+	if err := os.RemoveAll(p.Dir + "/trust"); err != nil {
 		t.Fatal(err)
 	}
-	f, r := p.load(folder.Options{TrustDir: elsewhere.dir + "/roots"})
+	f, r := p.load(folder.Options{TrustDir: elsewhere.Dir + "/roots"})
 	if _, err := f.Signing(t.Context(), "alice@firma.example", now); err != nil || len(r) != 2 || r[1].Path != "roots/ca.crt" {
 		t.Errorf("%v\n%s", err, r)
 	}
@@ -241,9 +228,9 @@ func TestTrustDir(t *testing.T) {
 // A judgement is kept, but not past the end of a certificate in its path.
 func TestJudgementsEnd(t *testing.T) {
 	p := newPlace(t)
-	ca := must(p.ca.Intermediate("Short", democa.Options{NotBefore: now.AddDate(0, 0, -1), NotAfter: now.AddDate(0, 0, 1)}))
+	ca := must(p.CA.Intermediate("Short", democa.Options{NotBefore: now.AddDate(0, 0, -1), NotAfter: now.AddDate(0, 0, 1)}))
 	id := must(ca.Issue("alice@firma.example", democa.Options{}))
-	p.write("alice.pem", democa.CertificatePEM(id.Certificate), key(id), democa.CertificatePEM(ca.Certificate()))
+	p.Write("alice.pem", democa.CertificatePEM(id.Certificate), certstest.KeyPEM(t, id), democa.CertificatePEM(ca.Certificate()))
 	f, _ := p.load(folder.Options{})
 	for _, c := range []struct {
 		at   time.Time
@@ -284,10 +271,10 @@ func crowd(b *testing.B, n int) place {
 	shared := must(rsa.GenerateKey(rand.Reader, 2048))
 	var all []byte
 	for i := range n {
-		id := p.issue(fmt.Sprintf("user%d@firma.example", i), democa.Options{Key: shared})
+		id := p.Issue(fmt.Sprintf("user%d@firma.example", i), democa.Options{Key: shared})
 		all = append(all, democa.CertificatePEM(id.Certificate)...)
 	}
-	p.write("all.pem", all)
+	p.Write("all.pem", all)
 	return p
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/certstest"
 	"github.com/siegel-mail/siegel/certs/folder"
 	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/internal/x509x"
@@ -21,9 +22,9 @@ import (
 
 // authority has OpenSSL make an authority, since democa knows only what crypto/x509 does.
 func authority(t testing.TB, keyArgs ...string) place {
-	p := place{TB: t, dir: t.TempDir()}
-	p.write("trust/.keep")
-	p.openssl(append([]string{"req", "-x509", "-nodes", "-newkey"}, append(keyArgs, "-keyout", ".ca.key", "-out", "trust/ca.pem",
+	p := place{certstest.New(t, nil)}
+	p.Write("trust/.keep")
+	p.OpenSSL(append([]string{"req", "-x509", "-nodes", "-newkey"}, append(keyArgs, "-keyout", ".ca.key", "-out", "trust/ca.pem",
 		"-subj", "/CN=CA", "-days", "30")...)...)
 	return p
 }
@@ -31,12 +32,12 @@ func authority(t testing.TB, keyArgs ...string) place {
 // user makes a key and a certificate of alice@firma.example for it: .user.key and .user.pem.
 func (p place) user(keyUsage string, genpkey ...string) {
 	p.Helper()
-	p.openssl(append([]string{"genpkey", "-out", ".user.key", "-algorithm"}, genpkey...)...)
-	p.openssl("pkey", "-in", ".user.key", "-pubout", "-out", ".user.pub")
-	p.write(".ext", []byte("keyUsage="+keyUsage+"\nextendedKeyUsage=emailProtection\nsubjectAltName=email:alice@firma.example\n"))
-	p.openssl("genpkey", "-algorithm", "ED25519", "-out", ".other.key") // X25519 cannot sign a request
-	p.openssl("req", "-new", "-key", ".other.key", "-subj", "/CN=Alice", "-out", ".csr")
-	p.openssl("x509", "-req", "-in", ".csr", "-force_pubkey", ".user.pub", "-CA", "trust/ca.pem", "-CAkey", ".ca.key",
+	p.OpenSSL(append([]string{"genpkey", "-out", ".user.key", "-algorithm"}, genpkey...)...)
+	p.OpenSSL("pkey", "-in", ".user.key", "-pubout", "-out", ".user.pub")
+	p.Write(".ext", []byte("keyUsage="+keyUsage+"\nextendedKeyUsage=emailProtection\nsubjectAltName=email:alice@firma.example\n"))
+	p.OpenSSL("genpkey", "-algorithm", "ED25519", "-out", ".other.key") // X25519 cannot sign a request
+	p.OpenSSL("req", "-new", "-key", ".other.key", "-subj", "/CN=Alice", "-out", ".csr")
+	p.OpenSSL("x509", "-req", "-in", ".csr", "-force_pubkey", ".user.pub", "-CA", "trust/ca.pem", "-CAkey", ".ca.key",
 		"-days", "20", "-extfile", ".ext", "-out", ".user.pem")
 }
 
@@ -72,19 +73,19 @@ func TestKindsOfKeys(t *testing.T) {
 			p.user(c.usage, c.genpkey...)
 			forms := map[string]func(){
 				"a.pem": func() {
-					p.openssl("x509", "-in", ".user.pem", "-out", "a.crt")
-					p.openssl("pkey", "-in", ".user.key", "-out", "a.key")
+					p.OpenSSL("x509", "-in", ".user.pem", "-out", "a.crt")
+					p.OpenSSL("pkey", "-in", ".user.key", "-out", "a.key")
 				},
 				"a.key": func() {
-					p.openssl("x509", "-in", ".user.pem", "-out", "a.crt")
-					p.openssl("pkcs8", "-topk8", "-in", ".user.key", "-out", "a.key", "-passout", "pass:geheim")
+					p.OpenSSL("x509", "-in", ".user.pem", "-out", "a.crt")
+					p.OpenSSL("pkcs8", "-topk8", "-in", ".user.key", "-out", "a.key", "-passout", "pass:geheim")
 				},
 				"a.p12": func() {
-					p.openssl("pkcs12", "-export", "-in", ".user.pem", "-inkey", ".user.key", "-certfile", "trust/ca.pem", "-out", "a.p12", "-passout", "pass:geheim")
+					p.OpenSSL("pkcs12", "-export", "-in", ".user.pem", "-inkey", ".user.key", "-certfile", "trust/ca.pem", "-out", "a.p12", "-passout", "pass:geheim")
 				},
 			}
 			for form, write := range forms {
-				p.remove("a.crt", "a.key", "a.p12")
+				p.Remove("a.crt", "a.key", "a.p12")
 				write()
 				f, r := p.loadNow(folder.Options{SoftwareBrainpool: c.brainpool, Passwords: []secret.String{secret.New("geheim")}})
 				p.uses(f, form, c.sign, c.encrypt, c.decrypt, c.key)
@@ -125,7 +126,7 @@ func (p place) uses(f *folder.Folder, form string, sign, encrypt bool, decrypt i
 func TestBrainpoolChain(t *testing.T) {
 	p := authority(t, "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP384r1")
 	p.user("digitalSignature,keyAgreement", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP512r1")
-	p.openssl("x509", "-in", ".user.pem", "-out", "a.crt")
+	p.OpenSSL("x509", "-in", ".user.pem", "-out", "a.crt")
 	f, r := p.loadNow(folder.Options{})
 	_, err := f.Recipient(t.Context(), "alice@firma.example", time.Now())
 	var unusable *certs.UnusableError
@@ -150,13 +151,13 @@ func TestWrongPasswordOfOddKinds(t *testing.T) {
 		if mac != "" {
 			args = append(args, mac)
 		}
-		p.openssl(args...)
+		p.OpenSSL(args...)
 		_, r := p.loadNow(folder.Options{SoftwareBrainpool: true, Passwords: []secret.String{secret.New("falsch")}})
 		if r[0].Keys != 0 || len(r.Problems()) == 0 {
 			t.Errorf("%s: %s", mac, r)
 		}
 	}
-	p.openssl("pkcs12", "-export", "-in", ".user.pem", "-inkey", ".user.key", "-out", "a.p12", "-passout", "pass:geheim", "-keypbe", "PBE-SHA1-3DES")
+	p.OpenSSL("pkcs12", "-export", "-in", ".user.pem", "-inkey", ".user.key", "-out", "a.p12", "-passout", "pass:geheim", "-keypbe", "PBE-SHA1-3DES")
 	if _, r := p.loadNow(folder.Options{SoftwareBrainpool: true, Passwords: []secret.String{secret.New("geheim")}}); len(r.Problems()) == 0 {
 		t.Errorf("old encryption: %s", r)
 	}
