@@ -57,8 +57,8 @@ func AddressKey(address string) string {
 		return ""
 	}
 	if !isASCII(domain) {
-		ascii, err := idna.Lookup.ToASCII(domain) // RFC 8398, 5
-		if err != nil || len(ascii) > maxDomain {
+		ascii, err := idna.Lookup.ToASCII(domain)                // RFC 8398, 5
+		if err != nil || ascii == "" || len(ascii) > maxDomain { // of characters that are passed over there may be nothing left
 			return ""
 		}
 		domain = ascii

@@ -34,6 +34,7 @@ func TestAddressKey(t *testing.T) {
 		"alice@":                      "",
 		"a\xff@x.example":             "",
 		"a@\u2024.example":            "",
+		"a@\u034f":                    "", // a character that is passed over
 		"alice@firma.example\x00.org": "alice@firma.example\x00.org",
 	} {
 		if got := certs.AddressKey(in); got != want {

@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"context"
+	"crypto/x509"
+	"errors"
 	"maps"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/certadmin"
 )
@@ -12,7 +16,7 @@ import (
 // what is wired beside it.
 func (g *Gateway) certsCommands() map[string]admin.CertsCommand {
 	all := g.issueCommands()
-	maps.Copy(all, certadmin.Commands(certadmin.Options{Store: g.known, Sight: g.sees, Now: g.o.Now}))
+	maps.Copy(all, certadmin.Commands(certadmin.Options{Store: g.known, Sight: g.sees, Now: g.o.Now, Reach: g.reach}))
 	maps.Copy(all, g.o.Certs)
 	return all
 }
@@ -21,6 +25,17 @@ func (g *Gateway) certsCommands() map[string]admin.CertsCommand {
 type sight struct {
 	finder certs.Finder
 	judge  certs.Judge
+}
+
+// reach reports why a key that lies elsewhere cannot be used for a certificate.
+func (g *Gateway) reach(ctx context.Context, reference store.KeyRef, c *x509.Certificate) error {
+	finder, _ := g.sees()
+	if f, ok := finder.(interface {
+		Reach(context.Context, store.KeyRef, *x509.Certificate) error
+	}); ok {
+		return f.Reach(ctx, reference, c)
+	}
+	return errors.New("keys that lie elsewhere are not used by this gateway")
 }
 
 func (g *Gateway) sees() (certs.Finder, certs.Judge) {

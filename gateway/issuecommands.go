@@ -17,6 +17,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/enroll"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
 // MaxIssue is the largest number of addresses in one order to issue.
@@ -354,7 +355,7 @@ type DirectoryOrder struct {
 	Directory string `json:"directory"`
 }
 
-// DirectoryAnswer are the addresses of a directory.
+// DirectoryAnswer are the addresses of a directory that are of the company's domains: people have others beside them.
 type DirectoryAnswer struct {
 	Addresses []string `json:"addresses"`
 }
@@ -368,6 +369,15 @@ func (g *Gateway) listDirectory(ctx context.Context, q DirectoryOrder, _ admin.R
 	if !ok {
 		return out, admin.Refuse("there is no company directory of this name in the configuration")
 	}
-	out.Addresses, err = d.Addresses(ctx)
-	return out, err
+	all, err := d.Addresses(ctx)
+	if err != nil {
+		return out, err
+	}
+	out.Addresses = make([]string, 0, len(all))
+	for _, address := range all {
+		if a, err := mail.ParseAddress(address); err == nil && i.local.Match(a) {
+			out.Addresses = append(out.Addresses, address)
+		}
+	}
+	return out, nil
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"database/sql"
@@ -12,7 +13,7 @@ import (
 
 // Add keeps certificates and keys, all of them or, with an error, none; they are on stable storage when it returns, and count at
 // once. What is known is not altered but for when it was seen: by adding, nothing becomes more or less trusted, and no key
-// is replaced. An Addition that is not one is refused.
+// is replaced, but a reference by another one. An Addition that is not one is refused.
 func (s *Store) Add(ctx context.Context, a Addition) (added Added, err error) {
 	if err := a.check(); err != nil {
 		return Added{}, err
@@ -172,9 +173,17 @@ func (s *Store) addKey(ctx context.Context, tx transaction, k foundKey, now int6
 	if err != nil {
 		return fmt.Errorf("certs/store: %w", err)
 	}
-	if n, err := result.RowsAffected(); err != nil {
+	n, err := result.RowsAffected()
+	if err != nil {
 		return fmt.Errorf("certs/store: %w", err)
-	} else if n == 0 {
+	}
+	moved := false
+	if n == 0 && k.kind == kindReference {
+		if moved, err = s.moveKey(ctx, tx, k); err != nil {
+			return err
+		}
+	}
+	if n == 0 && !moved {
 		added.KnownKeys++
 	} else {
 		added.NewKeys++
@@ -187,6 +196,27 @@ func (s *Store) addKey(ctx context.Context, tx transaction, k foundKey, now int6
 		added.Lone++
 	}
 	return nil
+}
+
+// moveKey says of a key that lies elsewhere that it lies at another place, and reports whether it did not say so before.
+func (s *Store) moveKey(ctx context.Context, tx transaction, k foundKey) (bool, error) {
+	r := row{public: k.public}
+	err := tx.QueryRowContext(ctx, `SELECT kind, added, body FROM private_key WHERE public = ?`, k.public).Scan(&r.keyKind, &r.keyAdded, &r.keyBody)
+	if err != nil || r.keyKind.Int64 != kindReference {
+		return false, err
+	}
+	before, err := s.openKey(&r)
+	if err != nil || bytes.Equal(before, k.body) {
+		return false, err
+	}
+	sealed, err := s.key.Seal(k.body, keyAssociated(k.public, k.kind, r.keyAdded.Int64))
+	if err != nil {
+		return false, err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE private_key SET body = ? WHERE public = ?`, sealed, k.public); err != nil {
+		return false, fmt.Errorf("certs/store: %w", err)
+	}
+	return true, nil
 }
 
 // dropAsked lets the oldest certificates go that nobody has said anything of, where strangers sent more than there is room

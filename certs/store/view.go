@@ -227,6 +227,12 @@ func (v *View) identity(ctx context.Context, k *kept, j *judging) (certs.Identit
 	return id, nil
 }
 
+// Reach reports why the key that a reference names cannot be used for a certificate: it is not there, is another's, or who holds it is away.
+func (v *View) Reach(ctx context.Context, reference KeyRef, c *x509.Certificate) error {
+	_, err := elsewhere(ctx, v.o.KeySources, reference, c)
+	return err
+}
+
 // key is the private key of a certificate; one that lies in the store is read once.
 func (v *View) key(ctx context.Context, k *kept) (crypto.PrivateKey, error) {
 	if k.record.Key != KeptHere {

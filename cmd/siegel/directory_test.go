@@ -55,6 +55,11 @@ func newCompany(t *testing.T) *company { return newCompanyWith(t, people, "") }
 
 // newCompanyWith has other people, and more keys in its configuration.
 func newCompanyWith(t *testing.T, people, more string) *company {
+	return newCompanyLike(t, people, "", more)
+}
+
+// newCompanyLike has more keys in the section certificates, too.
+func newCompanyLike(t *testing.T, people, below, more string) *company {
 	t.Helper()
 	c := &company{t: t, s: ldaptest.Start(t, ldaptest.Options{LDIF: people}), dir: t.TempDir()}
 	if _, _, err := writeState(c.dir); err != nil {
@@ -67,7 +72,7 @@ certificates:
   directories:
     - {name: company, kind: active-directory, servers: [%q], tls: ca.pem, base: "dc=firma,dc=example", skip_disabled: true,
        bind: {dn: %q, password: {file: password}}, timeout: 30s, connect_timeout: 30s}
-`, c.s.Secure, c.s.Admin), 1)
+%s`, c.s.Secure, c.s.Admin, below), 1)
 	text = strings.Replace(text, "routes:\n", "  - {name: internet, address: \"127.0.0.1:0\", role: external, authentication: false}\nroutes:\n", 1) + more
 	text = strings.Replace(text, "networks: [10.0.0.0/24]", "networks: [10.0.0.0/24, 127.0.0.1]", 1)
 	c.write("siegel.yaml", text)

@@ -17,6 +17,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/certs/vault"
+	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
@@ -93,20 +94,9 @@ func sendAs(t *testing.T, address string) {
 	}
 }
 
-// A certificate of the store whose key lies in a vault signs; while the vault is sealed what has to be signed waits, and leaves
-// signed afterwards. The at-rest key and everything else come from the same vault, by one configuration.
-func TestKeyInVault(t *testing.T) {
-	v := newVaultConfig(t)
-	s, hop := newSink(t)
-	_, port, _ := net.SplitHostPort(hop)
-	v.server.Mount(t, "transit", "transit")
-	v.server.Write(t, "transit/keys/alice", map[string]any{"type": "rsa-2048"})
-	v.server.Policy(t, "gateway", `path "secret/data/siegel/*" { capabilities = ["read"] } path "auth/token/lookup-self" { capabilities = ["read"] }
-path "transit/keys/alice" { capabilities = ["read"] } path "transit/sign/alice" { capabilities = ["update"] } path "transit/decrypt/alice" { capabilities = ["update"] }`)
-	v.change(t, "networks: [10.0.0.0/24]", "networks: [127.0.0.1]")
-	v.change(t, "host: relay.example", "host: 127.0.0.1, tls: none, port: "+port)
-	v.change(t, "routes:\n", "policy: {rules: [{name: all, sign: require, encrypt: never}]}\nroutes:\n")
-
+// vaults are those of the configuration, with its secrets read.
+func (v *vaultConfig) vaults(t *testing.T) (*configs.Config, *vault.Set, *vaultMetrics) {
+	t.Helper()
 	c, m := v.load(t), newVaultMetrics()
 	log, _ := newLines()
 	set, err := newVaults(c, log, m)
@@ -116,19 +106,18 @@ path "transit/keys/alice" { capabilities = ["read"] } path "transit/sign/alice" 
 	if err := awaitSecrets(t.Context(), c, set, log, m); err != nil {
 		t.Fatal(err)
 	}
-	ca, err := democa.NewCA(time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := set.Clients()[0].Newest(t.Context(), vault.KeyReference{Vault: "main", Key: "alice"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	alice, err := ca.Issue("alice@firma.example", democa.Options{Key: key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	v.keep(t, c.State.String(), alice.Certificate, ca.Certificate())
+	return c, set, m
+}
+
+// serve runs the gateway until the test ends.
+func (v *vaultConfig) serve(t *testing.T, c *configs.Config, set *vault.Set, m *vaultMetrics) {
+	t.Helper()
+	log, said := newLines()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(said)
+		}
+	})
 	o, err := options(c, log, set)
 	if err != nil {
 		t.Fatal(err)
@@ -144,12 +133,55 @@ path "transit/keys/alice" { capabilities = ["read"] } path "transit/sign/alice" 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx) }()
-	defer func() {
+	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+}
+
+// mailing lets the gateway take mail, and send what it signed to a next hop.
+func (v *vaultConfig) mailing(t *testing.T) *sink {
+	t.Helper()
+	s, hop := newSink(t)
+	_, port, _ := net.SplitHostPort(hop)
+	v.change(t, "networks: [10.0.0.0/24]", "networks: [127.0.0.1]")
+	v.change(t, "host: relay.example", "host: 127.0.0.1, tls: none, port: "+port)
+	v.change(t, "routes:\n", "policy: {rules: [{name: all, sign: require, encrypt: never}]}\nroutes:\n")
+	return s
+}
+
+// transitKey makes a key of alice's in the vault, which the gateway may use.
+func (v *vaultConfig) transitKey(t *testing.T) {
+	t.Helper()
+	v.server.Mount(t, "transit", "transit")
+	v.server.Write(t, "transit/keys/alice", map[string]any{"type": "rsa-2048"})
+	v.server.Policy(t, "gateway", `path "secret/data/siegel/*" { capabilities = ["read"] } path "auth/token/lookup-self" { capabilities = ["read"] }
+path "transit/keys/alice" { capabilities = ["read"] } path "transit/sign/alice" { capabilities = ["update"] } path "transit/decrypt/alice" { capabilities = ["update"] }`)
+}
+
+// A certificate of the store whose key lies in a vault signs; while the vault is sealed what has to be signed waits, and leaves
+// signed afterwards. The at-rest key and everything else come from the same vault, by one configuration.
+func TestKeyInVault(t *testing.T) {
+	v := newVaultConfig(t)
+	s := v.mailing(t)
+	v.transitKey(t)
+	c, set, m := v.vaults(t)
+	ca, err := democa.NewCA(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := set.Clients()[0].Newest(t.Context(), vault.KeyReference{Vault: "main", Key: "alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice, err := ca.Issue("alice@firma.example", democa.Options{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.keep(t, c.State.String(), alice.Certificate, ca.Certificate())
+	v.serve(t, c, set, m)
 	sendAs(t, v.door)
 	wantSigned(t, s)
 	v.server.SetSealed(t, true)

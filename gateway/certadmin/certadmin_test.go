@@ -75,6 +75,7 @@ func newStand(t *testing.T) stand {
 	path := filepath.Join(dir, "run", "c.sock")
 	c := must(admin.NewControl(admin.ControlOptions{Path: path, Store: q, Audit: s.audit, Now: clock, Certs: certadmin.Commands(certadmin.Options{
 		Store: s.store, Now: clock, Sight: func() (certs.Finder, certs.Judge) { return s.store, s.store.Judge() },
+		Reach: s.store.Within(store.Surroundings{}).Reach,
 	})}))
 	if err := c.Listen(); err != nil {
 		t.Fatal(err)

@@ -38,6 +38,8 @@ type Options struct {
 	// Sight is who finds and judges certificates at present.
 	Sight func() (certs.Finder, certs.Judge)
 	Now   func() time.Time
+	// Reach reports why a key that lies elsewhere cannot be used for a certificate.
+	Reach func(ctx context.Context, reference store.KeyRef, c *x509.Certificate) error
 }
 
 type commands struct{ Options }

@@ -86,6 +86,9 @@ func (c commands) groups(ctx context.Context, q Import) (all groups, err error) 
 		}
 		g.all = append(g.all, cert)
 		if item.Key != "" {
+			if err := c.Reach(ctx, store.KeyRef(item.Key), cert); err != nil {
+				return nil, admin.Refuse("nothing was imported: %s", strings.TrimPrefix(err.Error(), "certs/store: "))
+			}
 			g.refs = append(g.refs, store.Reference{Public: cert.PublicKey, Key: store.KeyRef(item.Key)})
 		}
 		if known, err := c.Store.ByFingerprint(ctx, store.FingerprintOf(cert)); err == nil && known.Trust == store.Distrusted && g.trust != "" {
