@@ -28,7 +28,8 @@ type Revocation struct {
 	Allowed []string `yaml:"allowed" example:"[pki.firma.example, 10.1.2.0/24]"`
 	// Ports that may be asked besides 80, 443, 389 and 636.
 	Ports []int `yaml:"ports" min:"1" max:"65535" example:"[8080]"`
-	// The proxy for what is asked by HTTP, `http://HOST:PORT`. It has to keep off what stands inside itself. The
+	// The proxy for what is asked by HTTP, `http://HOST:PORT`. Addresses inside, names that are known to lead there, and other ports are refused before it is
+	// asked, as they are without one; what else a name means to the proxy it has to guard itself. The
 	// environment is not looked at.
 	Proxy string `yaml:"proxy" example:"\"http://proxy.firma.example:3128\""`
 	// The server that is asked for LDAP addresses without a host, as the authorities of Active Directory write them: a host and port, with

@@ -51,6 +51,8 @@ type Checker struct {
 	queues  map[string]*queue // by source
 	running sync.WaitGroup
 	slots   chan struct{} // of fetches at one time
+	slow    chan struct{} // of those that take long
+	after   func(time.Duration) <-chan time.Time
 }
 
 var _ certs.Bounded = (*Checker)(nil)
@@ -62,7 +64,8 @@ type inForce struct {
 }
 
 const (
-	maxFetches    = 8 // at one time
+	maxFetches    = 16 // at one time
+	maxSlow       = 16 // that take longer than slowAfter, beside them
 	maxPerSource  = 2
 	maxFlights    = 1000 // that wait or fetch
 	defaultMemory = 256 << 20
@@ -84,6 +87,7 @@ func New(o Options) *Checker {
 	c := &Checker{
 		o: o, memory: newMemory(o.Memory), sources: newSources(o.Log),
 		flights: map[string]*flight{}, queues: map[string]*queue{}, slots: make(chan struct{}, maxFetches),
+		slow: make(chan struct{}, maxSlow), after: time.After,
 	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.Set(o.Settings)
@@ -96,7 +100,7 @@ func (c *Checker) Set(s Settings) {
 	d := s.dialer()
 	direct := s.proxyDialer()
 	c.settings.Store(&inForce{s, fetch.New(fetch.Options{
-		Dial: d.DialContext, Proxy: s.Proxy, DialProxy: direct, Directory: s.Directory, Roots: s.Roots, TLS: s.TLS,
+		Dial: d.DialContext, Proxy: s.Proxy, DialProxy: direct, Vet: d.Vet, Directory: s.Directory, Roots: s.Roots, TLS: s.TLS,
 	})})
 	c.sources.forget()
 }
@@ -114,9 +118,10 @@ func (c *Checker) Close() error {
 // Within implements certs.Bounded.
 func (c *Checker) Within() time.Duration { return c.settings.Load().Timeout }
 
-// Revoked implements certs.Revocation. Time at does not count: authorities tell what is at present, and what is revoked now was not
-// safe before.
-func (c *Checker) Revoked(ctx context.Context, chain []*x509.Certificate, _ time.Time) []certs.Fault {
+// Revoked implements certs.Revocation. Authorities tell what is at present. At an earlier time a certificate was good that is so now, and
+// also one that was revoked afterwards for a reason that says nothing of its key: its owner left, or got another one. What is revoked since a key
+// may be in other hands, is on hold, or is revoked without a reason, was not safe before either. Of a later time the present is all that is known.
+func (c *Checker) Revoked(ctx context.Context, chain []*x509.Certificate, at time.Time) []certs.Fault {
 	s := c.settings.Load()
 	if len(chain) < 2 {
 		return nil
@@ -137,6 +142,9 @@ func (c *Checker) Revoked(ctx context.Context, chain []*x509.Certificate, _ time
 	var faults []certs.Fault
 	for i, v := range found {
 		c.counts.count(v)
+		if v.state == revoked && v.entry.spares(at) {
+			continue
+		}
 		if f, ok := v.fault(chain[i], mode, c.o.Now()); ok {
 			faults = append(faults, f)
 		}

@@ -49,3 +49,14 @@ func (c *Checker) Idle() {
 		<-f.done
 	}
 }
+
+// SetAfter has somebody else say when a fetch takes long; before the first fetch.
+func (c *Checker) SetAfter(after func(time.Duration) <-chan time.Time) { c.after = after }
+
+// Room is how many fetches there are at one time, and how many that take long beside them.
+func Room() (atOnce, slow, perSource int) { return maxFetches, maxSlow, maxPerSource }
+
+// ListKey is under what a list is kept.
+func ListKey(address string, signer *x509.Certificate, other bool) string {
+	return listKey("list", address, signer, other)
+}

@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
 var (
-	errSlow   = errors.New("it has not answered yet")
-	errBusy   = errors.New("too much is being asked for at present")
-	errClosed = errors.New("the gateway stops")
-	errOnly   = errors.New("nobody is asked over the network")
-	errOlder  = errors.New("what it gives is older than what it gave before")
+	errSlow    = errors.New("it has not answered yet")
+	errBusy    = errors.New("too much is being asked for at present")
+	errTooSlow = errors.New("it answers too slowly while others wait")
+	errClosed  = errors.New("the gateway stops")
+	errOnly    = errors.New("nobody is asked over the network")
+	errOlder   = errors.New("what it gives is older than what it gave before")
 )
 
 // flight is a look-up under way, for all who want the same.
@@ -105,17 +107,20 @@ func (c *Checker) fly(s *inForce, j job, f *flight) (*kept, error) {
 		c.sources.waits(j.key, j.source, err)
 		return nil, err
 	}
-	release, ok := c.slot(j.source)
+	p, ok := c.slot(j.source)
 	if !ok {
 		return nil, errClosed
 	}
-	defer release()
+	defer p.leave()
 	if err := c.sources.failing(j.source, c.o.Now()); err != nil { // it failed meanwhile
 		c.sources.waits(j.key, j.source, err)
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(c.life, j.within)
+	ctx, giveUp := context.WithCancelCause(c.life)
+	defer giveUp(nil)
+	ctx, cancel := context.WithTimeout(ctx, j.within)
 	defer cancel()
+	go c.makeWay(ctx, p, giveUp)
 	var fresh *kept
 	err := j.get(ctx, func(data []byte) (err error) {
 		fresh, err = c.accept(j, data, known)
@@ -127,6 +132,9 @@ func (c *Checker) fly(s *inForce, j job, f *flight) (*kept, error) {
 	})
 	if c.life.Err() != nil && fresh == nil {
 		return nil, errClosed
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errTooSlow) {
+		err = errTooSlow
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("it did not answer within %v", j.within)
@@ -142,8 +150,58 @@ type queue struct {
 	users int
 }
 
+// slowAfter is how long a fetch may keep others from theirs.
+const slowAfter = 10 * time.Second
+
+// place is the room that a fetch takes up: one of those at one time, or, when it takes long, one of those that do.
+type place struct {
+	mu    sync.Mutex
+	slots chan struct{} // nil: it has left
+	rest  func()
+}
+
+// leave gives the room to others.
+func (p *place) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.slots != nil {
+		<-p.slots
+		p.slots = nil
+		p.rest()
+	}
+}
+
+// step takes room among others in place of what there was; false where there is none.
+func (p *place) step(slots chan struct{}) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.slots == nil {
+		return true
+	}
+	select {
+	case slots <- struct{}{}:
+		<-p.slots
+		p.slots = slots
+		return true
+	default:
+		return false
+	}
+}
+
+// makeWay has a fetch that takes long step aside, so that however many hosts are slow, who wants something of another soon has room. Where too many take
+// long it is given up.
+func (c *Checker) makeWay(ctx context.Context, p *place, giveUp context.CancelCauseFunc) {
+	select {
+	case <-c.after(slowAfter):
+		if !p.step(c.slow) {
+			giveUp(errTooSlow)
+		}
+	case <-ctx.Done():
+	}
+}
+
 // slot waits until the source and all sources together have room for one more fetch; false where the Checker is closed first.
-func (c *Checker) slot(source string) (release func(), ok bool) {
+func (c *Checker) slot(source string) (p *place, ok bool) {
 	c.mu.Lock()
 	q := c.queues[source]
 	if q == nil {
@@ -167,7 +225,7 @@ func (c *Checker) slot(source string) (release func(), ok bool) {
 	}
 	select {
 	case c.slots <- struct{}{}:
-		return func() { <-c.slots; <-q.slots; leave() }, true
+		return &place{slots: c.slots, rest: func() { <-q.slots; leave() }}, true
 	case <-c.life.Done():
 		<-q.slots
 		leave()

@@ -38,10 +38,12 @@ const (
 	leastHold   = time.Minute         // whatever its end
 	longestList = 30 * 24 * time.Hour // of a list
 	longest     = 7 * 24 * time.Hour  // of an answer
-	renewList   = 24 * time.Hour      // it is fetched anew after this, at the latest
-	renewAnswer = 12 * time.Hour
-	listWithin  = 2 * time.Minute // a fetch may take
-	ocspWithin  = 20 * time.Second
+
+	longestUnknown = 10 * time.Minute // of one that tells nothing
+	renewList      = 24 * time.Hour   // it is fetched anew after this, at the latest
+	renewAnswer    = 12 * time.Hour
+	listWithin     = 2 * time.Minute // a fetch may take
+	ocspWithin     = 20 * time.Second
 )
 
 // hostOf is the host of an address in lower case. An address of a kind that is not known is no place to ask.
@@ -75,14 +77,19 @@ func digest(parts ...[]byte) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func listKey(kind, address string, signer *x509.Certificate) string {
-	return kind + " " + digest([]byte(address), signer.RawSubjectPublicKeyInfo, signer.RawSubject)
+// listKey tells apart what the issuer of a certificate signed from what another one may have: they are held to different rules.
+func listKey(kind, address string, signer *x509.Certificate, other bool) string {
+	by := []byte("issuer")
+	if other {
+		by = []byte("other")
+	}
+	return kind + " " + digest([]byte(address), signer.RawSubjectPublicKeyInfo, signer.RawSubject, by)
 }
 
 // listJob gets a list that the issuer of a certificate signed, or another one in its place.
 func listJob(s *inForce, kind, address string, signer *x509.Certificate, other bool) job {
 	return job{
-		key: listKey(kind, address, signer), source: sourceOf(s.client, address) + " by CRL", isList: true, within: listWithin,
+		key: listKey(kind, address, signer, other), source: sourceOf(s.client, address) + " by CRL", isList: true, within: listWithin,
 		again: func(s *inForce) job { return listJob(s, kind, address, signer, other) },
 		get: func(ctx context.Context, use func([]byte) error) error {
 			return s.client.Get(ctx, address, s.MaxList, use)
@@ -155,6 +162,11 @@ func ocspJob(s *inForce, key, address string, q question) job {
 				return nil, err
 			}
 			k := &kept{answer: a, this: a.this, size: 2048}
+			if a.status == ocsp.Unknown { // it may be known soon, and says nothing meanwhile: it is asked again when somebody wants it
+				k.hold(fetched, a.end(), longestUnknown, renewAnswer)
+				k.refresh = k.until.Add(longest)
+				return k, err
+			}
 			k.hold(fetched, a.end(), longest, renewAnswer)
 			return k, err
 		},

@@ -191,7 +191,7 @@ func (c *Checker) byList(ctx context.Context, s *inForce, chain []*x509.Certific
 }
 
 func (c *Checker) list(ctx context.Context, s *inForce, kind, address string, signer *x509.Certificate, other bool) (*kept, error) {
-	return c.get(ctx, s, listKey(kind, address, signer), func() (job, error) { return listJob(s, kind, address, signer, other), nil })
+	return c.get(ctx, s, listKey(kind, address, signer, other), func() (job, error) { return listJob(s, kind, address, signer, other), nil })
 }
 
 // signers are the certificates of who may have signed the list of a point: the issuer, or where the point names others, those, as far as

@@ -55,12 +55,16 @@ func (a answer) current(now time.Time) error {
 	return nil
 }
 
-// end is until when it holds.
+// end is until when it holds: no longer than the certificate of the responder that gave it.
 func (a answer) end() time.Time {
-	if a.next.IsZero() {
-		return a.this.Add(openAge)
+	end := a.this.Add(openAge)
+	if !a.next.IsZero() {
+		end = a.next.Add(tolerance)
 	}
-	return a.next.Add(tolerance)
+	if a.signer != nil && a.signer.NotAfter.Add(tolerance).Before(end) {
+		end = a.signer.NotAfter.Add(tolerance)
+	}
+	return end
 }
 
 // signedFor finds who signed an answer about certificates of an issuer: the issuer itself (nil), or a responder that it made one by

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
@@ -42,6 +43,12 @@ func (e entry) fault(c *x509.Certificate) certs.Fault {
 		Status: certs.StatusRevoked, Certificate: c, Check: certs.CheckRevocation, Since: e.at,
 		Reason: fmt.Sprintf("%s was revoked by its issuer on %s%s", certs.Describe(c), day(e.at), e.because()), Advice: "its owner must get a new one",
 	}
+}
+
+// spares reports whether a certificate was good at a time, although it was revoked afterwards (RFC 5280, 5.3.1).
+func (e entry) spares(at time.Time) bool {
+	const affiliation, superseded, cessation, withdrawn = 3, 4, 5, 9
+	return e.at.After(at) && slices.Contains([]int{affiliation, superseded, cessation, withdrawn}, e.reason)
 }
 
 // because is the reason in words (RFC 5280, 5.3.1).

@@ -75,6 +75,62 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return d.dial(ctx, network, addrs, port, listed)
 }
 
+// lookTime bounds the look-up of a name that somebody else connects to.
+const lookTime = 2 * time.Second
+
+// Vet says why host:port would not be connected to, for who has somebody else connect, as a proxy does: the port, an address in whatever way programs
+// write them, a name that only means something inside, and a name that is known here to have an address inside. It is less than what DialContext
+// does: a name that cannot be looked up passes, and who connects may find another address.
+func (d *Dialer) Vet(ctx context.Context, address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("publicnet: %w: %q is no host and port", ErrRefused, address)
+	}
+	if err := d.checkPort(port); err != nil {
+		return err
+	}
+	if d.isListed(host) {
+		return nil
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return d.check(a, false)
+	}
+	if why := oddName(host); why != "" {
+		return fmt.Errorf("publicnet: %w: %s", ErrRefused, why)
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	addrs, err := d.addresses(ctx, host)
+	if err != nil {
+		return nil
+	}
+	for _, a := range addrs {
+		if err := d.check(a, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oddName says why a name is none of the internet; empty where it may be. One whose last label is a number is an address to many programs
+// (127.1, 2130706433, 0x7f.1), as the URL standard has it.
+func oddName(host string) string {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	_, err := strconv.ParseUint(last, 0, 64)
+	switch {
+	case last == "":
+		return "there is no name"
+	case err == nil || strings.Trim(last, "0123456789") == "":
+		return "an address in an unusual form"
+	case last == host:
+		return "a name without a dot is one inside"
+	case strings.EqualFold(last, "localhost") || strings.EqualFold(last, "local") || strings.EqualFold(last, "internal"): // RFC 6761, 6.3; RFC 6762; reserved by ICANN
+		return "a name that means something inside only"
+	}
+	return ""
+}
+
 func (d *Dialer) dial(ctx context.Context, network string, addrs []netip.Addr, port string, listed bool) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: d.o.Timeout, Control: func(_, at string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(at)

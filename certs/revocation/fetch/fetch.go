@@ -21,8 +21,10 @@ import (
 type Options struct {
 	// Dial connects to host:port, and refuses what is not to be reached.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Proxy is asked for all HTTP; nil: none. The environment is not looked at. What lies behind it is the proxy's to guard.
+	// Proxy is asked for all HTTP; nil: none. The environment is not looked at. What lies behind it is the proxy's to guard, beside Vet.
 	Proxy *url.URL
+	// Vet says why the proxy is not to be asked for host:port; nil: it is for all.
+	Vet func(ctx context.Context, address string) error
 	// DialProxy connects to the proxy.
 	DialProxy func(ctx context.Context, network, address string) (net.Conn, error)
 	// Directory is host:port, or ldaps://host:port, of the server asked for LDAP addresses without a host, as Active Directory

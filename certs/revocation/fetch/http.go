@@ -58,10 +58,28 @@ func (c *Client) redirect(req *http.Request, via []*http.Request) error {
 		return fmt.Errorf("%w: it passes the question on to another protocol", ErrRefused)
 	}
 	req.Header.Del("Referer")
+	return c.vet(req)
+}
+
+// vet says why the proxy is not asked.
+func (c *Client) vet(req *http.Request) error {
+	if c.o.Proxy == nil || c.o.Vet == nil {
+		return nil
+	}
+	port := req.URL.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[req.URL.Scheme]
+	}
+	if err := c.o.Vet(req.Context(), net.JoinHostPort(req.URL.Hostname(), port)); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
 	return nil
 }
 
 func (c *Client) do(req *http.Request, limit int64, use func([]byte) error) error {
+	if err := c.vet(req); err != nil {
+		return err
+	}
 	req.Header.Set("User-Agent", "siegel")
 	resp, err := c.http.Do(req)
 	if err != nil {

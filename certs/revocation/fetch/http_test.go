@@ -302,3 +302,51 @@ func ExampleClient_Check() {
 	fmt.Println(errors.Is(err, fetch.ErrRefused))
 	// Output: true
 }
+
+// What a proxy would be asked for is looked at before: inside addresses however they are written, other ports, names inside, also where somebody else sends
+// us on to them.
+func TestProxyIsNotAskedForWhatIsInside(t *testing.T) {
+	var asked []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.String())
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "http://169.254.169.254/latest", http.StatusFound)
+			return
+		}
+		io.WriteString(w, "by proxy")
+	}))
+	defer proxy.Close()
+	through, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := publicnet.New(publicnet.Options{Ports: []uint16{80, 443}, Hosts: []string{"crl.firma.example"}, Resolver: inside{"trap.example": "10.0.0.5", "ca.example": "9.9.9.9"}})
+	c := client(t, fetch.Options{Proxy: through, DialProxy: direct, Vet: d.Vet})
+	for _, address := range []string{
+		"http://10.0.0.5/a.crl", "http://127.0.0.1/a.crl", "http://[::1]/a.crl", "http://[fd00::1]/a.crl", "http://[::ffff:10.0.0.5]/", "http://0/", "http://127.1/", "http://0x7f.1/", "http://2130706433/", "http://017700000001/",
+		"http://localhost/", "http://x.localhost./", "http://intranet/a.crl", "http://printer.local/", "http://trap.example/a.crl", "http://ca.example:8080/a.crl", "http://ca.example:22/", "http://ca.example/moved",
+		"http://metadata.google.internal/",
+	} {
+		if got, err := get(t, c, address); !errors.Is(err, fetch.ErrRefused) {
+			t.Errorf("%s: %q, %v", address, got, err)
+		}
+	}
+	if len(asked) != 1 {
+		t.Errorf("the proxy was asked for %q", asked)
+	}
+	for _, address := range []string{"http://ca.example/a.crl", "http://ca.example:443/a.crl", "http://unknown.example/a.crl", "http://crl.firma.example/a.crl"} {
+		if got, err := get(t, c, address); err != nil || got != "by proxy" {
+			t.Errorf("%s: %q, %v", address, got, err)
+		}
+	}
+}
+
+// inside knows some names.
+type inside map[string]string
+
+func (n inside) LookupIPAddr(_ context.Context, host string) ([]net.IPAddr, error) {
+	if a, ok := n[host]; ok {
+		return []net.IPAddr{{IP: net.ParseIP(a)}}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
