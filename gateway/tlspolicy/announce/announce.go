@@ -69,6 +69,8 @@ type Record struct {
 	Type  string `json:"type"` // TXT or TLSA
 	Value string `json:"value"`
 	Note  string `json:"note,omitempty"` // what it is of
+
+	next bool // of a key that is not used yet
 }
 
 // Zone is the record as a line of a zone file. Long texts are parted (RFC 1035, 3.3.14).
@@ -125,23 +127,23 @@ func (p Plan) reports() (r tlsrpt.Record, err error) {
 func (p Plan) TLSA(h Host) []Record {
 	var all []Record
 	seen := map[string]bool{}
-	add := func(r dns.TLSA, note string) {
-		one := Record{Name: TLSAName(h), Type: "TLSA", Value: dane.Text(r), Note: note}
+	add := func(r dns.TLSA, note string, next bool) {
+		one := Record{Name: TLSAName(h), Type: "TLSA", Value: dane.Text(r), Note: note, next: next}
 		if !seen[one.Value] {
 			seen[one.Value] = true
 			all = append(all, one)
 		}
 	}
 	for _, chain := range h.Chains {
-		add(dane.Of(chain[0], dane.UsageEE, dane.SelectorSPKI, dane.MatchSHA2_256), "the certificate of "+name(chain[0]))
+		add(dane.Of(chain[0], dane.UsageEE, dane.SelectorSPKI, dane.MatchSHA2_256), "the certificate of "+name(chain[0]), false)
 	}
 	for _, next := range h.Next {
 		sum := sha256.Sum256(next)
-		add(dns.TLSA{Usage: dane.UsageEE, Selector: dane.SelectorSPKI, MatchingType: dane.MatchSHA2_256, Data: sum[:]}, "the key that comes next")
+		add(dns.TLSA{Usage: dane.UsageEE, Selector: dane.SelectorSPKI, MatchingType: dane.MatchSHA2_256, Data: sum[:]}, "the key that comes next", true)
 	}
 	for _, chain := range h.Chains {
 		if p.Authority && len(chain) > 1 {
-			add(dane.Of(chain[1], dane.UsageTA, dane.SelectorSPKI, dane.MatchSHA2_256), "the authority "+name(chain[1]))
+			add(dane.Of(chain[1], dane.UsageTA, dane.SelectorSPKI, dane.MatchSHA2_256), "the authority "+name(chain[1]), false)
 		}
 	}
 	return all
