@@ -11,8 +11,9 @@ import (
 
 // OwnPolicy is the MTA-STS policy of the company's own domains, as it is served (RFC 8461, 3.3).
 type OwnPolicy struct {
-	Text        string           // empty: none is served
-	Certificate *tls.Certificate // where the gateway does TLS itself
+	Text string // empty: none is served
+	// Certificate is what TLS is done with; nil: it is plain HTTP, for a proxy that does TLS.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 }
 
 // servedPolicy is an OwnPolicy in force.
@@ -44,10 +45,10 @@ func (g *Gateway) openPolicy() (err error) {
 	return err
 }
 
-// policyCertificate is that of the settings in force, whatever name is asked for.
-func (g *Gateway) policyCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if c := g.policy.Load().Certificate; c != nil {
-		return c, nil
+// policyCertificate is that of the settings in force.
+func (g *Gateway) policyCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if get := g.policy.Load().Certificate; get != nil {
+		return get(hello)
 	}
 	return nil, errors.New("gateway: the configuration has no certificate for the policy any more")
 }

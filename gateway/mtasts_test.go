@@ -23,7 +23,8 @@ func TestOwnPolicy(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(pair.Leaf)
 	const first = "version: STSv1\r\nmode: testing\r\nmx: mx.firma.example\r\nmax_age: 86400\r\n"
-	for scheme, certificate := range map[string]*tls.Certificate{"http": nil, "https": &pair} {
+	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }
+	for scheme, certificate := range map[string]func(*tls.ClientHelloInfo) (*tls.Certificate, error){"http": nil, "https": get} {
 		s := newSetting(t)
 		s.options.PolicyAddress = "127.0.0.1:0"
 		s.options.Settings.OwnPolicy = gateway.OwnPolicy{Text: first, Certificate: certificate}

@@ -92,7 +92,10 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
 	}
 	s.DKIM = signers(c)
-	s.TLSReport, s.OwnPolicy = tlsReport(c), ownPolicy(c)
+	s.TLSReport = tlsReport(c)
+	if err := useOwnPolicy(&s, c, log); err != nil {
+		return gateway.Settings{}, err
+	}
 	s.Find = finding(c)
 	s.Ask, s.Harvest = asking(c.Certificates.Find.Ask), harvesting(c.Certificates.Find.Harvest)
 	if s.DNS, err = resolver(c.DNS); err != nil {

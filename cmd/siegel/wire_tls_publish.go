@@ -1,9 +1,16 @@
 package main
 
 import (
+	"context"
+	"fmt"
+
+	"github.com/sirupsen/logrus"
+
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
+	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/announce"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy/keyring"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/mtasts"
 )
 
@@ -13,16 +20,30 @@ func tlsReport(c *configs.Config) gateway.TLSReport {
 	return gateway.TLSReport{From: r.Sender(), Contact: r.Asked(), Organization: r.Organization, Hour: r.Hour}
 }
 
-// ownPolicy is what the gateway serves of the company's own policy; nothing where it does not.
-func ownPolicy(c *configs.Config) gateway.OwnPolicy {
-	if c.TLS.Publish.Listen == "" {
-		return gateway.OwnPolicy{}
+// useOwnPolicy has the gateway serve the company's own policy, where the configuration wants that. The files of its certificate are followed.
+func useOwnPolicy(s *gateway.Settings, c *configs.Config, log logrus.FieldLogger) error {
+	p := c.TLS.Publish
+	if p.Listen == "" {
+		return nil
 	}
-	out := gateway.OwnPolicy{Text: plan(c).Policy()}
-	if pair, ok := c.TLS.Publish.Pair(); ok {
-		out.Certificate = &pair
+	s.OwnPolicy = gateway.OwnPolicy{Text: plan(c).Policy()}
+	if p.Certificate == "" {
+		return nil
 	}
-	return out
+	ring, err := keyring.New(keyring.Options{Name: "tls.publish", Files: []keyring.File{{Certificate: p.Certificate.String(), Key: p.Key.String()}}, Log: log})
+	if err != nil {
+		return fmt.Errorf("tls.publish: %w", err)
+	}
+	s.OwnPolicy.Certificate = ring.Get
+	s.Companions = append(s.Companions, gateway.Companion{
+		Check: admin.Check{
+			Name: "certificate of tls.publish", Warning: true,
+			Advice: "The MTA-STS policy goes on with the certificate that it has; put the file right, it is looked at every ten seconds.",
+			Run:    func(context.Context) error { return ring.Check() },
+		},
+		Run: ring.Run,
+	})
+	return nil
 }
 
 // plan is what the configuration says is to be published, without certificates.

@@ -2,6 +2,7 @@ package announce
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -250,6 +251,26 @@ func (c Checker) compare(h Host, f Finding, set dns.TLSASet) (State, string) {
 		}
 	}
 	return Right, ""
+}
+
+// Certificate tells whether senders that obey the policy believe what a host shows them: a valid chain to an authority, for the name of the host
+// (RFC 8461, 4.2). Roots are the authorities; nil: those of the machine.
+func (c Checker) Certificate(h Host, roots *x509.CertPool) Finding {
+	f := Finding{Subject: "certificate of " + h.Name, State: Missing, Remark: "it has none"}
+	for _, chain := range h.Chains {
+		above := x509.NewCertPool()
+		for _, one := range chain[1:] {
+			above.AddCert(one)
+		}
+		_, err := chain[0].Verify(x509.VerifyOptions{
+			DNSName: h.Name, Intermediates: above, Roots: roots, CurrentTime: c.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		})
+		if err == nil {
+			return Finding{Subject: f.Subject, State: Right}
+		}
+		f.State, f.Remark = Wrong, "senders that obey the policy do not believe it: "+err.Error()
+	}
+	return f
 }
 
 func (c Checker) now() time.Time {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/announce"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/dane"
@@ -144,5 +145,38 @@ func TestCheckHost(t *testing.T) {
 				t.Errorf("%+v", f)
 			}
 		})
+	}
+}
+
+// A certificate that senders do not believe is told before they are told to insist on it.
+func TestCheckCertificate(t *testing.T) {
+	certFile, keyFile := smtptest.Certificate(t, "mx.firma.example")
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(pair.Leaf)
+	host := announce.Host{Name: "mx.firma.example", Chains: [][]*x509.Certificate{{pair.Leaf}}}
+	other := host
+	other.Name = "mx2.firma.example"
+	late := func() time.Time { return pair.Leaf.NotAfter.Add(time.Hour) }
+	for name, c := range map[string]struct {
+		host   announce.Host
+		roots  *x509.CertPool
+		now    func() time.Time
+		want   announce.State
+		remark string
+	}{
+		"good":              {host, roots, nil, announce.Right, ""},
+		"unknown authority": {host, x509.NewCertPool(), nil, announce.Wrong, "unknown authority"},
+		"another name":      {other, roots, nil, announce.Wrong, "not mx2.firma.example"},
+		"ended":             {host, roots, late, announce.Wrong, "expired"},
+		"none":              {announce.Host{Name: "mx.firma.example"}, roots, nil, announce.Missing, "it has none"},
+	} {
+		f := announce.Checker{Now: c.now}.Certificate(c.host, c.roots)
+		if f.State != c.want || !strings.Contains(f.Remark, c.remark) {
+			t.Errorf("%s: %+v", name, f)
+		}
 	}
 }
