@@ -4,7 +4,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -56,8 +59,11 @@ func TestModel(t *testing.T) {
 		address := fmt.Sprintf("user%d@firma.example", i/3)
 		people = append(people, person{issue(ca, address, o), address})
 	}
+	memory := inMemory(t)
+	var opened atomic.Int32
 	rapid.Check(t, func(r *rapid.T) {
 		b := newBench(t)
+		b.o.Dir = filepath.Join(memory, fmt.Sprint(opened.Add(1)))
 		s := b.open()
 		defer s.Close()
 		m := &model{trust: map[store.Fingerprint]store.Trust{}, scope: map[store.Fingerprint][]string{}, keys: map[string]bool{}}
@@ -112,6 +118,18 @@ func TestModel(t *testing.T) {
 			"": func(r *rapid.T) { m.compare(r, b, s, people, root) },
 		})
 	})
+}
+
+// inMemory is a folder that lies in memory, where the system has such: what is proved here is not that anything is on a disk, which
+// would be waited for thousands of times.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "siegel-store-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 func certificatesOf(people []person) (all []*x509.Certificate) {

@@ -49,7 +49,7 @@ func (s *Store) ofKey(id certs.KeyID) name {
 
 // named reads the rows of a name, the newest certificate first.
 func (s *Store) named(ctx context.Context, db *database, n name) (rows []row, all []Record, err error) {
-	if rows, err = s.rows(ctx, db.read, columns+n.query, n.hash(), maxOfName); err != nil {
+	if rows, err = s.rows(ctx, db.names, columns+n.query, n.hash(), maxOfName); err != nil {
 		return nil, nil, err
 	}
 	slices.SortStableFunc(rows, func(a, b row) int {

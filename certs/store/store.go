@@ -78,7 +78,10 @@ type Store struct {
 }
 
 // database is the connections to one database.
-type database struct{ write, read *sql.DB }
+type database struct {
+	write, read *sql.DB
+	names       *prepared // read, for finding by name
+}
 
 // Open opens the store in o.Dir, or begins one. Where that fails Open succeeds all the same: every call fails, Check says
 // why, and it is tried again at calls 2 seconds apart. The error is that of a key that is none. The caller
@@ -231,6 +234,7 @@ func (s *Store) open(ctx context.Context) (_ *database, err error) {
 	if db.read, err = sqldb.Open(path, sqldb.Options{ReadOnly: true, Conns: readers}); err != nil {
 		return nil, err // a database without its readers is not one that is open, and is tried again
 	}
+	db.names = &prepared{DB: db.read}
 	return db, nil
 }
 
