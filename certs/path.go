@@ -122,6 +122,9 @@ func timeFaults(c *x509.Certificate, at time.Time) []Fault {
 
 // untrusted says why there is no path: which certificate it ends at, by what the message offers.
 func (v *Validator) untrusted(leaf *x509.Certificate, offered []*x509.Certificate, at time.Time) Fault {
+	if f, is := v.belowDistrusted(leaf, offered, at); is {
+		return f
+	}
 	top := v.climbed(leaf, offered)
 	fault := func(what, advice string) Fault {
 		return Fault{Status: StatusUntrusted, Certificate: top, Check: CheckTrust, Since: at, Reason: describe(top) + what + ", as of " + day(at), Advice: advice}

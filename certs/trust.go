@@ -22,6 +22,28 @@ type Trust interface {
 	Serves(c *x509.Certificate, address string) bool
 }
 
+// Distruster is a [Trust] that finds an authority above a certificate, among those that are known and those that came along, which is never to be used; nil
+// where it finds none. What it finds explains why there is no path; it decides nothing.
+type Distruster interface {
+	DistrustedAbove(c *x509.Certificate, alongside []*x509.Certificate) *x509.Certificate
+}
+
+// belowDistrusted is the fault of a certificate that leads to nothing since an authority above it is distrusted; false where none is.
+func (v *Validator) belowDistrusted(leaf *x509.Certificate, offered []*x509.Certificate, at time.Time) (Fault, bool) {
+	d, ok := v.trust.(Distruster)
+	if !ok {
+		return Fault{}, false
+	}
+	above := d.DistrustedAbove(leaf, offered)
+	if above == nil {
+		return Fault{}, false
+	}
+	f := distrusted(above)
+	f.Since, f.Reason = at, f.Reason+", and "+describe(leaf)+" is from below it"
+	f.Advice = "ask its owner for a certificate from another authority, or take that back (siegel certs trust)"
+	return f, true
+}
+
 // DomainJudge is a [Judge] that knows which certificates stand for whole domains. To judge one for such an address is no mismatch.
 type DomainJudge interface {
 	Judge

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/siegel-mail/siegel/certs"
@@ -57,5 +58,34 @@ func TestDistrustIsNotBySignature(t *testing.T) {
 	}
 	if other := issue(cas().below, "alice@firma.example", democa.Options{}).Certificate; judged(other) != certs.StatusValid {
 		t.Error("her other certificate is distrusted as well")
+	}
+}
+
+// Who is judged below a distrusted authority is told which one that is, and what can be done, however far above it stands.
+func TestWhatIsBelowTheDistrustedSaysSo(t *testing.T) {
+	b := newBench(t)
+	s := b.open()
+	evil := must(cas().one.Intermediate("Evil Authority", democa.Options{Key: newKey()}))
+	below := must(evil.Intermediate("Its Branch", democa.Options{Key: newKey()}))
+	direct, deeper := issue(evil, "alice@firma.example", democa.Options{}).Certificate, issue(below, "bob@firma.example", democa.Options{}).Certificate
+	b.add(s, store.Anchor, cas().one)
+	b.add(s, store.Distrusted, evil)
+	for _, c := range []struct {
+		leaf *x509.Certificate
+		came []*x509.Certificate
+	}{{direct, nil}, {direct, []*x509.Certificate{evil.Certificate()}}, {deeper, []*x509.Certificate{below.Certificate()}}} {
+		r := s.Judge().Validate(t.Context(), c.leaf, c.came, certs.Sign, "", b.now)
+		text := strings.Join(r.Reasons, " ")
+		if r.Status != certs.StatusUntrusted || !strings.Contains(text, "Evil Authority") || !strings.Contains(text, "distrusted by an administrator") || strings.Contains(text, "is not known") {
+			t.Errorf("%s %q", r.Status, r.Reasons)
+		}
+		if len(r.Faults) == 0 || !strings.Contains(r.Faults[0].Advice, "siegel certs trust") || !r.Faults[0].Certificate.Equal(evil.Certificate()) {
+			t.Errorf("%+v", r.Faults)
+		}
+	}
+	stranger := must(democa.NewCA(b.now))
+	other := issue(stranger, "carol@firma.example", democa.Options{}).Certificate
+	if r := s.Judge().Validate(t.Context(), other, nil, certs.Sign, "", b.now); strings.Contains(strings.Join(r.Reasons, " "), "distrusted") {
+		t.Errorf("of a stranger: %q", r.Reasons)
 	}
 }

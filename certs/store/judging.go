@@ -260,8 +260,20 @@ const (
 
 // belowDistrusted reports whether an authority above c is distrusted, among those that are known and those alongside.
 func (w *words) belowDistrusted(c *x509.Certificate, alongside []*x509.Certificate) bool {
+	found, sure := w.distrustedAbove(c, alongside)
+	return found != nil || !sure
+}
+
+// DistrustedAbove implements certs.Distruster.
+func (w *words) DistrustedAbove(c *x509.Certificate, alongside []*x509.Certificate) *x509.Certificate {
+	found, _ := w.distrustedAbove(c, alongside)
+	return found
+}
+
+// distrustedAbove finds an authority above c that is distrusted; sure is false where there are too many to look at.
+func (w *words) distrustedAbove(c *x509.Certificate, alongside []*x509.Certificate) (found *x509.Certificate, sure bool) {
 	if len(w.keys) == 0 {
-		return false
+		return nil, true
 	}
 	level, seen := []*x509.Certificate{c}, map[string]bool{}
 	for depth, checks := 0, 0; depth < maxClimb && len(level) > 0; depth++ {
@@ -272,13 +284,13 @@ func (w *words) belowDistrusted(c *x509.Certificate, alongside []*x509.Certifica
 					continue
 				}
 				if checks++; checks > maxChecks {
-					return true // nobody has so many; what cannot be told is not believed
+					return nil, false // nobody has so many; what cannot be told is not believed
 				}
 				if x509x.CheckSignatureFrom(below, issuer) != nil {
 					continue
 				}
 				if w.Distrusts(issuer) {
-					return true
+					return issuer, true
 				}
 				seen[string(issuer.Raw)] = true
 				above = append(above, issuer)
@@ -286,7 +298,7 @@ func (w *words) belowDistrusted(c *x509.Certificate, alongside []*x509.Certifica
 		}
 		level = above
 	}
-	return false
+	return nil, true
 }
 
 func (w *words) issuersOf(c *x509.Certificate, alongside []*x509.Certificate) []*x509.Certificate {
