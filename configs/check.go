@@ -49,6 +49,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.tlsReport()
 	k.tlsPublish()
 	k.dns()
+	k.tlsPartners()
 	k.admin()
 }
 

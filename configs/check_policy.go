@@ -73,7 +73,7 @@ func (k *checker) tags() {
 	for _, list := range []struct {
 		key  string
 		tags []string
-	}{{"policy.tags.encrypt", t.Encrypt}, {"policy.tags.sign", t.Sign}} {
+	}{{"policy.tags.encrypt", t.Encrypt}, {"policy.tags.sign", t.Sign}, {"policy.tags.tls", t.TLS}} {
 		for i, tag := range list.tags {
 			folded := strings.ToLower(tag)
 			switch other := asked[folded]; {

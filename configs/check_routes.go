@@ -165,13 +165,38 @@ func (k *checker) routeTLS(r *Route, dotted string) {
 		k.warn(dotted+".implicit", "hosts on port 25 await STARTTLS; TLS from the first byte is on port 465: set port")
 	}
 	k.clientCertificate(&r.TLS, dotted)
+	k.routeBelieves(r, dotted)
 	if r.TLS.CA == "" {
 		return
 	}
-	if r.TLS.Mode != RouteTLSVerified {
-		k.warn(dotted+".ca", "the authorities are looked at with tls mode verified only")
+	if r.TLS.Mode != RouteTLSVerified && r.TLS.Mode != RouteTLSMTASTS {
+		k.warn(dotted+".ca", "the authorities are looked at with tls mode verified or mta-sts only")
 	}
 	r.TLS.roots = k.roots(dotted+".ca", r.TLS.CA)
+}
+
+// routeBelieves holds that the hosts of a route can be known by what it says.
+func (k *checker) routeBelieves(r *Route, dotted string) {
+	r.TLS.pins = k.pins(r.TLS.Pins, dotted+".pins")
+	switch {
+	case len(r.TLS.Pins) == 0:
+	case r.MX:
+		k.fail(dotted+".pins", "a pin is of one partner's servers, and by MX mail goes to everybody's; put it under tls.partners")
+	case r.TLS.CA != "":
+		k.fail(dotted+".pins", "a pinned key is believed without an authority; remove pins or ca")
+	case r.TLS.Mode != RouteTLSVerified:
+		k.warn(dotted+".pins", "pins are looked at with tls mode verified only")
+	}
+	switch {
+	case r.TLS.Mode == RouteTLSMTASTS && !r.MX:
+		k.fail(dotted, "an MTA-STS policy is of the hosts that MX records name; write verified for hosts of your own choice")
+	case r.TLS.Mode == RouteTLSDANE && !r.MX:
+		for i, host := range r.Hosts {
+			if _, err := netip.ParseAddr(host); err == nil {
+				k.failMember(strings.TrimSuffix(dotted, ".tls")+".hosts", i, "an address has no TLSA records; name the host, or use another tls mode than dane")
+			}
+		}
+	}
 }
 
 // roots reads certification authorities; nil where they cannot be read.
@@ -219,7 +244,7 @@ func (k *checker) routeAuth(r *Route, dotted string) {
 		k.fail(dotted+".password", "there is a user but no password; give both")
 	case !r.TLS.Implicit && (r.TLS.Mode == RouteTLSNone || r.TLS.Mode == RouteTLSOpportunistic):
 		k.fail(dotted, "the password could be sent without TLS; set tls to required, or better verified")
-	case r.TLS.Mode != RouteTLSVerified:
+	case r.TLS.Mode != RouteTLSVerified && r.TLS.Mode != RouteTLSDANE:
 		k.warn(dotted, "the password goes to whoever answers, since %s does not check the certificate; set tls to verified", r.TLS.Mode)
 	}
 }

@@ -13,7 +13,7 @@ func (k *checker) said(r *Rule, dotted string) []string {
 		{"sign", string(r.Sign)}, {"encrypt", string(r.Encrypt)}, {"profile", string(r.Profile)}, {"algorithm", string(r.Algorithm)},
 		{"oaep", string(r.OAEP)}, {"signature", string(r.Signature)}, {"header_protection", string(r.HeaderProtection)},
 		{"subject", string(r.Subject)}, {"form", string(r.Form)}, {"encrypt_to_self", string(r.EncryptToSelf)},
-		{"on_missing", string(r.OnMissing)},
+		{"on_missing", string(r.OnMissing)}, {"tls", string(r.TLS)},
 	} {
 		if s.value != "" || k.broken[dotted+"."+s.key] {
 			out = append(out, s.key)

@@ -82,7 +82,7 @@ func TestLoad(t *testing.T) {
 		}},
 		"direction":       {c.Policy.Rules[0].Direction, mail.Outgoing},
 		"unnamed rule":    {c.Policy.Rules[1].Name, "rule 2"},
-		"default tags":    {c.Policy.Tags, Tags{Encrypt: []string{"[encrypt]"}, Sign: []string{"[sign]"}}},
+		"default tags":    {c.Policy.Tags, Tags{Encrypt: []string{"[encrypt]"}, Sign: []string{"[sign]"}, TLS: []string{"[tls]"}}},
 		"absent patterns": {c.Policy.Rules[0].From == nil, true},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {

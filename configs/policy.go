@@ -132,6 +132,9 @@ type Rule struct {
 	Sign policy.Level `yaml:"sign" oneof:"never if-possible require" example:"require"`
 	// Encryption: `never`, `if-possible`, `require`. `require` refuses what cannot be encrypted.
 	Encrypt policy.Level `yaml:"encrypt" oneof:"never if-possible require" example:"require"`
+	// What each connection that the message goes over must give, whatever the route asks for: `required`, TLS; `verified`, TLS with a
+	// server that proves who it is. Mail that cannot get it waits and is returned. See tls.md.
+	TLS mail.TLSLevel `yaml:"tls" oneof:"required verified" example:"verified"`
 	// The algorithms: `compatible`, `rfc8551` or `bsi-tr-03116-4`. See administration.md.
 	Profile smime.Profile `yaml:"profile" oneof:"compatible rfc8551 bsi-tr-03116-4" example:"rfc8551"`
 	// The content encryption: `aes128-cbc`, `aes256-cbc`, which every program reads, or `aes128-gcm`,
@@ -163,6 +166,8 @@ type Tags struct {
 	Encrypt []string `yaml:"encrypt" default:"[encrypt]"`
 	// Ask for a signature.
 	Sign []string `yaml:"sign" default:"[sign]"`
+	// Ask for TLS with servers that prove who they are.
+	TLS []string `yaml:"tls" default:"[tls]"`
 }
 
 // MarkSubject is what is put before the subject of incoming mail. An empty text puts nothing.
@@ -183,7 +188,7 @@ func (p Policy) Set() ([]policy.Rule, policy.Defaults) {
 	rules := make([]policy.Rule, 0, len(p.Rules))
 	for _, r := range p.Rules {
 		rules = append(rules, policy.Rule{
-			Name: r.Name, Direction: r.Direction, From: r.From, Groups: r.FromGroups, To: r.To, Kinds: r.Kinds, Sign: r.Sign, Encrypt: r.Encrypt,
+			Name: r.Name, Direction: r.Direction, From: r.From, Groups: r.FromGroups, To: r.To, Kinds: r.Kinds, Sign: r.Sign, Encrypt: r.Encrypt, TLS: r.TLS,
 			Terms: terms(r.Profile, r.Algorithm, r.OAEP, r.Signature, r.HeaderProtection, r.Subject, r.Form, r.EncryptToSelf, r.OnMissing),
 		})
 	}

@@ -20,6 +20,8 @@ const (
 	RouteTLSOpportunistic RouteTLSMode = "opportunistic" // RFC 7435
 	RouteTLSRequired      RouteTLSMode = "required"
 	RouteTLSVerified      RouteTLSMode = "verified"
+	RouteTLSMTASTS        RouteTLSMode = "mta-sts" // RFC 8461
+	RouteTLSDANE          RouteTLSMode = "dane"    // RFC 7672
 )
 
 // Route is one way out.
@@ -57,12 +59,16 @@ type Route struct {
 // RouteTLS is the TLS of one route.
 type RouteTLS struct {
 	// `none`; `opportunistic`: TLS where the host offers it; `required`: TLS or no delivery, with any
-	// certificate; `verified`: TLS with a certificate that is believed and names the host.
-	Mode RouteTLSMode `yaml:"mode" default:"opportunistic" oneof:"none opportunistic required verified"`
+	// certificate; `verified`: TLS with a certificate that is believed and names the host; `mta-sts`: verified, and with a host of the
+	// MTA-STS policy of the recipient's domain, by MX only; `dane`: TLS with a host that TLSA records authenticate.
+	Mode RouteTLSMode `yaml:"mode" default:"opportunistic" oneof:"none opportunistic required verified mta-sts dane"`
 	// The profile that its TLS is held to. Where it is absent: `tls.default`.
 	Profile string `yaml:"profile" example:"bsi-tr-03108"`
 	// The certification authorities believed for `verified`, PEM. Where it is absent: those of the machine.
 	CA Path `yaml:"ca" example:"/etc/siegel/tls/partner-ca.pem"`
+	// What is believed for `verified`, in place of authorities and names: `key:sha256:HASH` for the host's public key,
+	// `cert:sha256:HASH` for its certificate. With more than one, one of them.
+	Pins []string `yaml:"pins" example:"[\"key:sha256:6f1c...\"]"`
 	// TLS from the first byte, as on port 465, in place of STARTTLS. There is no delivery without it.
 	Implicit bool `yaml:"implicit" default:"false"`
 	// The certificate, with its chain, that this gateway shows to the host, PEM. Exchange Online knows the
@@ -73,8 +79,12 @@ type RouteTLS struct {
 
 	roots  *x509.CertPool
 	pair   *tls.Certificate
+	pins   tlspolicy.Pins
 	policy tlspolicy.Profile
 }
+
+// Pinned returns the pins; nil: there are none.
+func (t RouteTLS) Pinned() tlspolicy.Pins { return t.pins }
 
 // Policy returns the profile that its TLS is held to.
 func (t RouteTLS) Policy() tlspolicy.Profile { return t.policy }

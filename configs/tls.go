@@ -17,6 +17,13 @@ type TLS struct {
 	Report TLSReport `yaml:"report" short:"from"`
 	// What the company publishes about its own mail servers.
 	Publish TLSPublish `yaml:"publish"`
+	// How connections to the mail servers of single partners are protected.
+	Partners []TLSPartner `yaml:"partners"`
+	// Whether mail that goes by MX follows the TLSA records of its hosts (RFC 7672): then a host that has some is authenticated by them, or
+	// gets nothing. They count only where a resolver vouches for them: see `dns.trust_ad`.
+	DANE bool `yaml:"dane" default:"true"`
+	// The MTA-STS policies of other domains.
+	MTASTS TLSMTASTS `yaml:"mta_sts" short:"enabled"`
 
 	resolved map[string]tlspolicy.Profile // by name in lower case
 }

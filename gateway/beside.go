@@ -9,7 +9,7 @@ import (
 
 // Companion is what the settings rest on and what has work of its own to do meanwhile: a vault, whose login is to be kept alive.
 type Companion struct {
-	Check admin.Check               // whether it does its part
+	Check admin.Check               // whether it does its part; without Run: nobody asks
 	Run   func(ctx context.Context) // works until ctx ends; nil: it has nothing to do
 }
 
@@ -68,7 +68,9 @@ func (g *Gateway) companionChecks() []admin.Check {
 	defer g.beside.mu.Unlock()
 	var all []admin.Check
 	for _, c := range g.beside.list {
-		all = append(all, c.Check)
+		if c.Check.Run != nil {
+			all = append(all, c.Check)
+		}
 	}
 	return all
 }

@@ -177,7 +177,7 @@ func (g *Gateway) within(s Settings) Settings {
 func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	s.Privacy.Hostname = g.o.Hostname
 	return protect.New(protect.Options{
-		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack,
+		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack, WithoutTLS: g.routes.withoutTLS,
 		Local: s.Local, Policy: s.Policy, Groups: s.Groups, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
 		Enroller: g.firstUse(s), Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
@@ -202,7 +202,7 @@ func (g *Gateway) prepareParts() (err error) {
 	if g.harvester, err = g.newHarvester(); err != nil {
 		return err
 	}
-	table, err := newRoutes(g.o.Hostname, g.o.Settings)
+	table, err := newRoutes(g.o.Hostname, g.o.Settings, g.tlsReports.Collector())
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func newSetting(t *testing.T, rules ...policy.Rule) *setting {
 				{Name: "ex", Address: "127.0.0.1:0", Role: smtpin.External},
 			},
 			Routes: []gateway.Route{{Name: "hop", Domains: patterns(t, "@firma.example", "@partner.example"), SMTP: smtpout.Options{
-				Hosts: []string{s.hop.addr}, TLS: smtpclient.TLSNone,
+				Hosts: []string{s.hop.addr}, TLS: smtpout.Security{Level: smtpout.None},
 			}}},
 		},
 	}

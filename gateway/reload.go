@@ -12,7 +12,7 @@ func (g *Gateway) Reload(s Settings) error {
 	if err != nil {
 		return err
 	}
-	table, err := newRoutes(g.o.Hostname, s)
+	table, err := newRoutes(g.o.Hostname, s, g.tlsReports.Collector())
 	if err != nil {
 		return err
 	}

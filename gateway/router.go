@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy/tlsrpt"
 )
 
 // Route is one way out: the recipients it serves and the hosts they are served by.
@@ -36,15 +38,18 @@ type routes struct {
 	table      delivery.Table
 	transports []*smtpout.Transport
 	roundTrip  map[string]bool // by name of the route
+	plain      []plainly       // as table
 	local      mail.Patterns
 }
 
 // perMX begins the names of the destinations of routes by MX; the domain follows.
 const perMX = "mx:"
 
-func newRoutes(hostname string, s Settings) (routes, error) {
+// newRoutes makes the routes of settings. reports take in how connections to others fare with TLS.
+func newRoutes(hostname string, s Settings, reports tlsrpt.Noter) (routes, error) {
 	r := routes{roundTrip: map[string]bool{}, local: s.Local}
 	self := newSelf(hostname, s)
+	self.reports = reports
 	for _, b := range s.Backup {
 		if err := r.add(b.route(), backup.Prefix, self, s); err != nil {
 			return routes{}, fmt.Errorf("backup %s: %w", b.Name, err)
@@ -82,6 +87,7 @@ func (r *routes) add(rt Route, prefix string, self self, s Settings) error {
 		return err
 	}
 	r.transports = append(r.transports, t)
+	r.plain = append(r.plain, withoutTLS(rt.SMTP))
 	r.roundTrip[rt.Name] = rt.RoundTrip
 	entry.Route.Transport = t
 	r.table = append(r.table, entry)
@@ -153,6 +159,30 @@ func (r *router) isRoundTrip(destination string) bool {
 func (r *router) goesBack(to mail.Address) bool {
 	destination, err := r.Destination(to)
 	return err == nil && r.isRoundTrip(destination)
+}
+
+// plainly reports whether mail to a domain goes without TLS.
+type plainly func(domain string) bool
+
+// withoutTLS tells where the options of a route do without TLS.
+func withoutTLS(o smtpout.Options) plainly {
+	return func(domain string) bool {
+		level := o.TLS.Level
+		if o.MX != nil && o.Partners != nil {
+			if partner, ok := o.Partners(domain); ok {
+				level = partner.Level
+			}
+		}
+		return level == smtpout.None && !o.Implicit
+	}
+}
+
+// withoutTLS reports whether the way to an address does without TLS.
+func (r *router) withoutTLS(to mail.Address) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	i := slices.IndexFunc(r.current.table, func(e delivery.Entry) bool { return e.Match.Match(to) })
+	return i >= 0 && r.current.plain[i](to.Domain)
 }
 
 func (r *router) close() { r.replace(routes{}) }

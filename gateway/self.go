@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy/tlsrpt"
 )
 
 // self tells this gateway among the hosts of MX records.
@@ -15,6 +16,7 @@ type self struct {
 	names    map[string]bool
 	ports    map[netip.AddrPort]bool // where a listener is bound
 	addrs    map[netip.Addr]bool     // known to lead here, at every port
+	reports  tlsrpt.Noter            // what routes by MX tell of TLS; may be nil
 }
 
 // newSelf gathers the names and addresses of the gateway. A listener on every address of the machine stands for
@@ -82,6 +84,9 @@ func (me self) complete(o smtpout.Options, s Settings) smtpout.Options {
 	}
 	if o.MX == nil {
 		return o
+	}
+	if o.Sources.Reports == nil {
+		o.Sources.Reports = me.reports
 	}
 	mx := *o.MX
 	mx.SelfName, mx.SelfAddr = me.isName, me.isAddr

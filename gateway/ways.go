@@ -10,7 +10,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
-	"github.com/siegel-mail/siegel/internal/smtpclient"
 )
 
 // Why a recipient is not delivered by the route that an operator chose.
@@ -61,7 +60,7 @@ func (w *ways) permit(name string, env mail.Envelope, to mail.Address) error {
 	all := slices.Concat(w.kept, w.list)
 	own := slices.IndexFunc(all, func(r Route) bool { return r.Domains.Match(to) })
 	if own >= 0 && strength(chosen) < strength(all[own]) {
-		return fmt.Errorf("%w: %s has tls %s, %s has %s", errWeaker, all[own].Name, all[own].SMTP.TLS, name, chosen.SMTP.TLS)
+		return fmt.Errorf("%w: %s has tls %s, %s has %s", errWeaker, all[own].Name, all[own].SMTP.TLS.Level, name, chosen.SMTP.TLS.Level)
 	}
 	return nil
 }
@@ -106,7 +105,7 @@ func isDeMail(domain string) bool {
 
 // strength orders routes by how well they protect the connection.
 func strength(r Route) int {
-	return slices.Index([]smtpclient.TLSMode{smtpclient.TLSNone, smtpclient.TLSOpportunistic, smtpclient.TLSRequired, smtpclient.TLSVerified}, r.SMTP.TLS)
+	return r.SMTP.TLS.Level.Strength()
 }
 
 // chosen gives the route that an operator chose for a recipient, at the moment of an attempt.

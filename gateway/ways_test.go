@@ -7,7 +7,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
-	"github.com/siegel-mail/siegel/internal/smtpclient"
 )
 
 func patterns(t *testing.T, texts ...string) mail.Patterns {
@@ -22,19 +21,19 @@ func patterns(t *testing.T, texts ...string) mail.Patterns {
 // Where an operator may send what: mail from outside is decrypted on its way and stays inside (invariant 2),
 // De-Mail does not go by SMTP (invariant 3), and no connection is protected less than the configuration wants.
 func TestPermit(t *testing.T) {
-	route := func(name string, tls smtpclient.TLSMode, domains ...string) Route {
-		return Route{Name: name, Domains: patterns(t, domains...), SMTP: smtpout.Options{TLS: tls}}
+	route := func(name string, level smtpout.Level, domains ...string) Route {
+		return Route{Name: name, Domains: patterns(t, domains...), SMTP: smtpout.Options{TLS: smtpout.Security{Level: level}}}
 	}
 	w := newWays(Settings{
 		Local:  patterns(t, "@firma.example", "@*.firma.example"),
-		Backup: []Backup{{Name: "kept", Domains: patterns(t, "@kept.example"), SMTP: smtpout.Options{TLS: smtpclient.TLSVerified}}},
+		Backup: []Backup{{Name: "kept", Domains: patterns(t, "@kept.example"), SMTP: smtpout.Options{TLS: smtpout.Security{Level: smtpout.Verified}}}},
 		Routes: []Route{
-			route("exchange", smtpclient.TLSRequired, "@firma.example", "@*.firma.example"),
-			route("standby", smtpclient.TLSRequired, "@firma.example"),
-			route("bank", smtpclient.TLSVerified, "@bank.example"),
-			route("both", smtpclient.TLSVerified, "@sub.firma.example", "@partner.example"),
-			route("plain", smtpclient.TLSNone, "@legacy.example"),
-			route("internet", smtpclient.TLSOpportunistic, "*"),
+			route("exchange", smtpout.Required, "@firma.example", "@*.firma.example"),
+			route("standby", smtpout.Required, "@firma.example"),
+			route("bank", smtpout.Verified, "@bank.example"),
+			route("both", smtpout.Verified, "@sub.firma.example", "@partner.example"),
+			route("plain", smtpout.None, "@legacy.example"),
+			route("internet", smtpout.Opportunistic, "*"),
 			{Name: "round", Domains: patterns(t, "@firma.example"), RoundTrip: true},
 		},
 	})

@@ -79,7 +79,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 	}
 	s := gateway.Settings{
 		Local: c.Domains, Policy: rules,
-		Vocabulary: policy.Vocabulary{Sign: c.Policy.Tags.Sign, Encrypt: c.Policy.Tags.Encrypt},
+		Vocabulary: policy.Vocabulary{Sign: c.Policy.Tags.Sign, Encrypt: c.Policy.Tags.Encrypt, TLS: c.Policy.Tags.TLS},
 		Marks: protect.Marks{
 			Encrypted: c.Policy.MarkSubject.Encrypted, Valid: c.Policy.MarkSubject.Signed, Invalid: c.Policy.MarkSubject.Invalid,
 			Doubtful: c.Policy.MarkSubject.Doubtful,
@@ -127,7 +127,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 	for _, b := range c.Backup {
 		s.Backup = append(s.Backup, keeping(b))
 	}
-	return s, nil
+	return s, useHops(&s, c, log)
 }
 
 func listener(l configs.Listener) (smtpin.Listener, error) {

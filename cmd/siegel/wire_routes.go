@@ -22,7 +22,7 @@ const retryJitter = 0.1
 // servers: that is no error until something needs it. It has no goroutines while nothing is asked, so that the one
 // of a configuration that a reload replaced needs no end.
 func resolver(c configs.DNS) (*dns.Resolver, error) {
-	r, err := dns.New(dns.Options{Servers: c.Servers, Timeout: c.Timeout})
+	r, err := dns.New(dns.Options{Servers: c.Servers, Timeout: c.Timeout, TrustAD: c.TrustAD})
 	if err != nil && len(c.Servers) == 0 && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -30,19 +30,21 @@ func resolver(c configs.DNS) (*dns.Resolver, error) {
 }
 
 func route(r configs.Route) gateway.Route {
+	profile := r.TLS.Policy()
 	out := gateway.Route{
 		Name: r.Name, Domains: r.Domains, Concurrency: r.Concurrency, Expire: r.Expire, RoundTrip: r.RoundTrip,
 		SMTP: smtpout.Options{
-			TLS: smtpclient.TLSMode(r.TLS.Mode), Implicit: r.TLS.Implicit,
-			TLSConfig: r.TLS.Policy().ClientConfig(),
+			TLS: smtpout.Security{Level: smtpout.Level(r.TLS.Mode), Profile: &profile, Roots: r.TLS.Roots()}, Implicit: r.TLS.Implicit,
 		},
 	}
-	out.SMTP.TLSConfig.RootCAs = r.TLS.Roots()
+	if pins := r.TLS.Pinned(); pins != nil {
+		out.SMTP.TLS.Verify, out.SMTP.TLS.By = pins, "pin"
+	}
 	if len(r.Retry) > 0 {
 		out.Retry = delivery.Retry{Steps: r.Retry, Jitter: retryJitter}
 	}
 	if pair, ok := r.TLS.Pair(); ok {
-		out.SMTP.TLSConfig.Certificates = []tls.Certificate{pair}
+		out.SMTP.Certificates = []tls.Certificate{pair}
 	}
 	if r.MX {
 		out.SMTP.MX = &smtpout.MX{Port: r.Port, AllowPrivate: r.AllowPrivate}

@@ -69,6 +69,8 @@ type Result struct {
 	Unreachable bool
 	// Content means that the result may depend on the content: it came after the content was sent, or looked at.
 	Content bool
+	// Insecure means that the hop does not give the TLS that is demanded of it. Text then says so to the sender, too.
+	Insecure bool
 	// Reports means that the next hop answers for notifications to the sender from here on (RFC 3461, 5.2.2).
 	Reports bool
 

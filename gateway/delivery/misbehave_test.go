@@ -154,7 +154,7 @@ func TestMisbehavingHop(t *testing.T) {
 	w := &wild{faults: faults, taken: map[string]int{}}
 	const soon = 300 * time.Millisecond
 	transport, err := smtpout.New(smtpout.Options{
-		Hosts: []string{"wild:25"}, Hello: "gw.firma.example", TLS: smtpclient.TLSOpportunistic, Dial: w.Dial, PerConn: 2,
+		Hosts: []string{"wild:25"}, Hello: "gw.firma.example", TLS: smtpout.Security{Level: smtpout.Opportunistic}, Dial: w.Dial, PerConn: 2,
 		Timeouts: smtpclient.Timeouts{Connect: soon, Greeting: soon, Command: soon, DataStart: soon, DataBlock: soon, DataEnd: soon, Quit: soon},
 		Penalty:  time.Millisecond,
 	})

@@ -17,7 +17,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/report"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
-	"github.com/siegel-mail/siegel/internal/smtpclient"
 	"github.com/siegel-mail/siegel/internal/smtpclient/smtptest"
 )
 
@@ -112,7 +111,7 @@ func (r *relay) run() {
 
 func to(t testing.TB, addr string, concurrency int) delivery.Table {
 	t.Helper()
-	transport, err := smtpout.New(smtpout.Options{Hosts: []string{addr}, Hello: "gw.firma.example", TLS: smtpclient.TLSNone})
+	transport, err := smtpout.New(smtpout.Options{Hosts: []string{addr}, Hello: "gw.firma.example", TLS: smtpout.Security{Level: smtpout.None}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,6 +167,39 @@ func TestReportsAreDiscreet(t *testing.T) {
 	})
 }
 
+// A sender inside is told which host does not give the TLS that is demanded; one outside that the way inside failed.
+func TestReportsInsecure(t *testing.T) {
+	const words = "mx.partner.example:25 must give verified TLS (the message asks for it)"
+	for _, internal := range []bool{true, false} {
+		for _, delayed := range []bool{true, false} {
+			run(t, func(_ *bench, o *Options) { o.DelayAfter = 4 * time.Hour }, func(b *bench) {
+				b.hop(func(_ context.Context, a Attempt) []Result {
+					if a.Envelope.From.IsNull() {
+						return []Result{taken}
+					}
+					return []Result{{Status: Deferred, Enhanced: "4.7.5", Text: words, Insecure: true}}
+				})
+				b.letter(func(e *queue.New) {
+					e.Envelope.Internal, e.Envelope.Recipients[0].Notify = internal, []string{"FAILURE", "DELAY"}
+					if !delayed {
+						e.Expires = e.Due
+					}
+				}, "bob@x.example")
+				if delayed {
+					time.Sleep(12 * time.Hour)
+				}
+				synctest.Wait()
+				text := strings.ReplaceAll(strings.ReplaceAll(b.reports()[0], "=\r\n", ""), "\r\n ", " ")
+				status := map[bool]string{true: "Status: 4.7.5", false: "Status: 4.4."}[internal]
+				if strings.Contains(text, words) != internal || strings.Contains(text, "is not as secure as it must be") != internal || !strings.Contains(text, status) ||
+					strings.Contains(text, "certificate of this recipient") {
+					t.Errorf("internal %t, delayed %t:\n%s", internal, delayed, text)
+				}
+			})
+		}
+	}
+}
+
 // Whoever writes from outside learns whether a message was taken, not which servers are inside and what they say.
 func TestOutsideLearnsNoHosts(t *testing.T) {
 	const words, host = "mbx01.corp.example says no to 10.1.2.3", "mbx01.corp.example:25"

@@ -102,7 +102,10 @@ func (t *settlement) add(row int, r Result) {
 		o.State = queue.Failed
 		t.returned(&line)
 	case expired:
-		o.State, line.Action, line.Status = queue.Failed, report.Failed, "4.4.7"
+		o.State, line.Action = queue.Failed, report.Failed
+		if !line.Insecure {
+			line.Status = "4.4.7"
+		}
 	default:
 		o.State, o.Next = queue.Queued, t.now.Add(max(t.terms.retry.Wait(rcpt.Attempts+1), r.pause))
 		if !t.ends.IsZero() && o.Next.After(t.ends) {
@@ -130,7 +133,11 @@ func (t *settlement) line(to mail.Recipient, r Result) report.Recipient {
 	case inside && r.Remote:
 	case inside && r.Status == Refused:
 		line.Diagnostic = r.Reply()
-	case r.Remote || r.Status == Refused:
+	case inside && r.Insecure:
+		line.Status = "4.4.2" // a connection that failed: what is demanded inside is nobody's affair
+	case inside:
+	case r.Remote || r.Status == Refused || r.Insecure:
+		line.Insecure = r.Insecure
 		line.Diagnostic, line.Host = r.Reply(), r.Host
 	}
 	return line

@@ -97,6 +97,8 @@ type Envelope struct {
 	// TLSOptional means that the message is delivered whatever is wrong with TLS on the way, in clear if need be, and
 	// that its sessions are not reported: it is itself a report about TLS, and would never come (RFC 8460, 3 and 5.3).
 	TLSOptional bool
+	// TLS is what the message demands of each hop; TLSOptional goes before it.
+	TLS TLSLevel
 }
 
 // Direction is that of the message as a whole: Outgoing where it came from the company's side.

@@ -75,7 +75,9 @@ func (r Rule) check(taken bool) error {
 		return fault(fmt.Sprintf("%q is no direction; write outgoing or internal", r.Direction))
 	case r.Sign != "" && r.Sign.rank() == 0, r.Encrypt != "" && r.Encrypt.rank() == 0:
 		return fault("sign and encrypt must be never, if-possible or require")
-	case r.Sign == "" && r.Encrypt == "" && r.Terms == (Terms{}):
+	case r.TLS != "" && r.TLS != mail.TLSRequired && r.TLS != mail.TLSVerified:
+		return fault("tls must be required or verified")
+	case r.Sign == "" && r.Encrypt == "" && r.TLS == "" && r.Terms == (Terms{}):
 		return fault("it says nothing and would do nothing; add sign, encrypt or another key, or remove the rule")
 	case r.checkTerms() != "":
 		return fault(r.checkTerms())
@@ -162,7 +164,8 @@ func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) 
 	}
 	sign, d.SignRule = stronger(sign, d.SignRule, r.AtLeast.Sign)
 	encrypt, d.EncRule = stronger(encrypt, d.EncRule, r.AtLeast.Encrypt)
-	d.Levels = Levels{Sign: sign, Encrypt: encrypt, Profile: d.Terms.Profile}
+	d.TLS, d.TLSRule = tlsLevel(dir, rules, in, r)
+	d.Levels = Levels{Sign: sign, Encrypt: encrypt, Profile: d.Terms.Profile, TLS: d.TLS}
 	d.Sign = sign == Require || sign == IfPossible && in.CanSign
 	d.Encrypt = encrypt == Require || encrypt == IfPossible && r.CanEncrypt
 	ask := d.asks(r)

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/internal/encword"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
@@ -18,11 +19,12 @@ const requestPrefix = "X-Siegel-"
 type Vocabulary struct {
 	Sign    []string
 	Encrypt []string
+	TLS     []string // ask for mail.TLSVerified
 }
 
-// DefaultVocabulary knows [sign] and [encrypt].
+// DefaultVocabulary knows [sign], [encrypt] and [tls].
 func DefaultVocabulary() Vocabulary {
-	return Vocabulary{Sign: []string{"[sign]"}, Encrypt: []string{"[encrypt]"}}
+	return Vocabulary{Sign: []string{"[sign]"}, Encrypt: []string{"[encrypt]"}, TLS: []string{"[tls]"}}
 }
 
 // ReadFlags returns what the sender asked for, and removes the request from h: the tags in Subject, and
@@ -34,7 +36,8 @@ func DefaultVocabulary() Vocabulary {
 // "Re: offer" is understood. Tags are found in encoded words (RFC 2047) too, also split over several; the
 // rest of the subject keeps its bytes, but for the blanks next to a tag and for an encoded word of which a
 // tag was a part. The fields X-Siegel-Sign and X-Siegel-Encrypt ask unless their value is "no", "false",
-// "0" or empty. Thread-Topic, in which Outlook repeats the subject, loses the tags but does not ask.
+// "0" or empty; so does X-Siegel-TLS, for TLS that is verified, or with the value "required" for TLS of any
+// kind. Thread-Topic, in which Outlook repeats the subject, loses the tags but does not ask.
 func ReadFlags(h *entity.Header, v Vocabulary) Flags {
 	var f Flags
 	changed := false
@@ -66,6 +69,7 @@ func ReadFlags(h *entity.Header, v Vocabulary) Flags {
 func (f *Flags) add(o Flags) {
 	f.Sign = f.Sign || o.Sign
 	f.Encrypt = f.Encrypt || o.Encrypt
+	f.TLS = f.TLS.Raise(o.TLS)
 }
 
 // requested reads one X-Siegel- field.
@@ -74,7 +78,14 @@ func requested(field entity.Field) Flags {
 	case "", "no", "false", "0":
 		return Flags{}
 	}
-	return Flags{Sign: field.Is(requestPrefix + "Sign"), Encrypt: field.Is(requestPrefix + "Encrypt")}
+	f := Flags{Sign: field.Is(requestPrefix + "Sign"), Encrypt: field.Is(requestPrefix + "Encrypt")}
+	if field.Is(requestPrefix + "TLS") {
+		f.TLS = mail.TLSVerified // also where it is not understood: more than was asked for does no harm
+		if l, err := mail.ParseTLSLevel(field.Value()); err == nil {
+			f.TLS = l
+		}
+	}
+	return f
 }
 
 // cut takes the tags out of a raw field.
@@ -130,6 +141,11 @@ func (v Vocabulary) match(text string, at end) (int, Flags) {
 	for _, tag := range v.Sign {
 		if n := at.match(text, tag); n > 0 {
 			return n, Flags{Sign: true}
+		}
+	}
+	for _, tag := range v.TLS {
+		if n := at.match(text, tag); n > 0 {
+			return n, Flags{TLS: mail.TLSVerified}
 		}
 	}
 	return 0, Flags{}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/encoding/charmap"
 	"pgregory.net/rapid"
 
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
@@ -30,6 +31,9 @@ func flagsOf(f policy.Flags) string {
 	}
 	if f.Encrypt {
 		s = append(s, "encrypt")
+	}
+	if f.TLS != "" {
+		s = append(s, string(f.TLS))
 	}
 	return strings.Join(s, "+")
 }
@@ -119,6 +123,14 @@ func TestReadFlagsHeaders(t *testing.T) {
 		{"Subject: a\r\nSUBJECT: [encrypt] b\r\n", "Subject: a\r\nSUBJECT: b\r\n", "encrypt"},
 		{"Thread-Topic: [encrypt] Offer\r\n", "Thread-Topic: Offer\r\n", ""},
 		{"Subject: [sign]", "Subject: \r\n", "sign"},
+		{"Subject: [TLS] Offer [sign]\r\n", "Subject: Offer\r\n", "sign+verified"},
+		{"Subject: Re: [tls] Offer\r\n", "Subject: Re: [tls] Offer\r\n", ""},
+		{"X-Siegel-TLS: verified\r\nX-Siegel-Encrypt: yes\r\n", "", "encrypt+verified"},
+		{"x-siegel-tls: Required\r\n", "", "required"},
+		{"X-Siegel-TLS: required\r\nX-Siegel-TLS: yes\r\n", "", "verified"},
+		{"X-Siegel-TLS: no\r\nX-Siegel-TLS:\r\nX-Siegel-TLSX: yes\r\n", "", ""},
+		{"X-Siegel-TLS: none\r\n", "", "verified"},
+		{"TLS-Required: No\r\n", "TLS-Required: No\r\n", ""},
 	} {
 		h := header(t, c.in)
 		f := policy.ReadFlags(&h, policy.DefaultVocabulary())
@@ -163,6 +175,10 @@ func strip(s string) (string, policy.Flags) {
 			f.Encrypt, s = true, s[9:]
 		case strings.HasSuffix(lower, "[encrypt]"):
 			f.Encrypt, s = true, s[:len(s)-9]
+		case strings.HasPrefix(lower, "[tls]"):
+			f.TLS, s = mail.TLSVerified, s[5:]
+		case strings.HasSuffix(lower, "[tls]"):
+			f.TLS, s = mail.TLSVerified, s[:len(s)-5]
 		default:
 			return s, f
 		}
@@ -171,7 +187,7 @@ func strip(s string) (string, policy.Flags) {
 
 // drawSubject draws a text with tags and writes it in one of the many ways of a header.
 func drawSubject(t *rapid.T) string {
-	part := rapid.SampledFrom([]string{"[encrypt]", "[Sign]", "[sign", "Re: ", " ", "  ", "Angebot", "Grüße", "?", "=", "_", "€", "x"})
+	part := rapid.SampledFrom([]string{"[encrypt]", "[Sign]", "[TLS]", "[sign", "Re: ", " ", "  ", "Angebot", "Grüße", "?", "=", "_", "€", "x"})
 	text := strings.Join(rapid.SliceOfN(part, 0, 8).Draw(t, "text"), "")
 	var b strings.Builder
 	word := false // the last thing written is an encoded word
@@ -298,5 +314,5 @@ func ExampleReadFlags() {
 	h, _, _ := entity.Read(strings.NewReader("Subject: [encrypt] =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\r\n"), 0)
 	f := policy.ReadFlags(&h, policy.DefaultVocabulary())
 	fmt.Printf("%+v %s", f, h.Bytes())
-	// Output: {Sign:false Encrypt:true} Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=
+	// Output: {Sign:false Encrypt:true TLS:} Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=
 }

@@ -54,6 +54,7 @@ func (l Level) rank() int {
 type Flags struct {
 	Sign    bool
 	Encrypt bool
+	TLS     mail.TLSLevel
 }
 
 // Rule says what is wanted for messages that match all its conditions. An empty condition matches.
@@ -66,6 +67,7 @@ type Rule struct {
 	Kinds     []Kind         // of the message; nil: any
 	Sign      Level          // empty: this rule does not say
 	Encrypt   Level          // empty: this rule does not say
+	TLS       mail.TLSLevel  // empty: this rule does not say
 	Terms     Terms          // what is zero in it this rule does not say
 }
 
@@ -75,6 +77,8 @@ type Levels struct {
 	Encrypt Level `json:"encrypt"`
 	// Profile is the profile that was in force. Only smime.TR03116 binds later.
 	Profile smime.Profile `json:"profile,omitempty"`
+	// TLS is what is demanded of each hop.
+	TLS mail.TLSLevel `json:"tls,omitempty"`
 }
 
 // Recipient is what is known of one recipient.
@@ -125,11 +129,13 @@ type Decision struct {
 	Direction mail.Direction
 	Sign      bool
 	Encrypt   bool
-	SignRule  string // names what decided on signing: a rule, ByFlag or ByDefault
-	EncRule   string // names what decided on encryption
-	Levels    Levels // that decided
-	Terms     Terms  // how it is protected
-	ProRule   string // names what decided on the profile
+	SignRule  string        // names what decided on signing: a rule, ByFlag or ByDefault
+	EncRule   string        // names what decided on encryption
+	TLS       mail.TLSLevel // what the copy demands of each hop
+	TLSRule   string        // names what decided on it; empty where nothing did
+	Levels    Levels        // that decided
+	Terms     Terms         // how it is protected
+	ProRule   string        // names what decided on the profile
 	// Ask says that the copy waits for a certificate of the recipient, who is asked for one ([Missing]); AskRule names what
 	// decided that. Encrypt is set, and Refusal empty.
 	Ask     bool

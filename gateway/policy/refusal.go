@@ -62,6 +62,15 @@ func sentence(to, must, why, ask, by string) string {
 	return ascii(s, MaxRefusal)
 }
 
+// RefuseTLS is for a message that demands TLS of a way that does without. by is what decided that.
+func RefuseTLS(to mail.Address, level mail.TLSLevel, by string) string {
+	must := "sent under TLS"
+	if level == mail.TLSVerified {
+		must += " to a server that proves who it is"
+	}
+	return sentence(show(to), must, "the way to its domain is set to do without TLS", "Ask your administrator to change that (tls of the route)", by)
+}
+
 func show(a mail.Address) string { return ascii(a.String(), maxShownAddress) }
 
 // ascii is s in printable ASCII characters, a question mark for each that is not, cut to limit.

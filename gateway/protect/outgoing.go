@@ -229,6 +229,8 @@ func (p *Protector) refusal(decisions []policy.Decision) error {
 	for _, d := range decisions {
 		if d.Refusal != "" {
 			refused.refuse(d.Recipient, d.Refusal)
+		} else if d.TLS != mail.TLSAsRouted && p.o.WithoutTLS != nil && p.o.WithoutTLS(d.Recipient) {
+			refused.refuse(d.Recipient, policy.RefuseTLS(d.Recipient, d.TLS, d.TLSRule))
 		} else if _, err := p.o.Router.Destination(d.Recipient); err != nil {
 			lost.refuse(d.Recipient, "The message to "+d.Recipient.String()+" was not sent: no route leads to its domain. Check the spelling, or ask your administrator for a route.")
 		}
@@ -257,6 +259,9 @@ func (p *Protector) bounded(d *draft, variants []variant) error {
 // recordDecision records what was decided for a recipient, refusals too, with all that it was decided by.
 func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
 	rule := fmt.Sprintf("sign=%t by %s, encrypt=%t by %s, profile=%s by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule, dec.Terms.Profile, dec.ProRule)
+	if dec.TLS != mail.TLSAsRouted {
+		rule += fmt.Sprintf(", tls=%s by %s", dec.TLS, dec.TLSRule)
+	}
 	if dec.Ask {
 		rule += ", on_missing=ask by " + dec.AskRule
 	}
@@ -286,7 +291,7 @@ func (d *draft) asked() string {
 	for _, w := range []struct {
 		set  bool
 		text string
-	}{{d.flags.Sign, "sign"}, {d.flags.Encrypt, "encrypt"}, {d.form.Signed, "is signed"}, {d.form.Encrypted, "is encrypted"}, {d.kind != "", "is " + string(d.kind)}} {
+	}{{d.flags.Sign, "sign"}, {d.flags.Encrypt, "encrypt"}, {d.flags.TLS != mail.TLSAsRouted, "tls " + string(d.flags.TLS)}, {d.form.Signed, "is signed"}, {d.form.Encrypted, "is encrypted"}, {d.kind != "", "is " + string(d.kind)}} {
 		if w.set {
 			words = append(words, w.text)
 		}

@@ -46,7 +46,9 @@ type Options struct {
 	RoundTrip map[string]bool  // listeners whose mail goes back to where it came from
 	// GoesBack reports which recipients of theirs do; what goes elsewhere leaves. nil: all.
 	GoesBack func(to mail.Address) bool
-	Expire   time.Duration // how long a message may stay in the queue
+	// WithoutTLS reports whether the way to an address does without TLS, so that nothing that demands it can go there; nil: none does.
+	WithoutTLS func(to mail.Address) bool
+	Expire     time.Duration // how long a message may stay in the queue
 	// Lifetime is that for one recipient; the longest counts for a message. nil, or 0 as its result: Expire.
 	Lifetime func(to mail.Address) time.Duration
 	Patience time.Duration // how long protection may keep a sender waiting before the message is held; 0: 30 seconds

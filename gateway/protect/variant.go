@@ -18,6 +18,7 @@ type variant struct {
 	manner        manner
 	back          bool // it goes back to where the message came from
 	direction     mail.Direction
+	tls           mail.TLSLevel // that each hop must give
 	recipients    []mail.Recipient
 	certs         []*x509.Certificate
 }
@@ -27,6 +28,7 @@ type groupKey struct {
 	direction           mail.Direction
 	sign, encrypt, back bool
 	manner              manner
+	tls                 mail.TLSLevel
 }
 
 // group gathers recipients with one decision, one manner and one sort of way. A recipient of an encrypted variant whom the header does not
@@ -42,10 +44,10 @@ func (p *Protector) group(d *draft, decisions []policy.Decision) ([]variant, err
 		if err != nil { // which policy was told, and refused
 			return nil, fmt.Errorf("protect: a message of %s: %w", d.env.From, err)
 		}
-		key := groupKey{dec.Direction, sign, encrypt, p.goesBack(d, r.Address), how}
+		key := groupKey{dec.Direction, sign, encrypt, p.goesBack(d, r.Address), how, dec.TLS}
 		at, ok := shared[key]
 		if hidden := encrypt && !d.visible[r.Address.Key()]; hidden || !ok {
-			out = append(out, variant{sign: sign, encrypt: encrypt, manner: how, back: key.back, direction: dec.Direction})
+			out = append(out, variant{sign: sign, encrypt: encrypt, manner: how, back: key.back, direction: dec.Direction, tls: dec.TLS})
 			at = len(out) - 1
 			if !hidden {
 				shared[key] = at
@@ -77,6 +79,7 @@ func (p *Protector) addVariant(ctx context.Context, adm *Admission, d *draft, v 
 		return err
 	}
 	entry.Origin = d.origin
+	entry.Envelope.TLS = v.tls
 	entry.Envelope.Body8Bit = d.env.Body8Bit && !v.sign && !v.encrypt
 	if index > 0 || d.again {
 		entry.Envelope.ID = mail.NewID(p.o.Now())

@@ -31,6 +31,7 @@ type Recipient struct {
 	Status     string    // RFC 3463 "5.1.1"; made up from Action where empty, malformed or contrary to it
 	Diagnostic string    // what was said, on one line: "550 5.1.1 no such user"
 	Remote     bool      // Diagnostic is the words of Host, an SMTP server
+	Insecure   bool      // the way there does not give the TLS that the message or the rules demand
 	Host       string    // of the last attempt, with or without port; empty where none was reached
 	LastTried  time.Time // zero: left out
 	RetryUntil time.Time // of a delayed message; zero: left out

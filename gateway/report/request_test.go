@@ -50,6 +50,24 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// Who must not be sent to over a connection that is not secure enough is said in both languages, with the reason.
+func TestInsecure(t *testing.T) {
+	for _, action := range []Action{Failed, Delayed} {
+		r := to(t, "bob@partner.example", action)
+		r.Status, r.Insecure, r.Diagnostic = "4.7.5", true, "4.7.5 mx.partner.example:25 must give TLS"
+		_, c := New(now, "gw.firma.example", original(t), []Recipient{r})
+		p := parse(t, c)
+		for _, want := range []string{"is not as secure as it must be", "ist nicht so sicher", "mx.partner.example:25 must give TLS"} {
+			if !strings.Contains(p.text, want) {
+				t.Errorf("%s: it lacks %q:\n%s", action, want, p.text)
+			}
+		}
+		if strings.Contains(p.text, "certificate of this recipient") || strings.Contains(p.text, "signature or encryption") {
+			t.Errorf("%s:\n%s", action, p.text)
+		}
+	}
+}
+
 // The sender of a message that waits is told what it waits for, and not that it was not sent.
 func TestAwaiting(t *testing.T) {
 	o := original(t)

@@ -75,12 +75,21 @@ var awaiting = sentence{
 	"Die Nachricht muss verschlüsselt werden, und es ist kein Zertifikat dieses Empfängers bekannt. Der Empfänger wurde gebeten, eine signierte Nachricht zu schicken, in der es steht; sobald es da ist, wird Ihre gesendet.",
 }
 
+// insecure explains what did not go over a connection that was not secure enough.
+var insecure = sentence{
+	"The connection to the recipient's mail server is not as secure as it must be, by the rules of your company, by those of the recipient's or because you asked for it. So the message was not handed over.",
+	"Die Verbindung zum Mailserver des Empfängers ist nicht so sicher, wie es die Regeln Ihres Unternehmens oder des Empfängers verlangen oder wie Sie es verlangt haben. Die Nachricht wurde deshalb nicht übergeben.",
+}
+
 var noReason = sentence{"The recipient's mail server did not accept the message.", "Der Mailserver des Empfängers hat die Nachricht nicht angenommen."}
 
 // reason explains a failed or delayed recipient; empty for the others.
 func (r Recipient) reason() sentence {
 	if r.Action == Delivered || r.Action == Relayed {
 		return sentence{}
+	}
+	if r.Insecure {
+		return insecure
 	}
 	_, code, _ := strings.Cut(r.status(), ".")
 	if code == "7.5" && !r.Remote && r.Action == Delayed {

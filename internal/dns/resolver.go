@@ -130,6 +130,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// Servers lists the servers of a resolv.conf, as a Resolver without servers of its own asks them. Empty: /etc/resolv.conf.
+func Servers(resolvConf string) ([]string, error) {
+	return fromFile(Options{ResolvConf: resolvConf}.withDefaults().ResolvConf)
+}
+
 // fromFile reads the servers of a resolv.conf. Where it names none, the machine itself is asked, as
 // resolv.conf(5) has it.
 func fromFile(path string) ([]string, error) {

@@ -24,7 +24,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/internal/atrest"
-	"github.com/siegel-mail/siegel/internal/smtpclient"
 	"github.com/siegel-mail/siegel/test/stand"
 )
 
@@ -152,7 +151,7 @@ func (s *setting) assemble(r row) (o gateway.Options, err error) {
 			Listeners: []smtpin.Listener{{Name: "company", Address: "127.0.0.1:0", Role: smtpin.Internal,
 				Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Senders: local}},
 			Routes: []gateway.Route{{Name: "all", Domains: everybody, Concurrency: s.o.sessions,
-				SMTP: smtpout.Options{Hosts: []string{s.sink.addr}, TLS: smtpclient.TLSNone}}},
+				SMTP: smtpout.Options{Hosts: []string{s.sink.addr}, TLS: smtpout.Security{Level: smtpout.None}}}},
 		},
 	}, nil
 }

@@ -196,7 +196,7 @@ func (w *world) settings(server tls.Certificate) (gateway.Settings, error) {
 
 func (w *world) route(name string, to *mailServer, domains mail.Patterns) gateway.Route {
 	return gateway.Route{Name: name, Domains: domains, SMTP: smtpout.Options{
-		Hosts: []string{to.addr()}, TLS: smtpclient.TLSVerified, TLSConfig: &tls.Config{RootCAs: w.roots},
+		Hosts: []string{to.addr()}, TLS: smtpout.Security{Level: smtpout.Verified, Roots: w.roots},
 	}}
 }
 

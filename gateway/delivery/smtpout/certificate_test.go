@@ -14,7 +14,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/internal/dns"
 	"github.com/siegel-mail/siegel/internal/dns/dnstest"
-	"github.com/siegel-mail/siegel/internal/smtpclient"
 	"github.com/siegel-mail/siegel/internal/smtpclient/smtptest"
 )
 
@@ -53,6 +52,7 @@ func TestClientCertificate(t *testing.T) {
 			settings["smtpd_tls_wrappermode"] = "yes"
 		}
 		p := smtptest.StartPostfix(t, settings)
+		host, dial := named(t, "mx.partner.example", p.Addr)
 		for name, c := range map[string]struct {
 			pairs []tls.Certificate
 			taken bool
@@ -60,8 +60,8 @@ func TestClientCertificate(t *testing.T) {
 			"ours": {load(clientFile, clientKey), true}, "none": {nil, false}, "a stranger's": {load(strangeFile, strangeKey), false},
 		} {
 			tr, err := smtpout.New(smtpout.Options{
-				Hosts: []string{p.Addr}, Hello: "gw.firma.example", TLS: smtpclient.TLSVerified, Implicit: implicit,
-				TLSConfig: &tls.Config{RootCAs: pool(t, certFile), ServerName: "mx.partner.example", Certificates: c.pairs},
+				Hosts: []string{host}, Dial: dial, Hello: "gw.firma.example", Implicit: implicit, Certificates: c.pairs,
+				TLS: smtpout.Security{Level: smtpout.Verified, Roots: pool(t, certFile)},
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -93,12 +93,12 @@ func TestPostfixByMX(t *testing.T) {
 	}
 	names := dnstest.Start(t, "partner.example. MX 10 mx.partner.example.\nother.example. MX 10 mx.other.example.\n"+
 		"mx.partner.example. A 127.0.0.1\nmx.other.example. A 127.0.0.1\n")
-	for mode, want := range map[smtpclient.TLSMode]map[string]delivery.Status{
-		smtpclient.TLSVerified:      {"partner.example": delivery.Delivered, "other.example": delivery.Deferred},
-		smtpclient.TLSOpportunistic: {"partner.example": delivery.Delivered, "other.example": delivery.Delivered},
+	for mode, want := range map[smtpout.Level]map[string]delivery.Status{
+		smtpout.Verified:      {"partner.example": delivery.Delivered, "other.example": delivery.Deferred},
+		smtpout.Opportunistic: {"partner.example": delivery.Delivered, "other.example": delivery.Delivered},
 	} {
 		tr, err := smtpout.New(smtpout.Options{
-			Hello: "gw.firma.example", TLS: mode, TLSConfig: &tls.Config{RootCAs: pool(t, certFile)},
+			Hello: "gw.firma.example", TLS: smtpout.Security{Level: mode, Roots: pool(t, certFile)},
 			MX: &smtpout.MX{
 				Resolver: names.Resolver(t, dns.Options{}), Port: port, AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 			},

@@ -41,17 +41,20 @@ func (f *fixed) nobody() delivery.Result {
 }
 
 // trail begins an attempt. Where the hosts are fixed, those that could not be reached a moment ago come last.
-func (t *Transport) trail(a delivery.Attempt) trail {
+func (t *Transport) trail(ctx context.Context, a delivery.Attempt) trail {
 	if t.o.MX != nil {
 		domain := ""
 		if len(a.Envelope.Recipients) > 0 {
 			domain = a.Envelope.Recipients[0].Address.Domain
 		}
-		return &search{mx: t.o.MX, pool: &t.pool, domain: domain}
+		security := t.o.security(domain)
+		return &search{mx: t.o.MX, pool: &t.pool, domain: domain, policy: domainPolicy{
+			sources: t.o.Sources, security: security, asked: ask(security.Level, &a.Envelope), domain: domain,
+		}}
 	}
 	hops := make([]hop, 0, len(t.o.Hosts))
 	for _, addr := range t.o.Hosts {
-		hops = append(hops, hop{addr: addr, label: addr})
+		hops = append(hops, t.named(ctx, addr, a.Envelope))
 	}
 	good, bad := t.pool.sort(hops)
 	all := fixed(append(good, bad...))
@@ -89,9 +92,10 @@ func (t *Transport) Deliver(ctx context.Context, a delivery.Attempt) []delivery.
 
 func (t *Transport) deliver(ctx context.Context, a delivery.Attempt) []delivery.Result {
 	results := make([]delivery.Result, len(a.Envelope.Recipients))
-	trail := t.trail(a)
+	trail := t.trail(ctx, a)
 	var last hop
 	var err error
+	var unmet *hindrance // says more than that another host cannot be reached
 	for sessions := 0; t.o.MX == nil || sessions < mxSessions; {
 		if ended := context.Cause(ctx); ended != nil {
 			err = ended
@@ -108,9 +112,15 @@ func (t *Transport) deliver(ctx context.Context, a delivery.Attempt) []delivery.
 		if !harmless(err) {
 			break
 		}
-		if stage(err) != smtpclient.StageConnect {
+		if h.demand.refused == nil && stage(err) != smtpclient.StageConnect {
 			sessions++
 		}
+		if errors.As(err, &unmet) {
+			t.unmet(a, unmet)
+		}
+	}
+	if unmet != nil && harmless(err) && ctx.Err() == nil {
+		err = unmet
 	}
 	if err == nil {
 		settle(results, trail.nobody())
@@ -186,6 +196,10 @@ func unfit(res smtpclient.Result) bool {
 
 // harmless reports whether an error came before the message was sent.
 func harmless(err error) bool {
+	var unmet *hindrance
+	if errors.As(err, &unmet) {
+		return true
+	}
 	at := stage(err)
 	return at != "" && at != smtpclient.StageBody && at != smtpclient.StageEnd
 }
@@ -219,7 +233,11 @@ func result(r smtpclient.Reply, c *conn, reports bool) delivery.Result {
 func undecided(results []delivery.Result, addr string, err error) {
 	r := delivery.Result{Status: delivery.Deferred, Enhanced: "4.4.2", Text: err.Error(), Unreachable: harmless(err), Content: !harmless(err)}
 	var reply *smtpclient.Reply
+	var unmet *hindrance
 	switch {
+	case errors.As(err, &unmet):
+		// What a message asks for beyond its way says nothing of others for the destination.
+		r.Enhanced, r.Insecure, r.Unreachable = "4.7.5", true, !unmet.d.raised
 	case errors.As(err, &reply):
 		r.Code, r.Enhanced, r.Text, r.Remote, r.Host = reply.Code, reply.Enhanced, reply.Text, true, addr
 		if strings.HasPrefix(r.Enhanced, "5") {

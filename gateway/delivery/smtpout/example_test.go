@@ -12,7 +12,7 @@ func ExampleNew() {
 	transport, err := smtpout.New(smtpout.Options{
 		Hosts: []string{"mx1.provider.example:587", "mx2.provider.example:587"},
 		Hello: "gw.firma.example",
-		TLS:   smtpclient.TLSVerified,
+		TLS:   smtpout.Security{Level: smtpout.Verified},
 		Auth:  &smtpclient.Auth{User: "gw", Password: func() string { return "read from a file" }},
 	})
 	if err != nil {

@@ -3,7 +3,6 @@ package smtpout
 import (
 	"bufio"
 	"bytes"
-	"crypto/tls"
 	"errors"
 	"io"
 
@@ -98,17 +97,4 @@ func over127(b []byte) bool {
 		}
 	}
 	return false
-}
-
-// describe is a connection's protection for the record: "TLS1.3 TLS_AES_128_GCM_SHA256 verified".
-func describe(s *tls.ConnectionState, mode smtpclient.TLSMode) string {
-	if s == nil {
-		return ""
-	}
-	version := map[uint16]string{tls.VersionTLS10: "TLS1.0", tls.VersionTLS11: "TLS1.1", tls.VersionTLS12: "TLS1.2", tls.VersionTLS13: "TLS1.3"}[s.Version]
-	text := version + " " + tls.CipherSuiteName(s.CipherSuite)
-	if mode == smtpclient.TLSVerified {
-		text += " verified"
-	}
-	return text
 }

@@ -47,11 +47,19 @@ type MX struct {
 	AllowPrivate []netip.Prefix
 }
 
+func (m *MX) port() uint16 {
+	if m.Port == 0 {
+		return smtpPort
+	}
+	return uint16(m.Port)
+}
+
 // search finds the hops of a domain, one preference after the other.
 type search struct {
 	mx     *MX
 	pool   *pool
 	domain string
+	policy domainPolicy
 
 	begun   bool
 	hosts   []dns.MX // not looked up yet
@@ -80,18 +88,22 @@ func (s *search) next(ctx context.Context) (hop, bool) {
 			return hop{}, false
 		}
 	}
+	h := s.ready[0]
+	s.ready = s.ready[1:]
+	if h.demand.refused != nil {
+		return h, true
+	}
 	if s.given++; s.given > mxAddresses {
 		return hop{}, false
 	}
-	h := s.ready[0]
-	s.ready = s.ready[1:]
 	return h, true
 }
 
 // begin finds the hosts.
 func (s *search) begin(ctx context.Context) {
 	if a, ok := literal(s.domain); ok {
-		s.use([]dns.Host{{Name: a.String(), Addrs: []netip.Addr{a}}})
+		h := dns.Host{Name: a.String(), Addrs: []netip.Addr{a}}
+		s.use([]dns.Host{h}, []*demand{s.policy.of(ctx, h.Name, h, s.mx.port())})
 		return
 	}
 	route, err := s.mx.Resolver.LookupMX(ctx, s.domain)
@@ -99,6 +111,13 @@ func (s *search) begin(ctx context.Context) {
 		s.fail(err)
 		return
 	}
+	if s.policy.wantsSTS() {
+		if s.policy.sts, err = s.policy.sources.Policies.Lookup(ctx, s.domain); err != nil {
+			s.fail(err)
+			return
+		}
+	}
+	s.policy.owner, s.policy.secure = route.Domain, route.Authentic
 	s.hosts = route.Hosts
 }
 
@@ -146,10 +165,14 @@ func (s *search) lookUp(ctx context.Context, group []dns.MX) {
 		s.loop()
 		return
 	}
-	found, errs := make([]dns.Host, len(group)), make([]error, len(group))
+	found, errs, demands := make([]dns.Host, len(group)), make([]error, len(group)), make([]*demand, len(group))
 	var all sync.WaitGroup
 	for i, h := range group {
-		all.Go(func() { found[i], errs[i] = s.mx.Resolver.LookupHost(ctx, h.Host) })
+		all.Go(func() {
+			if found[i], errs[i] = s.mx.Resolver.LookupHost(ctx, h.Host); errs[i] == nil {
+				demands[i] = s.policy.of(ctx, h.Host, found[i], s.mx.port())
+			}
+		})
 	}
 	all.Wait()
 	for i, err := range errs {
@@ -158,20 +181,17 @@ func (s *search) lookUp(ctx context.Context, group []dns.MX) {
 			s.failure = err
 		}
 	}
-	s.use(found)
+	s.use(found, demands)
 }
 
 // loop leaves the gateway itself and the less preferred hosts out: mail would come back (RFC 5321, 5.1).
 func (s *search) loop() { s.looped, s.hosts = true, nil }
 
 // use puts the hosts of one preference in line, unless the gateway is one of them.
-func (s *search) use(hosts []dns.Host) {
-	port := uint16(s.mx.Port)
-	if port == 0 {
-		port = smtpPort
-	}
+func (s *search) use(hosts []dns.Host, demands []*demand) {
+	port := s.mx.port()
 	var hops []hop
-	for _, h := range hosts {
+	for i, h := range hosts {
 		var good []netip.Addr
 		for _, a := range h.Addrs {
 			switch {
@@ -186,8 +206,11 @@ func (s *search) use(hosts []dns.Host) {
 		}
 		for _, a := range families(good) {
 			hops = append(hops, hop{
-				name: h.Name, addr: netip.AddrPortFrom(a, port).String(), label: net.JoinHostPort(h.Name, strconv.Itoa(int(port))),
+				name: h.Name, addr: netip.AddrPortFrom(a, port).String(), label: net.JoinHostPort(h.Name, strconv.Itoa(int(port))), demand: demands[i],
 			})
+			if demands[i].refused != nil {
+				break // that is so at every address
+			}
 		}
 	}
 	good, bad := s.pool.sort(hops)

@@ -229,7 +229,7 @@ func TestPoolBounds(t *testing.T) {
 		}
 		for i := range 3000 {
 			tr.pool.mu.Lock()
-			tr.pool.note(hop{addr: fmt.Sprint(i)}, false)
+			tr.pool.note(hop{addr: fmt.Sprint(i), demand: tr.o.TLS.plain("x", asked{})}, false)
 			tr.pool.mu.Unlock()
 			time.Sleep(time.Second)
 		}
@@ -239,14 +239,6 @@ func TestPoolBounds(t *testing.T) {
 		tr.Close()
 		h.running.Wait()
 	})
-}
-
-// The certificate must bear the name of the MX host, not the address that was dialled.
-func TestMXServerName(t *testing.T) {
-	o := Options{TLS: smtpclient.TLSVerified, MX: &MX{}}
-	if got := o.client(hop{name: "mx.one.example", addr: "9.0.0.1:25"}).TLSConfig.ServerName; got != "mx.one.example" {
-		t.Errorf("server name %q", got)
-	}
 }
 
 // A look-up ends with its attempt.
@@ -281,7 +273,7 @@ func (s silent) LookupHost(context.Context, string) (dns.Host, error) {
 func TestNewRefusesMX(t *testing.T) {
 	for name, o := range map[string]Options{
 		"no resolver": {MX: &MX{}}, "hosts too": {MX: &MX{Resolver: silent{}}, Hosts: []string{"a:25"}},
-		"a login": {MX: &MX{Resolver: silent{}}, TLS: smtpclient.TLSRequired, Auth: &smtpclient.Auth{}},
+		"a login": {MX: &MX{Resolver: silent{}}, TLS: Security{Level: Required}, Auth: &smtpclient.Auth{}},
 	} {
 		o.Hello = "gw"
 		if _, err := New(o); !errors.Is(err, ErrMX) {

@@ -2,6 +2,7 @@ package smtpout
 
 import (
 	"context"
+	"crypto/tls"
 	"maps"
 	"slices"
 	"sync"
@@ -19,21 +20,29 @@ type conn struct {
 	timer      *time.Timer
 }
 
-// hop is one place to deliver to.
+// hop is one place to deliver to, and what it must give.
 type hop struct {
-	name  string // of the host, without port
-	addr  string // that is dialled
-	label string // name and port, for the record
+	name   string // of the host, without port
+	addr   string // that is dialled
+	label  string // name and port, for the record
+	demand *demand
 }
+
+// place is what connections are kept by: what was made for less must not serve more.
+type place struct{ name, addr, demand string }
+
+func (h hop) place() place { return place{h.name, h.addr, h.demand.key()} }
 
 // pool keeps unused connections, the last used first, and remembers hops that could not be reached.
 type pool struct {
-	o      Options
-	mu     sync.Mutex
-	idle   map[hop][]*conn
-	kept   int               // connections in idle
-	bad    map[hop]time.Time // until when a hop is tried last
-	closed bool
+	o        Options
+	sessions tls.ClientSessionCache
+	mu       sync.Mutex
+	idle     map[place][]*conn
+	kept     int                 // connections in idle
+	bad      map[place]time.Time // until when a hop is tried last
+	trouble  map[place]trouble   // without an address: hosts that do not meet a demand
+	closed   bool
 }
 
 // sort parts hops into those to try and those that could not be reached a moment ago.
@@ -45,7 +54,7 @@ func (p *pool) sort(hops []hop) (good, bad []hop) {
 	}
 	now := p.o.Now()
 	for _, h := range hops {
-		if p.bad[h].After(now) {
+		if p.bad[h.place()].After(now) {
 			bad = append(bad, h)
 		} else {
 			good = append(good, h)
@@ -58,23 +67,28 @@ func (p *pool) sort(hops []hop) (good, bad []hop) {
 func (p *pool) note(h hop, reached bool) {
 	const many = 1000
 	if reached {
-		delete(p.bad, h)
+		delete(p.bad, h.place())
+		p.met(h)
 		return
 	}
 	now := p.o.Now()
 	if len(p.bad) >= many {
-		maps.DeleteFunc(p.bad, func(_ hop, until time.Time) bool { return !until.After(now) })
+		maps.DeleteFunc(p.bad, func(_ place, until time.Time) bool { return !until.After(now) })
 	}
-	p.bad[h] = now.Add(p.o.Penalty)
+	p.bad[h.place()] = now.Add(p.o.Penalty)
 }
 
-// take takes an unused connection to a hop; nil where there is none.
+// take takes an unused connection to a hop; nil where there is none, or where the hop must not be talked to.
 func (p *pool) take(h hop) *conn {
+	if h.demand.refused != nil {
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for list := p.idle[h]; len(list) > 0; list = p.idle[h] {
+	at := h.place()
+	for list := p.idle[at]; len(list) > 0; list = p.idle[at] {
 		c := list[len(list)-1]
-		p.set(h, list[:len(list)-1])
+		p.set(at, list[:len(list)-1])
 		if c.timer.Stop() {
 			return c
 		}
@@ -83,18 +97,31 @@ func (p *pool) take(h hop) *conn {
 }
 
 // set replaces the unused connections to a hop. p.mu is held.
-func (p *pool) set(h hop, list []*conn) {
-	p.kept += len(list) - len(p.idle[h])
+func (p *pool) set(at place, list []*conn) {
+	p.kept += len(list) - len(p.idle[at])
 	if len(list) == 0 {
-		delete(p.idle, h)
+		delete(p.idle, at)
 		return
 	}
-	p.idle[h] = list
+	p.idle[at] = list
 }
 
-// dial makes a connection.
+// dial makes a connection, and says how its TLS fared.
 func (p *pool) dial(ctx context.Context, h hop) (*conn, error) {
-	client, err := smtpclient.Dial(ctx, h.addr, p.o.client(h))
+	s := session{o: &p.o, d: h.demand, cache: p.sessions}
+	if h.demand.refused != nil {
+		for _, o := range h.demand.early {
+			p.o.note(o)
+		}
+		return nil, p.hindered(h, h.demand.refused)
+	}
+	client, err := smtpclient.Dial(ctx, h.addr, s.options())
+	if ctx.Err() == nil {
+		s.report(client, err)
+	}
+	if err != nil && ctx.Err() == nil && stage(err) == smtpclient.StageTLS {
+		err = p.hindered(h, err)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
@@ -104,7 +131,7 @@ func (p *pool) dial(ctx context.Context, h hop) (*conn, error) {
 		return nil, err
 	}
 	p.note(h, true)
-	return &conn{Client: client, hop: h, protection: describe(client.TLS(), p.o.TLS)}, nil
+	return &conn{Client: client, hop: h, protection: s.protection()}, nil
 }
 
 // put keeps a connection for the next message, or closes it.
@@ -113,11 +140,12 @@ func (p *pool) put(c *conn) {
 		return
 	}
 	p.mu.Lock()
-	list := p.idle[c.hop]
+	at := c.hop.place()
+	list := p.idle[at]
 	keep := !p.closed && p.o.Idle > 0 && c.used < p.o.PerConn && len(list) < p.o.MaxIdle && p.kept < p.o.AllIdle
 	if keep {
 		c.timer = time.AfterFunc(p.o.Idle, func() { p.expire(c) })
-		p.set(c.hop, append(list, c))
+		p.set(at, append(list, c))
 	}
 	p.mu.Unlock()
 	if !keep {
@@ -128,9 +156,10 @@ func (p *pool) put(c *conn) {
 // expire closes a connection that nobody wanted.
 func (p *pool) expire(c *conn) {
 	p.mu.Lock()
-	list := p.idle[c.hop]
+	at := c.hop.place()
+	list := p.idle[at]
 	if i := slices.Index(list, c); i >= 0 {
-		p.set(c.hop, slices.Delete(slices.Clone(list), i, i+1))
+		p.set(at, slices.Delete(slices.Clone(list), i, i+1))
 	}
 	p.mu.Unlock()
 	c.Close()
@@ -140,13 +169,13 @@ func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
 	var all []*conn
-	for h, list := range p.idle {
+	for at, list := range p.idle {
 		for _, c := range list {
 			if c.timer.Stop() {
 				all = append(all, c)
 			}
 		}
-		p.set(h, nil)
+		p.set(at, nil)
 	}
 	p.mu.Unlock()
 	var wg sync.WaitGroup

@@ -2,9 +2,10 @@ package smtpout_test
 
 import (
 	"bytes"
-	"crypto/tls"
+	"context"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -15,7 +16,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/report"
-	"github.com/siegel-mail/siegel/internal/smtpclient"
 	"github.com/siegel-mail/siegel/internal/smtpclient/smtptest"
 )
 
@@ -31,6 +31,22 @@ func attempt(t testing.TB, body string, to ...string) delivery.Attempt {
 		a.Envelope.Recipients = append(a.Envelope.Recipients, mail.Recipient{Address: address})
 	}
 	return a
+}
+
+// named gives an address a host name, and how to dial that.
+func named(t *testing.T, name, addr string) (host string, dial func(context.Context, string, string) (net.Conn, error)) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host = net.JoinHostPort(name, port)
+	return host, func(ctx context.Context, network, to string) (net.Conn, error) {
+		if to == host {
+			to = addr
+		}
+		return new(net.Dialer).DialContext(ctx, network, to)
+	}
 }
 
 // A real Postfix with a certificate from openssl: every TLS mode, a recipient it refuses, and messages
@@ -49,10 +65,11 @@ func TestPostfix(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
 	var sent []string
-	for _, mode := range []smtpclient.TLSMode{smtpclient.TLSNone, smtpclient.TLSOpportunistic, smtpclient.TLSRequired, smtpclient.TLSVerified} {
+	host, dial := named(t, "mx.partner.example", p.Addr)
+	for _, mode := range []smtpout.Level{smtpout.None, smtpout.Opportunistic, smtpout.Required, smtpout.Verified} {
 		tr, err := smtpout.New(smtpout.Options{
-			Hosts: []string{smtptest.FreeAddr(t), p.Addr}, Hello: "gw.firma.example", TLS: mode, Chunking: mode == smtpclient.TLSVerified,
-			TLSConfig: &tls.Config{RootCAs: roots, ServerName: "mx.partner.example"},
+			Hosts: []string{smtptest.FreeAddr(t), host}, Hello: "gw.firma.example", Chunking: mode == smtpout.Verified,
+			TLS: smtpout.Security{Level: mode, Roots: roots}, Dial: dial,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -61,8 +78,8 @@ func TestPostfix(t *testing.T) {
 			body := fmt.Sprintf("From: alice@firma.example\r\nDate: Sun, 22 Nov 2026 03:32:08 +0000\r\nMessage-ID: <%[1]s.%[2]d@firma.example>\r\n"+
 				"Subject: %[1]s %[2]d\r\n\r\n.\r\n..\r\n%[3]s\r\n.end\r\n", mode, i, strings.Repeat("line\r\n.", i*20000))
 			results := tr.Deliver(t.Context(), attempt(t, body, "bob@partner.example", "nobody@partner.example", "x@elsewhere.example"))
-			if r := results[0]; r.Status != delivery.Delivered || !r.Remote || !r.Reports || r.Host != p.Addr || (r.TLS == "") != (mode == smtpclient.TLSNone) ||
-				strings.HasSuffix(r.TLS, " verified") != (mode == smtpclient.TLSVerified) {
+			if r := results[0]; r.Status != delivery.Delivered || !r.Remote || !r.Reports || r.Host != host || (r.TLS == "") != (mode == smtpout.None) ||
+				strings.HasSuffix(r.TLS, " verified") != (mode == smtpout.Verified) {
 				t.Errorf("%s: %+v", mode, r)
 			}
 			if r := results[1]; r.Status != delivery.Refused || r.Enhanced != "5.1.1" {
@@ -90,10 +107,10 @@ func TestPostfixWrongName(t *testing.T) {
 	p := smtptest.StartPostfix(t, map[string]string{
 		"smtpd_tls_cert_file": certFile, "smtpd_tls_key_file": keyFile, "smtpd_tls_security_level": "may",
 	})
-	for mode, want := range map[smtpclient.TLSMode]delivery.Status{
-		smtpclient.TLSVerified: delivery.Deferred, smtpclient.TLSRequired: delivery.Delivered,
+	for mode, want := range map[smtpout.Level]delivery.Status{
+		smtpout.Verified: delivery.Deferred, smtpout.Required: delivery.Delivered,
 	} {
-		tr, err := smtpout.New(smtpout.Options{Hosts: []string{p.Addr}, Hello: "gw.firma.example", TLS: mode})
+		tr, err := smtpout.New(smtpout.Options{Hosts: []string{p.Addr}, Hello: "gw.firma.example", TLS: smtpout.Security{Level: mode}})
 		if err != nil {
 			t.Fatal(err)
 		}

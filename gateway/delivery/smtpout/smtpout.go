@@ -8,6 +8,9 @@ import (
 	"net"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
+	"github.com/siegel-mail/siegel/gateway/tlspolicy/tlsrpt"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
 )
 
@@ -18,27 +21,33 @@ type Options struct {
 	// MX, in place of Hosts, delivers to the hosts of the recipients' domains.
 	MX *MX
 	// Hello is the name given with EHLO: the fully qualified name of this machine.
-	Hello     string
-	TLS       smtpclient.TLSMode // empty: opportunistic
-	TLSConfig *tls.Config        // for a client certificate, other roots, VerifyConnection
-	Implicit  bool               // TLS from the first byte, as on port 465
-	Auth      *smtpclient.Auth   // needs TLS
-	Chunking  bool               // BDAT where offered: see smtpclient.Options
-	Timeouts  smtpclient.Timeouts
-	Dial      func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
-	Idle      time.Duration                                                     // an unused connection is kept so long (30 seconds); negative: none is kept
-	MaxIdle   int                                                               // unused connections kept for each host (20)
-	AllIdle   int                                                               // and for all hosts together (200)
-	PerConn   int                                                               // messages over one connection (1000)
-	Penalty   time.Duration                                                     // a host that could not be reached is tried last so long (30 seconds)
-	Now       func() time.Time
+	Hello string
+	// TLS says how connections are protected. For the hosts of a domain by MX, that of its partner goes before it.
+	TLS      Security
+	Partners func(domain string) (Security, bool) // nil: there are none
+	// Certificates are shown to hosts that ask for one.
+	Certificates []tls.Certificate
+	Sources      Sources
+	Implicit     bool             // TLS from the first byte, as on port 465
+	Auth         *smtpclient.Auth // needs TLS
+	Chunking     bool             // BDAT where offered: see smtpclient.Options
+	Timeouts     smtpclient.Timeouts
+	Dial         func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
+	Idle         time.Duration                                                     // an unused connection is kept so long (30 seconds); negative: none is kept
+	MaxIdle      int                                                               // unused connections kept for each host (20)
+	AllIdle      int                                                               // and for all hosts together (200)
+	PerConn      int                                                               // messages over one connection (1000)
+	Penalty      time.Duration                                                     // a host that could not be reached is tried last so long (30 seconds)
+	Now          func() time.Time
+	Log          logrus.FieldLogger // of hosts that do not meet a demand; nil: none
 }
 
 // Errors of New.
 var (
 	ErrHosts = errors.New(`smtpout: no host, or one without a port; write it as "mail.example.org:25"`)
 	ErrMX    = errors.New("smtpout: delivery by MX needs a resolver, and has neither hosts nor a login")
-	ErrTLS   = errors.New("smtpout: unknown TLS mode; write none, opportunistic, required or verified")
+	ErrTLS   = errors.New("smtpout: unknown level of TLS; write none, opportunistic, required, verified, mta-sts or dane")
+	ErrSTS   = errors.New("smtpout: the level mta-sts needs delivery by MX")
 	ErrAuth  = errors.New("smtpout: a user name needs TLS; set the mode to required or verified")
 	ErrHello = errors.New("smtpout: the name for EHLO is missing")
 )
@@ -55,10 +64,12 @@ func (o Options) check() error {
 			return ErrHosts
 		}
 	}
-	protected := o.Implicit || o.TLS == smtpclient.TLSRequired || o.TLS == smtpclient.TLSVerified
+	protected := o.Implicit || o.TLS.Level.protects()
 	switch {
-	case o.TLS != "" && !o.TLS.Valid():
+	case o.TLS.Level != "" && !o.TLS.Level.Valid():
 		return ErrTLS
+	case o.TLS.Level == MTASTS && o.MX == nil:
+		return ErrSTS
 	case o.Auth != nil && !protected:
 		return ErrAuth
 	case o.Hello == "":
@@ -83,8 +94,8 @@ func (o Options) withDefaults() Options {
 	if o.Penalty <= 0 {
 		o.Penalty = 30 * time.Second
 	}
-	if o.TLS == "" {
-		o.TLS = smtpclient.TLSOpportunistic
+	if o.TLS.Level == "" {
+		o.TLS.Level = Opportunistic
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -92,20 +103,24 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// client is how the connection to a hop is made. Its name, not the address that is dialled, is what the
-// certificate must bear.
-func (o Options) client(h hop) smtpclient.Options {
-	config := o.TLSConfig
-	if o.MX != nil {
-		if config = config.Clone(); config == nil {
-			config = new(tls.Config)
+// note hands on an outcome.
+func (o *Options) note(outcome tlsrpt.Outcome) {
+	if o.Sources.Reports != nil && outcome.Domain != "" {
+		o.Sources.Reports.Note(outcome)
+	}
+}
+
+// security is how connections to the hosts of a domain are protected.
+func (o *Options) security(domain string) *Security {
+	if o.Partners != nil {
+		if s, ok := o.Partners(domain); ok {
+			if s.Level == "" {
+				s.Level = Opportunistic
+			}
+			return &s
 		}
-		config.ServerName = h.name
 	}
-	return smtpclient.Options{
-		Hello: o.Hello, TLS: o.TLS, TLSConfig: config, Implicit: o.Implicit, Timeouts: o.Timeouts,
-		Dial: o.Dial, Auth: o.Auth, Chunking: o.Chunking,
-	}
+	return &o.TLS
 }
 
 // Transport is a delivery.Transport over SMTP. It may be used from many goroutines.
@@ -120,7 +135,10 @@ func New(o Options) (*Transport, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	return &Transport{o: o, pool: pool{o: o, idle: map[hop][]*conn{}, bad: map[hop]time.Time{}}}, nil
+	const resumable = 1000
+	return &Transport{o: o, pool: pool{
+		o: o, sessions: tls.NewLRUClientSessionCache(resumable), idle: map[place][]*conn{}, bad: map[place]time.Time{}, trouble: map[place]trouble{},
+	}}, nil
 }
 
 // Close closes the connections that are not in use; those in use are closed when their message is done.

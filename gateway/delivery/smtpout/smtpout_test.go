@@ -126,7 +126,7 @@ func (h *hosts) body(r *bufio.Reader) {
 
 func transport(t testing.TB, h *hosts, change func(*Options)) *Transport {
 	t.Helper()
-	o := Options{Hosts: []string{"a:25"}, Hello: "gw.example", TLS: smtpclient.TLSNone, Dial: h.Dial}
+	o := Options{Hosts: []string{"a:25"}, Hello: "gw.example", TLS: Security{Level: None}, Dial: h.Dial}
 	if change != nil {
 		change(&o)
 	}
@@ -251,7 +251,7 @@ func TestIdle(t *testing.T) {
 				tr.Close()
 				tr.Close()
 				tr.Deliver(t.Context(), attempt(t, sample, "b@x.example")) // still works, and keeps nothing
-				if len(tr.pool.idle[hop{addr: "a:25", label: "a:25"}]) > 0 {
+				if len(tr.pool.idle) > 0 {
 					t.Error("a closed transport keeps connections")
 				}
 				h.running.Wait()
@@ -396,7 +396,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 	for want, change := range map[error]func(*Options){
 		ErrHosts: func(o *Options) { o.Hosts = []string{"a"} },
-		ErrTLS:   func(o *Options) { o.TLS = "sometimes" },
+		ErrTLS:   func(o *Options) { o.TLS.Level = "sometimes" },
 		ErrAuth:  func(o *Options) { o.Auth = &smtpclient.Auth{} },
 		ErrHello: func(o *Options) { o.Hello = "" },
 	} {

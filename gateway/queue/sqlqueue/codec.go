@@ -34,7 +34,7 @@ func (r record) encode() []byte {
 	}
 	w.text(r.note)
 	w.address(e.From)
-	w.flags(e.Internal, e.Body8Bit, e.SMTPUTF8, e.TLSOptional)
+	w.flags(e.Internal, e.Body8Bit, e.SMTPUTF8, e.TLSOptional, e.TLS != mail.TLSAsRouted, e.TLS == mail.TLSVerified)
 	w.text(e.Client.Listener)
 	addr, _ := e.Client.Addr.MarshalBinary() // never fails
 	w.text(string(addr))
@@ -70,7 +70,14 @@ func decodeRecord(data []byte) (record, error) {
 	e := &r.envelope
 	r.note = d.text()
 	e.From = d.address()
-	d.flags(&e.Internal, &e.Body8Bit, &e.SMTPUTF8, &e.TLSOptional)
+	var required, verified bool
+	d.flags(&e.Internal, &e.Body8Bit, &e.SMTPUTF8, &e.TLSOptional, &required, &verified)
+	if required {
+		e.TLS = mail.TLSRequired
+	}
+	if verified {
+		e.TLS = mail.TLSVerified
+	}
 	e.Client.Listener = d.text()
 	if err := e.Client.Addr.UnmarshalBinary([]byte(d.text())); err != nil {
 		e.Client.Addr, d.bad = netip.Addr{}, true

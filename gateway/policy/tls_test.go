@@ -1,0 +1,61 @@
+package policy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+)
+
+// What is demanded of the hops: the first rule that says it, raised by the sender and by what was in force before, never lowered.
+func TestDecideTLS(t *testing.T) {
+	p := mustNew(t, policy.Defaults{},
+		policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), TLS: mail.TLSVerified},
+		policy.Rule{Name: "news", From: patterns(t, "news@firma.example"), Sign: policy.Never},
+		policy.Rule{Name: "all", TLS: mail.TLSRequired},
+		policy.Rule{Name: "inside", Direction: mail.Internal, To: patterns(t, "@far.firma.example"), TLS: mail.TLSRequired},
+	)
+	plain := mustNew(t, policy.Defaults{})
+	for _, c := range []struct {
+		p         *policy.Policy
+		to        string
+		local     bool
+		flag, old mail.TLSLevel
+		want, by  string
+	}{
+		{plain, "bob@partner.example", false, "", "", "", ""},
+		{plain, "bob@partner.example", false, mail.TLSRequired, "", "required", "flag"},
+		{plain, "bob@partner.example", false, mail.TLSRequired, mail.TLSVerified, "verified", "earlier"},
+		{plain, "carl@firma.example", true, mail.TLSVerified, "", "", ""},
+		{p, "bob@partner.example", false, "", "", "required", "all"},
+		{p, "bob@partner.example", false, mail.TLSVerified, mail.TLSRequired, "verified", "flag"},
+		{p, "bob@BANK.example", false, "", "", "verified", "bank"},
+		{p, "bob@bank.example", false, mail.TLSRequired, mail.TLSRequired, "verified", "bank"},
+		{p, "carl@firma.example", true, mail.TLSVerified, "", "", ""},
+		{p, "carl@far.firma.example", true, "", "", "required", "inside"},
+	} {
+		d := c.p.Decide(policy.Input{Internal: true, From: address(t, "news@firma.example"), Flags: policy.Flags{TLS: c.flag}, Recipients: []policy.Recipient{
+			{Address: address(t, c.to), Local: c.local, AtLeast: policy.Levels{TLS: c.old}},
+		}})[0]
+		if string(d.TLS) != c.want || d.TLSRule != c.by || d.Levels.TLS != d.TLS || d.Refusal != "" {
+			t.Errorf("%+v: %q by %q, %+v", c, d.TLS, d.TLSRule, d.Levels)
+		}
+	}
+	if _, err := policy.New([]policy.Rule{{Name: "x", TLS: "none"}}, policy.Defaults{}); err == nil || !strings.Contains(err.Error(), "required or verified") {
+		t.Error(err)
+	}
+}
+
+func TestRefuseTLS(t *testing.T) {
+	text := policy.RefuseTLS(address(t, "bob@partner.example"), mail.TLSVerified, policy.ByFlag)
+	for _, word := range []string{"bob@partner.example", "under TLS", "proves who it is", "route", "remove the flag"} {
+		if !strings.Contains(text, word) {
+			t.Errorf("%q lacks %q", text, word)
+		}
+	}
+	long := mail.Address{Local: strings.Repeat("ü", 60), Domain: strings.Repeat("a.", 100) + "example"}
+	if s := policy.RefuseTLS(long, mail.TLSRequired, strings.Repeat("ü", 999)); len(s) > policy.MaxRefusal || strings.Contains(s, "proves") || strings.ContainsRune(s, 'ü') {
+		t.Errorf("%d: %s", len(s), s)
+	}
+}
