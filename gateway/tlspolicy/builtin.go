@@ -13,7 +13,7 @@ const Default = "compatible"
 
 // builtins in the order in which people are told of them. docs/tls.md says where each comes from.
 func builtins() []Profile {
-	return []Profile{modern(), bsi("bsi-tr-02102-2"), bsi("bsi-tr-03108"), compatible(), deMailLegacy()}
+	return []Profile{modern(), bsi02102(), bsi03108(), compatible(), deMailLegacy()}
 }
 
 // Builtins returns the names of the built-in profiles.
@@ -58,19 +58,31 @@ func compatible() Profile {
 	return p
 }
 
-// bsi is BSI TR-02102-2 as far as it can be spoken here.
-func bsi(name string) Profile {
+// bsi02102 is BSI TR-02102-2. Of its suites for TLS 1.2 those with CBC are left out: it wants Encrypt-then-MAC with them, which is not spoken
+// here. What is not spoken either, CCM, DHE and Brainpool, is allowed all the same: the profile also judges what others speak.
+func bsi02102() Profile {
 	return Profile{
-		Name: name, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13,
-		Suites: suites(`TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384 TLS_AES_128_CCM_SHA256
-			TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
-			TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
-			TLS_ECDHE_ECDSA_WITH_AES_256_CCM TLS_ECDHE_ECDSA_WITH_AES_128_CCM
-			TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384 TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384
-			TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256`),
-		Groups: []tls.CurveID{tls.CurveP256, tls.CurveP384, tls.CurveP521, 26, 27, 28, 31, 32, 33},
-		MinRSA: 3000, MinEC: 250, Resumption: true,
+		Name: "bsi-tr-02102-2", MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13,
+		Suites: suites(bsiGCM, `TLS_AES_128_CCM_SHA256 TLS_ECDHE_ECDSA_WITH_AES_256_CCM TLS_ECDHE_ECDSA_WITH_AES_128_CCM
+			TLS_DHE_RSA_WITH_AES_256_GCM_SHA384 TLS_DHE_RSA_WITH_AES_128_GCM_SHA256 TLS_DHE_RSA_WITH_AES_256_CCM TLS_DHE_RSA_WITH_AES_128_CCM`),
+		Groups: append(bsiCurves(), groups("ffdhe3072 ffdhe4096")...), MinRSA: 3000, MinEC: 250, Resumption: true,
 	}
+}
+
+// bsi03108 is what BSI TR-03108-1 asks of mail servers, by way of TR-03116-4.
+func bsi03108() Profile {
+	return Profile{
+		Name: "bsi-tr-03108", MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13,
+		Suites: suites(bsiGCM, "TLS_AES_128_CCM_SHA256"), Groups: bsiCurves(), MinRSA: 3072, MinEC: 256, Resumption: true,
+	}
+}
+
+const bsiGCM = `TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384
+	TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+	TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 `
+
+func bsiCurves() []tls.CurveID {
+	return groups("P-256 P-384 P-521 brainpoolP256r1 brainpoolP384r1 brainpoolP512r1 brainpoolP256r1tls13 brainpoolP384r1tls13 brainpoolP512r1tls13")
 }
 
 // deMailLegacy is what practitioners say that a De-Mail provider's web service asks for.
@@ -80,6 +92,17 @@ func deMailLegacy() Profile {
 		Suites: suites("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"), Groups: []tls.CurveID{tls.CurveP521},
 		MinRSA: 2048, MinEC: 250, ClientCertificate: ClientRequired,
 	}
+}
+
+// groups reads names of groups, which a test holds to be right.
+func groups(names string) []tls.CurveID {
+	var out []tls.CurveID
+	for _, name := range strings.Fields(names) {
+		if id, err := tlsnames.ParseGroup(name); err == nil {
+			out = append(out, tls.CurveID(id))
+		}
+	}
+	return out
 }
 
 // suites reads names of suites, which a test holds to be right.

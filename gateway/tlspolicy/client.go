@@ -33,8 +33,8 @@ type Client struct {
 	// Certificates are shown to a server that asks: the first one that it takes. A key may be any crypto.Signer; one that cannot do
 	// PSS says so by Certificate.SupportedSignatureAlgorithms.
 	Certificates []tls.Certificate
-	// Sessions keeps what resumption needs; nil: each handshake is a whole one, as where the profile does not allow it. It may serve several
-	// Clients only where all of them verify alike.
+	// Sessions keeps what resumption needs; nil: each handshake is a whole one, as where the profile does not allow it, or asks for a client
+	// certificate. What is resumed is judged as anew.
 	Sessions   tls.ClientSessionCache
 	NextProtos []string         // ALPN
 	Now        func() time.Time // nil: time.Now
@@ -107,7 +107,7 @@ func (c *Client) standard(ctx context.Context, raw net.Conn, serverName string) 
 	config := c.Profile.config()
 	config.ServerName, config.NextProtos, config.Time = serverName, c.NextProtos, c.Now
 	config.InsecureSkipVerify = true // judge does it, at resumed handshakes too
-	if c.Profile.Resumption {
+	if c.Profile.Resumption && c.Profile.ClientCertificate != ClientRequired { // a resumed session does not tell whether it was shown
 		config.ClientSessionCache = c.Sessions
 	}
 	config.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -123,9 +123,6 @@ func (c *Client) standard(ctx context.Context, raw net.Conn, serverName string) 
 		return nil, State{}, c.failed(ctx, err, c.state(conn.ConnectionState(), serverName, seen))
 	}
 	s := c.state(conn.ConnectionState(), serverName, seen)
-	if s.Resumed { // nobody is asked again: the session is that of a handshake with this certificate, or without
-		s.Asked, s.Shown = len(c.Certificates) > 0, len(c.Certificates) > 0
-	}
 	if err := c.judge(s, false); err != nil {
 		return nil, s, err
 	}
