@@ -106,7 +106,7 @@ func (c *Client) standard(ctx context.Context, raw net.Conn, serverName string) 
 	var seen State // asked, shown
 	config := c.Profile.config()
 	config.ServerName, config.NextProtos, config.Time = serverName, c.NextProtos, c.Now
-	config.InsecureSkipVerify = true // judge does it, at resumed handshakes too
+	config.InsecureSkipVerify = true                                           // judge does it, at resumed handshakes too
 	if c.Profile.Resumption && c.Profile.ClientCertificate != ClientRequired { // a resumed session does not tell whether it was shown
 		config.ClientSessionCache = c.Sessions
 	}
