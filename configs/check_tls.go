@@ -12,7 +12,7 @@ import (
 // tls makes the profiles, and says what of them cannot be held. It comes before all that refers to a profile.
 func (k *checker) tls() {
 	t := &k.Config.TLS
-	t.resolved = map[string]tlspolicy.Profile{}
+	t.resolved, t.remarked = map[string]tlspolicy.Profile{}, map[string]bool{}
 	for _, name := range tlspolicy.Builtins() {
 		t.resolved[name], _ = tlspolicy.Builtin(name)
 	}
@@ -93,6 +93,9 @@ func (k *checker) tlsProfile(c *TLSProfile, p tlspolicy.Profile, dotted string) 
 			p.Groups = append(p.Groups, tls.CurveID(g))
 		}
 	}
+	if c.Versions != nil {
+		p = narrowed(p, c.Suites == nil, c.Groups == nil)
+	}
 	if c.MinRSA > 0 {
 		p.MinRSA = c.MinRSA
 	}
@@ -117,15 +120,24 @@ func (k *checker) tlsProfile(c *TLSProfile, p tlspolicy.Profile, dotted string) 
 		}
 		if f.Broken {
 			k.fail(at, "%s", f.Text)
-		} else if at != dotted || !inherited(c, f) { // of what a built-in profile has, docs/tls.md tells
+		} else {
 			k.warn(at, "%s", f.Text)
 		}
 	}
 }
 
-// inherited reports whether a finding is about a part that the profile has from another one.
-func inherited(c *TLSProfile, f tlspolicy.Finding) bool {
-	return f.Part == "suites" && c.Suites == nil || f.Part == "groups" && c.Groups == nil || f.Part == "versions" && c.Versions == nil
+// narrowed is a profile without those of its inherited suites and groups that are of versions which it does not have.
+func narrowed(p tlspolicy.Profile, suites, groups bool) tlspolicy.Profile {
+	if suites {
+		p.Suites = slices.DeleteFunc(slices.Clone(p.Suites), func(id uint16) bool { return !p.Allows(id) })
+	}
+	if groups && p.MaxVersion < tls.VersionTLS13 {
+		p.Groups = slices.DeleteFunc(slices.Clone(p.Groups), func(id tls.CurveID) bool {
+			g, _ := tlsnames.LookupGroup(uint16(id))
+			return g.TLS13
+		})
+	}
+	return p
 }
 
 // tlsVersions reads the versions, which must be a range.
@@ -178,7 +190,21 @@ func (k *checker) profile(dotted, name string) tlspolicy.Profile {
 	if !ok && name != "" && !slices.ContainsFunc(k.Config.TLS.Profiles, named) {
 		k.fail(dotted, "there is no profile %s%s", shorten(name), didYouMean(name, k.profileNames()))
 	}
+	if name != "" {
+		k.remarks(dotted, p)
+	}
 	return p
+}
+
+// remarks says at its first use what of a built-in profile cannot be held.
+func (k *checker) remarks(dotted string, p tlspolicy.Profile) {
+	if _, builtin := tlspolicy.Builtin(p.Name); !builtin || k.Config.TLS.remarked[p.Name] {
+		return
+	}
+	k.Config.TLS.remarked[p.Name] = true
+	for _, f := range p.Judge() {
+		k.warn(dotted, "%s: %s", p.Name, f.Text)
+	}
 }
 
 // suiteNames are those of the suites that this build speaks, for who misspells one.

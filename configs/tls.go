@@ -26,6 +26,7 @@ type TLS struct {
 	MTASTS TLSMTASTS `yaml:"mta_sts" short:"enabled"`
 
 	resolved map[string]tlspolicy.Profile // by name in lower case
+	remarked map[string]bool              // of whose limits was told
 }
 
 // TLSProfile is a profile.

@@ -47,6 +47,7 @@ func (p Profile) judgeSuites() []Finding {
 	if engine == "" {
 		return []Finding{{true, "suites", "this build speaks none of these cipher suites in these versions; siegel tls list shows what it speaks"}}
 	}
+	var silent []string
 	for _, id := range p.Suites {
 		name := tlsnames.SuiteName(id)
 		s, _ := tlsnames.LookupSuite(id)
@@ -57,7 +58,7 @@ func (p Profile) judgeSuites() []Finding {
 		case !p.Allows(id):
 			all = append(all, Finding{true, "suites", name + " is not in any version of the profile; remove it, or add the version"})
 		case speaks == "":
-			all = append(all, Finding{false, "suites", name + " is not spoken by this build: it is never offered, and a partner that has nothing else cannot be reached"})
+			silent = append(silent, name)
 		case speaks == UTLS && engine == CryptoTLS:
 			all = append(all, Finding{false, "suites", name + " is spoken only for a profile that has no suite of crypto/tls: here it is not offered; a partner that has nothing else needs a profile of its own with it alone"})
 		case speaks == UTLS:
@@ -66,7 +67,20 @@ func (p Profile) judgeSuites() []Finding {
 			all = append(all, Finding{false, "suites", name + " is broken, or gives away all connections with the server's key; use it for partners that have nothing else"})
 		}
 	}
-	return all
+	return append(all, notSpoken("suites", silent)...)
+}
+
+// notSpoken says what follows for names of which this build knows no more than the name.
+func notSpoken(part string, names []string) []Finding {
+	switch len(names) {
+	case 0:
+		return nil
+	case 1:
+		return []Finding{{false, part, names[0] + " is not spoken by this build: it is never offered, and a partner that has nothing else cannot be reached"}}
+	}
+	last := len(names) - 1
+	return []Finding{{false, part, strings.Join(names[:last], ", ") + " and " + names[last] +
+		" are not spoken by this build: they are never offered, and a partner that has nothing else cannot be reached"}}
 }
 
 // broken reports whether crypto/tls holds a suite for insecure, but those with AES in CBC, which it does for its own sake.
@@ -97,19 +111,20 @@ func (p Profile) judgeGroups() []Finding {
 	if engine == UTLS {
 		speaks = func(g tls.CurveID) bool { return slices.Contains(legacy.Groups(), g) }
 	}
-	left := 0
+	left, silent := 0, []string(nil)
 	for _, id := range p.Groups {
 		g, _ := tlsnames.LookupGroup(uint16(id))
 		name := tlsnames.GroupName(uint16(id))
 		switch {
 		case !speaks(id):
-			all = append(all, Finding{false, "groups", name + " is not spoken by this build: it is never offered, and a partner that has nothing else cannot be reached"})
+			silent = append(silent, name)
 		case g.TLS13 && p.MaxVersion < tls.VersionTLS13:
 			all = append(all, Finding{false, "groups", name + " is of TLS1.3, which the profile does not have; remove it"})
 		default:
 			left++
 		}
 	}
+	all = append(all, notSpoken("groups", silent)...)
 	if left == 0 && slices.ContainsFunc(p.offered(func(id uint16) bool { return SpeaksSuite(id) == engine }), needsGroup) {
 		all = append(all, Finding{true, "groups", "this build speaks none of these groups in these versions; siegel tls list shows what it speaks"})
 	}
