@@ -27,7 +27,7 @@ func TestCollect(t *testing.T) {
 				c.Note(Outcome{Domain: []string{"partner.example", "Partner.Example."}[i%2], Policy: sts("version: STSv1", "mode: enforce")})
 				c.Note(Outcome{
 					Domain: "partner.example", Policy: sts("version: STSv1", "mode: enforce"), Result: HostMismatch, MX: "mx.partner.example",
-					ReceivingIP: netip.MustParseAddr("::ffff:192.0.2.1"), Reason: "the certificate is for other.example",
+					ReceivingIP: netip.MustParseAddr("::ffff:9.9.9.1"), Reason: "the certificate is for other.example",
 				})
 			}
 		})
@@ -47,7 +47,7 @@ func TestCollect(t *testing.T) {
 		t.Fatalf("%+v", first)
 	}
 	got := first.Policies[0]
-	if got.Successes != 800 || len(got.Failures) != 1 || got.Failures[0].Sessions != 800 || got.Failures[0].ReceivingIP.String() != "192.0.2.1" || got.Policy.Domain != "partner.example" {
+	if got.Successes != 800 || len(got.Failures) != 1 || got.Failures[0].Sessions != 800 || got.Failures[0].ReceivingIP.String() != "9.9.9.1" || got.Policy.Domain != "partner.example" {
 		t.Errorf("%+v", got)
 	}
 	if next := counted[place{DayOf(noon) + 1, "partner.example"}]; next == nil || next.sessions() != 1 {
@@ -105,5 +105,16 @@ func TestOutcomeBound(t *testing.T) {
 	}
 	if strings.ContainsAny(o.HELO+o.Reason, "\r\n\x00") {
 		t.Errorf("%q", o.HELO)
+	}
+}
+
+// Addresses inside, and the ends of connections, are not told others; results that nobody knows are failures.
+func TestOutcomeInside(t *testing.T) {
+	o, ok := Outcome{
+		Domain: "partner.example", Result: "made up", SendingIP: netip.MustParseAddr("10.1.2.3"), ReceivingIP: netip.MustParseAddr("fe80::1%eth0"),
+		Reason: "STARTTLS: read tcp 10.1.2.3:40123->9.9.9.7:25: connection reset by peer",
+	}.bound()
+	if !ok || o.SendingIP.IsValid() || o.ReceivingIP.IsValid() || o.Result != Failed || o.Reason != "STARTTLS: read tcp connection reset by peer" {
+		t.Errorf("%+v", o)
 	}
 }

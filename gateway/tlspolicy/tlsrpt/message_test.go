@@ -39,7 +39,7 @@ func TestMessage(t *testing.T) {
 		for _, result := range append(Results(), Success) {
 			s.Collector().Note(Outcome{
 				Domain: domain, Policy: Policy{Type: TLSA, Domain: "mx." + domain, Strings: []string{"3 1 1 " + strings.Repeat("0a", 32)}}, Result: result,
-				ReceivingIP: netip.MustParseAddr("2001:db8::7"), HELO: "m\"x\\\r\n\x00ü<>", Reason: "kaputt – \u202e",
+				ReceivingIP: netip.MustParseAddr("2620:fe::7"), HELO: "m\"x\\\r\n\x00ü<>", Reason: "kaputt – \u202e",
 			})
 			s.Collector().Note(Outcome{Domain: domain, Policy: Policy{Type: NoPolicy}, Result: result})
 		}

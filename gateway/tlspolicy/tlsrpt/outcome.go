@@ -2,8 +2,10 @@ package tlsrpt
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
+	"github.com/siegel-mail/siegel/internal/publicnet"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -68,8 +70,8 @@ type Outcome struct {
 	Result Result
 
 	// The following count where Result is not Success.
-	SendingIP   netip.Addr // our end of the connection
-	ReceivingIP netip.Addr // the other end
+	SendingIP   netip.Addr // our end of the connection; left out where it is no address of the internet
+	ReceivingIP netip.Addr // the other end, likewise
 	MX          string     // name of the host by its MX record
 	HELO        string     // name that the host gave in its greeting
 	// Reason is an error code or a short text about TLS. It must not say anything of a message, nor hold an address.
@@ -97,9 +99,29 @@ func (o Outcome) bound() (Outcome, bool) {
 		o.Policy.Type = NoPolicy
 	}
 	o.Policy.Strings, o.Policy.MX = boundList(o.Policy.Strings), boundList(o.Policy.MX)
-	o.HELO, o.Reason = safetext.Line(o.HELO, maxName), safetext.Line(o.Reason, maxReason)
-	o.SendingIP, o.ReceivingIP = o.SendingIP.Unmap().WithZone(""), o.ReceivingIP.Unmap().WithZone("")
+	o.HELO, o.Reason = safetext.Line(o.HELO, maxName), safetext.Line(withoutEnds(o.Reason), maxReason)
+	o.SendingIP, o.ReceivingIP = public(o.SendingIP), public(o.ReceivingIP)
+	if o.Result != Success && !slices.Contains(Results(), o.Result) {
+		o.Result = Failed
+	}
 	return o, true
+}
+
+// public is an address of the internet; what stands inside the company is nobody else's business.
+func public(a netip.Addr) netip.Addr {
+	if a = a.Unmap().WithZone(""); !publicnet.Public(a) {
+		return netip.Addr{}
+	}
+	return a
+}
+
+// withoutEnds takes the ends of connections out of a reason, as package net writes them: "10.1.2.3:40123->192.0.2.7:25". They tell of what
+// stands inside, and make each failure another one.
+func withoutEnds(reason string) string {
+	if !strings.Contains(reason, "->") {
+		return reason
+	}
+	return strings.Join(slices.DeleteFunc(strings.Fields(reason), func(word string) bool { return strings.Contains(word, "->") }), " ")
 }
 
 func name(s string) string {

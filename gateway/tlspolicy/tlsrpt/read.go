@@ -18,7 +18,7 @@ import (
 
 // The bounds of a report that others sent.
 const (
-	maxReceived = 32 << 20 // bytes of a mail or file, and of the JSON that comes out of it
+	maxReceived = 16 << 20 // bytes of a mail or file, and of the JSON that comes out of it
 	maxParts    = 100
 	maxNesting  = 5
 	maxListed   = 100_000 // policies and failures
@@ -31,7 +31,7 @@ var (
 )
 
 // Read reads a report that somebody sent: a mail, JSON or compressed JSON. It reads what programs write rather than what RFC 8460
-// asks for, takes no more than 32 MiB, and no more than that comes out. Everything in it is the sender's word and may hold any
+// asks for, takes no more than 16 MiB, and no more than that comes out. Everything in it is the sender's word and may hold any
 // characters.
 func Read(r io.Reader) (Report, error) {
 	b := bufio.NewReader(&limited{r: r, left: maxReceived})

@@ -67,9 +67,7 @@ type blanks struct{ n int64 }
 
 // Read implements io.Reader.
 func (b *blanks) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = ' '
-	}
+	copy(p, bytes.Repeat([]byte(" "), len(p)))
 	if b.n == 0 {
 		p[0] = '{'
 	}

@@ -128,7 +128,7 @@ func (s *stand) note(domain string) {
 	for range 2 {
 		s.Collector().Note(Outcome{
 			Domain: domain, Policy: policy, Result: HostMismatch, MX: "mx." + domain, HELO: "mail." + domain, Reason: "the certificate is for other.example",
-			SendingIP: netip.MustParseAddr("2001:db8::25"), ReceivingIP: netip.MustParseAddr("192.0.2.7"),
+			SendingIP: netip.MustParseAddr("2620:fe::25"), ReceivingIP: netip.MustParseAddr("9.9.9.7"),
 		})
 	}
 }
@@ -182,7 +182,7 @@ func TestDaily(t *testing.T) {
 		`"contact-info":"tls-reports@firma.example","report-id":"` + r.ID + `","policies":[{"policy":{"policy-type":"sts",` +
 		`"policy-string":["version: STSv1","mode: enforce","mx: mx.partner.example","max_age: 86400"],"policy-domain":"partner.example","mx-host":["mx.partner.example"]},` +
 		`"summary":{"total-successful-session-count":2,"total-failure-session-count":4},"failure-details":[{"result-type":"certificate-host-mismatch",` +
-		`"sending-mta-ip":"2001:db8::25","receiving-mx-hostname":"mx.partner.example","receiving-mx-helo":"mail.partner.example","receiving-ip":"192.0.2.7",` +
+		`"sending-mta-ip":"2620:fe::25","receiving-mx-hostname":"mx.partner.example","receiving-mx-helo":"mail.partner.example","receiving-ip":"9.9.9.7",` +
 		`"failed-session-count":4,"failure-reason-code":"the certificate is for other.example"}]}]}`
 	if string(text) != want {
 		t.Errorf("%s\n%s", text, want)

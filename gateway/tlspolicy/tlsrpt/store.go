@@ -107,10 +107,19 @@ func (s *store) checkKey(ctx context.Context) error {
 	return nil
 }
 
-// setAside moves a database that cannot be used out of the way, and returns where it is.
+// setAside moves a database that cannot be used out of the way, in place of an earlier one, and returns where it is.
 func setAside(dir string, now time.Time) (string, error) {
 	path := filepath.Join(dir, databaseName)
 	aside := path + ".damaged-" + now.UTC().Format("20060102-150405")
+	old, err := filepath.Glob(path + ".damaged-*")
+	if err != nil {
+		return "", fmt.Errorf("tlsrpt: %w", err)
+	}
+	for _, f := range old {
+		if err := os.Remove(f); err != nil {
+			return "", fmt.Errorf("tlsrpt: %w", err)
+		}
+	}
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", fmt.Errorf("tlsrpt: %w", err)
