@@ -114,7 +114,8 @@ func (c *restoreCmd) identities() ([]age.Identity, error) {
 	return []age.Identity{id}, nil
 }
 
-// staging makes the folder in which the file is unpacked: near the place, since keys rest there meanwhile.
+// staging makes the folder in which the file is unpacked: near the place, since keys rest there meanwhile. Who owns the folder above could
+// put another one in its place, and so lead root anywhere.
 func (c *restoreCmd) staging() (string, error) {
 	above := filepath.Dir(c.File)
 	if c.State != "" {
@@ -123,7 +124,20 @@ func (c *restoreCmd) staging() (string, error) {
 			return "", err
 		}
 	}
+	if os.Geteuid() == 0 && !rootOnly(above) {
+		above = "/var/tmp"
+	}
 	return os.MkdirTemp(above, ".siegel-restore-")
+}
+
+// rootOnly reports whether nobody but root can rename what root has in a folder.
+func rootOnly(dir string) bool {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Uid == 0 && (info.Mode().Perm()&0o022 == 0 || info.Mode()&os.ModeSticky != 0)
 }
 
 // explain says what to do about a file that cannot be opened.

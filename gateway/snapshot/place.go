@@ -33,9 +33,10 @@ func (o *Opened) Place(p Places) (config string, aside []string, err error) {
 		p.State = o.State
 	}
 	moves, config := o.moves(p)
-	if running, err := sqlqueue.InUse(filepath.Join(p.State, queueName)); err != nil || running {
-		return "", nil, errors.Join(err, fmt.Errorf("a gateway runs on %s; stop it first", p.State))
+	if err := unused(p.State); err != nil {
+		return "", nil, err
 	}
+	o.bequeath(moves, p.State)
 	if aside, err = o.standing(p, moves); err != nil {
 		return "", nil, err
 	}
@@ -45,12 +46,27 @@ func (o *Opened) Place(p Places) (config string, aside []string, err error) {
 			return "", nil, done.back(fmt.Errorf("snapshot: %w", err))
 		}
 	}
+	err = o.placeState(&done, p.State, moves)
 	for _, m := range moves {
-		if err := m.do(&done); err != nil {
-			return "", nil, done.back(fmt.Errorf("snapshot: %w", err))
+		if err == nil && !m.state {
+			err = m.do(&done)
 		}
 	}
+	if err != nil {
+		return "", nil, done.back(fmt.Errorf("snapshot: %w", err))
+	}
 	return config, aside, nil
+}
+
+// unused says that a gateway runs on a state folder, where one does. It is looked at as the user of that folder, who may have put links there.
+func unused(state string) error {
+	return AsOwner(state, func() error {
+		running, err := sqlqueue.InUse(filepath.Join(state, queueName))
+		if running {
+			return fmt.Errorf("a gateway runs on %s; stop it first", state)
+		}
+		return err
+	})
 }
 
 // move is one file, or folder, on its way.
@@ -162,8 +178,8 @@ func asideName(path string, now time.Time) string {
 	return path + beforeRestore + now.UTC().Format("20060102T150405Z")
 }
 
-// do puts a file, or folder, into its place, with mode and owner. A rename is not enough: the place may lie on another
-// file system, and a file that is the same stays.
+// do puts a file, or folder, of the configuration into its place, with mode and owner: it has them before anybody else may reach it. A rename is
+// not enough: the place may lie on another file system, and a file that is the same stays.
 func (m move) do(done *trail) error {
 	if m.Mode.IsDir() {
 		return makeFolder(done, m.to, m.Mode.Perm(), m.User, m.Group)
@@ -174,16 +190,16 @@ func (m move) do(done *trail) error {
 	if _, err := os.Lstat(m.to); err == nil {
 		return nil // standing saw that it is the same
 	}
+	if err := errors.Join(os.Chmod(m.from, m.Mode.Perm()), give(m.from, m.User, m.Group)); err != nil {
+		return err
+	}
 	if err := os.Rename(m.from, m.to); err != nil {
 		if err := copyFile(m.from, m.to); err != nil {
 			return err
 		}
 	}
 	done.made(m.to)
-	if err := os.Chmod(m.to, m.Mode.Perm()); err != nil {
-		return err
-	}
-	return give(m.to, m.User, m.Group)
+	return nil
 }
 
 // makeFolder makes a folder, and those above it, that are missing.
