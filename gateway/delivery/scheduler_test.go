@@ -169,7 +169,7 @@ func TestReportsAreDiscreet(t *testing.T) {
 
 // A sender inside is told which host does not give the TLS that is demanded; one outside that the way inside failed.
 func TestReportsInsecure(t *testing.T) {
-	const words = "mx.partner.example:25 must give verified TLS (the message asks for it)"
+	const words = "mx.partner.example:25 no TLS; verified TLS is demanded (the message asks for it)"
 	for _, internal := range []bool{true, false} {
 		for _, delayed := range []bool{true, false} {
 			run(t, func(_ *bench, o *Options) { o.DelayAfter = 4 * time.Hour }, func(b *bench) {

@@ -3,6 +3,8 @@ package smtpout
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/internal/safetext"
@@ -17,19 +19,24 @@ type hindrance struct {
 	err   error
 }
 
-// Error is for people, the sender too: which host, who asks for what, since when, and what is wrong.
+// Error is for people, the sender too: which host, what is wrong, who asks for what, since when it is not met.
 func (h *hindrance) Error() string {
-	const limit = 600
-	return fmt.Sprintf("%s must give %s (%s), and has not since %s: %s", h.host, h.d.what(), h.d.rule, h.since.UTC().Format("2006-01-02 15:04 MST"), safetext.Line(h.reason(), limit))
+	const limit = 300
+	return fmt.Sprintf("%s: %s; %s is demanded (%s), and not given since %s", h.host, safetext.Line(h.reason(), limit), h.d.what(), h.d.rule, h.since.UTC().Format("2006-01-02 15:04 MST"))
 }
 
-// reason is what is wrong.
+// reason is what is wrong, without the addresses that an error of the network names.
 func (h *hindrance) reason() string {
+	err := h.err
 	var failure *smtpclient.Error
-	if errors.As(h.err, &failure) {
-		return failure.Err.Error()
+	if errors.As(err, &failure) {
+		err = failure.Err
 	}
-	return h.err.Error()
+	var network *net.OpError
+	if errors.As(err, &network) && network.Err != nil {
+		return strings.ReplaceAll(err.Error(), network.Error(), network.Err.Error())
+	}
+	return err.Error()
 }
 
 // Unwrap gives the cause.

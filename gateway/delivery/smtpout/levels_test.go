@@ -402,7 +402,7 @@ func explained(t *testing.T, name string, w *way, r delivery.Result) {
 	if w.policies.err != nil {
 		return // of the domain, not of a host
 	}
-	for _, part := range []string{mxHost + ":", "must give", "has not since " + time.Now().UTC().Format("2006-01-02 ")} {
+	for _, part := range []string{mxHost + ":", "TLS is demanded (", "not given since " + time.Now().UTC().Format("2006-01-02 ")} {
 		if !strings.Contains(r.Text, part) {
 			t.Errorf("%s: %q lacks %q", name, r.Text, part)
 		}
