@@ -17,6 +17,7 @@ import (
 func (g *Gateway) certsCommands() map[string]admin.CertsCommand {
 	all := g.issueCommands()
 	maps.Copy(all, certadmin.Commands(certadmin.Options{Store: g.known, Sight: g.sees, Now: g.o.Now, Reach: g.reach}))
+	all["expiring"] = admin.Handle(g.expiring)
 	maps.Copy(all, g.o.Certs)
 	return all
 }

@@ -2,22 +2,17 @@ package gateway
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/report"
-	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -29,7 +24,7 @@ const (
 	endsAuthority kindOfEnding = "authority" // of an authority, not trusted by itself
 	endsAnchor    kindOfEnding = "anchor"    // of an authority that is trusted
 	endsListener  kindOfEnding = "listener"  // of TLS, of a listener
-	endsPartner   kindOfEnding = "partner"   // of a partner who is written to, or writes
+	endsPartner   kindOfEnding = "partner"   // of a partner: seen lately, or in the folder
 )
 
 func kindsOfEnding() []kindOfEnding {
@@ -38,10 +33,11 @@ func kindsOfEnding() []kindOfEnding {
 
 // ending is a certificate that ends soon, or has a short while ago, and that no other follows.
 type ending struct {
-	kind kindOfEnding
-	id   string // fingerprint
-	name string // for an administrator
-	at   time.Time
+	kind   kindOfEnding
+	id     string // fingerprint
+	name   string // for an administrator
+	at     time.Time
+	record store.Record // as administrators see it; of what is not in the store, Source says where it lies
 }
 
 const (
@@ -97,112 +93,6 @@ func (e *endings) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// watched is what ends of the settings in force.
-type watched struct {
-	before    time.Duration // how long before the end it is told; 0: not at all
-	listeners []ending
-}
-
-func newWatched(s Settings) *watched {
-	w := &watched{before: s.WarnBefore}
-	for _, l := range s.Listeners {
-		if c := leafOf(l); c != nil {
-			w.listeners = append(w.listeners, ending{endsListener, store.FingerprintOf(c).String(), "the TLS certificate of the listener " + l.Name, c.NotAfter})
-		}
-	}
-	return w
-}
-
-// leafOf is the certificate of a listener; nil where it has none.
-func leafOf(l smtpin.Listener) *x509.Certificate {
-	if l.TLSConfig == nil || len(l.TLSConfig.Certificates) == 0 {
-		return nil
-	}
-	var pair tls.Certificate = l.TLSConfig.Certificates[0]
-	if pair.Leaf != nil {
-		return pair.Leaf
-	}
-	if len(pair.Certificate) == 0 {
-		return nil
-	}
-	c, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		return nil
-	}
-	return c
-}
-
-// findEndings looks for what ends soon, first what ends first.
-func (g *Gateway) findEndings(ctx context.Context, w *watched) ([]ending, error) {
-	now := g.o.Now()
-	until := now.Add(w.before)
-	var all []ending
-	for _, l := range w.listeners {
-		if l.at.Before(until) {
-			all = append(all, l)
-		}
-	}
-	for r, err := range g.known.All(ctx, store.Filter{Ends: until, NotEnds: now.Add(-endedFor)}) {
-		if err != nil {
-			return nil, err
-		}
-		kind := kindOf(r, now)
-		if kind == "" || len(all) >= maxEndings {
-			continue
-		}
-		followed, err := g.isFollowed(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		if !followed {
-			all = append(all, ending{kind, r.Fingerprint().String(), certs.Describe(r.Certificate), r.Certificate.NotAfter})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b ending) int { return a.at.Compare(b.at) })
-	return all, nil
-}
-
-// kindOf says whose certificate r is; nobody's whose end matters where it is empty.
-func kindOf(r store.Record, now time.Time) kindOfEnding {
-	switch {
-	case r.Trust == store.Distrusted:
-		return ""
-	case r.Trust == store.Anchor:
-		return endsAnchor
-	case r.Certificate.IsCA:
-		return endsAuthority
-	case r.Key != "":
-		return endsOwn
-	case now.Sub(r.Seen) < usedLately:
-		return endsPartner
-	}
-	return ""
-}
-
-// isFollowed reports whether for each address of a certificate there is one that lasts longer and can do as much.
-func (g *Gateway) isFollowed(ctx context.Context, r store.Record) (bool, error) {
-	addresses := certs.Addresses(r.Certificate)
-	if len(addresses) == 0 || r.Certificate.IsCA {
-		return false, nil
-	}
-	for _, address := range addresses {
-		others, err := g.known.ByAddress(ctx, address)
-		if err != nil {
-			return false, err
-		}
-		if !slices.ContainsFunc(others, func(o store.Record) bool { return follows(o, r) }) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// follows reports whether o stands where r did.
-func follows(o, r store.Record) bool {
-	return o.Trust != store.Distrusted && (o.Key != "") == (r.Key != "") && o.Certificate.NotAfter.After(r.Certificate.NotAfter) &&
-		o.Certificate.KeyUsage&r.Certificate.KeyUsage == r.Certificate.KeyUsage
-}
-
 // warnOfEnds tells of what ends soon: by metric and health at once, in the log once a day, by mail once for each certificate
 // when it begins to be told of, in its last week, and when it has ended.
 func (g *Gateway) warnOfEnds(ctx context.Context) error {
@@ -211,7 +101,7 @@ func (g *Gateway) warnOfEnds(ctx context.Context) error {
 		g.endings.last.Store(&[]ending{})
 		return nil
 	}
-	all, err := g.findEndings(ctx, w)
+	all, err := g.findEndings(ctx, w, g.o.Now().Add(w.before), false)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/certs/enroll"
 	"github.com/siegel-mail/siegel/certs/store"
-	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/internal/atrest"
 )
 
@@ -100,8 +99,10 @@ func TestEndings(t *testing.T) {
 		t.Fatal(err)
 	}
 	tlsID := e.keep(t, "tls@elsewhere.example", 9, false)
-	e.watched.Store(newWatched(Settings{WarnBefore: 30 * 24 * time.Hour, Listeners: []smtpin.Listener{
-		{Name: "mx", TLSConfig: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{tlsID.Certificate.Raw}}}}}, {Name: "plain"},
+	e.watched.Store(newWatched(Settings{WarnBefore: 30 * 24 * time.Hour, Presented: []Presented{
+		{By: "the listener mx", Certificates: func() []tls.Certificate {
+			return []tls.Certificate{{}, {Certificate: [][]byte{{1}}}, {Certificate: [][]byte{tlsID.Certificate.Raw}}}
+		}},
 	}}))
 	got := e.found(t)
 	want := []string{

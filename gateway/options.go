@@ -7,6 +7,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/certs/folder"
 	"github.com/siegel-mail/siegel/certs/revocation"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
@@ -83,6 +84,8 @@ type Settings struct {
 	Revocation revocation.Settings
 	Issue      *Issue         // certificates of the company's own addresses; nil: nobody issues them
 	WarnBefore time.Duration  // how long before the end of a certificate it is told; 0: never
+	Folder     *folder.Folder // whose certificates are told of, too; nil: none
+	Presented  []Presented    // certificates of TLS, which are told of, too
 	Retry      delivery.Retry // of routes without their own
 	Expire     time.Duration  // how long delivery is tried, on routes without their own
 	DelayAfter time.Duration  // when senders are told that a message is delayed; 0: never

@@ -4,6 +4,7 @@ package folder
 import (
 	"context"
 	"crypto/x509"
+	"iter"
 	"slices"
 	"time"
 
@@ -37,6 +38,7 @@ type Options struct {
 type Folder struct {
 	picker                 certs.Picker
 	validator              *certs.Validator // that of the picker
+	entries                []*entry         // newest first
 	anchors, intermediates []*x509.Certificate
 	byAddress              map[string][]*entry // newest first
 	identities             []certs.Identity    // newest first
@@ -52,6 +54,17 @@ func (f *Folder) Anchors() []*x509.Certificate { return slices.Clone(f.anchors) 
 
 // Intermediates are the certificates of authorities in the folder, which help to build paths.
 func (f *Folder) Intermediates() []*x509.Certificate { return slices.Clone(f.intermediates) }
+
+// All are the certificates of the folder and of the trust folder, each once, newest first, whatever they are worth.
+func (f *Folder) All() iter.Seq[Item] {
+	return func(yield func(Item) bool) {
+		for _, e := range f.entries {
+			if !yield(Item{Certificate: e.Certificate, File: e.path, Anchor: e.anchor, Key: e.identity != nil}) {
+				return
+			}
+		}
+	}
+}
 
 // Held are the certificates that bear an address, newest first, whatever they are worth.
 func (f *Folder) Held(address string) []certs.Held {

@@ -115,18 +115,19 @@ func (l *loader) file(path, base string, trust bool) {
 		r.Problem("a private key lies among the trusted certificates and was not used; move it out of that folder")
 		c.Keys = nil
 	}
-	l.take(c, trust, len(l.report))
+	l.take(c, trust, len(l.report), r.Path)
 	l.report = append(l.report, r)
 }
 
-func (l *loader) take(c bundle.Contents, trust bool, file int) {
+func (l *loader) take(c bundle.Contents, trust bool, file int, path string) {
 	for _, cert := range c.Certificates {
 		if l.byRaw[string(cert.Raw)] == nil {
-			e := &entry{Candidate: certs.Candidate{Certificate: cert}, file: file}
+			e := &entry{Candidate: certs.Candidate{Certificate: cert}, file: file, path: path}
 			l.byRaw[string(cert.Raw)] = e
 			l.entries = append(l.entries, e)
 		}
 		if trust {
+			l.byRaw[string(cert.Raw)].anchor = true
 			l.anchors = append(l.anchors, cert)
 		}
 	}
@@ -147,7 +148,7 @@ func (l *loader) folder() *Folder {
 	}
 	f := &Folder{
 		validator: certs.NewValidator(l.anchors, cas).WithPolicies(l.options.Policies),
-		anchors:   l.anchors, intermediates: cas, byAddress: map[string][]*entry{},
+		entries:   l.entries, anchors: l.anchors, intermediates: cas, byAddress: map[string][]*entry{},
 	}
 	f.picker = certs.Picker{Judge: f.validator, Supports: l.options.Supports}
 	slices.SortStableFunc(l.entries, func(a, b *entry) int { return certs.NewestFirst(a.Certificate, b.Certificate) })

@@ -145,7 +145,7 @@ func keyWord(c certadmin.Certificate) string {
 type certsExpiringCmd struct {
 	certsFlags
 	Within string `default:"30d" placeholder:"TIME" help:"How soon, as in 30d."`
-	All    bool   `help:"Certificates of others as well, not only those with a private key and authorities that are trusted."`
+	All    bool   `help:"Certificates of partners as well, and those that another follows already."`
 }
 
 // Run prints what ends soon; it fails where something does.
@@ -155,15 +155,9 @@ func (c *certsExpiringCmd) Run(k *kong.Kong) error {
 		return err
 	}
 	now := time.Now()
-	found, err := c.all(certadmin.List{NotEnds: now, Ends: now.Add(within)}, 100_000)
+	list, err := c.ending(now.Add(within))
 	if err != nil {
 		return err
-	}
-	list := certadmin.Listed{Certificates: []certadmin.Certificate{}, More: found.More}
-	for _, one := range found.Certificates {
-		if one.Trust != "distrusted" && (c.All || one.Key != "" || one.Trust == "anchor") {
-			list.Certificates = append(list.Certificates, one)
-		}
 	}
 	if c.JSON {
 		err = printJSON(k.Stdout, list)
@@ -176,6 +170,22 @@ func (c *certsExpiringCmd) Run(k *kong.Kong) error {
 		err = errSaid
 	}
 	return err
+}
+
+// ending asks for what ends before a time, page by page.
+func (c *certsExpiringCmd) ending(before time.Time) (list certadmin.Listed, err error) {
+	q := certadmin.Expiring{Ends: before, All: c.All, Limit: certadmin.MaxList}
+	list.Certificates = []certadmin.Certificate{}
+	for {
+		var page certadmin.Listed
+		if err := c.client().Certs(context.Background(), "expiring", q, &page); err != nil {
+			return list, printable(err)
+		}
+		list.Certificates, list.More = append(list.Certificates, page.Certificates...), page.More
+		if q.Skip += len(page.Certificates); !page.More || len(page.Certificates) < q.Limit {
+			return list, nil
+		}
+	}
 }
 
 // certsShowCmd shows certificates.

@@ -86,7 +86,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 		},
 		Privacy: privacyRules(c),
 		SMIME:   protect.SMIME{Legacy: c.SMIME.LegacyDecryption, SoftwareBrainpool: c.SMIME.SoftwareBrainpool},
-		Issue:   issue(c, vaults), WarnBefore: c.Certificates.WarnBefore,
+		Issue:   issue(c, vaults), WarnBefore: c.Certificates.WarnBefore, Folder: certificates,
 		Certs: certificates, Validator: certificates.Validator(), Within: within(certificates, c.Certificates.Validation.Inputs(), c.SMIME.SoftwareBrainpool, vaults),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire, ProtectWithin: c.Queue.ProtectWithin,
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,

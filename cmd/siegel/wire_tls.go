@@ -30,6 +30,7 @@ func useTLS(s *gateway.Settings, out *smtpin.Listener, l configs.Listener, log l
 		return err
 	}
 	out.TLSConfig = profile.ServerConfig(ring.Get, len(l.TLS.ClientNames) > 0)
+	s.Presented = append(s.Presented, gateway.Presented{By: "the listener " + l.Name, Certificates: ring.Certificates})
 	s.Companions = append(s.Companions, gateway.Companion{
 		Check: admin.Check{
 			Name: "certificate of " + l.Name, Warning: true,

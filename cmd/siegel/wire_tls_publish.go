@@ -35,6 +35,7 @@ func useOwnPolicy(s *gateway.Settings, c *configs.Config, log logrus.FieldLogger
 		return fmt.Errorf("tls.publish: %w", err)
 	}
 	s.OwnPolicy.Certificate = ring.Get
+	s.Presented = append(s.Presented, gateway.Presented{By: "tls.publish", Certificates: ring.Certificates})
 	s.Companions = append(s.Companions, gateway.Companion{
 		Check: admin.Check{
 			Name: "certificate of tls.publish", Warning: true,

@@ -54,8 +54,8 @@ func Commands(o Options) map[string]admin.CertsCommand {
 	}
 }
 
-// view is a record as administrators see it.
-func view(r store.Record) Certificate {
+// View is a record as administrators see it.
+func View(r store.Record) Certificate {
 	return Certificate{
 		Fingerprint: r.Fingerprint().String(), Subject: x509x.Name(r.Certificate.RawSubject), Issuer: x509x.Name(r.Certificate.RawIssuer),
 		Serial: fmt.Sprintf("%x", r.Certificate.SerialNumber), Addresses: certs.Addresses(r.Certificate),
@@ -119,7 +119,7 @@ func (c commands) show(ctx context.Context, q Show, _ admin.Record) (Shown, erro
 	if err != nil {
 		return Shown{}, err
 	}
-	out := Shown{Certificate: view(r), DER: r.Certificate.Raw}
+	out := Shown{Certificate: View(r), DER: r.Certificate.Raw}
 	chain, err := c.Store.Chain(ctx, r.Certificate)
 	if err != nil {
 		return Shown{}, err
@@ -194,7 +194,7 @@ func (c commands) again(ctx context.Context, r store.Record) (Certificate, error
 	if err != nil {
 		return Certificate{}, err
 	}
-	return view(r), nil
+	return View(r), nil
 }
 
 // said is what was said of certificates, in words.
@@ -229,7 +229,7 @@ func (c commands) remove(ctx context.Context, q Remove, record admin.Record) (Re
 	if err != nil {
 		return Removed{}, refusal(err)
 	}
-	return Removed{Certificate: view(r), KeyGone: gone}, nil
+	return Removed{Certificate: View(r), KeyGone: gone}, nil
 }
 
 // shared reports whether another certificate has the same key; the store has the last word.

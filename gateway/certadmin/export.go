@@ -27,7 +27,7 @@ func (c commands) export(ctx context.Context, q Export, record admin.Record) (Ex
 	if err != nil {
 		return Exported{}, err
 	}
-	out := Exported{Certificate: view(r)}
+	out := Exported{Certificate: View(r)}
 	all := []*x509.Certificate{r.Certificate}
 	if q.Chain {
 		chain, err := c.Store.Chain(ctx, r.Certificate)

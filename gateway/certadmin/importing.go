@@ -204,7 +204,7 @@ func (c commands) said(ctx context.Context, q Import, g *group, added store.Adde
 			if err != nil {
 				return err
 			}
-			*list.to = append(*list.to, view(r))
+			*list.to = append(*list.to, View(r))
 		}
 	}
 	out.NewKeys, out.KnownKeys, out.Lone = out.NewKeys+added.NewKeys, out.KnownKeys+added.KnownKeys, out.Lone+added.Lone

@@ -58,7 +58,7 @@ func (c commands) list(ctx context.Context, q List, _ admin.Record) (Listed, err
 			out.More = true
 			break
 		}
-		out.Certificates = append(out.Certificates, view(r))
+		out.Certificates = append(out.Certificates, View(r))
 	}
 	return out, nil
 }
@@ -131,7 +131,7 @@ func (c commands) find(ctx context.Context, q Find, _ admin.Record) (Found, erro
 		records = appendMissing(records, store.Record{Certificate: recipient, Source: "folder or directory", Trust: store.ByPath})
 	}
 	for _, r := range records {
-		candidate := Candidate{Certificate: view(r)}
+		candidate := Candidate{Certificate: View(r)}
 		for _, p := range []certs.Purpose{certs.Sign, certs.Encrypt} {
 			candidate.Verdicts = append(candidate.Verdicts, c.candidate(ctx, judge, r, p, out, q.Address))
 		}

@@ -18,8 +18,8 @@ type Certificate struct {
 	Scope       []string  `json:"scope,omitempty"`  // where the trust counts; empty: everywhere
 	Serves      []string  `json:"serves,omitempty"` // domains for all of whose addresses it stands
 	Source      string    `json:"source"`
-	Added       time.Time `json:"added"`
-	Seen        time.Time `json:"seen"`
+	Added       time.Time `json:"added,omitzero"`
+	Seen        time.Time `json:"seen,omitzero"`
 	Key         string    `json:"key,omitempty"` // "store", or where else it lies; empty: nowhere
 }
 
@@ -73,6 +73,16 @@ type List struct {
 type Listed struct {
 	Certificates []Certificate `json:"certificates"`
 	More         bool          `json:"more"`
+}
+
+// Expiring is the question of the command "expiring": what ends soon, or has ended lately, in the store, in the folder and of TLS, without a
+// successor. The answer is a [Listed], first what ends first; the source of what is not in the store says where it lies.
+type Expiring struct {
+	Ends time.Time `json:"ends"` // before this time
+	// All adds what is followed by another, and certificates of partners.
+	All   bool `json:"all,omitempty"`
+	Skip  int  `json:"skip,omitempty"`
+	Limit int  `json:"limit"` // at most MaxList
 }
 
 // Show is the question of the command "show".
