@@ -40,14 +40,18 @@ type far struct {
 	denies bool // 454 to STARTTLS
 	breaks bool // the connection ends at the handshake
 
-	addr string
+	addr string // where it listens; empty: at a free port
 	mu   sync.Mutex
 	got  []string // for each message: the version of TLS, or "plain"
 }
 
 func (f *far) start(t *testing.T) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	at := f.addr
+	if at == "" {
+		at = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
