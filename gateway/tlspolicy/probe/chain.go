@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -176,10 +177,7 @@ func namesOf(c *x509.Certificate) string {
 	if len(c.DNSNames)+len(c.IPAddresses) == 0 {
 		return ", and names no host at all among its subject alternative names"
 	}
-	var all []string
-	for _, n := range c.DNSNames {
-		all = append(all, n)
-	}
+	all := slices.Clone(c.DNSNames)
 	for _, ip := range c.IPAddresses {
 		all = append(all, ip.String())
 	}

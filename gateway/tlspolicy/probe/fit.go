@@ -17,8 +17,9 @@ import (
 
 // meeting is where a server and a profile meet, as far as this program speaks it.
 type meeting struct {
-	versions, suites, groups []uint16
-	ungrouped                bool // a suite is among them that needs no group
+	shared                   []uint16 // the versions that both have
+	versions, suites, groups []uint16 // what a handshake could come to
+	ungrouped                bool     // a suite is among them that needs no group
 }
 
 // meet finds what a connection by a profile could come to.
@@ -28,6 +29,7 @@ func (r *Report) meet(p tlspolicy.Profile) meeting {
 		if !s.accepted || s.version < p.MinVersion || s.version > p.MaxVersion {
 			continue
 		}
+		m.shared = append(m.shared, s.version)
 		groups := s.groups
 		if s.version < hello.TLS13 { // they were looked for in one version, for all of them
 			groups = highest12(r.scans).groups
@@ -75,7 +77,7 @@ type rule struct {
 func (r *Report) rules(p tlspolicy.Profile) []rule {
 	m := r.meet(p)
 	all := []rule{
-		r.rule("version", len(m.versions) > 0, m.versions, tlsnames.VersionName, names(p.Versions(), tlsnames.VersionName), r.Accepted.Versions),
+		r.rule("version", len(m.shared) > 0, m.shared, tlsnames.VersionName, names(p.Versions(), tlsnames.VersionName), r.Accepted.Versions),
 		r.rule("cipher suite", len(m.suites) > 0, m.suites, tlsnames.SuiteName, names(p.Suites, tlsnames.SuiteName), r.Accepted.Suites),
 	}
 	var groups []uint16
