@@ -104,7 +104,7 @@ func (c *Client) judge(s State, early bool) error {
 // standard is Handshake by crypto/tls.
 func (c *Client) standard(ctx context.Context, raw net.Conn, serverName string) (net.Conn, State, error) {
 	var seen State // asked, shown
-	config := c.Profile.config()
+	config := c.Profile.clientConfig()
 	config.ServerName, config.NextProtos, config.Time = serverName, c.NextProtos, c.Now
 	config.InsecureSkipVerify = true                                           // judge does it, at resumed handshakes too
 	if c.Profile.Resumption && c.Profile.ClientCertificate != ClientRequired { // a resumed session does not tell whether it was shown

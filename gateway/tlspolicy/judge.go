@@ -101,8 +101,13 @@ func (p Profile) judgeTLS13() []Finding {
 			missing = append(missing, tlsnames.SuiteName(id))
 		}
 	}
-	return []Finding{{false, "suites", "crypto/tls offers all its cipher suites of TLS1.3, " + strings.Join(missing, " and ") +
-		" too: a server that chooses it is refused after the handshake, and with clients that prefer it TLS1.2 is spoken where the profile has it"}}
+	text := "crypto/tls offers all its cipher suites of TLS1.3, " + strings.Join(missing, " and ") + " too: "
+	if p.leavesOut13() {
+		text += "since the first that it offers is among these, servers are connected to by TLS1.2"
+	} else {
+		text += "a server that chooses it is refused after the handshake"
+	}
+	return []Finding{{false, "suites", text + "; with clients that prefer it TLS1.2 is spoken where the profile has it"}}
 }
 
 func (p Profile) judgeGroups() []Finding {

@@ -57,6 +57,14 @@ func chosen13(offered []uint16) uint16 {
 	return 0
 }
 
+// first13 is the suite of TLS 1.3 that crypto/tls offers first: many servers take the first that they have.
+func first13() uint16 {
+	if hasAES() {
+		return tls.TLS_AES_128_GCM_SHA256
+	}
+	return tls.TLS_CHACHA20_POLY1305_SHA256
+}
+
 // prefersAES reports whether AES in GCM is the first of what a client offers and crypto/tls knows.
 func prefersAES(offered []uint16) bool {
 	for _, id := range offered {
@@ -78,8 +86,23 @@ func hasAES() bool {
 // ClientConfig is the profile as crypto/tls wants it on a client, for libraries that shake hands themselves. They add who is believed, and
 // what they show. The check comes before the handshake ends; it holds all but whether the server asked for a certificate.
 func (p Profile) ClientConfig() *tls.Config {
-	c := p.config()
+	c := p.clientConfig()
 	p.ClientCertificate = ClientOptional
 	c.VerifyConnection = func(t tls.ConnectionState) error { return p.Check(StateOf(t, false)) }
 	return c
+}
+
+// clientConfig is config for a client. Where crypto/tls would offer first what the profile does not have, TLS 1.3 is left out, if the profile has
+// TLS 1.2: else every server that follows the order of its clients would be refused.
+func (p Profile) clientConfig() *tls.Config {
+	c := p.config()
+	if p.leavesOut13() {
+		c.MaxVersion = tls.VersionTLS12
+	}
+	return c
+}
+
+func (p Profile) leavesOut13() bool {
+	from, to := p.versions(speaksCryptoTLS)
+	return to == tls.VersionTLS13 && from <= tls.VersionTLS12 && !p.Allows(first13())
 }

@@ -149,29 +149,6 @@ func Reverse(line string) string {
 	return string(out)
 }
 
-// GnuTLS starts gnutls-serv with a priority string and further arguments. It answers an HTTP request with a page about the connection.
-func GnuTLS(tb testing.TB, priority string, args ...string) *Server {
-	tb.Helper()
-	Need(tb, "gnutls-serv")
-	port := freePort(tb)
-	all := append([]string{"--http", "--port", port, "--priority", priority}, args...)
-	s := start(tb, regexp.MustCompile(`(?m)^HTTP Server listening on IPv4 0\.0\.0\.0 port (\d+)\.*done`), "gnutls-serv", all...)
-	s.Addr = net.JoinHostPort("127.0.0.1", port)
-	return s
-}
-
-// freePort is a port of loopback that nobody listens on at the moment.
-func freePort(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
 // GnuTLSClient connects with gnutls-cli by a priority string; see OpenSSLClient.
 func GnuTLSClient(tb testing.TB, addr, say, want, priority string, args ...string) Negotiated {
 	tb.Helper()
