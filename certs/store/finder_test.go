@@ -325,7 +325,7 @@ func TestKeysElsewhere(t *testing.T) {
 	bob := issue(cas().one, "bob@firma.example", democa.Options{})
 	b.add(s, store.ByPath, bob.Certificate)
 	add(bob.Certificate, "card:x:bob")
-	if _, err := s.Signing(t.Context(), "bob@firma.example", b.now); outcome(err) != "away" || !strings.Contains(err.Error(), "card:x is not available: the configuration does not have it") {
+	if _, err := s.Signing(t.Context(), "bob@firma.example", b.now); outcome(err) != "away" || !strings.Contains(err.Error(), "card:x is not available: the configuration has no card:x") {
 		t.Errorf("no source: %v", err)
 	}
 	add(older.Certificate, "vault:main:older") // what is known stays

@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/ecdh"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -17,7 +16,8 @@ import (
 // KeySource holds private keys that lie elsewhere. It is safe for concurrent use.
 type KeySource interface {
 	// Key returns the key that a reference names, for use while ctx lasts, for a certificate that has its public
-	// key. What cannot be asked at present is a *certs.UnavailableError.
+	// key. What cannot be asked at present is a *certs.UnavailableError; where its cause lasts until somebody puts it right, that has a
+	// method Lasting() bool which says so.
 	Key(ctx context.Context, reference string, c *x509.Certificate) (crypto.PrivateKey, error)
 }
 
@@ -133,17 +133,26 @@ func elsewhere(ctx context.Context, sources map[string]KeySource, ref KeyRef, c 
 	}
 	source := sources[name]
 	if source == nil {
-		return nil, &certs.UnavailableError{Source: name, Err: errors.New("the configuration does not have it; add it, or import the key")}
+		return nil, &certs.UnavailableError{Source: name, Err: lasting("the configuration has no " + name + "; add it, or import the key")}
 	}
 	key, err := source.Key(ctx, string(ref), c)
 	if err != nil {
 		return nil, fmt.Errorf("certs/store: the key %s: %w", safetext.Line(string(ref), 80), err)
 	}
 	if !fits(key, c) {
-		return nil, &certs.UnavailableError{Source: name, Err: fmt.Errorf("the key %s is not that of %s", safetext.Line(string(ref), 80), certs.Describe(c))}
+		return nil, &certs.UnavailableError{Source: name, Err: lasting(fmt.Sprintf("the key %s is not that of %s", safetext.Line(string(ref), 80), certs.Describe(c)))}
 	}
 	return key, nil
 }
+
+// lasting is an error that somebody has to put right; waiting does not help.
+type lasting string
+
+// Error implements error.
+func (l lasting) Error() string { return string(l) }
+
+// Lasting reports that waiting does not help.
+func (lasting) Lasting() bool { return true }
 
 // signs reports whether a private key of the certificate's can sign: X25519 only agrees on keys.
 func signs(c *x509.Certificate) bool {

@@ -227,9 +227,18 @@ func (v *View) identity(ctx context.Context, k *kept, j *judging) (certs.Identit
 	return id, nil
 }
 
-// Reach reports why the key that a reference names cannot be used for a certificate: it is not there, is another's, or who holds it is away.
+// Reach reports why the key that a reference names cannot be used for a certificate: it is not there, is another's, or who holds it is away. Only the
+// last is a *certs.UnavailableError; what somebody has to put right is said as it is, though mail would wait for it.
 func (v *View) Reach(ctx context.Context, reference KeyRef, c *x509.Certificate) error {
 	_, err := elsewhere(ctx, v.o.KeySources, reference, c)
+	var away *certs.UnavailableError
+	var lasts interface {
+		error
+		Lasting() bool
+	}
+	if errors.As(err, &away) && errors.As(away.Err, &lasts) && lasts.Lasting() {
+		return lasts
+	}
 	return err
 }
 

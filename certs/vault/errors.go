@@ -32,6 +32,9 @@ func (e *ConfigError) Error() string {
 	return text
 }
 
+// Lasting reports that waiting does not help.
+func (e *ConfigError) Lasting() bool { return true }
+
 var (
 	// ErrDecryption says that a ciphertext is none for the key. It says no more, so that nobody learns from it.
 	ErrDecryption = errors.New("vault: what was to be decrypted is not for this key")

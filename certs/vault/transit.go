@@ -76,9 +76,9 @@ func (c *Client) bind(ctx context.Context, reference KeyReference, certificate *
 		key := &transitKey{c, reference.Key, v.Version, v.Public}
 		return key, c.usable(ctx, key, certificate)
 	}
-	what := "no version of the key " + reference.Key + " is the one of the certificate of serial number " + certificate.SerialNumber.Text(16)
+	what := "the key " + reference.Key + " is not that of the certificate with the serial number " + certificate.SerialNumber.Text(16) + ": no version of it has the same public key"
 	if reference.Version != 0 {
-		what = fmt.Sprintf("version %d of the key %s is not the one of the certificate of serial number %s", reference.Version, reference.Key, certificate.SerialNumber.Text(16))
+		what = fmt.Sprintf("version %d of the key %s is not that of the certificate with the serial number %s", reference.Version, reference.Key, certificate.SerialNumber.Text(16))
 	}
 	return nil, &ConfigError{c.o.Name, what, "Name the key from which the certificate was requested, and mind that versions that were trimmed do not come back"}
 }

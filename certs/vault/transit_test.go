@@ -161,7 +161,7 @@ func TestVersions(t *testing.T) {
 	} {
 		key, err := keyOf(t.Context(), c, use.reference, use.certificate)
 		if !use.good {
-			wantConfig(t, err, "is not the one of the certificate")
+			wantConfig(t, err, "is not that of the certificate")
 			continue
 		}
 		if err != nil {
@@ -204,7 +204,7 @@ func TestBinding(t *testing.T) {
 	_, err = keyOf(t.Context(), c, "main:symmetric", alice)
 	wantConfig(t, err, "no key that signs")
 	_, err = keyOf(t.Context(), c, "main:bob", alice)
-	wantConfig(t, err, "is the one of the certificate")
+	wantConfig(t, err, "the key bob is not that of the certificate", "no version of it has the same public key")
 	_, err = keyOf(t.Context(), c, "main:curve", curve)
 	wantConfig(t, err, "does not agree on keys (ECDH)", "Use an RSA key")
 	if key := bound(t, c, "main:curve", certificate(t, c, "main:curve", both)); key != nil {

@@ -89,8 +89,8 @@ func TestImportKeyInVault(t *testing.T) {
 	}{
 		{[]string{"import", "--trust", root}, 0, "anchor"},
 		{[]string{"import", "--key", "vault:main:absent", alice}, 1, "nothing was imported"},
-		{[]string{"import", "--key", "vault:other:alice", alice}, 1, "the configuration does not have it"},
-		{[]string{"import", "--key", "vault:main:alice", other}, 1, "Name the key from which the certificate was requested"},
+		{[]string{"import", "--key", "vault:other:alice", alice}, 1, "nothing was imported: the configuration has no vault:other"},
+		{[]string{"import", "--key", "vault:main:alice", other}, 1, "nothing was imported: vault main: the key alice is not that of the certificate"},
 		{[]string{"find", "alice@firma.example"}, 1, "signs with: none"},
 		{[]string{"import", "--key", "vault:main:alice", alice}, 0, "alice@firma.example"},
 		{[]string{"find", "alice@firma.example"}, 0, "key vault:main:alice,"},

@@ -3,6 +3,7 @@ package certadmin_test
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -61,13 +62,25 @@ type stand struct {
 	store  *store.Store
 	audit  *log
 	ca     *democa.CA
+	vault  vault
+}
+
+// vault stands for the vault main: keys by their references. Real ones are in cmd/siegel's tests.
+type vault map[string]crypto.PrivateKey
+
+// Key implements store.KeySource. An absent key is that of nobody; "vault:main:away" cannot be asked.
+func (v vault) Key(_ context.Context, reference string, _ *x509.Certificate) (crypto.PrivateKey, error) {
+	if reference == "vault:main:away" {
+		return nil, &certs.UnavailableError{Source: "vault:main", Err: errors.New("it is sealed")}
+	}
+	return v[reference], nil
 }
 
 func newStand(t *testing.T) stand {
 	key, clock := atrest.NewKey(), func() time.Time { return now }
 	q := must(sqlqueue.Open(t.Context(), sqlqueue.Options{Dir: t.TempDir(), Key: key}))
 	t.Cleanup(func() { q.Close() })
-	s := stand{T: t, audit: &log{}, ca: must(democa.NewCA(now))}
+	s := stand{T: t, audit: &log{}, ca: must(democa.NewCA(now)), vault: vault{}}
 	s.store = must(store.Open(t.Context(), store.Options{Dir: t.TempDir(), Key: key, Now: clock}))
 	t.Cleanup(func() { s.store.Close() })
 	dir := must(os.MkdirTemp("", "sgl")) // short: a socket's name has room for 108 bytes
@@ -75,7 +88,7 @@ func newStand(t *testing.T) stand {
 	path := filepath.Join(dir, "run", "c.sock")
 	c := must(admin.NewControl(admin.ControlOptions{Path: path, Store: q, Audit: s.audit, Now: clock, Certs: certadmin.Commands(certadmin.Options{
 		Store: s.store, Now: clock, Sight: func() (certs.Finder, certs.Judge) { return s.store, s.store.Judge() },
-		Reach: s.store.Within(store.Surroundings{}).Reach,
+		Reach: s.store.Within(store.Surroundings{KeySources: map[string]store.KeySource{"vault:main": s.vault}}).Reach,
 	})}))
 	if err := c.Listen(); err != nil {
 		t.Fatal(err)
