@@ -61,7 +61,7 @@ func (s *Server) configure(ctx context.Context) error {
 	}
 	for name, content := range map[string]string{
 		"main.cf": main.String(), "mailboxes": boxes.String(),
-		"master.cf": fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd\n%s", s.o.Port, services),
+		"master.cf": fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd\n%s%s\n", s.o.Port, services, strings.Join(s.o.Services, "\n")),
 		"tls.pem":   string(s.o.Certificate), "tls.key": string(s.o.Key),
 	} {
 		file := filepath.Join(s.dir, name)

@@ -26,6 +26,7 @@ type Options struct {
 	// Certificate and Key are PEM; with them STARTTLS is offered.
 	Certificate, Key []byte
 	Settings         map[string]string // more lines for main.cf
+	Services         []string          // more lines for master.cf
 	// Dir is where Postfix finds mail of an earlier run of its own, and leaves it. Empty: a folder that Stop
 	// removes. It must be reachable for every user of the machine.
 	Dir string

@@ -136,9 +136,9 @@ func (o offer) gnutls() string {
 	case m[2] == "CHACHA20":
 		cipher = "CHACHA20-POLY1305"
 	case m[4] == "":
-		cipher, mac = m[2]+"-"+m[3]+"-CBC", strings.Replace(m[5]+"1", "SHA1", "SHA1", 1)
-		if m[5] != "SHA" {
-			mac = m[5]
+		cipher, mac = m[2]+"-"+m[3]+"-CBC", m[5]
+		if mac == "SHA" {
+			mac = "SHA1"
 		}
 	}
 	kx := map[string]string{"TLS_": "ECDHE-RSA:+ECDHE-ECDSA:+DHE-RSA", "": "RSA"}[m[1]]

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/tlstest"
+	"github.com/siegel-mail/siegel/test/postfix"
 	"github.com/siegel-mail/siegel/test/stand"
 )
 
@@ -256,4 +258,31 @@ func (w *world) logged(words ...string) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// outcome waits for the line of the gateway's log that says what became of an attempt for a recipient.
+func (w *world) outcome(ctx context.Context, to string) string {
+	w.t.Helper()
+	pattern := `msg=(delivered|deferred|failed|returned) .*to=` + regexp.QuoteMeta(to) + `( .*)?$`
+	if err := w.gateway.WaitLog(ctx, pattern); err != nil {
+		w.t.Fatal(err)
+	}
+	return regexp.MustCompile("(?m)^.*" + pattern).FindString(w.gateway.Log())
+}
+
+// postfixLine waits for the line of Postfix's log that says what became of mail to a recipient.
+func postfixLine(ctx context.Context, s *postfix.Server, to string) string {
+	pattern := regexp.MustCompile(`(?m)^.* to=<` + regexp.QuoteMeta(to) + `>, .*$`)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if line := pattern.FindString(s.Log()); line != "" {
+			return line
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return context.Cause(ctx).Error()
+		}
+	}
 }
