@@ -60,8 +60,10 @@ func (p Plan) Policy() string {
 // PolicyID tells this policy from others (RFC 8461, 3.1): it changes when, and only when, the policy does.
 func (p Plan) PolicyID() string {
 	sum := sha256.Sum256([]byte(p.Policy()))
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:idBytes])
 }
+
+const idBytes = 8 // of the digest in an id
 
 // Record is a DNS record that is to be published.
 type Record struct {

@@ -108,12 +108,19 @@ func (c Checker) record(ctx context.Context, domain string, same bool) Finding {
 			f.Remark += ": " + err.Error()
 		}
 	case id == c.Plan.PolicyID():
+	case same && isPolicyID(id):
+		f.State, f.Remark = Wrong, "the policy has changed and its record has not: senders go on by the one they remember; publish the record"
 	case same:
 		f.Remark = "this id is of your own making; it has to change with the policy"
 	default:
 		f.State, f.Remark = Wrong, "it tells of another policy; put the new one in place first"
 	}
 	return f
+}
+
+// isPolicyID tells ids that PolicyID makes.
+func isPolicyID(id string) bool {
+	return len(id) == 2*idBytes && strings.Trim(id, "0123456789abcdef") == ""
 }
 
 // texts are the TXT records of a name that begin with version.

@@ -41,6 +41,7 @@ func TestCheckDomain(t *testing.T) {
 	}{
 		"all right":       {good, p.Policy(), nil, "right right right right", ""},
 		"reordered":       {strings.Replace(good, p.PolicyID(), "1", 1), reordered, nil, "right right right right", "of your own making"},
+		"changed":         {strings.Replace(good, p.PolicyID(), "55eda9c283ac5a1b", 1), p.Policy(), nil, "wrong right right right", "has changed and its record has not"},
 		"nothing":         {"firma.example. MX 10 mx.firma.example.\n", "", fmt.Errorf("%w: no such host", mtasts.ErrFetch), "missing missing right missing", "publish it"},
 		"another mode":    {good, strings.Replace(p.Policy(), "enforce", "testing", 1), nil, "right wrong right right", "replace the policy"},
 		"another id":      {strings.Replace(good, p.PolicyID(), "1", 1), strings.Replace(p.Policy(), "86400", "86401", 1), nil, "wrong wrong right right", "tells of another policy"},
