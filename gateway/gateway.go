@@ -82,7 +82,8 @@ type Gateway struct {
 	remind    atomic.Int64 // how often administrators are told of an unknown issuer, as a time.Duration
 	issuing   atomic.Pointer[issuing]
 	enroller  *enroll.Enroller // nil until something is issued
-	publish   *publish.Server  // nil: none
+	unissued  unissued
+	publish   *publish.Server // nil: none
 	endings   *endings
 	watched   atomic.Pointer[watched]
 	beside    beside
@@ -179,7 +180,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	return protect.New(protect.Options{
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack, WithoutTLS: g.routes.withoutTLS,
 		Local: s.Local, Policy: s.Policy, Groups: s.Groups, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
-		Enroller: g.firstUse(s), Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
+		Enroller: g.firstUse(s), StaysWithout: g.staysWithout, Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})

@@ -74,6 +74,7 @@ func (g *Gateway) newIssuing(s Settings) (*issuing, error) {
 // setIssuing puts what newIssuing made into force. The lists that are served are made anew where it is time.
 func (g *Gateway) setIssuing(i *issuing) error {
 	defer g.issuing.Store(i)
+	g.unissued.forget()
 	if i == nil {
 		return nil
 	}

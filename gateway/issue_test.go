@@ -149,6 +149,9 @@ func TestFirstMessageIsSigned(t *testing.T) {
 	if got := s.sendAs(t, g, "new@firma.example"); strings.Contains(got, "pkcs7") {
 		t.Error("it is signed before there is a CA")
 	}
+	if !strings.Contains(s.log.String(), "there is no CA yet; make it with: siegel certs ca init") {
+		t.Error("the log does not say why it is not signed")
+	}
 	root := s.found(t)
 	first := s.sendAs(t, g, "new@firma.example")
 	signer, out, err := s.verify(t, root, first)

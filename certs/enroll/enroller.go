@@ -157,9 +157,8 @@ func (e *Enroller) unusable(ctx context.Context, address string, err error) erro
 	if ctx.Err() != nil || errors.Is(err, certs.ErrUnavailable) {
 		return away(err)
 	}
-	e.o().Log.WithFields(logrus.Fields{"address": address, "error": err}).
-		Warn("a certificate was issued and is not usable here, so nothing is signed by it; where its authority is not trusted: siegel certs import --trust")
-	return &RefusedError{address, "a certificate was issued to it and is not usable here: " + err.Error() + "; look at it with siegel certs list " + printable(address)}
+	return &RefusedError{address, "a certificate was issued to it and is not usable here: " + err.Error() +
+		". Look at it with siegel certs find " + printable(address) + "; where its authority is not trusted: siegel certs import --trust"}
 }
 
 // fly runs f once for all who ask for an address at the same time. f does not end with ctx, only the wait does.

@@ -50,6 +50,9 @@ func (p *Protector) enroll(ctx context.Context, d *draft, decisions []policy.Dec
 		}
 	default: // there will be none: as if nobody could be asked
 		d.signerAway = nil
+		if p.o.StaysWithout != nil {
+			p.o.StaysWithout(d.from, err)
+		}
 	}
 	d.enrolls = false
 	return p.o.Policy.Decide(p.input(d)), nil

@@ -3,6 +3,7 @@ package protect
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/siegel-mail/siegel/certs"
@@ -16,6 +17,7 @@ type issuer struct {
 	id    certs.Identity
 	err   error
 	asked []string
+	told  []string // who stays without, and why
 }
 
 func (i *issuer) Signing(_ context.Context, from mail.Address) (certs.Identity, error) {
@@ -55,7 +57,10 @@ func TestEnroll(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := &issuer{err: c.err}
-			b := newBench(t, func(o *Options) { o.Enroller = made }, c.rule)
+			b := newBench(t, func(o *Options) {
+				o.Enroller = made
+				o.StaysWithout = func(from mail.Address, why error) { made.told = append(made.told, from.String()+": "+why.Error()) }
+			}, c.rule)
 			made.id = b.finder.ids["alice@firma.example"]
 			from := c.from
 			if from == "" {
@@ -67,6 +72,9 @@ func TestEnroll(t *testing.T) {
 			got := outcome(t, b, adm, err)
 			if got != c.want || len(made.asked) != c.asked {
 				t.Errorf("%s, want %s; asked for %q; %v", got, c.want, made.asked, err)
+			}
+			if told := strings.Join(made.told, "\n"); (c.err == final) != (told == "new@firma.example: "+final.Error()) || c.err != final && told != "" {
+				t.Errorf("it is told: %q", told)
 			}
 		})
 	}

@@ -34,10 +34,12 @@ type Options struct {
 	Certs      certs.Finder
 	Validator  certs.Judge
 	Enroller   Enroller // nil: who has no certificate stays without
-	Groups     Groups   // where a rule is for a group of senders
-	Router     Router
-	SMIME      SMIME
-	Memory     Memory // nil: nothing is remembered
+	// StaysWithout is told of each message why the Enroller gave its sender nothing, and returns at once; nil: nobody is.
+	StaysWithout func(from mail.Address, why error)
+	Groups       Groups // where a rule is for a group of senders
+	Router       Router
+	SMIME        SMIME
+	Memory       Memory // nil: nothing is remembered
 	// Harvest is offered the signatures of messages from outside, and returns at once; nil: nobody is.
 	Harvest   func(harvest.Signature)
 	Marks     Marks
