@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"strings"
 
 	"github.com/siegel-mail/siegel/internal/tlsnames"
 )
@@ -75,7 +76,7 @@ func (p Profile) handshakeError(err error, s State) error {
 	}
 	out := &Error{Rule: RuleHandshake, Profile: p.Name, Text: "the handshake failed", State: s, Err: err}
 	if code, ok := Alert(err); ok {
-		out.Text = "the other end refused (" + tlsnames.AlertName(code) + "): " + tlsnames.AlertSentence(code)
+		out.Text = "the other end refused (" + tlsnames.AlertName(code) + "): " + strings.TrimSuffix(tlsnames.AlertSentence(code), ".")
 		out.Advice = "siegel tls probe shows what it accepts"
 	}
 	return out
