@@ -28,6 +28,15 @@ func TestNewID(t *testing.T) {
 	}
 }
 
+// The same two give the same id; another moment or another value another one, in the order of time.
+func TestIDOf(t *testing.T) {
+	now := time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC)
+	one := mail.IDOf(now, [7]byte{1})
+	if one != mail.IDOf(now, [7]byte{1}) || one == mail.IDOf(now, [7]byte{2}) || len(one) != 20 || one >= mail.IDOf(now.Add(time.Millisecond), [7]byte{}) {
+		t.Error(one, mail.IDOf(now, [7]byte{2}), mail.IDOf(now.Add(time.Millisecond), [7]byte{}))
+	}
+}
+
 func TestWithRecipientsLeavesTheOriginal(t *testing.T) {
 	one, two := must(t, "a@x.example"), must(t, "b@x.example")
 	e := mail.Envelope{ID: "1", From: one, Recipients: []mail.Recipient{{Address: one}, {Address: two}}}

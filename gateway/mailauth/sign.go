@@ -116,7 +116,12 @@ func checkHeaders(names []string) error {
 // Also returns a Signer that signs further fields, besides those of its options.
 func (s *Signer) Also(fields ...string) (*Signer, error) {
 	o := s.o
-	o.Headers = slices.Concat(o.Headers, fields)
+	o.Headers = slices.Clone(o.Headers)
+	for _, f := range fields {
+		if !slices.ContainsFunc(o.Headers, func(have string) bool { return strings.EqualFold(have, f) }) {
+			o.Headers = append(o.Headers, f)
+		}
+	}
 	if err := checkHeaders(o.Headers); err != nil {
 		return nil, err
 	}

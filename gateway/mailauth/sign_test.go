@@ -41,6 +41,25 @@ func TestNewSigner(t *testing.T) {
 	}
 }
 
+// A signer that signs more signs the rest as before, and leaves the first one as it was.
+func TestAlso(t *testing.T) {
+	s := signer(t, mailauth.SignerOptions{Domain: "firma.example", Selector: "s1", Headers: []string{"From", "x-b"}})
+	more, err := s.Also("X-A", "X-B")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "X-A: 1\r\n" + letter
+	if field, _, _ := strings.Cut(sign(t, text, more), text); !strings.Contains(field, "h=From:From:x-b:X-A:X-A;") {
+		t.Error(field)
+	}
+	if field, _, _ := strings.Cut(sign(t, text, s), text); !strings.Contains(field, "h=From:From:x-b;") {
+		t.Error(field)
+	}
+	if _, err := s.Also("a:b"); !errors.Is(err, mailauth.ErrSigner) {
+		t.Error(err)
+	}
+}
+
 // The field names every default header once more than it occurs, and stands on top of the unchanged message.
 func TestSignatureField(t *testing.T) {
 	s := signer(t, mailauth.SignerOptions{Domain: "Firma.Example.", Selector: "S1"})

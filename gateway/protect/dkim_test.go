@@ -224,6 +224,13 @@ func TestSignReport(t *testing.T) {
 	if h, _, err := entity.Read(bytes.NewReader(read(t, signed)), 0); err != nil || !h.Fields()[0].Is("DKIM-Signature") {
 		t.Errorf("%v, %s", err, h.Bytes())
 	}
+	more, err := b.SignReport(t.Context(), content, "X-More")
+	if err != nil || keys.results(t, more) != "ed.firma.example=pass" || !strings.Contains(string(read(t, more)), ":X-More;") {
+		t.Errorf("%v, %s", err, read(t, more))
+	}
+	if _, err := b.SignReport(t.Context(), content, "a:b"); err == nil {
+		t.Error("a field that is none is signed")
+	}
 	plain, err := newBench(t, nil).SignReport(t.Context(), content)
 	if err != nil || !bytes.Equal(read(t, plain), read(t, content)) {
 		t.Errorf("without keys: %v, %v", plain, err)

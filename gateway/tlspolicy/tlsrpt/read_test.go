@@ -112,6 +112,17 @@ func TestReadBomb(t *testing.T) {
 // Whatever comes: it ends, and an error is one of ours.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(small))
+	files, err := filepath.Glob("testdata/received/*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
 	f.Add([]byte(packed(f, small)))
 	f.Add([]byte("Content-Type: multipart/report; boundary=x\r\n\r\n--x\r\nContent-Type: application/tlsrpt+json\r\nContent-Transfer-Encoding: base64\r\n\r\ne30=\r\n--x--\r\n"))
 	f.Add([]byte("Content-Type: application/octet-stream; name=a.json\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + strings.ReplaceAll(small, "=", "=3D")))
