@@ -143,7 +143,7 @@ func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, interm
 		return result(nil, []Fault{distrusted(leaf)})
 	}
 	intermediates = slices.DeleteFunc(slices.Clone(intermediates[:min(len(intermediates), maxIntermediates)]),
-		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 || oversized(c) })
+		func(c *x509.Certificate) bool { return c == nil || len(c.Raw) == 0 || Oversized(c) })
 	best := v.trusting(ctx, leaf, intermediates, at)
 	others := purposeFaults(leaf, p)
 	if !v.Serves(leaf, address) {
@@ -156,10 +156,10 @@ func (v *Validator) Validate(ctx context.Context, leaf *x509.Certificate, interm
 	return r
 }
 
-// oversized reports whether a signature by the key takes so long to check that strangers could keep the
+// Oversized reports whether a signature by the key takes so long to check that strangers could keep the
 // machine busy with it: many certificates are tried. A CA with such a key, if there is one, counts where an
 // administrator has added it.
-func oversized(c *x509.Certificate) bool {
+func Oversized(c *x509.Certificate) bool {
 	const bits, exponent = 8192, 65537
 	const dsaBits, dsaGroup = 4096, 256 // p and q (FIPS 186-4, 4.2); crypto/x509 reads them of any size
 	switch key := c.PublicKey.(type) {

@@ -12,8 +12,8 @@ import (
 )
 
 // Add keeps certificates and keys, all of them or, with an error, none; they are on stable storage when it returns, and count at
-// once. What is known is not altered but for when it was seen: by adding, nothing becomes more or less trusted, and no key
-// is replaced, but a reference by another one. An Addition that is not one is refused.
+// once. What is known is not altered but for when it was seen, and that what was found is an administrator's once he brings it in: by adding,
+// nothing becomes more or less trusted, and no key is replaced, but a reference by another one. An Addition that is not one is refused.
 func (s *Store) Add(ctx context.Context, a Addition) (added Added, err error) {
 	if err := a.check(); err != nil {
 		return Added{}, err
@@ -41,9 +41,9 @@ func (s *Store) Add(ctx context.Context, a Addition) (added Added, err error) {
 	return added, nil
 }
 
-// metLately is what an addition of certificates that are all known, and were seen a short while ago, would give; nil for any other.
+// metLately is what an addition of found certificates that are all known, and were seen a short while ago, would give; nil for any other.
 func (s *Store) metLately(ctx context.Context, a Addition, keys []foundKey) (known []Fingerprint, err error) {
-	if len(keys) > 0 || len(a.Certificates) > 8 {
+	if len(keys) > 0 || len(a.Certificates) > 8 || !isFound(a.Source) {
 		return nil, nil
 	}
 	since := s.o.Now().Add(-enough).UnixMilli()
@@ -95,6 +95,14 @@ func (s *Store) add(ctx context.Context, tx transaction, a Addition, keys []foun
 			added.New = append(added.New, f)
 		default:
 			added.Known = append(added.Known, f)
+			if isFound(a.Source) {
+				continue
+			}
+			if adopted, err := s.adopt(ctx, tx, f, a.Source); err != nil {
+				return err
+			} else if adopted {
+				added.Adopted++
+			}
 		}
 	}
 	for _, k := range keys {
@@ -234,14 +242,14 @@ func (s *Store) dropAsked(ctx context.Context, tx transaction) error {
 
 // changed makes an addition count for those who look.
 func (s *Store) changed(a Addition, keys []foundKey, added Added) {
-	if len(added.New)+added.NewKeys == 0 {
+	if len(added.New)+added.NewKeys+added.Adopted == 0 {
 		return
 	}
 	isNew := map[Fingerprint]bool{}
 	for _, f := range added.New {
 		isNew[f] = true
 	}
-	wide := len(keys) > 0 || len(added.New) > 0 && (len(a.Serves) > 0 || a.Trust != ByPath)
+	wide := len(keys) > 0 || added.Adopted > 0 || len(added.New) > 0 && (len(a.Serves) > 0 || a.Trust != ByPath)
 	var names []string
 	for _, c := range a.Certificates {
 		if !isNew[FingerprintOf(c)] {

@@ -69,3 +69,60 @@ func TestChanged(t *testing.T) {
 	b.trust(s, cas().two.Certificate(), store.Anchor)
 	want("a word", "[]")
 }
+
+// However many newer ones are found for an address, what an administrator brought in is encrypted to.
+func TestFoundCrowd(t *testing.T) {
+	b := newBench(t)
+	s := b.open()
+	const bob = "bob@partner.example"
+	b.add(s, store.Anchor, cas().one)
+	imported := issue(cas().one, bob, since(300))
+	b.add(s, store.ByPath, imported)
+	key := newKey()
+	var crowd []*x509.Certificate
+	for i := range 150 {
+		o := since(i%9 + 1)
+		o.Key = key
+		crowd = append(crowd, issue(cas().one, bob, o).Certificate)
+	}
+	b.found(s, "signature", store.ByPath, crowd...)
+	b.uses(s, bob, imported.Certificate, "")
+	if got, err := s.ByAddress(t.Context(), bob); err != nil || len(got) != 100 {
+		t.Errorf("%d are shown, %v", len(got), err)
+	}
+}
+
+// What the gateway found by itself is an administrator's once he brings it in, and waits for no word then.
+func TestFoundIsBroughtIn(t *testing.T) {
+	b := newBench(t)
+	s := b.open()
+	const bob = "bob@partner.example"
+	b.add(s, store.Anchor, cas().one)
+	mine, newer := issue(cas().one, bob, since(5)).Certificate, issue(cas().one, bob, since(1)).Certificate
+	b.found(s, "signature", store.ByPath, mine, newer)
+	b.encrypts(s, bob, newer, "")
+	bring := func(want int, all ...*x509.Certificate) {
+		t.Helper()
+		if added, err := s.Add(t.Context(), store.Addition{Certificates: all, Source: "import"}); err != nil || added.Adopted != want || len(added.Known) != len(all) {
+			t.Errorf("%+v, %v", added, err)
+		}
+	}
+	bring(1, mine)
+	bring(0, mine)
+	b.encrypts(s, bob, mine, "")
+	b.found(s, "signature", store.ByPath, mine) // which does not make it found again
+	b.encrypts(s, bob, mine, "")
+	asked := issue(cas().two, "dora@other.example", since(1)).Certificate
+	b.found(s, "signature", store.Asked, asked)
+	bring(1, asked)
+	for c, trust := range map[*x509.Certificate]store.Trust{mine: store.ByPath, asked: store.ByPath} {
+		if rec, err := s.ByFingerprint(t.Context(), store.FingerprintOf(c)); err != nil || rec.Source != "import" || rec.Trust != trust || rec.WasFound() {
+			t.Errorf("%+v, %v", rec, err)
+		}
+	}
+	b.trust(s, newer, store.Distrusted)
+	bring(1, newer)
+	if rec, err := s.ByFingerprint(t.Context(), store.FingerprintOf(newer)); err != nil || rec.Trust != store.Distrusted {
+		t.Errorf("what was distrusted: %+v, %v", rec, err)
+	}
+}

@@ -52,6 +52,11 @@ func (s *Store) named(ctx context.Context, db *database, n name) (rows []row, al
 	if rows, err = s.rows(ctx, db.names, columns+n.query, n.hash(), maxOfName); err != nil {
 		return nil, nil, err
 	}
+	if len(rows) == maxOfName && n.query == namedQuery {
+		if rows, err = s.crowded(ctx, db, n); err != nil {
+			return nil, nil, err
+		}
+	}
 	slices.SortStableFunc(rows, func(a, b row) int {
 		if a.begins != b.begins {
 			return int(max(-1, min(1, b.begins-a.begins)))
@@ -69,6 +74,25 @@ func (s *Store) named(ctx context.Context, db *database, n name) (rows []row, al
 		all = append(all, rec)
 	}
 	return rows, all, nil
+}
+
+// crowded reads the rows of a name that has more of them than are looked at: those come first that somebody brought in. Whoever can have
+// certificates issued for an address could else have so many found that the one an administrator brought in is no longer seen.
+func (s *Store) crowded(ctx context.Context, db *database, n name) (rows []row, err error) {
+	var found []row
+	err = s.each(ctx, db.names, func(r *row) error {
+		rec, err := s.unseal(r)
+		switch {
+		case err != nil:
+			return err
+		case !rec.WasFound() && len(rows) < maxOfName:
+			rows = append(rows, *r)
+		case rec.WasFound() && len(found) < maxOfName:
+			found = append(found, *r)
+		}
+		return nil
+	}, columns+n.query, n.hash(), maxCrowd)
+	return append(rows, found[:min(len(found), maxOfName-len(rows))]...), err
 }
 
 // held returns what the store has under a name: of the cache, or else of the database.

@@ -25,8 +25,11 @@ func (s *Store) ByFingerprint(ctx context.Context, f Fingerprint) (rec Record, e
 }
 
 // maxOfName bounds the certificates of one address, domain or key that are looked at: those that are merely asked about come last,
-// and of the others the newest are taken.
-const maxOfName = 100
+// before them those that were found, and of the others the newest are taken. It looks for them among maxCrowd.
+const (
+	maxOfName = 100
+	maxCrowd  = 20_000
+)
 
 // ByAddress returns the certificates that bear an address, whatever they are worth, the newest first; none is no error.
 func (s *Store) ByAddress(ctx context.Context, address string) ([]Record, error) {

@@ -93,8 +93,10 @@ type Reference struct {
 
 // Added says what Add found new.
 type Added struct {
-	New       []Fingerprint // certificates, in the order of the Addition, each once
-	Known     []Fingerprint // that were in the store already; what is said of them stays
+	New   []Fingerprint // certificates, in the order of the Addition, each once
+	Known []Fingerprint // that were in the store already; what is said of them stays
+	// Adopted are how many of Known the gateway had found by itself and somebody brought in now: they count as his from now on.
+	Adopted   int
 	NewKeys   int
 	KnownKeys int
 	Lone      int // of the keys, new or known: those that no certificate of the store has

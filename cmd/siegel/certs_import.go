@@ -232,6 +232,9 @@ func (c *certsImportCmd) print(k *kong.Kong, all found, done certadmin.Imported)
 		}
 		fmt.Fprintf(&b, "%s new, %s known before; %s new, %s known before\n", count(len(done.New), "certificate"), count(len(done.Known), "certificate"),
 			count(done.NewKeys, "key"), count(done.KnownKeys, "key"))
+		if done.Adopted > 0 {
+			fmt.Fprintf(&b, "%s had been found by the gateway itself, and count as brought in now\n", count(done.Adopted, "known certificate"))
+		}
 		for _, cert := range append(done.New[:len(done.New):len(done.New)], done.Known...) {
 			if c.Trust {
 				sayPerson(&b, cert)
@@ -250,11 +253,7 @@ func (c *certsImportCmd) print(k *kong.Kong, all found, done certadmin.Imported)
 
 // describe is a certificate in a line.
 func describe(c certadmin.Certificate) string {
-	who := c.Subject
-	if len(c.Addresses) > 0 {
-		who = strings.Join(c.Addresses[:min(len(c.Addresses), 3)], ", ")
-	}
-	text := fmt.Sprintf("%.16s  %s, until %s", c.Fingerprint, safetext.Line(who, 120), c.NotAfter.UTC().Format("2006-01-02"))
+	text := fmt.Sprintf("%.16s  %s, until %s", c.Fingerprint, safetext.Line(whose(c), 120), c.NotAfter.UTC().Format("2006-01-02"))
 	if c.Trust != "path" {
 		text += ", " + c.Trust
 	}

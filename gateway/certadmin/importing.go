@@ -207,6 +207,7 @@ func (c commands) said(ctx context.Context, q Import, g *group, added store.Adde
 			*list.to = append(*list.to, View(r))
 		}
 	}
+	out.Adopted += added.Adopted
 	out.NewKeys, out.KnownKeys, out.Lone = out.NewKeys+added.NewKeys, out.KnownKeys+added.KnownKeys, out.Lone+added.Lone
 	return nil
 }

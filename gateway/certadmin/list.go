@@ -176,6 +176,8 @@ func (c commands) candidate(ctx context.Context, judge certs.Judge, r store.Reco
 		v.Reasons = append([]string{"no private key for it is known here"}, v.Reasons...)
 	case v.Status == string(certs.StatusValid) && len(r.Serves) > 0:
 		v.Reasons = append([]string{"it serves the whole domain, and " + address + " has one of its own"}, v.Reasons...)
+	case v.Status == string(certs.StatusValid) && p == certs.Encrypt && r.WasFound():
+		v.Reasons = append([]string{"the gateway found it by itself: one that was brought in comes first, and of those that were found the newest; siegel certs trust prefers it"}, v.Reasons...)
 	case v.Status == string(certs.StatusValid):
 		v.Reasons = append([]string{"another one is newer, or its key cannot be used here"}, v.Reasons...)
 	}

@@ -47,7 +47,8 @@ type Item struct {
 // Imported is the answer to an [Import].
 type Imported struct {
 	New       []Certificate `json:"new"`
-	Known     []Certificate `json:"known"` // that were there before
+	Known     []Certificate `json:"known"`   // that were there before
+	Adopted   int           `json:"adopted"` // of Known: the gateway had found them by itself, and they count as brought in now
 	NewKeys   int           `json:"new_keys"`
 	KnownKeys int           `json:"known_keys"`
 	Lone      int           `json:"lone_keys"`       // of these keys, those without a certificate as yet

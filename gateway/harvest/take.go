@@ -34,25 +34,20 @@ func (h *Harvester) takeValid(ctx context.Context, set Settings, s Signature, r 
 		leaves = append(leaves, c)
 		all = append(append(all, c), above(r)...)
 	}
-	fresh := 0
-	for _, c := range leaves {
-		known, distrusted, err := h.o.Keeper.Known(ctx, c)
-		if err != nil || distrusted {
-			return err
-		}
-		if !known {
-			fresh++
-		}
+	all = distinct(all)
+	fresh, refused, err := h.fresh(ctx, leaves, all, leaves)
+	if err != nil || refused {
+		return err
 	}
 	if ok, err := h.room(ctx, set, s, fresh); err != nil || !ok {
 		return err
 	}
-	news, err := h.o.Keeper.Keep(ctx, distinct(all), false)
+	news, err := h.o.Keeper.Keep(ctx, all, false)
 	if err != nil {
 		return err
 	}
 	added := slices.DeleteFunc(leaves, func(c *x509.Certificate) bool { return !slices.ContainsFunc(news, c.Equal) })
-	h.bounds.count(s.From.Domain, len(added), false)
+	h.bounds.count(s.From.Domain, counted(len(added), len(news)), false)
 	if len(added) == 0 {
 		return nil
 	}
@@ -61,6 +56,34 @@ func (h *Harvester) takeValid(ctx context.Context, set Settings, s Signature, r 
 		h.o.Learned(ctx, s.From)
 	}
 	return nil
+}
+
+// fresh counts what is new: of leaves, or where none of them is, of everything: who has a certificate kept already may send other authorities
+// above it with each message. It reports whether one of those that may refuse must not be used.
+func (h *Harvester) fresh(ctx context.Context, leaves, all, mayRefuse []*x509.Certificate) (n int, refused bool, err error) {
+	var others int
+	for _, c := range all {
+		known, distrusted, err := h.o.Keeper.Known(ctx, c)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case distrusted && slices.ContainsFunc(mayRefuse, c.Equal):
+			return 0, true, nil
+		case !known && slices.ContainsFunc(leaves, c.Equal):
+			n++
+		case !known:
+			others++
+		}
+	}
+	return counted(n, others), false, nil
+}
+
+// counted is how many new certificates count, of so many leaves and so many of any kind.
+func counted(leaves, all int) int {
+	if leaves > 0 {
+		return leaves
+	}
+	return all
 }
 
 // beside tells of new certificates of somebody for whom an administrator brought in another, which goes on being used.
@@ -122,15 +145,9 @@ func (h *Harvester) takeUnknown(ctx context.Context, set Settings, s Signature) 
 	if set.Judge.Validate(ctx, top, chain, certs.Any, "", h.o.Now()).Status != certs.StatusUntrusted {
 		return nil // its issuer is known, and something else is wrong
 	}
-	fresh := 0
-	for i, c := range chain {
-		known, distrusted, err := h.o.Keeper.Known(ctx, c)
-		if err != nil || distrusted {
-			return err
-		}
-		if i == 0 && !known {
-			fresh = 1
-		}
+	fresh, refused, err := h.fresh(ctx, chain[:1], chain, chain)
+	if err != nil || refused {
+		return err
 	}
 	if ok, err := h.room(ctx, set, s, fresh); err != nil || !ok {
 		return err
@@ -139,9 +156,11 @@ func (h *Harvester) takeUnknown(ctx context.Context, set Settings, s Signature) 
 	if err != nil {
 		return err
 	}
+	n := 0
 	if slices.ContainsFunc(news, s.Certificate.Equal) {
-		h.bounds.count(s.From.Domain, 1, true)
+		n = 1
 	}
+	h.bounds.count(s.From.Domain, counted(n, len(news)), true)
 	if h.o.Asked != nil {
 		h.o.Asked(ctx, s.From, top)
 	}
@@ -151,7 +170,7 @@ func (h *Harvester) takeUnknown(ctx context.Context, set Settings, s Signature) 
 // maxClimb bounds a chain.
 const maxClimb = 8
 
-// climb goes up from a certificate among others, as far as signatures are right.
+// climb goes up from a certificate among others, as far as signatures are right. Those whose signatures take long to check are left out.
 func climb(leaf *x509.Certificate, others []*x509.Certificate) []*x509.Certificate {
 	chain := []*x509.Certificate{leaf}
 	for len(chain) < maxClimb {
@@ -160,7 +179,7 @@ func climb(leaf *x509.Certificate, others []*x509.Certificate) []*x509.Certifica
 			break
 		}
 		i := slices.IndexFunc(others, func(c *x509.Certificate) bool {
-			return string(c.RawSubject) == string(last.RawIssuer) && !slices.ContainsFunc(chain, c.Equal) && x509x.CheckSignatureFrom(last, c) == nil
+			return string(c.RawSubject) == string(last.RawIssuer) && !certs.Oversized(c) && !slices.ContainsFunc(chain, c.Equal) && x509x.CheckSignatureFrom(last, c) == nil
 		})
 		if i < 0 {
 			break
