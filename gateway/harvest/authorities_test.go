@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs/democa"
@@ -32,7 +33,8 @@ func TestAuthoritiesAreBounded(t *testing.T) {
 	known, unknown := anew(t, w.ca, w.below, "below", 20), anew(t, w.stranger, w.strangerBelow, "strange", 20)
 	run(t, func(b *bench) {
 		offer := func(leaf, above *x509.Certificate, valid bool) {
-			b.offer(harvest.Signature{Certificate: leaf, Others: []*x509.Certificate{above}, Valid: valid})
+			b.Offer(harvest.Signature{From: bob, Certificate: leaf, Others: []*x509.Certificate{above}, Valid: valid})
+			synctest.Wait()
 			time.Sleep(61 * time.Minute) // it is looked at again
 		}
 		for i := range 20 {
