@@ -1,8 +1,11 @@
 package protect
 
 import (
+	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -82,6 +85,55 @@ func TestAdmitMeeting(t *testing.T) {
 			if e.Rule != "" && !strings.Contains(e.Flags, "is meeting") {
 				t.Errorf("the event does not say what it is: %+v", e)
 			}
+		}
+	}
+}
+
+// slowly is a message of which reading takes a minute from one time on.
+type slowly struct {
+	letter
+	times int
+	reads *int
+}
+
+// Open implements mail.Content.
+func (s slowly) Open() (io.ReadCloser, error) {
+	if *s.reads++; *s.reads > s.times {
+		<-time.After(time.Minute)
+	}
+	return s.letter.Open()
+}
+
+// Whatever takes too long, no message waits whose kind is not known: the levels that it keeps are those of its kind.
+func TestHeldKeepsLevelsOfKind(t *testing.T) {
+	meeting := policy.Rule{Name: "meeting", Kinds: []policy.Kind{policy.Meeting}, Sign: policy.Require, Encrypt: policy.Never}
+	planners := policy.Rule{Name: "planners", Kinds: []policy.Kind{policy.Meeting}, Groups: []string{"Legal"}, Sign: policy.Require}
+	rest := policy.Rule{Name: "rest", Sign: policy.Never, Encrypt: policy.IfPossible}
+	text := "From: Alice <alice@firma.example>\r\nTo: bob@partner.example\r\nMIME-Version: 1.0\r\n" +
+		multi("alternative", part("Content-Type: text/plain"), part("Content-Type: text/calendar; method=REQUEST"))
+	for _, rules := range [][]policy.Rule{{meeting, rest}, {planners, meeting, rest}} {
+		held := 0
+		for times := range 8 {
+			synctest.Test(t, func(t *testing.T) {
+				b := groupBench(t, &directory{}, rules...)
+				reads := 0
+				adm, err := b.Admit(t.Context(), envelope(t, "bob@partner.example"), slowly{letter(text), times, &reads})
+				if err != nil { // it stays with its sender
+					return
+				}
+				defer adm.Release()
+				e := adm.Entries[0]
+				if e.Pending == nil {
+					return
+				}
+				held++
+				if then, err := decodeMoment(e.Pending); err != nil || then.AtLeast[0].Sign != policy.Require || then.AtLeast[0].Encrypt != policy.Never {
+					t.Errorf("slow from time %d: %+v, %v", times, then, err)
+				}
+			})
+		}
+		if held == 0 {
+			t.Error("nothing is held: the test proves nothing")
 		}
 	}
 }

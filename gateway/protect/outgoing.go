@@ -29,7 +29,7 @@ type draft struct {
 	waited  bool            // it waited for certificates that recipients were asked for
 	atLeast []policy.Levels // that were in force when it began to wait; as env.Recipients, or nil
 	step    step            // what is under way
-	read    bool            // the header was read: all from here to known is set, or says that it was not asked
+	read    bool            // the header was read, and the kind is known: all from here to known is set, or says that it was not asked
 
 	before     entity.Header // as it was taken
 	source     source
@@ -136,11 +136,12 @@ func (p *Protector) prepare(ctx context.Context, d *draft, content mail.Content)
 	for i, r := range d.env.Recipients {
 		d.known[i].away = certStep(r.Address).away(errNotAsked)
 	}
-	d.read, d.step = true, workStep()
-	if err := p.look(ctx, d); err != nil {
+	// Before anything that may be held: the levels that such a message keeps are those for its kind.
+	if d.kind, err = kindOf(header, during{ctx, d.source}); err != nil {
 		return err
 	}
-	if d.kind, err = kindOf(header, during{ctx, d.source}); err != nil {
+	d.read, d.step = true, workStep()
+	if err := p.look(ctx, d); err != nil {
 		return err
 	}
 	if err := p.lookUpGroups(ctx, d); err != nil {
