@@ -424,6 +424,7 @@ func TestReported(t *testing.T) {
 	e := newEnds(t)
 	ways := e.ways(t)
 	for _, c := range strings.Split(strings.TrimSpace(`
+none              good
 opportunistic     good     no-policy-found:success
 opportunistic     stranger no-policy-found:success
 opportunistic     strips   no-policy-found:starttls-not-supported

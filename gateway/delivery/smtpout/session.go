@@ -87,9 +87,10 @@ func (s *session) protection() string {
 	return text
 }
 
-// report hands on how the session fared, under each policy that applied. A connection that did not come so far says nothing of TLS.
+// report hands on how the session fared, under each policy that applied. A connection that did not come so far says nothing of TLS, nor
+// does one that goes without TLS by our own will.
 func (s *session) report(c *smtpclient.Client, err error) {
-	if s.d.domain == "" {
+	if s.d.domain == "" || s.d.mode == smtpclient.TLSNone {
 		return
 	}
 	result, reason := outcome(s, c, err)
@@ -128,7 +129,7 @@ func outcome(s *session, c *smtpclient.Client, err error) (tlsrpt.Result, string
 		return tlsrpt.Failed, err.Error()
 	case err != nil:
 		return tlsrpt.Success, ""
-	case c.TLS() != nil || s.d.mode == smtpclient.TLSNone:
+	case c.TLS() != nil:
 		return tlsrpt.Success, ""
 	}
 	return tlsrpt.NoSTARTTLS, ""
