@@ -42,7 +42,7 @@ const (
 
 // tlsRow is one connection that the gateway takes or makes.
 type tlsRow struct {
-	Kind       string    `json:"kind"` // listener, route, backup, directory, vault
+	Kind       string    `json:"kind"` // listener, route, partner, backup, directory, vault
 	Name       string    `json:"name"`
 	Address    string    `json:"address"`
 	Profile    string    `json:"profile,omitempty"`
@@ -57,10 +57,18 @@ func (r *tlsRow) judge(verdict judgement, text, remedy string) {
 	r.Verdict, r.Text, r.Remedy = verdict, text, remedy
 }
 
-// tlsCheck is a row that is still to be judged; judge may use the network.
+// tlsCheck is something of the configuration that is still to be judged, which may take the network.
 type tlsCheck struct {
-	row   tlsRow
-	judge func(ctx context.Context, row *tlsRow)
+	name string
+	run  func(ctx context.Context) []tlsRow
+}
+
+// oneRow is a check that has one row.
+func oneRow(row tlsRow, judge func(ctx context.Context, row *tlsRow)) tlsCheck {
+	return tlsCheck{row.Name, func(ctx context.Context) []tlsRow {
+		judge(ctx, &row)
+		return []tlsRow{row}
+	}}
 }
 
 // Run prints the table. It fails where a connection of the configuration cannot come about as configured.
@@ -73,12 +81,14 @@ func (c *tlsCheckCmd) Run(k *kong.Kong) error {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	checks, err := c.checks(ctx, config)
+	mail, err := newMailChecks(config, c.Domain, c.Patience)
 	if err != nil {
 		return err
 	}
+	defer mail.close()
+	checks := c.checks(config, mail)
 	if c.Route != "" {
-		checks = slices.DeleteFunc(checks, func(check tlsCheck) bool { return !strings.EqualFold(check.row.Name, c.Route) })
+		checks = slices.DeleteFunc(checks, func(check tlsCheck) bool { return !strings.EqualFold(check.name, c.Route) })
 	}
 	if len(checks) == 0 {
 		return usageError(fmt.Sprintf("the configuration has nothing by the name %q that is to be checked", c.Route))
@@ -109,32 +119,27 @@ const atOnce = 4
 
 // judgeAll judges all rows, in their order.
 func judgeAll(ctx context.Context, checks []tlsCheck) []tlsRow {
-	rows := make([]tlsRow, len(checks))
+	found := make([][]tlsRow, len(checks))
 	seats := make(chan struct{}, atOnce)
 	var group sync.WaitGroup
 	for i, c := range checks {
 		group.Go(func() {
 			seats <- struct{}{}
 			defer func() { <-seats }()
-			rows[i] = c.row
-			c.judge(ctx, &rows[i])
+			found[i] = c.run(ctx)
 		})
 	}
 	group.Wait()
-	return rows
+	return slices.Concat(found...)
 }
 
 // checks lists what is configured: what the gateway takes, then what it makes.
-func (c *tlsCheckCmd) checks(ctx context.Context, config *configs.Config) ([]tlsCheck, error) {
+func (c *tlsCheckCmd) checks(config *configs.Config, mail *mailChecks) []tlsCheck {
 	var all []tlsCheck
 	for i := range config.Listeners {
 		all = append(all, checkListener(config, &config.Listeners[i], time.Now()))
 	}
-	mail, err := c.checkMail(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	all = append(all, mail...)
+	all = append(all, mail.all()...)
 	o := c.probeOptions(config)
 	for i := range config.Certificates.Directories {
 		all = append(all, checkDirectory(config, &config.Certificates.Directories[i], o)...)
@@ -142,7 +147,7 @@ func (c *tlsCheckCmd) checks(ctx context.Context, config *configs.Config) ([]tls
 	for i := range config.Vault {
 		all = append(all, checkVault(&config.Vault[i], o)...)
 	}
-	return all, nil
+	return all
 }
 
 func (c *tlsCheckCmd) probeOptions(config *configs.Config) probe.Options {

@@ -19,12 +19,12 @@ import (
 func checkListener(config *configs.Config, l *configs.Listener, now time.Time) tlsCheck {
 	row := tlsRow{Kind: "listener", Name: l.Name, Address: l.Address, Level: string(l.TLS.Mode)}
 	if l.TLS.Mode == configs.TLSNone {
-		return tlsCheck{row, func(_ context.Context, r *tlsRow) {
+		return oneRow(row, func(_ context.Context, r *tlsRow) {
 			r.judge(judgedNote, "mail comes in without TLS", "give it tls.certificate")
-		}}
+		})
 	}
 	row.Profile = l.TLS.Policy().Name
-	return tlsCheck{row, func(_ context.Context, r *tlsRow) { judgeListener(r, config, l, now) }}
+	return oneRow(row, func(_ context.Context, r *tlsRow) { judgeListener(r, config, l, now) })
 }
 
 func judgeListener(r *tlsRow, config *configs.Config, l *configs.Listener, now time.Time) {
@@ -71,19 +71,19 @@ func checkDirectory(config *configs.Config, d *configs.Directory, o probe.Option
 		switch {
 		case err != nil || u.Scheme == "ldapi":
 			row.Level = ""
-			all = append(all, tlsCheck{row, func(_ context.Context, r *tlsRow) { r.judge(judgedFits, "", "") }}) // no network
+			all = append(all, oneRow(row, func(_ context.Context, r *tlsRow) { r.judge(judgedFits, "", "") })) // no network
 			continue
 		case u.Scheme == "ldap" && !d.StartTLS:
 			row.Level = string(configs.RouteTLSNone)
-			all = append(all, tlsCheck{row, func(_ context.Context, r *tlsRow) {
+			all = append(all, oneRow(row, func(_ context.Context, r *tlsRow) {
 				r.judge(judgedNote, "it is asked without TLS, so that what it says may be forged on the way", "write ldaps://, or set starttls")
-			}})
+			}))
 			continue
 		}
 		row.Profile = profile.Name
 		target, err := probe.ParseTarget(withPort(u, map[string]string{"ldap": "389", "ldaps": "636"}[u.Scheme]), probe.LDAP, u.Scheme == "ldaps")
 		target.Implicit = u.Scheme == "ldaps"
-		all = append(all, tlsCheck{row, judgeConfig(target, err, o, d.LDAP().TLS)})
+		all = append(all, oneRow(row, judgeConfig(target, err, o, d.LDAP().TLS)))
 	}
 	return all
 }
@@ -96,7 +96,7 @@ func checkVault(v *configs.Vault, o probe.Options) []tlsCheck {
 		u, err := url.Parse(address)
 		if err != nil || u.Scheme != "https" {
 			row.Level, row.Profile = string(configs.RouteTLSNone), ""
-			all = append(all, tlsCheck{row, func(_ context.Context, r *tlsRow) { r.judge(judgedFits, "", "") }}) // an agent on this machine
+			all = append(all, oneRow(row, func(_ context.Context, r *tlsRow) { r.judge(judgedFits, "", "") })) // an agent on this machine
 			continue
 		}
 		config := v.Policy().ClientConfig()
@@ -105,7 +105,7 @@ func checkVault(v *configs.Vault, o probe.Options) []tlsCheck {
 			config.Certificates = []tls.Certificate{*pair}
 		}
 		target, err := probe.ParseTarget(withPort(u, "443"), probe.HTTPS, true)
-		all = append(all, tlsCheck{row, judgeConfig(target, err, o, config)})
+		all = append(all, oneRow(row, judgeConfig(target, err, o, config)))
 	}
 	return all
 }

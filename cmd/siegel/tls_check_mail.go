@@ -2,129 +2,230 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"net"
-	"strconv"
+	"errors"
+	"io"
+	"slices"
 	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/configs"
+	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy/mtasts"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/probe"
 	"github.com/siegel-mail/siegel/internal/dns"
+	"github.com/siegel-mail/siegel/internal/publicnet"
+	"github.com/siegel-mail/siegel/internal/smtpclient"
 )
 
-// mostHosts is how many mail servers of one domain are looked at, the first ones.
-const mostHosts = 4
+// mostHosts is how many mail servers of one route or domain are looked at, the first ones.
+const mostHosts = 8
 
-// checkMail has a row for each host of a route or backup; by MX, for those of the domains that the configuration, or who calls, names.
-func (c *tlsCheckCmd) checkMail(ctx context.Context, config *configs.Config) ([]tlsCheck, error) {
+// mailChecks makes checks of routes, as delivery would take them.
+type mailChecks struct {
+	config   *configs.Config
+	names    *dns.Resolver // nil: nobody says which name servers to ask
+	sources  smtpout.Sources
+	domains  []string // that were named on the command line
+	patience time.Duration
+}
+
+// newMailChecks makes what delivery learns from DNS and from other domains; nothing is kept.
+func newMailChecks(config *configs.Config, domains []string, patience time.Duration) (*mailChecks, error) {
 	names, err := resolver(config.DNS)
 	if err != nil {
 		return nil, err
 	}
-	if names != nil {
-		defer names.Close()
+	m := &mailChecks{config: config, names: names, domains: domains, patience: patience}
+	if names == nil {
+		return m, nil
 	}
+	m.sources.TLSA = names
+	if config.FollowsMTASTS() {
+		profile, _ := config.TLS.Profile("")
+		own := profile.ClientConfig()
+		own.RootCAs = config.TLS.MTASTS.Roots()
+		net := publicnet.New(publicnet.Options{Networks: config.TLS.MTASTS.AllowPrivate, Resolver: names.Net()})
+		m.sources.Policies, err = mtasts.New(mtasts.Options{Resolver: names, TLS: own, Dial: net.DialContext, Log: silent()})
+	}
+	return m, err
+}
+
+func (m *mailChecks) close() {
+	if m.names != nil {
+		m.names.Close()
+	}
+}
+
+// silent is a log that nobody reads.
+func silent() logrus.FieldLogger {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	return log
+}
+
+// all has a check for each route and backup; by MX, for each domain whose servers can be named.
+func (m *mailChecks) all() []tlsCheck {
 	var all []tlsCheck
 	add := func(kind string, r configs.Route) {
-		if !r.MX {
-			for _, host := range r.Hosts {
-				all = append(all, c.checkHost(config, kind, r, host))
-			}
-			return
+		domains := []string{""}
+		if r.MX {
+			domains = m.byMX(r, kind == "route")
 		}
-		for _, domain := range c.byMX(r) {
-			all = append(all, c.checkDomain(ctx, config, kind, r, names, domain)...)
+		for _, domain := range domains {
+			all = append(all, m.check(kind, r, domain))
 		}
-		if len(c.byMX(r)) == 0 {
+		if len(domains) == 0 {
 			row := tlsRow{Kind: kind, Name: r.Name, Address: "by MX", Profile: r.TLS.Policy().Name, Level: string(r.TLS.Mode)}
-			all = append(all, tlsCheck{row, func(_ context.Context, r *tlsRow) {
+			all = append(all, oneRow(row, func(_ context.Context, r *tlsRow) {
 				r.judge(judgedNot, "its servers are those of each recipient's domain", "name a domain with --domain")
-			}})
+			}))
 		}
 	}
-	for _, r := range config.Routes {
+	for _, r := range m.config.Routes {
 		add("route", r)
 	}
-	for _, b := range config.Backup {
+	for _, b := range m.config.Backup {
 		add("backup", b.Route())
 	}
-	return all, nil
+	return all
 }
 
-// byMX are the domains of a route whose mail servers can be looked at: those named one by one, and those of the command line that go its way.
-func (c *tlsCheckCmd) byMX(r configs.Route) []string {
+// byMX are the domains whose mail servers can be looked at: those that the route names one by one, and where it is a route, those of partners and of
+// the command line whose mail goes by it.
+func (m *mailChecks) byMX(r configs.Route, chosen bool) []string {
 	var all []string
-	for _, p := range r.Domains {
+	add := func(domain string) {
+		if !slices.Contains(all, domain) {
+			all = append(all, domain)
+		}
+	}
+	single(r.Domains, add)
+	if !chosen {
+		return all
+	}
+	here := func(domain string) {
+		if m.way(domain) == r.Name {
+			add(domain)
+		}
+	}
+	for _, p := range m.config.TLS.Partners {
+		single(p.Domains, here)
+	}
+	for _, domain := range m.domains {
+		here(domain)
+	}
+	return all
+}
+
+// single calls do with each pattern that stands for one domain.
+func single(patterns mail.Patterns, do func(string)) {
+	for _, p := range patterns {
 		if domain, one := strings.CutPrefix(p.String(), "@"); one && !strings.HasPrefix(domain, "*.") {
-			all = append(all, domain)
+			do(domain)
 		}
 	}
-	for _, domain := range c.Domain {
-		if a, err := postmaster(domain); err == nil && r.Domains.Match(a) {
-			all = append(all, domain)
-		}
-	}
-	return all
 }
 
-// checkDomain has a row for each of the first mail servers of a domain.
-func (c *tlsCheckCmd) checkDomain(ctx context.Context, config *configs.Config, kind string, r configs.Route, names *dns.Resolver, domain string) []tlsCheck {
+// way is the route that mail to a domain takes; empty where there is none.
+func (m *mailChecks) way(domain string) string {
+	to := mail.Address{Local: "postmaster", Domain: domain}
+	for _, r := range m.config.Routes {
+		if r.Domains.Match(to) {
+			return r.Name
+		}
+	}
+	return ""
+}
+
+// check looks at the hosts of a route, for one domain where it goes by MX.
+func (m *mailChecks) check(kind string, r configs.Route, domain string) tlsCheck {
 	row := tlsRow{Kind: kind, Name: r.Name, Address: domain, Profile: r.TLS.Policy().Name, Level: string(r.TLS.Mode)}
-	fails := func(text string) []tlsCheck {
-		return []tlsCheck{{row, func(_ context.Context, r *tlsRow) {
-			r.judge(judgedFails, text, "look at dns.servers and at the domain")
-		}}}
+	if p := m.partner(domain); r.MX && p != nil {
+		row.Kind, row.Name, row.Level = "partner", p.Name, string(p.Level)
+		if own := p.Policy(); own != nil {
+			row.Profile = own.Name
+		}
 	}
-	if names == nil {
-		return fails("nobody says which name servers to ask")
-	}
-	found, err := names.LookupMX(ctx, domain)
-	if err != nil {
-		return fails("its mail servers cannot be found: " + printable(err).Error())
-	}
-	var all []tlsCheck
-	for _, mx := range found.Hosts[:min(mostHosts, len(found.Hosts))] {
-		all = append(all, c.checkHost(config, kind, r, mx.Host))
-	}
-	return all
-}
-
-// checkHost shakes hands with one host as the route does.
-func (c *tlsCheckCmd) checkHost(config *configs.Config, kind string, route configs.Route, host string) tlsCheck {
-	port := strconv.Itoa(route.Port)
-	row := tlsRow{Kind: kind, Name: route.Name, Address: net.JoinHostPort(host, port), Profile: route.TLS.Policy().Name, Level: string(route.TLS.Mode)}
-	if route.TLS.Mode == configs.RouteTLSNone {
-		row.Profile = ""
-		return tlsCheck{row, func(_ context.Context, r *tlsRow) { r.judge(judgedNote, "mail goes there without TLS", "") }}
-	}
-	target, err := probe.ParseTarget(row.Address, probe.SMTP, route.TLS.Implicit)
-	target.Implicit = route.TLS.Implicit // whatever the port is
-	client := tlspolicy.Client{Profile: route.TLS.Policy()}
-	if pair, ok := route.TLS.Pair(); ok {
-		client.Certificates = []tls.Certificate{pair}
-	}
-	if route.TLS.Mode == configs.RouteTLSVerified {
-		client.Verify = tlspolicy.PKI{Roots: route.TLS.Roots()}
-	}
-	o := c.probeOptions(config)
-	return tlsCheck{row, func(ctx context.Context, r *tlsRow) {
+	return tlsCheck{row.Name, func(ctx context.Context) []tlsRow {
+		looks, err := m.look(ctx, r, domain)
 		if err != nil {
-			r.judge(judgedFails, err.Error(), "")
-			return
+			row.judge(judgedFails, printable(err).Error(), "look at dns.servers, and at the domain")
+			return []tlsRow{row}
 		}
-		state, err := probe.Shake(ctx, target, o, func(ctx context.Context, raw net.Conn) (net.Conn, tlspolicy.State, error) {
-			return client.Handshake(ctx, raw, host)
-		})
-		judgeShake(r, target, state, err)
-		if r.Verdict == judgedFails && route.TLS.Mode == configs.RouteTLSOpportunistic && !route.TLS.Implicit {
-			r.judge(judgedNote, r.Text+"; mail goes there without TLS", r.Remedy)
+		var rows []tlsRow
+		for _, l := range looks {
+			of := row
+			of.Address = l.Host
+			judgeLook(&of, r, l)
+			rows = append(rows, of)
 		}
+		return rows
 	}}
 }
 
-// postmaster is an address of a domain.
-func postmaster(domain string) (mail.Address, error) {
-	return mail.ParseAddress("postmaster@" + domain)
+func (m *mailChecks) partner(domain string) *configs.TLSPartner {
+	to := mail.Address{Local: "postmaster", Domain: domain}
+	for i := range m.config.TLS.Partners {
+		if m.config.TLS.Partners[i].Domains.Match(to) {
+			return &m.config.TLS.Partners[i]
+		}
+	}
+	return nil
+}
+
+// look connects as delivery does.
+func (m *mailChecks) look(ctx context.Context, r configs.Route, domain string) ([]smtpout.Look, error) {
+	o := route(r).SMTP
+	o.Hello = m.config.Hostname
+	o.Timeouts = smtpclient.Timeouts{Connect: m.patience, Greeting: m.patience, Command: m.patience}
+	hops(&o, m.config, m.sources, silent())
+	if o.MX != nil {
+		if m.names == nil {
+			return nil, errors.New("nobody says which name servers to ask")
+		}
+		o.MX.Resolver = m.names
+	}
+	t, err := smtpout.New(o)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	return t.Look(ctx, domain, mostHosts)
+}
+
+// judgeLook is the verdict on a host.
+func judgeLook(row *tlsRow, r configs.Route, l smtpout.Look) {
+	target, _ := probe.ParseTarget(l.Host, probe.SMTP, r.TLS.Implicit)
+	target.Implicit = r.TLS.Implicit // whatever the port is
+	row.Negotiated = l.Protection
+	switch {
+	case l.Err != nil:
+		explainTo(row, target, l.Err)
+		if l.Rule != "" && l.Rule != "tls of the route" {
+			row.Text += " (" + l.Rule + ")"
+		}
+	case l.Protection != "":
+		row.judge(judgedFits, "", "")
+	case l.Plain != nil:
+		explainTo(row, target, l.Plain)
+		row.judge(judgedNote, row.Text+"; mail goes there without TLS", row.Remedy)
+	case row.Level == string(configs.RouteTLSNone):
+		row.judge(judgedNote, "mail goes there without TLS", "")
+	default:
+		row.judge(judgedNote, "the host offers no TLS; mail goes there without", "ask its administrator")
+	}
+}
+
+// explainTo says why a host is not used.
+func explainTo(row *tlsRow, target probe.Target, err error) {
+	var policy *tlspolicy.Error
+	if _, alert := tlspolicy.Alert(err); alert || errors.As(err, &policy) {
+		judgeShake(row, target, tlspolicy.State{}, err)
+		return
+	}
+	row.judge(judgedFails, printable(err).Error(), probeCommand(target)+" tells more")
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -13,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/certs/ldap/ldaptest"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
+	"github.com/siegel-mail/siegel/internal/dns/dnstest"
 )
 
 // siegelSays runs a command line and returns what it says, and its exit code.
@@ -22,7 +26,7 @@ func siegelSays(args ...string) (stdout, stderr string, code int) {
 	return out.String(), err.String(), code
 }
 
-// mailServer speaks TLS from the first byte, greets, and returns its address.
+// mailServer speaks TLS from the first byte, or none without a configuration, greets, and returns its address.
 func mailServer(t *testing.T, config *tls.Config) (host, port string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,10 +43,13 @@ func mailServer(t *testing.T, config *tls.Config) (host, port string) {
 			}
 			go func() {
 				defer c.Close()
-				conn := tls.Server(c, config)
-				if conn.Handshake() == nil {
-					conn.Write([]byte("220 mx.firma.example\r\n"))
-					conn.Read(make([]byte, 1024))
+				conn := c
+				if config != nil {
+					conn = tls.Server(c, config)
+				}
+				fmt.Fprint(conn, "220 mx.firma.example\r\n") // after the handshake
+				for lines := bufio.NewScanner(conn); lines.Scan(); {
+					fmt.Fprint(conn, "250 mx.firma.example\r\n")
 				}
 			}()
 		}
@@ -175,8 +182,12 @@ func TestTLSProbeConfigures(t *testing.T) {
 listeners:
   - {name: in, address: "127.0.0.1:0", role: external, tls: {mode: none}}
 `)
-			stdout, stderr, code = siegelSays("tls", "check", "--patience", "3s", file)
-			if code != exitDone || !strings.Contains(stdout, "fits") || strings.Contains(stderr, "error") {
+			args := []string{"tls", "check", "--patience", "20s", file}
+			if name == "odd" { // which is no mail server
+				args = []string{"tls", "probe", "--config", file, "--profile", "to-127-0-0-1", "--https", "--ca", ca, "--client-cert", client, address}
+			}
+			stdout, stderr, code = siegelSays(args...)
+			if code != exitDone || !strings.Contains(stdout, map[string]string{"modern": "fits", "odd": "a connection by the profile to-127-0-0-1 is possible"}[name]) || strings.Contains(stderr, "error") {
 				t.Errorf("exit %d\n%s%s\n%s", code, stdout, stderr, text)
 			}
 		})
@@ -219,6 +230,7 @@ func TestTLSCheck(t *testing.T) {
 	_, modern := mailServer(t, &tls.Config{Certificates: []tls.Certificate{server}})
 	_, old := mailServer(t, &tls.Config{Certificates: []tls.Certificate{server}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
 	_, guarded := mailServer(t, &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authority.Roots, MinVersion: tls.VersionTLS13})
+	_, plain := mailServer(t, nil)
 	slapd := ldaptest.Start(t, ldaptest.Options{})
 	for name, text := range map[string][]byte{"ldap-ca.pem": slapd.TLS.Authority} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
@@ -235,16 +247,17 @@ routes:
   - {name: old, domains: [b.example], hosts: [127.0.0.1], port: %[3]s, tls: {mode: required, implicit: true}}
   - {name: shows, domains: [c.example], hosts: [127.0.0.1], port: %[4]s, tls: {mode: required, implicit: true, client_certificate: %[1]s/client.pem}}
   - {name: shows-not, domains: [d.example], hosts: [127.0.0.1], port: %[4]s, tls: {mode: required, implicit: true}}
-  - {name: clear, domains: [e.example], hosts: [127.0.0.1], port: %[2]s, tls: none}
+  - {name: clear, domains: [e.example], hosts: [127.0.0.1], port: %[7]s, tls: none}
+  - {name: offers, domains: [f.example], hosts: [127.0.0.1], port: %[7]s}
   - {name: internet, domains: ["*"], mx: true}
 certificates:
   directories:
     - {name: staff, kind: active-directory, servers: ["%[5]s"], starttls: true, base: "dc=firma,dc=example", tls: {ca: %[1]s/ldap-ca.pem}}
     - {name: staff2, kind: active-directory, servers: ["%[6]s"], base: "dc=firma,dc=example", tls: {ca: %[1]s/ca.pem}}
-`, dir, modern, old, guarded, slapd.URL, slapd.Secure))
+`, dir, modern, old, guarded, slapd.URL, slapd.Secure, plain))
 	stdout, stderr, code := siegelSays("tls", "check", "--patience", "20s", "--json", file)
 	var rows []tlsRow
-	if err := json.Unmarshal([]byte(stdout), &rows); err != nil || code != exitFailed || !strings.Contains(stderr, "4 connections of 11 connections cannot") {
+	if err := json.Unmarshal([]byte(stdout), &rows); err != nil || code != exitFailed || !strings.Contains(stderr, "4 connections of 12 connections cannot") {
 		t.Fatalf("exit %d, %v\n%s%s", code, err, stdout, stderr)
 	}
 	for i, want := range []string{
@@ -255,7 +268,8 @@ certificates:
 		"route old FAILS compatible , the server refuses (protocol_version)",
 		"route shows fits compatible TLS1.3",
 		"route shows-not FAILS compatible TLS1.3, (certificate_required)",
-		"route clear note  , without TLS",
+		"route clear note compatible , without TLS",
+		"route offers note compatible , the host offers no TLS",
 		"route internet not asked compatible , --domain",
 		"directory staff fits compatible TLS1.3",
 		"directory staff2 FAILS compatible , unknown authority",
@@ -273,5 +287,52 @@ certificates:
 	}
 	if _, stderr, code = siegelSays("tls", "check", "--route", "nobody", file); code != exitUsage || !strings.Contains(stderr, `by the name "nobody"`) {
 		t.Errorf("exit %d, %s", code, stderr)
+	}
+}
+
+// By MX, partners of the configuration are looked at as delivery treats them, and domains that were named.
+func TestTLSCheckByMX(t *testing.T) {
+	dir, _, server := tlsFiles(t)
+	_, port := mailServer(t, &tls.Config{Certificates: []tls.Certificate{server}})
+	zone := "mx.partner.example. A 127.0.0.1\n"
+	for _, domain := range []string{"bank", "court", "museum", "other"} {
+		zone += domain + ".example. MX 10 mx.partner.example.\n"
+	}
+	names := dnstest.Start(t, zone)
+	leaf, err := x509.ParseCertificate(server.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := writeTLS(t, dir, fmt.Sprintf(`
+dns: {servers: ["%[2]s"]}
+listeners: [{name: in, address: "127.0.0.1:0", role: external, tls: {certificate: %[1]s/mail.pem}}]
+routes: [{name: internet, domains: "*", mx: true, port: %[3]s, allow_private: [127.0.0.0/8], tls: {mode: required, implicit: true}}]
+tls:
+  mta_sts: {enabled: false}
+  partners:
+    - {name: bank, domains: bank.example, level: verified, pins: ["%[4]s"], profile: modern}
+    - {name: court, domains: [court.example, "*.court.example"], level: dane}
+    - {name: museum, domains: museum.example, level: verified}
+`, dir, names.Addr(), port, tlspolicy.PinOf(leaf, true)))
+	stdout, stderr, code := siegelSays("tls", "check", "--patience", "20s", "--json", "--domain", "other.example", "--domain", "nowhere.example", file)
+	var rows []tlsRow
+	if err := json.Unmarshal([]byte(stdout), &rows); err != nil || code != exitFailed || len(rows) != 6 {
+		t.Fatalf("exit %d, %v\n%s%s", code, err, stdout, stderr)
+	}
+	for i, want := range []string{
+		"partner bank modern verified fits,TLS1.3",
+		"partner court compatible dane FAILS,no TLSA record",
+		"partner museum compatible verified FAILS,not believed",
+		"route internet compatible required fits,TLS1.3",
+		"route internet compatible required FAILS,the domain nowhere.example does not exist",
+	} {
+		r := rows[i+1]
+		head, part, _ := strings.Cut(want, ",")
+		if got := strings.Join([]string{r.Kind, r.Name, r.Profile, r.Level, string(r.Verdict)}, " "); got != head || !strings.Contains(r.Negotiated+r.Text, part) {
+			t.Errorf("%s; %+v", got, r)
+		}
+	}
+	if rows[1].Address != "mx.partner.example:"+port || !strings.HasSuffix(rows[1].Negotiated, "verified by pin") {
+		t.Errorf("%+v", rows[1])
 	}
 }

@@ -46,9 +46,9 @@ func (r *Report) common() tlspolicy.Profile {
 			}
 		}
 	}
-	for _, g := range tlspolicy.SpeaksGroups() {
-		if slices.Contains(r.Accepted.Groups, tlsnames.GroupName(uint16(g))) {
-			p.Groups = append(p.Groups, g)
+	for _, name := range r.Accepted.Groups { // in the server's order
+		if g, err := tlsnames.ParseGroup(name); err == nil && tlspolicy.SpeaksGroup(tls.CurveID(g)) {
+			p.Groups = append(p.Groups, tls.CurveID(g))
 		}
 	}
 	return p
