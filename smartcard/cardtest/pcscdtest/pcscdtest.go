@@ -1,0 +1,280 @@
+//go:build unix
+
+// Package pcscdtest runs the real PC/SC daemon with virtual readers for a test, beside whatever else runs on the machine. It puts no card
+// into the readers: that is cardtest.ServeVPCD.
+//
+// pcscd has one socket per machine, /run/pcscd/pcscd.comm. So each daemon runs in a mount namespace of its own, where that folder is one
+// of the test's, and the programs of the test find it there by PCSCLITE_CSOCK_NAME. Tests of several packages run at once that way. Who
+// may not make namespaces (unshare: not root, and no user namespaces) cannot run these tests, and is told so.
+package pcscdtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/siegel-mail/siegel/smartcard/cardtest"
+)
+
+// driver is the library of vsmartcard-vpcd.
+const driver = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so.0.8"
+
+// deadline is how long a daemon may take to start on a loaded machine, and a program that asks it to run.
+const deadline = 90 * time.Second
+
+// Daemon is a running pcscd with two virtual readers.
+type Daemon struct {
+	dir  string
+	port int
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+	log  *bytes.Buffer // read after done
+}
+
+// Start starts a daemon, waits until its readers listen, and ends it with the test. Where pcscd or the driver is missing the test is
+// skipped, and fails where CI is set. libpcsclite remembers the socket it found first, so a process has one daemon at a time, always at
+// Socket: a second Start waits until the first daemon is stopped.
+func Start(t testing.TB) *Daemon {
+	t.Helper()
+	for _, need := range []string{"pcscd", "unshare", driver} {
+		if !there(need) {
+			missing(t, need)
+		}
+	}
+	d := &Daemon{dir: home()}
+	d.lock(t)
+	t.Cleanup(func() {
+		d.Stop()
+		os.RemoveAll(d.dir)
+	})
+	d.port = freePair(t)
+	d.Restart(t)
+	return d
+}
+
+// home is the folder of this process.
+func home() string { return filepath.Join(os.TempDir(), fmt.Sprintf("siegel-pcscd-%d", os.Getpid())) }
+
+func there(name string) bool {
+	if filepath.IsAbs(name) {
+		_, err := os.Stat(name)
+		return err == nil
+	}
+	_, err := exec.LookPath(name)
+	return err == nil
+}
+
+func missing(t testing.TB, name string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is missing; scripts/install-tools test installs it", name)
+	}
+	t.Skipf("%s is missing; scripts/install-tools test installs it", name)
+}
+
+// lock makes the folder, when the daemon of another test of this process is over.
+func (d *Daemon) lock(t testing.TB) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := os.Mkdir(d.dir, 0o755)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			t.Fatal(err)
+		}
+		select {
+		case <-tick.C:
+		case <-t.Context().Done():
+			t.Fatalf("%s is there; remove it where no test runs", d.dir)
+		}
+	}
+}
+
+// freePair finds two ports in a row that nothing listens on: the driver takes both.
+func freePair(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		a, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := a.Addr().(*net.TCPAddr).Port
+		b, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+1))
+		a.Close()
+		if err == nil {
+			b.Close()
+			return port
+		}
+	}
+	t.Fatal("no two free ports in a row")
+	return 0
+}
+
+// Restart starts the daemon, after it has ended the one that ran. The readers keep their names and addresses; cards in them are pulled.
+func (d *Daemon) Restart(t testing.TB) {
+	t.Helper()
+	d.Stop()
+	config := fmt.Sprintf("FRIENDLYNAME \"Siegel simulated\"\nDEVICENAME /dev/null:0x%04X\nLIBPATH %s\nCHANNELID 0x%04X\n", d.port, driver, d.port)
+	if err := os.WriteFile(filepath.Join(d.dir, "reader.conf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(d.Socket())
+	const script = `mount -t tmpfs none /run && mkdir /run/pcscd && mount --bind "$1" /run/pcscd && exec pcscd --foreground --critical --config "$1/reader.conf"`
+	args := []string{"--mount", "sh", "-c", script, "sh", d.dir}
+	if os.Getuid() != 0 {
+		args = append([]string{"--user", "--map-root-user"}, args...)
+	}
+	d.cmd, d.done, d.log = exec.Command("unshare", args...), make(chan struct{}), &bytes.Buffer{}
+	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(d.done)
+		_ = d.cmd.Wait() // it is killed in the end
+	}()
+	d.await(t)
+}
+
+// await waits until the daemon answers; its readers listen by then.
+func (d *Daemon) await(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if c, err := net.Dial("unix", d.Socket()); err == nil {
+			c.Close()
+			return
+		}
+		select {
+		case <-d.done:
+			t.Fatalf("pcscd has ended (in a mount namespace of its own; see the package's comment):\n%s", d.log)
+		case <-ctx.Done():
+			t.Fatal("pcscd does not start")
+		case <-tick.C:
+		}
+	}
+}
+
+// Stop kills the daemon; cards in its readers are pulled. A second call does nothing.
+func (d *Daemon) Stop() {
+	if d.cmd == nil {
+		return
+	}
+	_ = d.cmd.Process.Kill() // it may have ended
+	<-d.done
+	d.cmd = nil
+}
+
+// Socket is where the daemon listens. Programs, and libpcsclite in this process, find it by PCSCLITE_CSOCK_NAME.
+func (d *Daemon) Socket() string { return filepath.Join(d.dir, "pcscd.comm") }
+
+// Setenv points libpcsclite of this process to the daemon, for the rest of the test.
+func (d *Daemon) Setenv(t testing.TB) {
+	t.Helper()
+	t.Setenv("PCSCLITE_CSOCK_NAME", d.Socket())
+}
+
+// Reader is the name of reader 0 or 1.
+func (d *Daemon) Reader(i int) string { return fmt.Sprintf("Siegel simulated 00 %02d", i) }
+
+// Address is where reader 0 or 1 takes a card.
+func (d *Daemon) Address(i int) string { return "127.0.0.1:" + strconv.Itoa(d.port+i) }
+
+// Plug puts a card into reader 0 or 1, waits until the daemon knows it, and returns what pulls it; the end of the test does too.
+func (d *Daemon) Plug(t testing.TB, i int, c cardtest.Card) (pull func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	watched := &watched{Card: c, known: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() { done <- cardtest.ServeVPCD(ctx, d.Address(i), watched) }()
+	pull = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Logf("reader %d: %v", i, err) // a fault has pulled it, or the daemon has ended
+		}
+	})
+	t.Cleanup(pull)
+	select {
+	case <-watched.known:
+	case err := <-done:
+		done <- nil
+		t.Fatalf("reader %d: %v", i, err)
+	case <-time.After(deadline):
+		t.Fatalf("pcscd does not see the card in reader %d", i)
+	}
+	return pull
+}
+
+// watched is a card that tells when the daemon knows it: the daemon asks for the ATR to see whether a card is there, gives power, asks for
+// the ATR, notes the card, and asks again at its next look.
+type watched struct {
+	cardtest.Card
+	known chan struct{}
+
+	mu    sync.Mutex
+	power bool
+	asked int
+}
+
+// Reset is cardtest.Card.
+func (w *watched) Reset() {
+	w.mu.Lock()
+	w.power = true
+	w.mu.Unlock()
+	w.Card.Reset()
+}
+
+// ATR is cardtest.Card.
+func (w *watched) ATR() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.power {
+		if w.asked++; w.asked == 2 {
+			close(w.known)
+		}
+	}
+	return w.Card.ATR()
+}
+
+// Run runs a program against the daemon, with a home of its own, and returns what it wrote. A program that fails fails the test.
+func (d *Daemon) Run(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	out, err := d.Try(t, name, args...)
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s\npcscd: %d", name, strings.Join(args, " "), err, out, d.port)
+	}
+	return out
+}
+
+// Try is Run for a program that may fail.
+func (d *Daemon) Try(t testing.TB, name string, args ...string) (string, error) {
+	t.Helper()
+	if !there(name) {
+		missing(t, name)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "PCSCLITE_CSOCK_NAME="+d.Socket(), "HOME="+d.dir, "LC_ALL=C")
+	cmd.Stdin = io.NopCloser(strings.NewReader(""))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
