@@ -32,7 +32,9 @@ func (k *checker) tls() {
 		waiting[i] = true
 	}
 	k.inherit(waiting)
-	k.profile("tls.default", t.Default)
+	if p := k.profile("tls.default", t.Default); p.Engine() == tlspolicy.UTLS {
+		k.fail("tls.default", "the cipher suites of the profile %s are spoken by utls: no listener, directory or web server could be spoken with; name it where it is needed", shorten(p.Name))
+	}
 }
 
 // inherit makes the profiles that wait for nothing, until those are left that go round in a circle or hang from nothing.

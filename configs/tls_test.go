@@ -94,3 +94,13 @@ func TestTLSDefault(t *testing.T) {
 		}
 	}
 }
+
+// A profile that only utls speaks is for one partner.
+func TestTLSDefaultByUTLS(t *testing.T) {
+	dir := t.TempDir()
+	makeFiles(t, dir)
+	_, problems := Parse(filepath.Join(dir, "siegel.yaml"), []byte("tls: de-mail-legacy\n"), options())
+	if !slices.ContainsFunc(problems, func(p Problem) bool { return p.Severity == Error && p.Key == "tls.default" }) {
+		t.Errorf("%v", problems)
+	}
+}

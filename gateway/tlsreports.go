@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -22,6 +23,8 @@ type TLSReport struct {
 	Hour         int          // when sending begins, in hours after the end of the day, UTC
 	// Poster hands reports over by HTTPS; nil: one that reaches the internet alone and believes the authorities of the machine.
 	Poster *tlsrpt.Poster
+	// TLS is what the connections of that one are like; nil: TLS 1.2 and later.
+	TLS *tls.Config
 }
 
 // tlsReport are the settings as package tlsrpt has them. Without DNS nobody can be asked who wants reports, and none are sent.
@@ -34,6 +37,9 @@ func (s Settings) tlsReport() tlsrpt.Settings {
 	out.Resolver = s.DNS
 	if out.Poster == nil {
 		out.Poster = tlsrpt.NewPoster(publicnet.New(publicnet.Options{Resolver: s.DNS.Net()}).DialContext, nil)
+		if r.TLS != nil {
+			out.Poster = out.Poster.Held(r.TLS)
+		}
 	}
 	return out
 }

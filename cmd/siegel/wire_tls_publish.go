@@ -17,7 +17,8 @@ import (
 // tlsReport is in whose name others are told how sessions with them fared.
 func tlsReport(c *configs.Config) gateway.TLSReport {
 	r := c.TLS.Report
-	return gateway.TLSReport{From: r.Sender(), Contact: r.Asked(), Organization: r.Organization, Hour: r.Hour}
+	profile, _ := c.TLS.Profile("")
+	return gateway.TLSReport{From: r.Sender(), Contact: r.Asked(), Organization: r.Organization, Hour: r.Hour, TLS: profile.ClientConfig()}
 }
 
 // useOwnPolicy has the gateway serve the company's own policy, where the configuration wants that. The files of its certificate are followed.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,11 +39,14 @@ type Server struct {
 func (s *Server) Output() string { return s.out.String() }
 
 // OpenSSL starts openssl s_server with further arguments on a free port of loopback. It takes any number of connections and sends each line back
-// in reverse. It ends with the test.
+// in reverse; with the argument -www it is a web server. It ends with the test.
 func OpenSSL(tb testing.TB, args ...string) *Server {
 	tb.Helper()
 	Need(tb, "openssl")
-	all := append([]string{"s_server", "-accept", "127.0.0.1:0", "-rev"}, args...)
+	all := append([]string{"s_server", "-accept", "127.0.0.1:0"}, args...)
+	if !slices.Contains(args, "-www") {
+		all = append(all, "-rev")
+	}
 	return start(tb, regexp.MustCompile(`ACCEPT (127\.0\.0\.1:\d+)`), "openssl", all...)
 }
 

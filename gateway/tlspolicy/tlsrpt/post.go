@@ -38,6 +38,17 @@ func NewPoster(dial func(ctx context.Context, network, address string) (net.Conn
 	}}}
 }
 
+// Held returns a Poster whose connections are as config has it (versions, suites, checks); roots stay those of p.
+func (p *Poster) Held(config *tls.Config) *Poster {
+	t := p.client.Transport.(*http.Transport).Clone()
+	roots := t.TLSClientConfig.RootCAs
+	t.TLSClientConfig = config.Clone()
+	t.TLSClientConfig.RootCAs, t.TLSClientConfig.InsecureSkipVerify = roots, false
+	c := *p.client
+	c.Transport = t
+	return &Poster{&c}
+}
+
 // post hands a compressed report over. It was taken where the error is nil.
 func (p *Poster) post(ctx context.Context, to string, packed []byte) error {
 	u, err := url.Parse(to)

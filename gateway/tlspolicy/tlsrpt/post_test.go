@@ -3,6 +3,7 @@ package tlsrpt
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -102,7 +103,10 @@ func TestPostRefuses(t *testing.T) {
 		"wrong name":        {NewPoster(loopback().DialContext, web.roots()), strings.Replace(web.URL, "127.0.0.1", "localhost", 1), "valid for"},
 		"inside":            {NewPoster(strict.DialContext, web.roots()), web.URL, "no public address"},
 		"plain":             {NewPoster(loopback().DialContext, web.roots()), strings.Replace(web.URL, "https", "http", 1), "not https"},
-		"no address":        {NewPoster(loopback().DialContext, web.roots()), "://", "not https"},
+		"another TLS": {NewPoster(loopback().DialContext, web.roots()).Held(&tls.Config{
+			MaxVersion: tls.VersionTLS12, VerifyConnection: func(tls.ConnectionState) error { return errors.New("not of the profile") },
+		}), web.URL, "not of the profile"},
+		"no address": {NewPoster(loopback().DialContext, web.roots()), "://", "not https"},
 	} {
 		err := c.p.post(t.Context(), c.to, []byte("x"))
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), web.URL) {
