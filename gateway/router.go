@@ -166,15 +166,21 @@ type plainly func(domain string) bool
 
 // withoutTLS tells where the options of a route do without TLS.
 func withoutTLS(o smtpout.Options) plainly {
-	return func(domain string) bool {
-		level := o.TLS.Level
-		if o.MX != nil && o.Partners != nil {
-			if partner, ok := o.Partners(domain); ok {
-				level = partner.Level
-			}
+	return func(domain string) bool { return levelOf(o, domain) == smtpout.None && !o.Implicit }
+}
+
+// levelOf is the level of a way to a domain: that of its partner, where it goes by MX, else that of the route.
+func levelOf(o smtpout.Options, domain string) smtpout.Level {
+	level := o.TLS.Level
+	if o.MX != nil && o.Partners != nil {
+		if partner, ok := o.Partners(domain); ok {
+			level = partner.Level
 		}
-		return level == smtpout.None && !o.Implicit
 	}
+	if level == "" {
+		return smtpout.Opportunistic
+	}
+	return level
 }
 
 // withoutTLS reports whether the way to an address does without TLS.

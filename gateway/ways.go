@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 )
@@ -59,8 +60,12 @@ func (w *ways) permit(name string, env mail.Envelope, to mail.Address) error {
 	}
 	all := slices.Concat(w.kept, w.list)
 	own := slices.IndexFunc(all, func(r Route) bool { return r.Domains.Match(to) })
-	if own >= 0 && strength(chosen) < strength(all[own]) {
-		return fmt.Errorf("%w: %s has tls %s, %s has %s", errWeaker, all[own].Name, all[own].SMTP.TLS.Level, name, chosen.SMTP.TLS.Level)
+	if own < 0 {
+		return nil
+	}
+	has, had := chosen.level(to), all[own].level(to)
+	if has.Strength() < had.Strength() {
+		return fmt.Errorf("%w: %s has tls %s, %s has %s", errWeaker, all[own].Name, had, name, has)
 	}
 	return nil
 }
@@ -103,10 +108,8 @@ func isDeMail(domain string) bool {
 	return domain == "de-mail.de" || strings.HasSuffix(domain, ".de-mail.de")
 }
 
-// strength orders routes by how well they protect the connection.
-func strength(r Route) int {
-	return r.SMTP.TLS.Level.Strength()
-}
+// level is how well a route protects the connection to an address.
+func (r Route) level(to mail.Address) smtpout.Level { return levelOf(r.SMTP, to.Domain) }
 
 // chosen gives the route that an operator chose for a recipient, at the moment of an attempt.
 func (g *Gateway) chosen(name string, env mail.Envelope, to mail.Address) (delivery.Route, error) {

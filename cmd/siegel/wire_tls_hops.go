@@ -47,21 +47,26 @@ func hops(o *smtpout.Options, c *configs.Config, sources smtpout.Sources, log lo
 	if o.MX == nil {
 		return
 	}
-	o.TLS.DANE, o.TLS.MTASTS = c.TLS.DANE, c.TLS.MTASTS.Enabled
-	route := o.TLS
+	if o.TLS.Level != smtpout.None { // which is meant
+		o.TLS.DANE, o.TLS.MTASTS = c.TLS.DANE, c.TLS.MTASTS.Enabled
+	}
+	published := o.TLS
+	published.DANE, published.MTASTS = c.TLS.DANE, c.TLS.MTASTS.Enabled
 	o.Partners = func(domain string) (smtpout.Security, bool) {
 		to := mail.Address{Local: "postmaster", Domain: domain}
 		for _, p := range c.TLS.Partners {
 			if p.Domains.Match(to) {
-				return partner(p, route), true
+				return partner(p, published), true
 			}
 		}
 		return smtpout.Security{}, false
 	}
 }
 
-// partner is how connections to a partner's servers are protected; what it leaves open is as on the route.
+// partner is how connections to a partner's servers are protected; what it leaves open is as on the route. What the partner publishes does
+// not count where the configuration says by what its servers are known, or that they have no TLS.
 func partner(p configs.TLSPartner, route smtpout.Security) smtpout.Security {
+	own := p.Own() || p.Level == configs.RouteTLSNone
 	s := smtpout.Security{Level: smtpout.Level(p.Level), Name: p.Name, Profile: p.Policy(), Roots: route.Roots}
 	if s.Profile == nil {
 		s.Profile = route.Profile
@@ -72,8 +77,8 @@ func partner(p configs.TLSPartner, route smtpout.Security) smtpout.Security {
 	case p.Roots() != nil:
 		s.Verify, s.By = tlspolicy.PKI{Roots: p.Roots()}, "ca"
 	}
-	s.DANE = p.DANE.Or(route.DANE && !p.Own())
-	s.MTASTS = p.MTASTS.Or(route.MTASTS && !p.Own())
+	s.DANE = p.DANE.Or(route.DANE && !own)
+	s.MTASTS = p.MTASTS.Or(route.MTASTS && !own)
 	return s
 }
 

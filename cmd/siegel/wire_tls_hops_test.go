@@ -35,7 +35,7 @@ func TestUseHops(t *testing.T) {
 	c.TLS.DANE, c.TLS.MTASTS.Enabled = true, true
 	c.TLS.Partners = []configs.TLSPartner{
 		{Name: "bank", Domains: domains(t, "@bank.example", "@*.bank.example"), Level: configs.RouteTLSVerified},
-		{Name: "old", Domains: domains(t, "@old.example"), Level: configs.RouteTLSNone, DANE: "false", MTASTS: "false"},
+		{Name: "old", Domains: domains(t, "@old.example"), Level: configs.RouteTLSNone},
 		{Name: "second", Domains: domains(t, "@bank.example"), Level: configs.RouteTLSNone},
 		{Name: "own", Domains: domains(t, "@own.example"), Level: configs.RouteTLSVerified, CA: "ca.pem", DANE: "true"},
 	}

@@ -14,6 +14,7 @@ const (
 	deMailPrefix = "X-de-mail-"
 	askSign      = "X-Siegel-Sign"
 	askEncrypt   = "X-Siegel-Encrypt"
+	askTLS       = "X-Siegel-TLS"
 	authResults  = "Authentication-Results"
 )
 
@@ -23,7 +24,7 @@ func Firewall(h *entity.Header, hostname string, internal bool) {
 	*h = h.Filter(func(f entity.Field) bool {
 		switch {
 		case f.HasPrefix(ownPrefix):
-			return internal && (f.Is(askSign) || f.Is(askEncrypt))
+			return internal && (f.Is(askSign) || f.Is(askEncrypt) || f.Is(askTLS))
 		case f.HasPrefix(deMailPrefix):
 			return internal
 		case f.Is(authResults):

@@ -109,7 +109,8 @@ func (t Target) bases(ctx context.Context, r Resolver) ([]string, error) {
 func newPolicy(base string, t Target, records []dns.TLSA) *Policy {
 	p := &Policy{Base: base, Published: slices.Clone(records)}
 	for _, name := range []string{base, t.Domain, t.Owner} {
-		if name != "" && !slices.Contains(p.Names, name) {
+		name, err := dns.Name(name)
+		if err == nil && !slices.Contains(p.Names, name) {
 			p.Names = append(p.Names, name)
 		}
 	}
