@@ -14,14 +14,14 @@ import (
 	"github.com/siegel-mail/siegel/internal/x509x"
 )
 
-// isOld reports whether a scheme is one of those that go-pkcs12 knows beside PBES2.
+// isOld reports whether a scheme is one of those that only go-pkcs12 knows here: RC2.
 func isOld(scheme asn1.ObjectIdentifier) bool {
 	family := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 1}
 	last := len(family)
-	return len(scheme) == last+1 && scheme[:last].Equal(family) && (scheme[last] == 3 || scheme[last] == 5 || scheme[last] == 6)
+	return len(scheme) == last+1 && scheme[:last].Equal(family) && (scheme[last] == 5 || scheme[last] == 6)
 }
 
-// oldKey decrypts an EncryptedPrivateKeyInfo in the ways of before PBES2 (PKCS#12 with 3DES or RC2, RFC 7292, B.4): it
+// oldKey decrypts an EncryptedPrivateKeyInfo in the ways of before PBES2 (PKCS#12 with RC2, RFC 7292, B.4): it
 // becomes the key of a PKCS#12 file beside a certificate of no use, and go-pkcs12 reads that.
 func oldKey(der []byte, password string) ([]byte, error) {
 	if !affordable(der) {

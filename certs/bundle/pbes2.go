@@ -19,7 +19,7 @@ import (
 )
 
 // Encrypted PKCS#8 keys, and the bags of PKCS#12 files whose keys go-pkcs12 does not know, are decrypted here
-// where their encryption is PBES2 (RFC 8018, 6.2). PBES1 and its kind of before are left to go-pkcs12.
+// where their encryption is PBES2 (RFC 8018, 6.2), or 3DES in the way of before. RC2 is left to go-pkcs12.
 
 var (
 	errScheme   = errors.New("its encryption is not of a kind that is read")
@@ -57,7 +57,7 @@ func encryptedKey(der []byte, password string) ([]byte, error) {
 	if peek.ReadASN1ObjectIdentifier(&scheme) && isOld(scheme) {
 		return oldKey(der, password)
 	}
-	return decryptPBES2(algorithm, ciphertext, password)
+	return decryptPart(algorithm, ciphertext, password)
 }
 
 func decryptPBES2(algorithm cryptobyte.String, ciphertext []byte, password string) ([]byte, error) {
@@ -80,6 +80,12 @@ func decryptPBES2(algorithm cryptobyte.String, ciphertext []byte, password strin
 	}
 	plain := make([]byte, n)
 	cipher.NewCBCDecrypter(block, p.iv).CryptBlocks(plain, ciphertext)
+	return unpad(plain, size)
+}
+
+// unpad takes the padding of whole blocks off (RFC 5652, 6.3).
+func unpad(plain []byte, size int) ([]byte, error) {
+	n := len(plain)
 	pad := int(plain[n-1])
 	if pad == 0 || pad > size {
 		return nil, errPassword

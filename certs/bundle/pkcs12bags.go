@@ -12,7 +12,7 @@ import (
 )
 
 // go-pkcs12 gives up on a file with a certificate or key of a kind that crypto/x509 refuses: Brainpool,
-// RSASSA-PSS. decodeBags opens such a file bag by bag. The file's MAC was verified by the library before.
+// RSASSA-PSS; and it is not given keys within an encrypted part, where an authority or two puts them. decodeBags opens such a file bag by bag. The file's MAC was verified by the library before.
 
 var (
 	oidEncryptedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 6}
@@ -80,7 +80,7 @@ func contentsOf(part []byte, password string) ([]byte, error) {
 	if !ok {
 		return nil, errParts
 	}
-	return decryptPBES2(algorithm, ciphertext, password)
+	return decryptPart(algorithm, ciphertext, password)
 }
 
 // openBag reads one bag, which lies in a part of its own (RFC 7292, 4.2).
