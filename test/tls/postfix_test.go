@@ -99,9 +99,9 @@ func TestPostfixIn(t *testing.T) {
 	if err := smtp.SendMail(relay.Addr(), nil, sender, to, []byte("From: "+sender+"\r\nSubject: matrix\r\n\r\nx\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	in := 0
+	in, lines := 0, outcomes(within(t, "the mail"), t, relay.Log, postfixOutcome, len(all))
 	for _, c := range all {
-		if w.fromPostfix(t, relay, c) {
+		if w.fromPostfix(t, relay.Log(), c, lines[c.to]) {
 			in++
 		}
 	}
@@ -112,10 +112,8 @@ func TestPostfixIn(t *testing.T) {
 }
 
 // fromPostfix holds what became of a cell, and tells whether its message came in.
-func (w *world) fromPostfix(t *testing.T, relay *postfix.Server, c cell) bool {
+func (w *world) fromPostfix(t *testing.T, log string, c cell, line string) bool {
 	t.Helper()
-	ctx := within(t, c.to)
-	line := postfixLine(ctx, relay, c.to)
 	got, want := strings.Contains(line, "status=sent"), rules[c.profile].allows(c.offer, c.kind, false)
 	if got != want {
 		t.Errorf("%s at %s with %s: it got in: %v, want %v: %s", c.offer, c.profile, c.kind, got, want, line)
@@ -123,7 +121,7 @@ func (w *world) fromPostfix(t *testing.T, relay *postfix.Server, c cell) bool {
 	if !got || !want {
 		return got
 	}
-	message, err := w.hop.next(ctx, c.to)
+	message, err := w.hop.next(within(t, c.to), c.to)
 	if err != nil {
 		t.Error(err)
 		return true
@@ -131,7 +129,7 @@ func (w *world) fromPostfix(t *testing.T, relay *postfix.Server, c cell) bool {
 	_, port, _ := net.SplitHostPort(c.addr)
 	says := regexp.MustCompile(regexp.QuoteMeta(c.client) + `/smtp\[\d+\]: Untrusted TLS connection established to 127.0.0.1\[127.0.0.1\]:` + port + `: TLSv` +
 		strings.TrimSuffix(c.version, ".0") + ` with cipher ` + regexp.QuoteMeta(c.suite) + ` `)
-	if !says.MatchString(relay.Log()) {
+	if !says.MatchString(log) {
 		t.Errorf("%s at %s: Postfix does not say %q", c.offer, c.profile, says)
 	}
 	if clause := " tls " + iana(t, c.suite) + " group " + c.group + ";"; !strings.Contains(received(message), clause) {
@@ -229,9 +227,9 @@ func TestPostfixOut(t *testing.T) {
 	if err := smtp.SendMail(w.plain, nil, "alice@firma.example", boxes, []byte("From: alice@firma.example\r\nSubject: matrix\r\n\r\nx\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	went, states := 0, map[string]bool{}
+	went, states, lines := 0, map[string]bool{}, outcomes(within(t, "the mail"), t, w.gateway.Log, ourOutcome, len(all))
 	for _, r := range all {
-		if w.toPostfix(t, far, r, states) {
+		if w.toPostfix(t, far, r, lines[r.to], states) {
 			went++
 		}
 	}
@@ -264,10 +262,8 @@ func readFile(t *testing.T, name string) []byte {
 var using = regexp.MustCompile(`(?s)\(using TLSv(\S+) with cipher (\S+) \(\S+ bits\)(?:\s+key-exchange (\S+)(?: \((.*?)\))?)?`)
 
 // toPostfix holds what became of a message, and tells whether it went.
-func (w *world) toPostfix(t *testing.T, far *postfix.Server, r way, states map[string]bool) bool {
+func (w *world) toPostfix(t *testing.T, far *postfix.Server, r way, line string, states map[string]bool) bool {
 	t.Helper()
-	ctx := within(t, r.to)
-	line := w.outcome(ctx, r.to)
 	got, want := strings.Contains(line, "msg=delivered"), rules[r.profile].allows(r.offer, r.kind, false)
 	if got != want {
 		t.Errorf("%s by %s to a server with %s: it went: %v, want %v: %s", r.offer, r.profile, r.kind, got, want, line)
@@ -281,7 +277,7 @@ func (w *world) toPostfix(t *testing.T, far *postfix.Server, r way, states map[s
 	if !want {
 		return true
 	}
-	message, err := far.Next(ctx, r.to)
+	message, err := far.Next(within(t, r.to), r.to)
 	if err != nil {
 		t.Error(err)
 		return true

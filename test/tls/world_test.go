@@ -18,7 +18,6 @@ import (
 
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/tlstest"
-	"github.com/siegel-mail/siegel/test/postfix"
 	"github.com/siegel-mail/siegel/test/stand"
 )
 
@@ -260,29 +259,32 @@ func (w *world) logged(words ...string) (lines []string) {
 	return lines
 }
 
-// outcome waits for the line of the gateway's log that says what became of an attempt for a recipient.
-func (w *world) outcome(ctx context.Context, to string) string {
-	w.t.Helper()
-	pattern := `msg=(delivered|deferred|failed|returned) .*to=` + regexp.QuoteMeta(to) + `( .*)?$`
-	if err := w.gateway.WaitLog(ctx, pattern); err != nil {
-		w.t.Fatal(err)
-	}
-	return regexp.MustCompile("(?m)^.*" + pattern).FindString(w.gateway.Log())
-}
-
-// postfixLine waits for the line of Postfix's log that says what became of mail to a recipient.
-func postfixLine(ctx context.Context, s *postfix.Server, to string) string {
-	pattern := regexp.MustCompile(`(?m)^.* to=<` + regexp.QuoteMeta(to) + `>, .*$`)
-	ticker := time.NewTicker(20 * time.Millisecond)
+// outcomes waits until the log of a program says of so many recipients what became of them, and returns the last such line for each. line finds
+// the recipient in a line.
+func outcomes(ctx context.Context, t *testing.T, log func() string, line *regexp.Regexp, n int) map[string]string {
+	t.Helper()
+	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		if line := pattern.FindString(s.Log()); line != "" {
-			return line
+		found := map[string]string{}
+		for text := range strings.Lines(log()) {
+			if m := line.FindStringSubmatch(text); m != nil {
+				found[m[1]] = text
+			}
+		}
+		if len(found) >= n {
+			return found
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return context.Cause(ctx).Error()
+			t.Fatalf("the log tells of %d recipients of %d: %v", len(found), n, context.Cause(ctx))
 		}
 	}
 }
+
+// Lines of the logs of the gateway and of Postfix that tell what became of an attempt for a recipient.
+var (
+	ourOutcome     = regexp.MustCompile(`msg=(?:delivered|deferred|failed|returned) .* to=(\S+)`)
+	postfixOutcome = regexp.MustCompile(`: to=<([^>]+)>, .* status=`)
+)
