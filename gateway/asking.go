@@ -238,6 +238,19 @@ func (g *Gateway) setAsk(s Settings) {
 	g.asks.Store(&a)
 }
 
+// tryAgain is told the destinations of what an operator made due. Directories are asked again for who was asked, too: what they said of
+// those a while ago is forgotten.
+func (g *Gateway) tryAgain(destinations ...string) {
+	if f := g.finder.Load(); f != nil {
+		for _, d := range destinations {
+			if domain, ok := protect.AskedDomain(d); ok {
+				f.Forget(domain)
+			}
+		}
+	}
+	g.scheduler.TryAgain(destinations...)
+}
+
 // hastenedMost is how many messages that wait for one domain are made due at once.
 const hastenedMost = 10_000
 

@@ -55,6 +55,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.setPolicy(s)
 	g.tlsReports.Set(s.tlsReport())
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
+	g.arrivals.add(nil)     // in the folder, in another directory, below a root that is trusted now
 	return nil
 }
 

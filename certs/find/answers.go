@@ -1,6 +1,9 @@
 package find
 
-import "container/list"
+import (
+	"container/list"
+	"strings"
+)
 
 // maxRemembered bounds what answers takes in memory, in bytes: a directory may be in the hands of others, and its answers large.
 const maxRemembered = 64 << 20
@@ -51,6 +54,15 @@ func (a *answers) put(key string, what answer) {
 	a.room -= item.size()
 	for a.order.Len() > a.most || a.room < 0 {
 		a.drop(a.order.Back())
+	}
+}
+
+// forget drops what is remembered of the addresses with an end.
+func (a *answers) forget(end string) {
+	for key, e := range a.byKey {
+		if strings.HasSuffix(key, end) {
+			a.drop(e)
+		}
 	}
 }
 

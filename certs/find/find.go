@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,6 +103,17 @@ func (f *Finder) Close() {
 	f.mu.Unlock()
 	f.cancel()
 	f.wg.Wait()
+}
+
+// Forget has the sources asked again for every address of a domain, with the next look-up, whatever they said before.
+func (f *Finder) Forget(domain string) {
+	key := certs.AddressKey("x@" + domain)
+	if key == "" {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers.forget(key[strings.LastIndexByte(key, '@'):])
 }
 
 // Signing implements certs.Finder by Own.

@@ -312,6 +312,27 @@ func TestRemembered(t *testing.T) {
 	}, s)
 }
 
+// What is forgotten is asked again, for the addresses of that domain and no others.
+func TestForget(t *testing.T) {
+	w := world()
+	s := has("partners")
+	run(t, nil, func(b *bench) {
+		b.wantErr("nothing yet", certs.ErrNotFound)
+		b.Finder.Recipient(b.Context(), "x@other.example", time.Now())
+		s.reply = has("", w.fresh).reply
+		b.wantErr("it is remembered that there was nothing", certs.ErrNotFound)
+		for _, domain := range []string{"other.example", "example", "ner.example", "", "no domain"} {
+			b.Forget(domain)
+			b.wantErr(domain, certs.ErrNotFound)
+		}
+		b.Forget("Partner.EXAMPLE")
+		b.want("asked again", w.fresh)
+		if n := s.asked.Load(); n != 3 {
+			b.Errorf("asked %d times", n)
+		}
+	}, s)
+}
+
 // What is remembered is judged anew each time, and bounded.
 func TestRememberedIsBounded(t *testing.T) {
 	w := world()

@@ -28,6 +28,11 @@ func IsAsked(destination string) bool {
 	return strings.HasPrefix(destination, queue.ProtectPrefix+askedPrefix)
 }
 
+// AskedDomain is the domain of those who were asked and are waited for at a destination; false where it is another one.
+func AskedDomain(destination string) (string, bool) {
+	return strings.CutPrefix(destination, queue.ProtectPrefix+askedPrefix)
+}
+
 // AskedAt is the destination of what waits for a certificate of an address that was asked for it.
 func AskedAt(to mail.Address) string {
 	return queue.ProtectPrefix + askedLine(to)
