@@ -109,7 +109,7 @@ func TestTLSProbeCommand(t *testing.T) {
 		stdout, stderr string
 	}{
 		{[]string{addr, "--smtp", "--implicit", "--ca", ca}, exitDone, "good certificate: ECDSA: it is believed by the authorities of --ca", ""},
-		{[]string{addr, "--smtp", "--implicit"}, exitDone, "      mode: required # verified, once", ""},
+		{[]string{addr, "--smtp", "--implicit"}, exitDone, "      pins: [\"key:sha256:", ""},
 		{[]string{addr, "--profile", "modern"}, exitDone, "a connection by the profile modern is possible", ""},
 		{[]string{addr, "--profile", "bsi-tr-02102-2"}, exitFailed, "no group in common", ""},
 		{[]string{nobody}, exitFailed, "not reached: no connection to " + nobody + ": connection refused\n  to do: ", ""},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/probe/hello"
+	"github.com/siegel-mail/siegel/internal/dns"
 	"github.com/siegel-mail/siegel/internal/tlsnames"
 )
 
@@ -50,7 +51,14 @@ func (r *Report) Configure(files Paths) {
 	if r.needsCertificate() {
 		b.WriteString("      client_certificate: required\n")
 	}
-	r.use(&b, name, files)
+	if domain := r.partnerDomain(files); domain != "" {
+		r.partner(&b, name, domain, files)
+	} else {
+		r.use(&b, name, files)
+	}
+	if len(r.pins()) > 0 && !strings.Contains(b.String(), "pins: ") {
+		fmt.Fprintf(&b, "# What the server is to be pinned by, where it is: %s\n", strings.Join(r.pins(), " "))
+	}
 	r.Configuration = b.String()
 }
 
@@ -109,6 +117,7 @@ func (r *Report) use(b *strings.Builder, name string, files Paths) {
 		if r.target.Implicit {
 			b.WriteString("      implicit: true\n")
 		}
+		r.writePins(b, "      ")
 		r.files(b, "      ", files)
 	case LDAP:
 		scheme := "ldap"
@@ -125,17 +134,49 @@ func (r *Report) use(b *strings.Builder, name string, files Paths) {
 		fmt.Fprintf(b, "# Where the connection stands in the configuration:\n#   profile: %s\n", name)
 		r.files(b, "#   ", files)
 	}
+}
+
+// partnerDomain is the domain whose mail goes to the server by MX records, so that an entry of tls.partners will do; empty where a route is
+// needed.
+func (r *Report) partnerDomain(files Paths) string {
+	if r.DNS == nil || r.target.Protocol != SMTP || r.target.Implicit || files.ClientCertificate != "" || r.needsCertificate() {
+		return ""
+	}
+	if name, err := dns.Name(r.target.host()); err != nil || !slices.Contains(r.DNS.MX, name) {
+		return ""
+	}
+	return r.DNS.Domain
+}
+
+// partner writes an entry of tls.partners below the profiles.
+func (r *Report) partner(b *strings.Builder, name, domain string, files Paths) {
+	fmt.Fprintf(b, "  partners:\n    - name: %s\n      domains: [%s]\n      level: %s\n      profile: %s\n", name, domain, r.mode(), name)
+	r.writePins(b, "      ")
+	r.files(b, "      ", files)
+}
+
+// pins are the pins of the server's keys.
+func (r *Report) pins() []string {
+	var all []string
 	for _, c := range r.chains {
 		if len(c.all) > 0 && c.all[0] != nil {
-			fmt.Fprintf(b, "# The server's key (%s), where it is to be pinned: %s\n", c.kind, tlspolicy.PinOf(c.all[0], true))
+			all = append(all, tlspolicy.PinOf(c.all[0], true).String())
 		}
+	}
+	return all
+}
+
+// writePins pins a server whose certificate is not believed otherwise.
+func (r *Report) writePins(b *strings.Builder, indent string) {
+	if r.Bad("certificate") && len(r.pins()) > 0 {
+		fmt.Fprintf(b, "%spins: [\"%s\"] # its certificate is not believed: ask its administrator whether this is its key\n", indent, strings.Join(r.pins(), "\", \""))
 	}
 }
 
-// mode is the strictest one that the certificates allow.
+// mode is the strictest one that the certificates, or pins of them, allow.
 func (r *Report) mode() string {
-	if r.Bad("certificate") {
-		return "required # verified, once the certificate is believed: see the verdicts"
+	if r.Bad("certificate") && len(r.pins()) == 0 {
+		return "required # since its certificate cannot be read"
 	}
 	return "verified"
 }

@@ -1,6 +1,9 @@
 package probe
 
 import (
+	"crypto/rsa"
+	"crypto/x509"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -96,12 +99,36 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// A certificate that is not believed leaves a route without verification, and says so.
+// A certificate that is not believed is pinned; where it cannot be read nobody is verified.
 func TestConfigureUnbelieved(t *testing.T) {
 	r := reached(Target{Address: "mx.firma.example:25", Protocol: SMTP}, false)
 	r.say("certificate", Bad, "who knows", "")
-	if r.Configure(Paths{}); !strings.Contains(r.Configuration, "mode: required # verified, once the certificate is believed") {
+	if r.Configure(Paths{}); !strings.Contains(r.Configuration, "mode: required # since its certificate cannot be read\n") {
 		t.Error(r.Configuration)
+	}
+	r.chains = []chain{{kind: "RSA", all: []*x509.Certificate{{RawSubjectPublicKeyInfo: []byte("key"), PublicKey: &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 3071)}}}}}
+	if r.Configure(Paths{}); !strings.Contains(r.Configuration, "      mode: verified\n") || !strings.Contains(r.Configuration, "      pins: [\"key:sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683\"] # its") {
+		t.Error(r.Configuration)
+	}
+	r.DNS = &DNS{Domain: "firma.example", MX: []string{"mx.firma.example"}}
+	const want = `  partners:
+    - name: to-mx-firma-example
+      domains: [firma.example]
+      level: verified
+      profile: to-mx-firma-example
+      pins: ["key:sha256:2c70`
+	if r.Configure(Paths{}); !strings.Contains(r.Configuration, want) || strings.Contains(r.Configuration, "routes:") {
+		t.Error(r.Configuration)
+	}
+	r.Verdicts = nil // it is believed now
+	if r.Configure(Paths{}); strings.Contains(r.Configuration, "pins:") || !strings.Contains(r.Configuration, "# What the server is to be pinned by, where it is: key:sha256:2c70") {
+		t.Error(r.Configuration)
+	}
+	if r.Configure(Paths{ClientCertificate: "/c.pem"}); !strings.Contains(r.Configuration, "routes:") { // which only a route shows
+		t.Error(r.Configuration)
+	}
+	if r.DNS.MX = []string{"mx2.firma.example"}; r.partnerDomain(Paths{}) != "" {
+		t.Error("the server is none of the domain's")
 	}
 }
 
