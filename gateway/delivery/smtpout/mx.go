@@ -204,9 +204,13 @@ func (s *search) use(hosts []dns.Host, demands []*demand) {
 				s.private = true
 			}
 		}
+		if len(good) == 0 {
+			continue
+		}
+		key := demands[i].key()
 		for _, a := range families(good) {
 			hops = append(hops, hop{
-				name: h.Name, addr: netip.AddrPortFrom(a, port).String(), label: net.JoinHostPort(h.Name, strconv.Itoa(int(port))), demand: demands[i],
+				name: h.Name, addr: netip.AddrPortFrom(a, port).String(), label: net.JoinHostPort(h.Name, strconv.Itoa(int(port))), demand: demands[i], key: key,
 			})
 			if demands[i].refused != nil {
 				break // that is so at every address

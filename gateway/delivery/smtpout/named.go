@@ -21,7 +21,7 @@ func (t *Transport) named(ctx context.Context, addr string, env mail.Envelope) h
 	if a.level == DANE {
 		t.daneNamed(ctx, d, host, port)
 	}
-	return hop{name: host, addr: addr, label: addr, demand: d}
+	return hop{name: host, addr: addr, label: addr, demand: d, key: d.key()}
 }
 
 // daneNamed applies the TLSA records of such a host (RFC 7672, 2.2.3).

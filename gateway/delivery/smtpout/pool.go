@@ -26,12 +26,13 @@ type hop struct {
 	addr   string // that is dialled
 	label  string // name and port, for the record
 	demand *demand
+	key    string // of the demand
 }
 
 // place is what connections are kept by: what was made for less must not serve more.
 type place struct{ name, addr, demand string }
 
-func (h hop) place() place { return place{h.name, h.addr, h.demand.key()} }
+func (h hop) place() place { return place{h.name, h.addr, h.key} }
 
 // pool keeps unused connections, the last used first, and remembers hops that could not be reached.
 type pool struct {
