@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/siegel-mail/siegel/cmd/siegel/smimetool"
+	"github.com/siegel-mail/siegel/smartcard/cardtest"
 )
 
 // version is what --version, the greeting and the log say.
@@ -30,6 +31,7 @@ type cli struct {
 	SMIME   smimeCmd         `cmd:"" name:"smime" help:"Sign, encrypt, decrypt and judge single messages."`
 	DKIM    dkimCmd          `cmd:"" name:"dkim" help:"Keys and DNS records for signing mail by DKIM."`
 	TLS     tlsCmd           `cmd:"" name:"tls" help:"Look into TLS: of others, of the gateway, and what it publishes."`
+	Cards   smartcardCmd     `cmd:"" name:"smartcard" help:"Smart cards and their readers."`
 	Reload  reloadCmd        `cmd:"" help:"Make the running gateway read its configuration again."`
 	Version kong.VersionFlag `help:"Show the version."`
 }
@@ -52,7 +54,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&cli{},
 		kong.Name("siegel"),
 		kong.Description("Siegel signs and encrypts mail that leaves the company, and decrypts and verifies mail that comes in."),
-		kong.Vars{"version": "siegel " + version},
+		kong.Vars{"version": "siegel " + version, "vpcd": cardtest.VPCDAddress},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { done = code }),
 		kong.BindTo(stdout, (*io.Writer)(nil)),

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -213,6 +214,29 @@ func TestYubicoTool(t *testing.T) {
 	run("-a", "verify-pin", "-P", "654321")
 	run("-a", "unblock-pin", "-P", "12345678", "-N", "123456")
 	run("-a", "verify-pin", "-P", "123456")
+}
+
+// The library piv-go, which is not ours, takes the PIV card for one of its own too: built in a module of its own, since it needs C.
+func TestPIVGo(t *testing.T) {
+	k := getKeys(t)
+	program := filepath.Join(t.TempDir(), "pivgo")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("..", "..", "test", "pivgo")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=-trimpath", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("piv-go needs a C compiler, pkg-config and libpcsclite-dev (scripts/install-tools test): %v\n%s", err, out)
+	}
+	for name, signer := range map[string]crypto.Signer{"RSA deciphers": k.rsa[1], "P-256 agrees": k.p256, "P-384 agrees": k.p384} {
+		t.Run(name, func(t *testing.T) {
+			c := newPIV(t, cardtest.PIVOptions{Serial: 4711, Keys: map[byte]crypto.Signer{cardtest.SlotAuthentication: k.rsa3072, cardtest.SlotSignature: k.p384,
+				cardtest.SlotKeyManagement: signer, cardtest.SlotCardAuthentication: k.rsa[0]}})
+			b := newBench(t, c)
+			contains(t, b.Run(t, program, b.Reader(0), "123456"), "serial 4711 version {5 4 3} tries 3", "slot 9a works", "slot 9c works", "slot 9d works", "slot 9e works")
+			if n := c.Counts(); n.Signatures != 3 || n.Deciphered != 1 || n.Refused != 1 {
+				t.Errorf("%+v", n)
+			}
+		})
+	}
 }
 
 // Two readers at once, a card pulled and put in again, and a daemon that is started anew.

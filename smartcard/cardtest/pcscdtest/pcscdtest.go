@@ -223,6 +223,23 @@ func (d *Daemon) Plug(t testing.TB, i int, c cardtest.Card) (pull func()) {
 	return pull
 }
 
+// AwaitCard waits until the daemon knows a card in reader 0 or 1 that something else has put in; it asks opensc-tool.
+func (d *Daemon) AwaitCard(t testing.TB, i int) {
+	t.Helper()
+	over := time.After(deadline)
+	for {
+		out, err := d.Try(t, "opensc-tool", "--reader", d.Reader(i), "--atr")
+		if err == nil {
+			return
+		}
+		select {
+		case <-over:
+			t.Fatalf("pcscd does not see the card in reader %d:\n%s", i, out)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 // watched is a card that tells when the daemon knows it: the daemon asks for the ATR to see whether a card is there, gives power, asks for
 // the ATR, notes the card, and asks again at its next look.
 type watched struct {

@@ -1,0 +1,94 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/siegel-mail/siegel/smartcard/cardtest/pcscdtest"
+)
+
+// simulating runs the command and returns what waits for a line with the text, and what ends it.
+func simulating(t *testing.T, c smartcardSimulateCmd) (await func(string) string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := c.simulate(ctx, w)
+		w.Close()
+		done <- err
+	}()
+	in := bufio.NewScanner(r)
+	await = func(want string) string {
+		t.Helper()
+		var seen []string
+		for in.Scan() {
+			if seen = append(seen, in.Text()); strings.Contains(in.Text(), want) {
+				return strings.Join(seen, "\n")
+			}
+		}
+		t.Fatalf("%q never came:\n%s", want, strings.Join(seen, "\n"))
+		return ""
+	}
+	stop = func() {
+		t.Helper()
+		cancel()
+		go func() { _, _ = io.Copy(io.Discard, r) }()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(cancel)
+	return await, stop
+}
+
+// The card waits for its reader, is what OpenSC takes it for, and comes back after the daemon does.
+func TestSmartcardSimulate(t *testing.T) {
+	d := pcscdtest.Start(t)
+	for family, name := range map[string]string{"tcos": "TCOS", "piv": "Personal Identity Verification Card"} {
+		t.Run(family, func(t *testing.T) {
+			d.Stop()
+			await, stop := simulating(t, smartcardSimulateCmd{Family: family, VPCD: d.Address(0), PIN: "123456", PUK: "12345678"})
+			head := await("No virtual reader at " + d.Address(0))
+			for _, want := range []string{"SIMULATED CARD", "simulated; ATR 3B", "PIN 123456, PUK 12345678", "Simulated card: authentication"} {
+				if !strings.Contains(head, want) {
+					t.Errorf("%q is missing:\n%s", want, head)
+				}
+			}
+			for range 2 {
+				d.Restart(t)
+				await("The card is in the reader.")
+				d.AwaitCard(t, 0)
+				if out := d.Run(t, "opensc-tool", "-r", d.Reader(0), "-n"); !strings.Contains(out, name) {
+					t.Error(out)
+				}
+				d.Stop()
+				await("has gone")
+			}
+			stop()
+		})
+	}
+}
+
+func TestSmartcardSimulateRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no family":      {nil, "missing flags: --family=STRING"},
+		"unknown family": {[]string{"--family", "sim"}, "tcos"},
+		"PIN":            {[]string{"--family", "piv", "--pin", "12"}, "6 to 8 digits"},
+		"PUK":            {[]string{"--family", "tcos", "--puk", "12"}, "8 to 16 digits"},
+		"null PIN":       {[]string{"--family", "piv", "--nullpin"}, "a PIV card is never without a PIN"},
+	} {
+		var out, err strings.Builder
+		if code := run(append([]string{"smartcard", "simulate"}, c.args...), &out, &err); code == exitDone || !strings.Contains(err.String(), c.want) {
+			t.Errorf("%s: %d, %s", name, code, err.String())
+		}
+	}
+}
