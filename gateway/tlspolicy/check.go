@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/internal/safetext"
@@ -49,12 +50,9 @@ func (p Profile) group(s State) *Error {
 		Advice: "have the other end use a group of the profile, or add this one to a profile of your own"}
 }
 
-// keys holds each certificate of the chain, but roots: whether these are believed is not a matter of what the other end shows.
+// keys holds each certificate that may be part of a path, but roots: whether these are believed is not a matter of what the other end shows.
 func (p Profile) keys(s State) *Error {
-	for i, c := range s.Chain {
-		if i > 0 && isRoot(c) {
-			continue
-		}
+	for _, c := range path(s.Chain) {
 		if why := p.KeyTooSmall(c); why != "" {
 			return &Error{Rule: RuleKeySize, Text: "the certificate " + subject(c) + " has " + why,
 				Advice: "have the other end get a certificate with a larger key, or lower min_rsa or min_ec in a profile of your own"}
@@ -107,6 +105,30 @@ func (p Profile) client(s State) *Error {
 	}
 	return &Error{Rule: RuleClientCertificate, Text: "the server does not ask for a client certificate, which the profile wants shown",
 		Advice: "have the server ask for it, or use a profile without client_certificate"}
+}
+
+// path lists the certificate of the other end and those above it, by their names. What else was shown is part of no path.
+func path(chain []*x509.Certificate) []*x509.Certificate {
+	if len(chain) == 0 {
+		return nil
+	}
+	found, issuers := chain[:1:1], map[string]bool{string(chain[0].RawIssuer): true}
+	rest := slices.Clone(chain[1:])
+	for progress := true; progress; {
+		progress = false
+		rest = slices.DeleteFunc(rest, func(c *x509.Certificate) bool {
+			if isRoot(c) {
+				return true
+			}
+			if !issuers[string(c.RawSubject)] {
+				return false
+			}
+			found, progress = append(found, c), true
+			issuers[string(c.RawIssuer)] = true
+			return true
+		})
+	}
+	return found
 }
 
 // isRoot reports whether a certificate names itself as its issuer.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/internal/tlsnames"
 )
 
@@ -42,7 +43,8 @@ func (e *Error) Error() string {
 		text += " (profile " + e.Profile + ")"
 	}
 	if e.Err != nil {
-		text += ": " + e.Err.Error()
+		const limit = 400
+		text += ": " + safetext.Line(e.Err.Error(), limit) // names in it are of the other end's choice
 	}
 	if e.Advice != "" {
 		text += "; " + e.Advice

@@ -74,6 +74,9 @@ func TestPage(t *testing.T) {
 func TestCheck(t *testing.T) {
 	ca := tlstest.NewCA(t, tlstest.P256)
 	good, small, tiny := ca.Issue(tlstest.P256, nil, "a.example"), ca.Issue(tlstest.RSA1024, nil, "a.example"), ca.Issue(tlstest.P256, nil, "a.example")
+	between := tlstest.NewCA(t, tlstest.RSA1024)
+	between.Certificate.RawIssuer = ca.Certificate.RawSubject // no root, by its names
+	below := between.Issue(tlstest.P256, nil, "a.example")
 	p := builtin(t, "modern")
 	p.Resumption, p.ClientCertificate = false, tlspolicy.ClientRequired
 	fine := tlspolicy.State{
@@ -93,7 +96,9 @@ func TestCheck(t *testing.T) {
 		{tlspolicy.RuleSuite, func(s *tlspolicy.State, _ *tlspolicy.Profile) { s.Suite = 0xC02F }, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}, // not of TLS 1.3
 		{tlspolicy.RuleGroup, func(s *tlspolicy.State, _ *tlspolicy.Profile) { s.Group = 30 }, "X448"},
 		{tlspolicy.RuleKeySize, func(s *tlspolicy.State, _ *tlspolicy.Profile) { s.Chain = []*x509.Certificate{small.Leaf} }, "an RSA key of 1024 bits, and the profile asks for 2048"},
-		{tlspolicy.RuleKeySize, func(s *tlspolicy.State, _ *tlspolicy.Profile) { s.Chain = append(s.Chain, small.Leaf) }, "1024"}, // above it, too
+		{tlspolicy.RuleKeySize, func(s *tlspolicy.State, _ *tlspolicy.Profile) {
+			s.Chain = []*x509.Certificate{below.Leaf, small.Leaf, between.Certificate}
+		}, "1024"}, // above it, too, in whatever order
 		{tlspolicy.RuleKeySize, func(s *tlspolicy.State, p *tlspolicy.Profile) {
 			p.MinEC = 384
 			s.Chain = []*x509.Certificate{tiny.Leaf}
@@ -115,6 +120,10 @@ func TestCheck(t *testing.T) {
 	s := fine
 	s.Chain = append(slices.Clone(s.Chain), ca.Certificate)
 	p.MinEC = 256
+	if err := p.Check(s); err != nil {
+		t.Error(err)
+	}
+	s.Chain = append(slices.Clone(fine.Chain), small.Leaf) // is above nobody
 	if err := p.Check(s); err != nil {
 		t.Error(err)
 	}

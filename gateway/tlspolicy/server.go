@@ -2,6 +2,7 @@ package tlspolicy
 
 import (
 	"crypto/tls"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -80,7 +81,7 @@ func prefersAES(offered []uint16) bool {
 // hasAES reports whether the processor has what crypto/tls looks for before it prefers AES.
 func hasAES() bool {
 	return cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ && cpu.X86.HasSSE41 && cpu.X86.HasSSSE3 || cpu.ARM64.HasAES && cpu.ARM64.HasPMULL ||
-		cpu.S390X.HasAES && cpu.S390X.HasAESCTR && cpu.S390X.HasGHASH
+		cpu.S390X.HasAES && cpu.S390X.HasAESCTR && cpu.S390X.HasGHASH || strings.HasPrefix(runtime.GOARCH, "ppc64")
 }
 
 // ClientConfig is the profile as crypto/tls wants it on a client, for libraries that shake hands themselves. They add who is believed, and

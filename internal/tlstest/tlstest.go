@@ -54,7 +54,7 @@ type Pair struct {
 func NewCA(tb testing.TB, kind Kind) *CA {
 	tb.Helper()
 	ca := &CA{tb: tb, dir: tb.TempDir(), key: Key(tb, kind)}
-	template := ca.template("authority of a test")
+	template := ca.template("authority of a test, " + string(kind))
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	der, err := x509.CreateCertificate(rand.Reader, template, template, ca.key.Public(), ca.key)
