@@ -61,6 +61,9 @@ func (c *tlsProbeCmd) Run(k *kong.Kong) error {
 	if err != nil {
 		return usageError(err.Error())
 	}
+	if err := c.normalise(); err != nil {
+		return usageError(err.Error())
+	}
 	target.ServerName = c.ServerName
 	options, err := c.options()
 	if err != nil {
@@ -112,6 +115,21 @@ func (c *tlsProbeCmd) lookUp(ctx context.Context, r *probe.Report) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	r.LookUp(ctx, names, policies, c.Domain, time.Now())
+	return nil
+}
+
+// normalise brings names to the form in which they are sent and compared.
+func (c *tlsProbeCmd) normalise() error {
+	for flag, name := range map[string]*string{"--server-name": &c.ServerName, "--domain": &c.Domain} {
+		if *name == "" {
+			continue
+		}
+		plain, err := dns.Name(*name)
+		if err != nil {
+			return fmt.Errorf("%s: %q is no name of a host or domain", flag, *name)
+		}
+		*name = plain
+	}
 	return nil
 }
 

@@ -122,6 +122,8 @@ func TestTLSProbeCommand(t *testing.T) {
 		{[]string{addr, "--client-key", ca}, exitUsage, "", "give --client-cert too"},
 		{[]string{addr, "--client-cert", ca}, exitUsage, "", "--client-cert: "},
 		{[]string{addr, "--hello", "a b"}, exitUsage, "", "is no name"},
+		{[]string{addr, "--server-name", "a\r\nHost: b"}, exitUsage, "", `--server-name: "a\r\nHost: b" is no name`},
+		{[]string{addr, "--domain", "a b"}, exitUsage, "", "--domain: "},
 	} {
 		stdout, stderr, code := siegelSays(append([]string{"tls", "probe"}, c.args...)...)
 		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {

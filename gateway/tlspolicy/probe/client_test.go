@@ -147,10 +147,6 @@ func TestPostfix(t *testing.T) {
 	if strings.Join(r.Accepted.Versions, " ") != "TLS1.3 TLS1.2" || r.Preferred.SuiteOrder != probe.ServerOrder || len(r.Accepted.Suites) < 10 || r.Handshake.Failure != "" {
 		t.Errorf("%+v, %+v, %+v", r.Accepted, r.Preferred, r.Handshake)
 	}
-	found := nmap(t, p.Addr)
-	if len(found) > 0 { // its STARTTLS goes by the port
-		t.Logf("nmap: %v", found)
-	}
 	plain := smtptest.StartPostfix(t, map[string]string{"smtpd_tls_security_level": "none"})
 	target, _ := probe.ParseTarget(plain.Addr, probe.SMTP, false)
 	if r := probe.Probe(t.Context(), target, probe.Options{}); r.Reached || !strings.Contains(r.Problem.Text, "does not offer STARTTLS") || r.Connections != 1 {
