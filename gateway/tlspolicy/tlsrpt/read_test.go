@@ -82,8 +82,11 @@ func TestReadBomb(t *testing.T) {
 		t.Error(err, endless.n)
 	}
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := io.CopyN(z, &blanks{}, 2*maxReceived); err != nil {
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(z, &blanks{}, maxReceived+(1<<20)); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
