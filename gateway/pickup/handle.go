@@ -42,7 +42,6 @@ func (f *Folder) handle(ctx context.Context, name string) {
 		return
 	default:
 		event.Kind, event.Reply, reason = track.Refused, reply.String(), reply.Text
-		log.Warn("pickup: the message was set aside: the reason stands beside it")
 	}
 	f.o.Recorder.Record(event)
 	f.putAway(name, reason)
@@ -60,6 +59,9 @@ func (f *Folder) putAway(name, reason string) {
 	if _, gone := f.taking.Lstat(name); err == nil || errors.Is(gone, fs.ErrNotExist) {
 		delete(f.handled, name)
 		delete(f.waits, name)
+		if reason != "" {
+			f.o.Log.WithField("file", name).Warn("pickup: the message was set aside: the reason stands beside it")
+		}
 		return
 	}
 	f.handled[name] = reason
