@@ -30,6 +30,7 @@ bench:
 	@scripts/install-tools test
 	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
 	$(GO) run ./test/bench
+	$(GO) run ./test/bench -tls
 	$(GO) run ./test/bench/smime
 
 lint:

@@ -1,10 +1,10 @@
 // Command bench measures the gateway beside Postfix in one run; it judges nothing.
 //
-//	go run ./test/bench [-small N] [-large N] [-rounds N] [-sessions N] [-record=false] [-profile DIR]
+//	go run ./test/bench [-tls [-seconds N]] [-small N] [-large N] [-rounds N] [-sessions N] [-record=false] [-profile DIR]
 //
 // smtp-source sends through the server under test to smtp-sink. A round lasts from the first connection to the
 // last message in the sink; rounds of the gateway and of Postfix take turns. With -profile the gateway runs in
-// this process instead, and DIR holds its CPU profile for each row.
+// this process instead, and DIR holds its CPU profile for each row. With -tls it measures handshakes in place of mail.
 package main
 
 import (
@@ -27,6 +27,7 @@ type options struct {
 	sessions     int
 	record       bool
 	profile      string
+	seconds      int // of a round of handshakes
 }
 
 func main() {
@@ -37,10 +38,16 @@ func main() {
 	flag.IntVar(&o.sessions, "sessions", 20, "connections at once")
 	flag.BoolVar(&o.record, "record", true, "keep the record of messages, as the gateway does by itself")
 	flag.StringVar(&o.profile, "profile", "", "folder for CPU profiles of the gateway, which then runs in this process")
+	handshakesOnly := flag.Bool("tls", false, "measure handshakes, and no mail")
+	flag.IntVar(&o.seconds, "seconds", 5, "length of a round of handshakes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, o, os.Stdout); err != nil {
+	measure := run
+	if *handshakesOnly {
+		measure = handshakes
+	}
+	if err := measure(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -25,6 +25,23 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// So does that of handshakes.
+func TestHandshakes(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("Postfix wants to be started by root")
+	}
+	var out strings.Builder
+	if err := handshakes(t.Context(), options{seconds: 1, rounds: 1, sessions: 2}, &out); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(out.String())
+	for _, row := range []string{"TLS 1.3, EC:P-256 ", "TLS 1.3, EC:P-256, resumed ", "TLS 1.3, RSA:2048 ", "TLS 1.3, RSA:2048, resumed ", "OUT"} {
+		if !strings.Contains(out.String(), "\n"+row) {
+			t.Errorf("no row %q", row)
+		}
+	}
+}
+
 func TestProfile(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("Postfix wants to be started by root")
