@@ -1,6 +1,7 @@
 package dane
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -49,8 +50,11 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Class, e.Err}
 }
 
-// maxChain bounds the certificates of a server that are looked at.
-const maxChain = 20
+// The bounds of what is looked at, since strangers choose how long that takes.
+const (
+	maxChain = 20   // certificates of a server
+	maxRSA   = 8192 // bits of a key in a record: crypto/tls takes no more of a certificate
+)
 
 // Verify authenticates a server by the chain that it showed, its own certificate first, and returns the record that
 // did it. A policy that authenticates nothing accepts any chain, with the zero record.
@@ -91,7 +95,7 @@ func (p *Policy) Verify(chain []*x509.Certificate, at time.Time) (dns.TLSA, erro
 // authority.
 func anchors(r dns.TLSA, chain []*x509.Certificate) (found []*x509.Certificate) {
 	for _, c := range chain[1:] {
-		if matches(r, c) && !c.Equal(chain[0]) {
+		if matches(r, c) && !c.Equal(chain[0]) && !tooLarge(c.PublicKey) {
 			found = append(found, c)
 		}
 	}
@@ -99,13 +103,13 @@ func anchors(r dns.TLSA, chain []*x509.Certificate) (found []*x509.Certificate) 
 		return found
 	}
 	if r.Selector == SelectorCert {
-		if c, err := x509.ParseCertificate(r.Data); err == nil && !c.Equal(chain[0]) {
+		if c, err := x509.ParseCertificate(r.Data); err == nil && !c.Equal(chain[0]) && !tooLarge(c.PublicKey) {
 			found = append(found, c)
 		}
 		return found
 	}
 	key, err := x509.ParsePKIXPublicKey(r.Data)
-	if err != nil {
+	if err != nil || tooLarge(key) {
 		return nil
 	}
 	signer := &x509.Certificate{PublicKey: key}
@@ -115,6 +119,12 @@ func anchors(r dns.TLSA, chain []*x509.Certificate) (found []*x509.Certificate) 
 		}
 	}
 	return found
+}
+
+// tooLarge reports whether each look at a signature of a key would take a while.
+func tooLarge(key any) bool {
+	k, ok := key.(*rsa.PublicKey)
+	return ok && k.N.BitLen() > maxRSA
 }
 
 // below holds that the chain leads to one of the anchors, that all of it is valid now, and that the certificate is for
