@@ -22,6 +22,7 @@ const (
 	maxParts    = 100
 	maxNesting  = 5
 	maxListed   = 100_000 // policies and failures
+	maxCommas   = 10 * maxListed
 )
 
 // Errors of Read.
@@ -99,6 +100,9 @@ func readJSON(r io.Reader) (Report, error) {
 	text, err := io.ReadAll(&limited{r: r, left: maxReceived})
 	if err != nil {
 		return Report{}, notReport(err)
+	}
+	if bytes.Count(text, []byte{','}) > maxCommas { // what takes two bytes there is many more in memory
+		return Report{}, ErrTooBig
 	}
 	var out Report
 	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), &out); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -103,6 +104,15 @@ func TestReadBomb(t *testing.T) {
 	if _, err := Read(strings.NewReader(list)); !errors.Is(err, ErrTooBig) {
 		t.Error(err)
 	}
+	for _, one := range []string{"1", "null", "{}", `""`} { // each of few bytes, and many more in memory
+		for _, within := range []string{"[%]", `[{"failure-details":[%]}]`, `[{"policy":{"policy-string":[%]}}]`} {
+			list := strings.Replace(within, "%", strings.Repeat(one+",", (maxReceived-1000)/(len(one)+1))+one, 1)
+			var err error
+			if took := allocated(func() { _, err = Read(strings.NewReader(strings.Replace(small, "[]", list, 1))) }); !errors.Is(err, ErrTooBig) || took > 10*maxReceived {
+				t.Errorf("%s in %s: %v, %d MiB", one, within, err, took>>20)
+			}
+		}
+	}
 	deep := ""
 	for i := range 20 {
 		deep += "Content-Type: multipart/mixed; boundary=" + strings.Repeat("x", i+1) + "\r\n\r\n--" + strings.Repeat("x", i+1) + "\r\n"
@@ -110,6 +120,15 @@ func TestReadBomb(t *testing.T) {
 	if _, err := Read(strings.NewReader(deep + "Content-Type: application/tlsrpt+json\r\n\r\n" + small)); !errors.Is(err, ErrNoReport) {
 		t.Error(err)
 	}
+}
+
+// allocated is how many bytes do asks for.
+func allocated(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 // Whatever comes: it ends, and an error is one of ours.
