@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -233,6 +234,9 @@ func (c *Client) reply(timeout time.Duration, each func(string)) (Reply, error) 
 	}
 	c.conn.SetReadDeadline(time.Now().Add(timeout))
 	r, err := readReply(c.r, each)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ErrEnded
+	}
 	if err != nil || r.Code == 421 {
 		c.abort()
 	}

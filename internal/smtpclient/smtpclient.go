@@ -179,6 +179,8 @@ var (
 	ErrNoTLS = errors.New("the server offers no TLS, and the route does not permit mail without it")
 	// ErrInjection means that the peer sent more than its reply to STARTTLS in plain text (CVE-2011-0411).
 	ErrInjection = errors.New("the server sent plain text after its reply to STARTTLS")
+	// ErrEnded means that the peer closed the connection where a reply was due.
+	ErrEnded = errors.New("the server ended the connection")
 	// ErrProtocol means that what came is no SMTP reply, or not one that fits.
 	ErrProtocol = errors.New("not an SMTP reply")
 	// ErrAuthPlain means that credentials would have to travel without TLS.

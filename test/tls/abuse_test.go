@@ -311,6 +311,9 @@ func TestStripping(t *testing.T) {
 		if !clear && !regexp.MustCompile(`TLS is demanded \(tls of the route\), and not given since 20`).MatchString(line) {
 			t.Errorf("%s: the log does not say what is wrong: %s", name, line)
 		}
+		if !clear && strings.HasPrefix(name, "end") && !strings.Contains(line, "the server ended the connection") {
+			t.Errorf("%s: the log does not say that the connection ended: %s", name, line)
+		}
 	}
 	// The report comes over the route of the company, which is the hop.
 	report, err := w.hop.next(within(t, "the report"), "alice@firma.example")

@@ -125,7 +125,7 @@ func TestMX(t *testing.T) {
 		"not for ever": {nil, "many.example", "deferred 4.4.1 connecting: connection refused (unreachable)", "[2620::1:1]:25 9.1.0.1:25 [2620::1:2]:25 9.1.0.2:25 " +
 			"[2620::2:1]:25 9.2.0.1:25 [2620::2:2]:25 9.2.0.2:25 [2620::3:1]:25 9.3.0.1:25"},
 		"three who do not talk": {map[string][]string{"[2620::1:1]:25": {"554 no"}, "9.1.0.1:25": {"220 hi|421 busy"}, "[2620::1:2]:25": {"drop"}, "9.1.0.2:25": {taken}}, "many.example",
-			"deferred 4.4.2 waiting for the greeting: EOF (unreachable)", "[2620::1:1]:25 9.1.0.1:25 [2620::1:2]:25"},
+			"deferred 4.4.2 waiting for the greeting: the server ended the connection (unreachable)", "[2620::1:1]:25 9.1.0.1:25 [2620::1:2]:25"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -170,7 +170,7 @@ func TestDeliver(t *testing.T) {
 		"refused stays refused on the second host": {map[string][]string{"a:25": {hello + "|250 ok|550 5.1.1 who|drop"}, "b:25": {hello + accept}}, two,
 			"refused 550 5.1.1 who by a:25; delivered 250 2.0.0 taken by b:25", "a:25 b:25"},
 		"dropped after the dot: deferred, never sent again": {map[string][]string{"a:25": {hello + "|250 ok|250 ok|354 go|drop"}, "b:25": {hello + accept}}, two[:1],
-			"deferred 4.4.2 waiting for the reply to the message: EOF", "a:25"},
+			"deferred 4.4.2 waiting for the reply to the message: the server ended the connection", "a:25"},
 		"nobody": {nil, two[:1], "deferred 4.4.1 connecting: connection refused (unreachable)", "a:25 b:25"},
 		"all refuse": {map[string][]string{"a:25": {"554 5.7.1 blocked"}, "b:25": {"554 5.7.1 blocked"}}, two,
 			"deferred 554 4.7.1 blocked (unreachable) by b:25; deferred 554 4.7.1 blocked (unreachable) by b:25", "a:25 b:25"},
@@ -203,7 +203,7 @@ func TestReuse(t *testing.T) {
 		"closed while idle": {hello + accept + "|drop", hello + accept, "delivered 250 2.0.0 taken by a:25", "a:25 a:25"},
 		"says 421":          {hello + accept + "|421 4.4.2 idle too long|drop", hello + accept, "delivered 250 2.0.0 taken by a:25", "a:25 a:25"},
 		"dies after the dot": {hello + accept + "|250 ok|250 ok|354 go|drop", hello + accept,
-			"deferred 4.4.2 waiting for the reply to the message: EOF", "a:25"},
+			"deferred 4.4.2 waiting for the reply to the message: the server ended the connection", "a:25"},
 		"refuses": {hello + accept + "|250 ok|550 no|503 no", hello + accept, "refused 550 no by a:25", "a:25"},
 	}
 	for name, c := range cases {
