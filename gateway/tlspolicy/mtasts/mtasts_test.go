@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -415,6 +416,53 @@ func TestMemory(t *testing.T) {
 	}
 	if files, _ := os.ReadDir(s.dir); len(got) != 2 || len(files) != 2 || !got["a.example"] || !got["d.example"] {
 		t.Errorf("%v, %d files", got, len(files))
+	}
+}
+
+// Who fills the room with large policies of many domains drives none of ordinary size out, which mail would then go without.
+func TestMemoryOfLargePolicies(t *testing.T) {
+	s := newSite(t)
+	large := strings.TrimSuffix(good, "\n") + "\n" + strings.Repeat("mx: a-very-long-name-of-a-host.attacker.example\n", 900)
+	zone, hosts := "_mta-sts.partner.example. TXT \"v=STSv1; id=1\"\n", []string{"mta-sts.partner.example"}
+	var attackers []string
+	for i := range 6 {
+		name := fmt.Sprintf("x%d.attacker.example", i)
+		zone += "_mta-sts." + name + ". TXT \"v=STSv1; id=1\"\n"
+		attackers, hosts = append(attackers, name), append(hosts, "mta-sts."+name)
+	}
+	s.dns.Set(t, zone)
+	s.roots = nil
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{s.pair(hosts...)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		if r.Host == "mta-sts."+domain {
+			w.Write([]byte(good))
+		} else {
+			w.Write([]byte(large))
+		}
+	})}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	s.addr = l.Addr().String()
+	o := s.options()
+	o.Memory = 4 * len(large) // one of them
+	c := newClient(t, o)
+	policy(t, c)
+	for _, name := range attackers {
+		s.pass(time.Second)
+		if a, err := c.Lookup(t.Context(), name); err != nil || a.Held == nil {
+			t.Fatalf("%s: %+v, %v", name, a, err)
+		}
+	}
+	got := map[string]bool{}
+	for _, h := range c.Policies() {
+		got[h.Domain] = true
+	}
+	if len(got) != 2 || !got[domain] || !got[attackers[len(attackers)-1]] {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -156,7 +156,7 @@ func (c *Client) fetch(ctx context.Context, name, id string) (*Held, error) {
 	return h, nil
 }
 
-// put puts a policy in force, and forgets those not used for the longest time where there is no room. c.mu is held, but by New.
+// put puts a policy in force, and forgets others where there is no room. c.mu is held, but by New.
 func (c *Client) put(h *Held, now time.Time) {
 	e := c.held[h.Domain]
 	if e == nil {
@@ -178,15 +178,25 @@ func (h *Held) cost() int {
 	return overhead + 2*len(h.Text) + header*len(h.MX)
 }
 
-// dropOldest forgets the policy that was not used for the longest time, but not that of except. c.mu is held.
+// ordinary is what a policy may cost that is forgotten only where none costs more; one with a hundred hosts does not.
+const ordinary = 16 << 10
+
+// dropOldest forgets the policy that was not used for the longest time, but not that of except. Large ones go first: a stranger with
+// a few hundred domains could else drive out those of others, and whoever stands on the way then has their mail in clear. c.mu is held.
 func (c *Client) dropOldest(except string) {
 	var oldest string
+	sooner := func(a, b *entry) bool {
+		if large := a.held.cost() > ordinary; large != (b.held.cost() > ordinary) {
+			return large
+		}
+		return a.used.Before(b.used)
+	}
 	for name, e := range c.held {
-		if name != except && (oldest == "" || e.used.Before(c.held[oldest].used)) {
+		if name != except && (oldest == "" || sooner(e, c.held[oldest])) {
 			oldest = name
 		}
 	}
-	c.o.Log.WithField("domain", oldest).Warn("There are too many MTA-STS policies; the one that was not used for the longest time is forgotten.")
+	c.o.Log.WithField("domain", oldest).Warn("There are too many MTA-STS policies; one is forgotten: of those that are larger than any need be, else of all, the one that was not used for the longest time.")
 	c.drop(oldest)
 }
 
