@@ -17,7 +17,7 @@ import (
 const (
 	suffix     = ".policy"
 	setAside   = ".damaged"
-	maxFile    = 4 * MaxSize // octets of a kept policy: JSON makes the text longer
+	maxFile    = 8 * MaxSize // octets of a kept policy: JSON makes six of some characters
 	maxFiles   = 100_000
 	permFolder = 0o700
 )

@@ -319,6 +319,17 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// The largest policy is kept as well, whatever JSON makes of its characters: a restart takes none out of force.
+func TestKeptLargest(t *testing.T) {
+	s := newSite(t)
+	s.serve(good + "note: " + strings.Repeat("<", mtasts.MaxSize-len(good)-len("note: \n")) + "\n")
+	policy(t, s.client())
+	s.record("")
+	if h := policy(t, s.client()); h == nil || h.Mode != mtasts.Enforce {
+		t.Errorf("%+v", h)
+	}
+}
+
 // A file under another name is of no use: nobody can give a domain the policy of another.
 func TestKeptMoved(t *testing.T) {
 	s := newSite(t)
