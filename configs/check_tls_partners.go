@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/dns"
 )
@@ -50,7 +51,7 @@ func (k *checker) tlsPartner(p *TLSPartner, dotted string) {
 	case p.Own() && p.Level != RouteTLSVerified:
 		k.warn(dotted+".level", "ca and pins are looked at with the level verified only")
 	}
-	if !slices.ContainsFunc(k.Routes, func(r Route) bool { return r.MX }) {
+	if !slices.ContainsFunc(k.Routes, func(r Route) bool { return r.MX }) && !slices.ContainsFunc(k.Backup, func(b Backup) bool { return b.MX }) {
 		k.warn(dotted, "there is no route by MX, and on others their own tls holds; set that of the route which takes the mail for this partner")
 		return
 	}
@@ -61,8 +62,13 @@ func (k *checker) tlsPartner(p *TLSPartner, dotted string) {
 	}
 }
 
-// takes is the route that takes mail for a domain.
+// takes is the route, or the way of the backup, that takes mail for a domain.
 func (k *checker) takes(domain string) (Route, bool) {
+	for _, b := range k.Backup {
+		if slices.ContainsFunc(b.Domains, func(p mail.Pattern) bool { return p.Domain() == domain && domain != "" }) {
+			return b.Route(), true
+		}
+	}
 	for _, r := range k.Routes {
 		for _, p := range r.Domains {
 			if p.String() == "*" || p.Domain() == domain && domain != "" {

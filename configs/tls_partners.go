@@ -19,7 +19,7 @@ type TLSPartner struct {
 	Level RouteTLSMode `yaml:"level" required:"yes" oneof:"none opportunistic required verified mta-sts dane" example:"verified"`
 	// The profile that its TLS is held to. Where it is absent: that of the route.
 	Profile string `yaml:"profile" example:"bsi-tr-03108"`
-	// The certification authorities believed for `verified`, PEM. Where it is absent: those of the machine.
+	// The certification authorities believed for `verified`, PEM. Where it is absent: those of the route, else of the machine.
 	CA Path `yaml:"ca" example:"/etc/siegel/tls/bank-ca.pem"`
 	// What is believed for `verified`, in place of authorities and names: `key:sha256:HASH` for the server's public key,
 	// `cert:sha256:HASH` for its certificate. With more than one, one of them.
