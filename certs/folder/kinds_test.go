@@ -158,7 +158,10 @@ func TestWrongPasswordOfOddKinds(t *testing.T) {
 		}
 	}
 	p.OpenSSL("pkcs12", "-export", "-in", ".user.pem", "-inkey", ".user.key", "-out", "a.p12", "-passout", "pass:geheim", "-keypbe", "PBE-SHA1-3DES")
-	if _, r := p.loadNow(folder.Options{SoftwareBrainpool: true, Passwords: []secret.String{secret.New("geheim")}}); len(r.Problems()) == 0 {
-		t.Errorf("old encryption: %s", r)
+	for password, keys := range map[string]int{"falsch": 0, "geheim": 1} {
+		_, r := p.loadNow(folder.Options{SoftwareBrainpool: true, Passwords: []secret.String{secret.New(password)}})
+		if r[0].Keys != keys || (len(r.Problems()) == 0) != (keys == 1) {
+			t.Errorf("old encryption, password %s: %s", password, r)
+		}
 	}
 }

@@ -156,7 +156,9 @@ func (w *world) witness(t *testing.T, c cell, message, said string) {
 	if !regexp.MustCompile(witnessed(c)).MatchString(said) {
 		t.Errorf("%s at %s: %s does not say %q:\n%s", c.offer, c.profile, c.client, witnessed(c), said)
 	}
-	if n := len(w.logged("to="+c.to, `client_tls="TLS`+c.version+" "+suite)); n == 0 {
+	// It is logged beside the delivery, which may be quicker.
+	line := regexp.QuoteMeta(`client_tls="TLS`+c.version+" "+suite) + ".* to=" + regexp.QuoteMeta(c.to)
+	if err := w.gateway.WaitLog(within(t, "the log"), line); err != nil {
 		t.Errorf("%s at %s: the log says otherwise: %s", c.offer, c.profile, w.logged("to="+c.to))
 	}
 }
