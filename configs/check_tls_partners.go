@@ -49,7 +49,7 @@ func (k *checker) tlsPartner(p *TLSPartner, dotted string) {
 	case p.CA != "" && len(p.Pins) > 0:
 		k.fail(dotted+".pins", "a pinned key is believed without an authority; remove pins or ca")
 	case p.Own() && p.Level != RouteTLSVerified:
-		k.warn(dotted+".level", "ca and pins are looked at with the level verified only")
+		k.warn(dotted+".level", "with this level any certificate is taken; ca and pins are looked at with the level verified, or where a message demands that: set level to verified")
 	}
 	if !slices.ContainsFunc(k.Routes, func(r Route) bool { return r.MX }) && !slices.ContainsFunc(k.Backup, func(b Backup) bool { return b.MX }) {
 		k.warn(dotted, "there is no route by MX, and on others their own tls holds; set that of the route which takes the mail for this partner")

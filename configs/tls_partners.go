@@ -24,9 +24,9 @@ type TLSPartner struct {
 	// What is believed for `verified`, in place of authorities and names: `key:sha256:HASH` for the server's public key,
 	// `cert:sha256:HASH` for its certificate. With more than one, one of them.
 	Pins []string `yaml:"pins" example:"[\"key:sha256:6f1c...\"]"`
-	// Whether TLSA records of the partner's servers count (`tls.dane`). Where it is absent: as there, but not with `ca`, `pins` or the level `none`.
+	// Whether TLSA records of the partner's servers count (`tls.dane`). Where it is absent: as there, but not with the level `none`, nor where `ca` or `pins` verify.
 	DANE Maybe `yaml:"dane" example:"false"`
-	// Whether the partner's MTA-STS policy counts (`tls.mta_sts`). Where it is absent: as there, but not with `ca`, `pins` or the level `none`.
+	// Whether the partner's MTA-STS policy counts (`tls.mta_sts`). Where it is absent: as there, but not with the level `none`, nor where `ca` or `pins` verify.
 	MTASTS Maybe `yaml:"mta_sts" example:"false"`
 
 	roots  *x509.CertPool

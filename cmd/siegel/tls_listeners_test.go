@@ -48,7 +48,7 @@ func TestTLSListenersJudged(t *testing.T) {
 	var listeners strings.Builder
 	addrs := map[string][2]string{} // implicit, STARTTLS
 	for _, p := range profiles {
-		addrs[p.Name] = [2]string{freeLoopback(t), freeLoopback(t)}
+		addrs[p.Name] = [2]string{freeAddress(t), freeAddress(t)}
 		for i, mode := range []string{"implicit", "starttls"} {
 			fmt.Fprintf(&listeners, "  - {name: %s-%s, address: %q, role: external, tls: {mode: %[2]s, profile: %[1]s, certificate: %[4]s/rsa.pem, key: %[4]s/rsa.key, certificates: [{certificate: %[4]s/ec.pem, key: %[4]s/ec.key}]}}\n",
 				p.Name, mode, addrs[p.Name][i], dir)
@@ -118,16 +118,6 @@ func speaks(p tlspolicy.Profile) map[string][]string {
 		all[tlsnames.VersionName(version)] = slices.Sorted(slices.Values(suites))
 	}
 	return all
-}
-
-func freeLoopback(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // startSiegel runs the program until the test ends, and returns when it listens.

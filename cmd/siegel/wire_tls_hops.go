@@ -64,9 +64,9 @@ func hops(o *smtpout.Options, c *configs.Config, sources smtpout.Sources, log lo
 }
 
 // partner is how connections to a partner's servers are protected; what it leaves open is as on the route. What the partner publishes does
-// not count where the configuration says by what its servers are known, or that they have no TLS.
+// not count where the configuration says by what its servers must be known, or that they have no TLS.
 func partner(p configs.TLSPartner, route smtpout.Security) smtpout.Security {
-	own := p.Own() || p.Level == configs.RouteTLSNone
+	own := p.Own() && p.Level == configs.RouteTLSVerified || p.Level == configs.RouteTLSNone
 	s := smtpout.Security{Level: smtpout.Level(p.Level), Name: p.Name, Profile: p.Policy(), Roots: route.Roots}
 	if s.Profile == nil {
 		s.Profile = route.Profile

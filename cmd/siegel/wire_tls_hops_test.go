@@ -38,6 +38,7 @@ func TestUseHops(t *testing.T) {
 		{Name: "old", Domains: domains(t, "@old.example"), Level: configs.RouteTLSNone},
 		{Name: "second", Domains: domains(t, "@bank.example"), Level: configs.RouteTLSNone},
 		{Name: "own", Domains: domains(t, "@own.example"), Level: configs.RouteTLSVerified, CA: "ca.pem", DANE: "true"},
+		{Name: "loose", Domains: domains(t, "@loose.example"), Level: configs.RouteTLSOpportunistic, CA: "ca.pem"},
 	}
 	s := &gateway.Settings{DNS: resolver, Routes: []gateway.Route{
 		{Name: "fixed", SMTP: smtpout.Options{Hosts: []string{"a:25"}}}, {Name: "internet", SMTP: smtpout.Options{MX: &smtpout.MX{}}},
@@ -57,6 +58,7 @@ func TestUseHops(t *testing.T) {
 		"a.bank.example": {Level: smtpout.Verified, Name: "bank", DANE: true, MTASTS: true},
 		"old.example":    {Level: smtpout.None, Name: "old"},
 		"own.example":    {Level: smtpout.Verified, Name: "own", DANE: true},
+		"loose.example":  {Level: smtpout.Opportunistic, Name: "loose", DANE: true, MTASTS: true},
 		"x.example":      {},
 	} {
 		got, ok := byMX.Partners(domain)
