@@ -208,6 +208,8 @@ func judgeLook(row *tlsRow, r configs.Route, l smtpout.Look) {
 		if l.Rule != "" && l.Rule != "tls of the route" {
 			row.Text += " (" + l.Rule + ")"
 		}
+	case l.Protection != "" && l.Doubt != nil:
+		row.judge(judgedNote, printable(l.Doubt).Error()+": mail goes there all the same", probeCommand(target)+" tells more")
 	case l.Protection != "":
 		row.judge(judgedFits, "", "")
 	case l.Plain != nil:

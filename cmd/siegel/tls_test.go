@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/certs/ldap/ldaptest"
+	"github.com/siegel-mail/siegel/configs"
+	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/dns/dnstest"
 )
@@ -336,5 +339,16 @@ tls:
 	}
 	if rows[1].Address != "mx.partner.example:"+port || !strings.HasSuffix(rows[1].Negotiated, "verified by pin") {
 		t.Errorf("%+v", rows[1])
+	}
+}
+
+// A policy that only tests, or cannot be had, stops no mail, and is told of.
+func TestJudgeDoubt(t *testing.T) {
+	for doubt, want := range map[error]judgement{nil: judgedFits, errors.New("it is not one of the hosts that the policy names"): judgedNote} {
+		row := &tlsRow{}
+		judgeLook(row, configs.Route{}, smtpout.Look{Host: "mx.partner.example:25", Protection: "TLS1.3 TLS_AES_128_GCM_SHA256 P-256", Doubt: doubt})
+		if row.Verdict != want || row.Negotiated == "" || doubt != nil && (!strings.Contains(row.Text, doubt.Error()) || row.Remedy == "") {
+			t.Errorf("%v: %+v", doubt, row)
+		}
 	}
 }

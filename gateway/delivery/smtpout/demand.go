@@ -29,6 +29,7 @@ type demand struct {
 	policy   string             // what tells this demand from others under one Security
 	raised   bool               // more than the way asks for: the message wants it
 	refused  error              // the host must not be talked to
+	doubt    error              // what speaks against it before there is a connection, and is only reported
 
 	domain   string           // of the recipients, where outcomes are reported
 	reported []tlsrpt.Policy  // under which
@@ -203,6 +204,7 @@ func (p *domainPolicy) bySTS(d *demand, mx string) (done bool) {
 		}
 		return must
 	case p.sts.Trouble != nil:
+		d.doubt = p.sts.Trouble
 		d.note(tlsrpt.Policy{Type: tlsrpt.STS}, troubleType(p.sts.Trouble), p.sts.Trouble.Error())
 	}
 	held := p.sts.Held
@@ -223,6 +225,7 @@ func (d *demand) sts(held *mtasts.Held, mx string, enforce bool) {
 	fits := held.Matches(mx)
 	switch {
 	case !fits:
+		d.doubt = errUnnamed
 		d.note(published, tlsrpt.Failed, "MX host is not in the policy")
 		if enforce {
 			d.rule, d.raised = rule, false

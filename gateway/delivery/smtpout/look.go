@@ -19,6 +19,9 @@ type Look struct {
 	// Err is why mail to it would wait. Where it is nil and there is no Protection, mail goes in clear, and Plain says why
 	// TLS was not had; nil where the host does not offer it, or nobody asks for it.
 	Err, Plain error
+	// Doubt is what the MTA-STS policy of the domain has against the host while mail goes all the same: a policy that only tests, or
+	// that cannot be had.
+	Doubt error
 }
 
 // Look connects as a delivery to a domain does, to at most so many hosts in the order in which they would be tried, and says what each gives. It
@@ -45,7 +48,7 @@ func (t *Transport) Look(ctx context.Context, domain string, most int) ([]Look, 
 }
 
 func (t *Transport) look(ctx context.Context, h hop) Look {
-	l := Look{Host: h.label, Rule: h.demand.rule, Level: h.demand.what(), Err: h.demand.refused}
+	l := Look{Host: h.label, Rule: h.demand.rule, Level: h.demand.what(), Err: h.demand.refused, Doubt: h.demand.doubt}
 	if m := h.demand.mode; m != smtpclient.TLSRequired {
 		l.Level = string(m)
 	}
@@ -61,6 +64,9 @@ func (t *Transport) look(ctx context.Context, h hop) Look {
 		return l
 	}
 	defer client.Close()
+	if s.judged != nil { // and yet there is a connection
+		l.Doubt = s.judged
+	}
 	if client.TLS() == nil {
 		l.Protection, l.Plain = "", s.failed
 	}

@@ -26,6 +26,12 @@ func TestLook(t *testing.T) {
 			if got := looked(looks, err); got != cells[i+1] {
 				t.Errorf("%s, %s: %s, want %s: %+v, %v", cells[0], column, got, cells[i+1], looks, err)
 			}
+			if len(looks) == 1 && looks[0].Err == nil {
+				bad := cells[0] == "testing" && cells[i+1] == "tls"
+				if want := bad || cells[0] == "testing-elsewhere" || cells[0] == "policy-away"; want != (looks[0].Doubt != nil) {
+					t.Errorf("%s, %s: doubt %v", cells[0], column, looks[0].Doubt)
+				}
+			}
 			if len(looks) > 0 && (!strings.HasPrefix(looks[0].Host, mxHost+":") || looks[0].Level == "" || looks[0].Rule == "") {
 				t.Errorf("%s, %s: %+v", cells[0], column, looks[0])
 			}
