@@ -108,7 +108,7 @@ func (k *checker) vouched() {
 	asked := k.origins["tls.dane"] != (Origin{}) // by somebody, and not by default
 	all, some := k.resolversVouched()
 	switch {
-	case all || where == "" && !(asked && k.Config.TLS.DANE):
+	case all, where == "" && !k.Config.TLS.DANE, where == "" && !some && !asked:
 	case !some && where != "":
 		k.fail(where, "no answer of a resolver counts as secure, so that every message would wait: name a validating resolver on this machine under dns.servers, or set dns.trust_ad")
 	case !some:
@@ -138,6 +138,8 @@ func (k *checker) resolversVouched() (all, some bool) {
 			loopback = a.Unmap().IsLoopback()
 		} else if a, err := netip.ParseAddrPort(s); err == nil {
 			loopback = a.Addr().Unmap().IsLoopback()
+		} else {
+			continue // that it is no address is said elsewhere
 		}
 		all, some = all && loopback, some || loopback
 	}
