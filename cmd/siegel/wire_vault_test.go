@@ -23,6 +23,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/vault/vaulttest"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
+	"github.com/siegel-mail/siegel/internal/freeport"
 )
 
 // vaultConfig is a configuration whose at-rest key lies in a real vault.
@@ -87,12 +88,11 @@ func (v *vaultConfig) load(t *testing.T) *configs.Config {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // lines is a log that a test reads while it is written.

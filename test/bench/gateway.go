@@ -24,6 +24,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/test/stand"
 )
 
@@ -61,7 +62,7 @@ func (s *setting) gateway(ctx context.Context, r row) (*server, error) {
 	if s.o.profile != "" {
 		return s.profiled(r)
 	}
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}

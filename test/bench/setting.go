@@ -13,6 +13,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/test/postfix"
 	"github.com/siegel-mail/siegel/test/stand"
 )
@@ -88,7 +89,7 @@ func (s *setting) startSink(ctx context.Context) (err error) {
 
 // startPostfix starts a relay that keeps its queue on the same disk, with the connections of one round.
 func (s *setting) startPostfix(ctx context.Context) error {
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		return err
 	}

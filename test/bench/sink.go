@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/siegel-mail/siegel/test/stand"
+	"github.com/siegel-mail/siegel/internal/freeport"
 )
 
 // sink is a running smtp-sink that counts. It implements io.Writer for the counters that smtp-sink prints.
@@ -25,7 +25,7 @@ type sink struct {
 }
 
 func startSink(ctx context.Context) (*sink, error) {
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}

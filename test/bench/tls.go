@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/test/postfix"
 	"github.com/siegel-mail/siegel/test/stand"
 )
@@ -115,7 +116,7 @@ func (s *setting) doors(ctx context.Context, kind string, w io.Writer) error {
 }
 
 func (s *setting) door(ctx context.Context, cert, key string) (*server, error) {
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (s *setting) postfixDoor(ctx context.Context, cert, key string) (*server, e
 	ports := [2]int{}
 	for i := range ports {
 		var err error
-		if ports[i], err = stand.FreePort(); err != nil {
+		if ports[i], err = freeport.Find(); err != nil {
 			return nil, err
 		}
 	}
@@ -219,7 +220,7 @@ func (s *setting) away(ctx context.Context, kind string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		return err
 	}

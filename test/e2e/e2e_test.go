@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/test/stand"
 )
 
@@ -68,7 +69,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("SWAKS_OPT_helo", "client.example")
 	env.Setenv("PASSWORD", scannerPassword)
 	for _, name := range []string{"COMPANY", "PARTNER", "INTERNAL", "EXTERNAL", "SUBMISSION", "HTTP", "DNS"} {
-		port, err := stand.FreePort()
+		port, err := freeport.Find()
 		if err != nil {
 			return err
 		}

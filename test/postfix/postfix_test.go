@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/test/postfix"
 	"github.com/siegel-mail/siegel/test/stand"
 )
@@ -23,7 +24,7 @@ func start(t *testing.T, o postfix.Options) *postfix.Server {
 	if os.Getuid() != 0 {
 		t.Skip("Postfix wants to be started by root")
 	}
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestStartTLS(t *testing.T) {
 // A wait that ends in vain says what Postfix had to say.
 // What waits for long is tried at once.
 func TestFlush(t *testing.T) {
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

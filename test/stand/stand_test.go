@@ -53,18 +53,6 @@ func TestLogGivesUp(t *testing.T) {
 	}
 }
 
-func TestFreePort(t *testing.T) {
-	port, err := FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-}
-
 func TestRoot(t *testing.T) {
 	root, err := Root()
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/test/stand"
 )
 
@@ -83,7 +84,7 @@ func newWorld(t *testing.T, state, retry string) *world {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

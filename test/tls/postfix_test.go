@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 	"github.com/siegel-mail/siegel/test/postfix"
-	"github.com/siegel-mail/siegel/test/stand"
 )
 
 // startPostfix starts an instance. One that misses fails the test where CI is set.
@@ -22,7 +22,7 @@ func startPostfix(t *testing.T, o postfix.Options) *postfix.Server {
 		t.Skip("Postfix wants to be started by root")
 	}
 	var err error
-	if o.Port, err = stand.FreePort(); err != nil {
+	if o.Port, err = freeport.Find(); err != nil {
 		t.Fatal(err)
 	}
 	s, err := postfix.Start(within(t, "Postfix"), o)
@@ -186,7 +186,7 @@ func (w *world) ways() (all []way, services []string) {
 		cert, _ := os.ReadFile(p.CertFile)
 		chain := w.write(string(kind)+"-chain.pem", string(key)+string(cert))
 		for _, o := range smtpdOffers[kind] {
-			port, err := stand.FreePort()
+			port, err := freeport.Find()
 			if err != nil {
 				w.t.Fatal(err)
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 	"github.com/siegel-mail/siegel/test/stand"
 )
@@ -146,7 +147,7 @@ func within(t testing.TB, what string) context.Context {
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

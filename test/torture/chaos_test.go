@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/test/postfix"
 	"github.com/siegel-mail/siegel/test/stand"
 )
@@ -136,7 +137,7 @@ func (c *chaos) mailServer(name, gateway string, own ...string) *mailServer {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		c.t.Fatal(err)
 	}

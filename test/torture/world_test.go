@@ -25,6 +25,7 @@ import (
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
 	"github.com/siegel-mail/siegel/test/stand"
@@ -103,7 +104,7 @@ func newWorldTo(t *testing.T, hop smtp.Backend) *world {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	port, err := stand.FreePort()
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

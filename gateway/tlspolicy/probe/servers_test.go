@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/probe"
+	"github.com/siegel-mail/siegel/internal/freeport"
 )
 
 // patience is how long a server may take to start.
@@ -186,12 +188,11 @@ func openssl(t testing.TB, args string) string {
 // freeAddr is a loopback address nobody listens on.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // gnutls starts gnutls-serv and returns its address.
