@@ -39,7 +39,7 @@ const patience = 30 * time.Second
 type setting struct {
 	options  gateway.Options
 	events   *track.Memory
-	log      *bytes.Buffer
+	log      *diary
 	hop      *hop
 	identity map[string]certs.Identity
 	folder   *folder.Folder
@@ -48,7 +48,7 @@ type setting struct {
 
 func newSetting(t *testing.T, rules ...policy.Rule) *setting {
 	t.Helper()
-	s := &setting{events: track.NewMemory(0), log: new(bytes.Buffer), identity: map[string]certs.Identity{}}
+	s := &setting{events: track.NewMemory(0), log: new(diary), identity: map[string]certs.Identity{}}
 	s.hop = newHop(t)
 	pol, err := policy.New(rules, policy.Defaults{Sign: policy.IfPossible, Encrypt: policy.IfPossible})
 	if err != nil {

@@ -59,5 +59,5 @@ func (s *Scheduler) Returned(_ context.Context, m queue.Message, rows []int) (qu
 	if len(told) == 0 {
 		return queue.New{}, ErrNobody
 	}
-	return s.notify(m, told)
+	return s.notify(m, s.headerOf, told)
 }

@@ -159,7 +159,7 @@ func (t *settlement) report() {
 		return
 	}
 	m := &t.h.claim.Message
-	r, err := t.s.notify(*m, t.told)
+	r, err := t.s.notify(*m, t.headerOf, t.told)
 	if err != nil {
 		t.s.o.Log.WithField("id", m.Envelope.ID).WithError(err).Error("The sender cannot be told what became of the message.")
 		return
@@ -167,12 +167,21 @@ func (t *settlement) report() {
 	t.reports = []queue.New{r}
 }
 
+// headerOf reads the header that a report quotes, without which its reader cannot tell which message it is about.
+func (t *settlement) headerOf(id mail.ID) (header []byte, err error) {
+	err = t.insist(func() (err error) {
+		header, err = t.s.headerOf(id)
+		return err
+	}, queue.ErrNotFound, queue.ErrDamaged)
+	return header, err
+}
+
 // errReport is the error of a report in whose making the gateway has a fault.
 var errReport = errors.New("delivery: a fault interrupted the making of a report; please report it")
 
-// notify writes a notification to the sender of m, ready for the queue. A fault there, in what reads the header of a
-// stranger, does not end the process, which would come upon the same message again.
-func (s *Scheduler) notify(m queue.Message, told []report.Recipient) (_ queue.New, err error) {
+// notify writes a notification to the sender of m, ready for the queue; read gives the header of m. A fault there, in
+// what reads the header of a stranger, does not end the process, which would come upon the same message again.
+func (s *Scheduler) notify(m queue.Message, read func(mail.ID) ([]byte, error), told []report.Recipient) (_ queue.New, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.o.Log.WithField("id", m.Envelope.ID).WithField("stack", string(debug.Stack())).Errorf("A fault in the gateway (%T) interrupted the making of a report.", v)
@@ -183,7 +192,7 @@ func (s *Scheduler) notify(m queue.Message, told []report.Recipient) (_ queue.Ne
 	if err != nil {
 		return queue.New{}, err
 	}
-	header, err := s.headerOf(m.Envelope.ID)
+	header, err := read(m.Envelope.ID)
 	if err != nil {
 		s.o.Log.WithField("id", m.Envelope.ID).WithError(err).Warn("The header of the message cannot be read for the report to its sender.")
 	}
@@ -215,18 +224,24 @@ func (s *Scheduler) headerOf(id mail.ID) (header []byte, err error) {
 	return header, err
 }
 
-// commit settles with the store. While the store is in trouble it is asked again, as long as the lease
-// lasts: what was delivered and is not recorded is delivered again.
+// commit settles with the store; what was delivered and is not recorded is delivered again.
 func (t *settlement) commit() error {
 	within := storeTimeout
 	if t.variants != nil {
 		within = t.s.o.Longest // they are written with it, however large they are
 	}
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, storePause) {
-		err := t.s.storeWithin(within, func(ctx context.Context) error {
+	return t.insist(func() error {
+		return t.s.storeWithin(within, func(ctx context.Context) error {
 			return t.s.o.Store.Settle(ctx, t.h.claim, t.outcomes, slices.Concat(t.reports, t.variants))
 		})
-		if err == nil || errors.Is(err, queue.ErrLeaseLost) || errors.Is(err, queue.ErrNotFound) || errors.Is(err, queue.ErrDamaged) {
+	}, queue.ErrLeaseLost, queue.ErrNotFound, queue.ErrDamaged)
+}
+
+// insist asks the store again, as long as the lease lasts, while it is in trouble: unless it says one of final.
+func (t *settlement) insist(ask func() error, final ...error) error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, storePause) {
+		err := ask()
+		if err == nil || slices.ContainsFunc(final, func(f error) bool { return errors.Is(err, f) }) {
 			return err
 		}
 		stopped := errors.Is(context.Cause(t.h.ctx), errStopping)

@@ -331,6 +331,27 @@ func TestStoreFails(t *testing.T) {
 	})
 }
 
+// A report made while the store fails waits for the header that it quotes.
+func TestStoreFailsAtReport(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.hop(func(_ context.Context, a Attempt) []Result {
+			if a.Envelope.From.IsNull() {
+				return []Result{taken}
+			}
+			b.fail(queue.ErrUnavailable)
+			return []Result{never}
+		})
+		b.letter(nil, "bob@x.example")
+		time.Sleep(7 * time.Second)
+		b.want("reports", b.reports)
+		b.fail(nil)
+		time.Sleep(time.Minute)
+		if r := b.reports(); len(r) != 1 || !strings.Contains(r[0], "Subject: Angebot") {
+			t.Errorf("reports: %q", r)
+		}
+	})
+}
+
 func TestStoreFailsAtStart(t *testing.T) {
 	run(t, func(b *bench, _ *Options) {
 		b.Put(t.Context(), []queue.New{letter(t, time.Now(), "bob@x.example")})

@@ -120,13 +120,13 @@ func (d *Directory) In(ctx context.Context, a mail.Address, names []string) ([]s
 // of are the groups that an address is in.
 func (d *Directory) of(ctx context.Context, a mail.Address) ([]mark, error) {
 	key := a.Key()
-	d.mu.Lock()
-	m, known := d.members[key]
-	d.mu.Unlock()
-	if known && d.fresh(m.until) {
-		return m.in, nil
+	if in, known := d.knownOf(key); known {
+		return in, nil
 	}
 	answer := d.flights.DoChan("of "+key, func() (any, error) {
+		if in, known := d.knownOf(key); known {
+			return in, nil // since a flight that ended just before this one
+		}
 		return d.ask(context.WithoutCancel(ctx), key, a) // which others may wait for as well; the source bounds it
 	})
 	select {
@@ -136,6 +136,14 @@ func (d *Directory) of(ctx context.Context, a mail.Address) ([]mark, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// knownOf is what is remembered of an address.
+func (d *Directory) knownOf(key string) (in []mark, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m, known := d.members[key]
+	return m.in, known && d.fresh(m.until)
 }
 
 // fresh reports whether something counts that does until then; a clock that went back makes nothing count longer.
@@ -192,13 +200,13 @@ func (d *Directory) forget(key string) {
 // group is what a name stands for.
 func (d *Directory) group(ctx context.Context, name string) (group, error) {
 	key := strings.ToLower(name)
-	d.mu.Lock()
-	g, known := d.groups[key]
-	d.mu.Unlock()
-	if known && d.fresh(g.until) {
+	if g, known := d.knownGroup(key); known {
 		return g, g.err
 	}
 	answer := d.flights.DoChan("group "+key, func() (any, error) {
+		if g, known := d.knownGroup(key); known {
+			return g, nil
+		}
 		return d.find(context.WithoutCancel(ctx), key, name), nil
 	})
 	select {
@@ -208,6 +216,14 @@ func (d *Directory) group(ctx context.Context, name string) (group, error) {
 	case <-ctx.Done():
 		return group{}, context.Cause(ctx)
 	}
+}
+
+// knownGroup is what is remembered of a name.
+func (d *Directory) knownGroup(key string) (g group, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g, known = d.groups[key]
+	return g, known && d.fresh(g.until)
 }
 
 // find asks the directory for a group, and remembers what came of it.

@@ -251,6 +251,9 @@ func (w *world) settle(g *stand.Gateway) {
 			err = fmt.Errorf("%w: %s", context.Cause(ctx), left)
 		}
 	}
+	for _, fault := range w.book.judge() {
+		w.t.Error(fault) // which may be why
+	}
 	w.t.Fatalf("%v\nthe log of the gateway:\n%s", err, tail(g.Log()))
 }
 
