@@ -1,0 +1,196 @@
+package smartcard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/siegel-mail/siegel/internal/safetext"
+	"github.com/siegel-mail/siegel/smartcard/apdu"
+)
+
+// Card is one card, wherever it is now. Each operation is a transaction of the card; those of this program take their turns in the order
+// in which they were asked for.
+type Card struct {
+	o    Options
+	want Selection
+	turn queue
+
+	// By who has the turn.
+	conn   *connection
+	closed bool
+}
+
+// State is what a card holds.
+type State struct {
+	Identity Identity
+	Reader   string
+	Keys     []KeyInfo
+	PINs     map[PIN]PINState // of those that open a key
+}
+
+// State reads what the card holds, and asks for no PIN.
+func (c *Card) State(ctx context.Context) (State, error) {
+	var s State
+	err := c.do(ctx, func(ch *Channel) error {
+		keys, err := c.conn.list(ch)
+		s = State{Identity: c.conn.applet.Identity(), Reader: c.conn.reader, Keys: slices.Clone(keys), PINs: map[PIN]PINState{}}
+		for _, k := range keys {
+			if k.PIN == nil {
+				continue
+			}
+			if _, ok := s.PINs[*k.PIN]; ok {
+				continue
+			}
+			if err := c.conn.applet.Enter(ch, k); err != nil {
+				return err
+			}
+			if s.PINs[*k.PIN], err = pinState(ch, *k.PIN); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+	return s, err
+}
+
+// Forgive says that the PINs of this card which were refused may be presented again: a human has looked after them.
+func (c *Card) Forgive(ctx context.Context, p PIN) error {
+	return c.do(ctx, func(*Channel) error { return c.o.Memory.Forget(ctx, c.conn.applet.Identity().String(), p.Ref) })
+}
+
+// Waiting is how many wait for the card.
+func (c *Card) Waiting() int { return c.turn.length() }
+
+// do calls f within a transaction when it is its turn. Where the card was reset, or a link from before is dead, it is opened anew, once.
+func (c *Card) do(ctx context.Context, f func(*Channel) error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	defer cancel()
+	if err := c.turn.enter(ctx); err != nil {
+		return fmt.Errorf("smartcard: waiting for the card: %w", err)
+	}
+	defer c.turn.leave()
+	if c.closed {
+		return errClosed
+	}
+	kept := c.conn != nil
+	err := c.once(ctx, f)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	away, ok := errors.AsType[*outage](err)
+	if ok && away != ErrBusy && (kept || away == ErrReset) {
+		err = c.once(ctx, f)
+	}
+	return err
+}
+
+// once looks for the card where it is not known to be, and calls f. It lets go of the card where the link may be dead, or the answer to one
+// command could be taken for that to another.
+func (c *Card) once(ctx context.Context, f func(*Channel) error) error {
+	if c.conn == nil {
+		conn, err := find(ctx, c.o, c.want)
+		if err != nil {
+			return err
+		}
+		c.conn = conn
+	}
+	err := c.conn.transact(ctx, f)
+	if err != nil && !harmless(err) {
+		c.drop()
+	}
+	return err
+}
+
+// harmless tells errors after which the link is still good: those that the card has clearly said, and ours.
+func harmless(err error) bool {
+	if Temporary(err) || errors.Is(err, ErrAnswer) {
+		return false
+	}
+	if _, ok := errors.AsType[*PINError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*apdu.Error](err)
+	return ok || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrDecryption)
+}
+
+func (c *Card) drop() {
+	if c.conn != nil {
+		c.conn.link.Close()
+		c.conn = nil
+	}
+}
+
+func (c *Card) close() {
+	if c.turn.enter(context.Background()) == nil {
+		defer c.turn.leave()
+	}
+	c.closed = true
+	c.drop()
+}
+
+// find looks for a card in all readers that it may be in. One that cannot be asked keeps nobody from another.
+func find(ctx context.Context, o Options, want Selection) (*connection, error) {
+	readers, err := o.Transport.Readers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := search{want: want}
+	for _, r := range readers {
+		if !matches(want.Reader, r.Name) {
+			continue
+		}
+		s.readers++
+		if r.ATR == nil {
+			continue
+		}
+		s.cards++
+		c, err := connect(ctx, o, r.Name)
+		if err != nil {
+			s.errs = append(s.errs, fmt.Errorf("reader %q: %w", safetext.Line(r.Name, 128), err))
+			continue
+		}
+		s.meet(c)
+	}
+	return s.result()
+}
+
+// search is what was met on the way.
+type search struct {
+	want           Selection
+	readers, cards int
+	fits           []*connection
+	others         []string
+	errs           []error
+}
+
+func (s *search) meet(c *connection) {
+	id := c.applet.Identity()
+	if s.want.Serial == "" || strings.EqualFold(s.want.Serial, id.Serial) {
+		s.fits = append(s.fits, c)
+		return
+	}
+	s.others = append(s.others, id.String())
+	c.link.Close()
+}
+
+func (s *search) result() (*connection, error) {
+	switch {
+	case len(s.fits) == 1:
+		return s.fits[0], nil
+	case len(s.fits) > 1:
+		for _, c := range s.fits {
+			c.link.Close()
+		}
+		return nil, ErrAmbiguous
+	case len(s.errs) > 0:
+		return nil, errors.Join(s.errs...)
+	case s.readers == 0:
+		return nil, ErrNoReader
+	case s.cards == 0:
+		return nil, ErrNoCard
+	}
+	return nil, fmt.Errorf("%w: %s is wanted, and there are %s", ErrNotHere, safetext.Line(s.want.Serial, 64), strings.Join(s.others, ", "))
+}

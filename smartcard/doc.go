@@ -1,0 +1,15 @@
+// Package smartcard makes keys on smart cards usable as crypto.Signer and crypto.Decrypter for years without a human: a card is opened by
+// its serial number, its key by the certificate, what is away comes back, and no card is ever blocked by us. It knows neither the readers
+// (package pcsc does, behind Transport) nor the files of a card (packages tcos and piv do, behind Family).
+//
+// A Wallet holds the cards of one program. All of its methods, and those of Card and Key, may be called at once: a card does one thing at
+// a time, and callers wait in the order in which they came, no longer than their contexts last.
+//
+// # PINs
+//
+// A card counts the PINs it refuses, and is blocked after three or so. Therefore all VERIFY commands with data are sent in one place (pin.go),
+// which keeps these rules: the counter is read first, in the same transaction; no PIN is presented while fewer than three tries are left, or
+// where the card does not say how many; before each try it is noted in Memory; a PIN that was refused is never presented again, not even
+// after a restart; one that was accepted is presented again after a reset, a restart, or where the key asks for it each time. A Channel
+// refuses every other command that carries a PIN.
+package smartcard

@@ -1,0 +1,294 @@
+package smartcard_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/siegel-mail/siegel/smartcard"
+	"github.com/siegel-mail/siegel/smartcard/apdu"
+	"github.com/siegel-mail/siegel/smartcard/cardtest"
+	"pgregory.net/rapid"
+)
+
+// rightPIN is that of all simulated cards.
+const rightPIN = "123456"
+
+// pinError tests that an error is of a reason, holds no PIN, and says whether it is temporary.
+func pinError(t *testing.T, err error, want smartcard.Reason, tries int) {
+	t.Helper()
+	e, ok := errors.AsType[*smartcard.PINError](err)
+	switch {
+	case !ok || e.Reason != want || e.Tries != tries:
+		t.Errorf("%v; reason %d with %d tries is wanted", err, want, tries)
+	case strings.Contains(err.Error(), "65432") || strings.Contains(strings.ReplaceAll(err.Error(), "12345678", "serial"), rightPIN):
+		t.Errorf("the PIN is in the error: %v", err)
+	case smartcard.Temporary(err) != (want == smartcard.PINUnsettled):
+		t.Errorf("temporary: %v", err)
+	}
+}
+
+// A refused PIN is presented once, by any number of callers, cards and processes, until a human says that it is right.
+func TestRefusedOnce(t *testing.T) {
+	for name, c := range map[string]simulated{"piv": newPIV(t, cardtest.PIVOptions{Tries: 5}), "tcos": newTCOS(t, cardtest.TCOSOptions{Tries: 5})} {
+		t.Run(name, func(t *testing.T) {
+			ref := map[string]byte{"piv": cardtest.SlotAuthentication, "tcos": cardtest.KeyAuthentication}[name]
+			d := newDesk(t, c)
+			d.pin = "654321"
+			pinError(t, sign(d.key(c, ref)), smartcard.PINRefused, 4)
+			pinError(t, sign(d.key(c, ref)), smartcard.PINRefusedOnce, 4)
+			d.restart()
+			k := d.key(c, ref)
+			pinError(t, sign(k), smartcard.PINRefusedOnce, 4)
+			if err := d.card(smartcard.Selection{Reader: "left"}).Forgive(t.Context(), *k.Info().PIN); err != nil {
+				t.Fatal(err)
+			}
+			pinError(t, sign(k), smartcard.PINRefused, 3)
+			d.pin = "654322"
+			pinError(t, sign(k), smartcard.PINRefused, 2)
+			d.pin = rightPIN
+			pinError(t, sign(k), smartcard.PINFewTries, 2)
+			if n := c.Counts().Presented; n != 3 {
+				t.Errorf("%d presented", n)
+			}
+		})
+	}
+}
+
+// Each reason not to present a PIN is told, and none is presented.
+func TestNotPresented(t *testing.T) {
+	for name, c := range map[string]struct {
+		tcos   cardtest.TCOSOptions
+		pin    string
+		effect cardtest.Effect
+		want   smartcard.Reason
+		tries  int
+	}{
+		"none":           {pin: "", want: smartcard.PINMissing, tries: 3},
+		"transport PIN":  {pin: "12345", want: smartcard.PINForm, tries: 3},
+		"letters":        {pin: "12345a", want: smartcard.PINForm, tries: 3},
+		"too long":       {pin: "12345678901234567", want: smartcard.PINForm, tries: 3},
+		"NullPIN":        {tcos: cardtest.TCOSOptions{NullPIN: true}, pin: rightPIN, want: smartcard.PINNull, tries: -1},
+		"few tries":      {tcos: cardtest.TCOSOptions{Tries: 2}, pin: rightPIN, want: smartcard.PINFewTries, tries: 2},
+		"blocked":        {pin: rightPIN, effect: cardtest.Fails(apdu.Blocked), want: smartcard.PINBlocked, tries: 0},
+		"zero tries":     {pin: rightPIN, effect: cardtest.Fails(0x63C0), want: smartcard.PINBlocked, tries: 0},
+		"no such PIN":    {pin: rightPIN, effect: cardtest.Fails(apdu.NoReference), want: smartcard.PINNotHere, tries: -1},
+		"not usable":     {pin: rightPIN, effect: cardtest.Fails(apdu.Unusable), want: smartcard.PINTransport, tries: -1},
+		"unknown answer": {pin: rightPIN, effect: cardtest.Fails(0x6F00), want: smartcard.PINNoCounter, tries: -1},
+		"warning":        {pin: rightPIN, effect: cardtest.Fails(0x6300), want: smartcard.PINNoCounter, tries: -1},
+		"with data":      {pin: rightPIN, effect: cardtest.Garbage(1, 0x63, 0xC3), want: smartcard.PINNoCounter, tries: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			card := newTCOS(t, c.tcos)
+			d := newDesk(t, card)
+			d.pin = c.pin
+			k := d.key(card, cardtest.KeyAuthentication)
+			if c.effect.Instead != nil || c.effect.After != nil {
+				card.Fault(1, cardtest.Instruction(apdu.Verify), c.effect)
+			}
+			pinError(t, sign(k), c.want, c.tries)
+			if n := card.Counts().Presented; n != 0 {
+				t.Errorf("%d presented", n)
+			}
+		})
+	}
+}
+
+// deaf is a memory that fails.
+type deaf struct {
+	smartcard.Memory
+	recall, note error
+}
+
+func (d deaf) Recall(ctx context.Context, f smartcard.Fingerprint) (smartcard.Attempt, bool, error) {
+	if d.recall != nil {
+		return smartcard.Attempt{}, false, d.recall
+	}
+	return d.Memory.Recall(ctx, f)
+}
+
+func (d deaf) Note(ctx context.Context, f smartcard.Fingerprint, a smartcard.Attempt) error {
+	if d.note != nil {
+		return d.note
+	}
+	return d.Memory.Note(ctx, f, a)
+}
+
+// Without memory no PIN is presented.
+func TestMemoryFails(t *testing.T) {
+	broken := errors.New("broken")
+	for name, m := range map[string]deaf{"recall": {recall: broken}, "note": {note: broken}} {
+		t.Run(name, func(t *testing.T) {
+			c := newPIV(t, cardtest.PIVOptions{})
+			d := newDesk(t, c)
+			m.Memory = d.memory
+			d.memory = m
+			d.restart()
+			err := sign(d.key(c, cardtest.SlotAuthentication))
+			pinError(t, err, smartcard.PINMemory, 3)
+			if n := c.Counts().Presented; n != 0 || !errors.Is(err, broken) {
+				t.Errorf("%d presented, %v", n, err)
+			}
+		})
+	}
+}
+
+// Where the answer to a PIN is lost the counter tells what has become of it: a lost one is tried again, a refused one never.
+func TestUnsettled(t *testing.T) {
+	for name, c := range map[string]struct {
+		pin    string
+		effect cardtest.Effect
+		want   error
+		then   smartcard.Reason // where the PIN is wrong
+	}{
+		"right, card did not see it": {rightPIN, cardtest.Removed(), nil, 0},
+		"right, answer lost":         {rightPIN, cardtest.RemovedAfter(), nil, 0},
+		"wrong, card did not see it": {"654321", cardtest.Removed(), nil, smartcard.PINRefused},
+		"wrong, answer lost":         {"654321", cardtest.RemovedAfter(), nil, smartcard.PINRefusedOnce},
+		"wrong, garbled":             {"654321", cardtest.Garbage(0x6F, 0), nil, smartcard.PINRefusedOnce},
+		"wrong, torn":                {"654321", cardtest.Truncated(1), nil, smartcard.PINRefusedOnce},
+	} {
+		t.Run(name, func(t *testing.T) {
+			card := newPIV(t, cardtest.PIVOptions{Tries: 5})
+			d := newDesk(t, card)
+			d.pin = c.pin
+			k := d.key(card, cardtest.SlotAuthentication)
+			card.Fault(1, cardtest.Presenting, c.effect)
+			if err := sign(k); err == nil {
+				t.Error("signed")
+			}
+			d.restart()
+			if err := d.rack.Insert("left", card); err != nil {
+				t.Fatal(err)
+			}
+			err := sign(d.key(card, cardtest.SlotAuthentication))
+			if c.pin == rightPIN {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			pinError(t, err, c.then, 4)
+			if n := card.Counts().Refused; n != 1 {
+				t.Errorf("%d refused", n)
+			}
+		})
+	}
+}
+
+// A key that asks for its PIN each time gets it each time, whether we know that beforehand or not.
+func TestPINPerUse(t *testing.T) {
+	n, p := newTCOS(t, cardtest.TCOSOptions{PINPerUse: true}), newPIV(t, cardtest.PIVOptions{})
+	for name, k := range map[string]*smartcard.Key{"tcos": newDesk(t, n).key(n, cardtest.KeySignature), "piv": newDesk(t, p).key(p, cardtest.SlotSignature)} {
+		for range 3 {
+			if err := sign(k); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if a, b := n.Counts().Presented, p.Counts().Presented; a != 3 || b != 3 {
+		t.Errorf("%d and %d presented", a, b)
+	}
+	// One that does not ask for it gets it once.
+	k := newDesk(t, p).key(p, cardtest.SlotAuthentication)
+	before := p.Counts().Presented
+	for range 3 {
+		if err := sign(k); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := p.Counts().Presented - before; n > 1 {
+		t.Errorf("%d presented", n)
+	}
+}
+
+// Whatever readers, cards, other programs and administrators do: no card goes below two tries by what we present, and no PIN is presented
+// again that the card has refused.
+func TestPINPolicyUnderFaults(t *testing.T) {
+	getKeys(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		tries := rapid.IntRange(1, 15).Draw(rt, "tries")
+		var c simulated
+		refs := []byte{cardtest.SlotAuthentication, cardtest.SlotSignature}
+		pins := []byte{cardtest.PIVPIN, cardtest.PIVPUK}
+		if rapid.Bool().Draw(rt, "piv") {
+			c = newPIV(t, cardtest.PIVOptions{Tries: tries})
+		} else {
+			c = newTCOS(t, cardtest.TCOSOptions{Tries: tries, PINPerUse: rapid.Bool().Draw(rt, "per use")})
+			refs = []byte{cardtest.KeyAuthentication, cardtest.KeySignature}
+			pins = []byte{cardtest.TCOSGlobal, cardtest.TCOSPUK, cardtest.TCOSPIN1, cardtest.TCOSPIN2}
+		}
+		s := &siege{desk: newDesk(t, c), card: c, refused: map[string]bool{}}
+		defer s.desk.wallet.Close()
+		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
+			s.step(rt, refs)
+			for _, ref := range pins {
+				if left := c.Tries(ref); left < min(2, tries) {
+					rt.Fatalf("PIN %02X: %d tries left", ref, left)
+				}
+			}
+		}
+	})
+}
+
+// siege is a gateway under faults.
+type siege struct {
+	desk    *desk
+	card    simulated
+	refused map[string]bool // PINs, by the card's own count
+}
+
+func (s *siege) step(rt *rapid.T, refs []byte) {
+	d := s.desk
+	switch rapid.IntRange(0, 9).Draw(rt, "what") {
+	case 0:
+		d.restart()
+	case 1:
+		d.rack.Reset("left")
+	case 2:
+		d.rack.Pull("left")
+	case 3:
+		d.rack.Stop()
+		d.rack.Start()
+	case 4:
+		d.pin = rapid.SampledFrom([]string{"", "12345", "654321", "111111", "222222", rightPIN}).Draw(rt, "pin")
+	case 5, 6:
+		s.fault(rt)
+	default:
+		s.use(rt, rapid.SampledFrom(refs).Draw(rt, "key"))
+	}
+}
+
+func (s *siege) fault(rt *rapid.T) {
+	effects := []cardtest.Effect{cardtest.Removed(), cardtest.RemovedAfter(), cardtest.Fails(0x6F00), cardtest.Fails(apdu.NotAuthorized), cardtest.Garbage(),
+		cardtest.Garbage(0x90), cardtest.Garbage(0xFF, 0xFF), cardtest.Garbage(0x6F, 0x00), cardtest.Garbage(1, 2, 3, 0x90, 0), cardtest.Truncated(1),
+		cardtest.Meanwhile(func() { s.desk.rack.Reset("left") })}
+	matches := []func(apdu.Command) bool{nil, cardtest.Presenting, cardtest.Using, cardtest.Instruction(apdu.Verify), cardtest.Instruction(apdu.Select)}
+	s.card.Fault(rapid.IntRange(1, 3).Draw(rt, "times"), rapid.SampledFrom(matches).Draw(rt, "command"), rapid.SampledFrom(effects).Draw(rt, "effect"))
+}
+
+// use signs with the card back in its reader, and watches what the card counts.
+func (s *siege) use(rt *rapid.T, ref byte) {
+	d := s.desk
+	if state, err := d.rack.State(); err == nil && state[0].ATR == nil {
+		d.rack.Insert("left", s.card)
+	}
+	before := s.card.Counts()
+	k, err := d.card(smartcard.Selection{Reader: "left"}).Key(context.Background(), smartcard.Want{Fingerprint: fingerprint(s.card.Certificate(ref)), Binding: true})
+	if err == nil {
+		err = sign(k)
+	}
+	after := s.card.Counts()
+	if err == nil && after.Signatures == before.Signatures && after.Deciphered == before.Deciphered {
+		rt.Fatal("signed by nobody")
+	}
+	if s.refused[d.pin] && after.Presented != before.Presented {
+		rt.Fatalf("a refused PIN was presented again: %v", err)
+	}
+	if n := after.Refused - before.Refused; n > 1 {
+		rt.Fatalf("%d PINs refused at once", n)
+	} else if n == 1 {
+		s.refused[d.pin] = true
+	}
+}
