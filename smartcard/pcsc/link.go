@@ -1,0 +1,99 @@
+//go:build cgo || windows
+
+package pcsc
+
+import (
+	"context"
+	"slices"
+
+	"github.com/ebfe/scard"
+)
+
+// link is a connection to a card. A call to the service cannot be ended: where the context ends first it goes on alone, and Close waits for
+// it in the background.
+type link struct {
+	sc   *scard.Context
+	card *scard.Card
+	atr  []byte
+
+	begun, closed bool
+	late          chan struct{} // closed when a call that was left alone has returned; nil where there is none
+}
+
+// ATR implements smartcard.Link.
+func (l *link) ATR() []byte { return slices.Clone(l.atr) }
+
+// Begin implements smartcard.Link.
+func (l *link) Begin(ctx context.Context) error {
+	_, err := l.call(ctx, func() ([]byte, error) { return nil, l.card.BeginTransaction() })
+	l.begun = err == nil
+	return err
+}
+
+// End implements smartcard.Link.
+func (l *link) End() error {
+	if !l.begun || l.late != nil {
+		return nil
+	}
+	l.begun = false
+	return translate(l.card.EndTransaction(scard.LeaveCard))
+}
+
+// Transmit implements smartcard.Link.
+func (l *link) Transmit(ctx context.Context, command []byte) ([]byte, error) {
+	command = slices.Clone(command)
+	return l.call(ctx, func() ([]byte, error) {
+		defer clear(command) // it may hold a PIN
+		return l.card.Transmit(command)
+	})
+}
+
+func (l *link) call(ctx context.Context, f func() ([]byte, error)) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if l.late != nil || l.closed {
+		return nil, context.Canceled // of no more use, as smartcard.Link says
+	}
+	var out []byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		out, err = f()
+	}()
+	select {
+	case <-done:
+		return out, translate(err)
+	case <-ctx.Done():
+		l.late = done
+		return nil, ctx.Err()
+	}
+}
+
+// Close implements smartcard.Link.
+func (l *link) Close() error {
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	if l.late == nil {
+		l.release()
+		return nil
+	}
+	go func() {
+		<-l.late
+		l.release()
+	}()
+	return nil
+}
+
+// release leaves the card as it is. The service forgets a link whose card or whose self is gone, so that errors here mean nothing; the
+// transaction ends with the link.
+func (l *link) release() {
+	if l.begun || l.late != nil {
+		_ = l.card.EndTransaction(scard.LeaveCard)
+	}
+	_ = l.card.Disconnect(scard.LeaveCard)
+	_ = l.sc.Release()
+}

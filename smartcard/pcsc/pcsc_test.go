@@ -1,0 +1,128 @@
+//go:build cgo && unix
+
+package pcsc_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"testing"
+
+	"github.com/siegel-mail/siegel/internal/secret"
+	"github.com/siegel-mail/siegel/smartcard"
+	"github.com/siegel-mail/siegel/smartcard/cardtest"
+	"github.com/siegel-mail/siegel/smartcard/cardtest/pcscdtest"
+	"github.com/siegel-mail/siegel/smartcard/pcsc"
+	"github.com/siegel-mail/siegel/smartcard/piv"
+	"github.com/siegel-mail/siegel/smartcard/tcos"
+)
+
+// until watches the readers until they are as they should be.
+func until(t *testing.T, what string, ok func([]smartcard.ReaderState) bool) {
+	t.Helper()
+	var known []smartcard.ReaderState
+	for {
+		now, err := pcsc.New().Watch(t.Context(), known)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if ok(now) {
+			return
+		}
+		known = now
+	}
+}
+
+// Through the real service two cards sign in two readers, one is pulled and put back, the service is killed and started again, and no PIN is
+// refused.
+func TestRealService(t *testing.T) {
+	d := pcscdtest.Start(t)
+	d.Setenv(t)
+	p, err := cardtest.NewPIV(cardtest.PIVOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := cardtest.NewTCOS(cardtest.TCOSOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pull := d.Plug(t, 0, p)
+	d.Plug(t, 1, n)
+	w, err := smartcard.New(smartcard.Options{
+		Transport: pcsc.New(), Families: []smartcard.Family{piv.New(piv.Options{}), tcos.New(tcos.Options{})}, Memory: smartcard.ForThisRun(),
+		FingerprintKey: bytes.Repeat([]byte{7}, 32),
+		PINs: func(context.Context, smartcard.Identity, smartcard.PIN) (secret.String, error) {
+			return secret.New("123456"), nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	keys := []*smartcard.Key{key(t, w, "12345678", p.Certificate(cardtest.SlotAuthentication)),
+		key(t, w, "89490176940000000001", n.Certificate(cardtest.KeyAuthentication))}
+	signs(t, keys, nil, nil)
+
+	pull()
+	until(t, "pulled", func(r []smartcard.ReaderState) bool { return len(r) == 2 && r[0].ATR == nil && r[1].ATR != nil })
+	signs(t, keys, smartcard.ErrNotHere, nil)
+	d.Plug(t, 0, p)
+	signs(t, keys, nil, nil)
+
+	d.Stop()
+	signs(t, keys, smartcard.ErrNoService, smartcard.ErrNoService)
+	d.Restart(t)
+	d.Plug(t, 0, p)
+	d.Plug(t, 1, n)
+	signs(t, keys, nil, nil)
+	if a, b := p.Counts().Refused, n.Counts().Refused; a != 0 || b != 0 {
+		t.Errorf("%d and %d PINs refused", a, b)
+	}
+}
+
+func key(t *testing.T, w *smartcard.Wallet, serial string, der []byte) *smartcard.Key {
+	t.Helper()
+	c, err := w.Card(smartcard.Selection{Serial: serial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(der)
+	k, err := c.Key(t.Context(), smartcard.Want{Fingerprint: hex.EncodeToString(sum[:])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func signs(t *testing.T, keys []*smartcard.Key, want ...error) {
+	t.Helper()
+	digest := sha256.Sum256(nil)
+	for i, k := range keys {
+		if _, err := k.Sign(nil, digest[:], crypto.SHA256); !errors.Is(err, want[i]) || (err == nil) != (want[i] == nil) {
+			t.Errorf("key %d: %v; want %v", i, err, want[i])
+		}
+	}
+}
+
+// Watch ends with its context.
+func TestWatchEnds(t *testing.T) {
+	d := pcscdtest.Start(t)
+	d.Setenv(t)
+	known, err := pcsc.New().Readers(t.Context())
+	if err != nil || len(known) != 2 || known[0].Name != d.Reader(0) {
+		t.Fatalf("%+v, %v", known, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := pcsc.New().Watch(ctx, known)
+		done <- err
+	}()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
