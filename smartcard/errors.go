@@ -9,6 +9,7 @@ import (
 // outage is an error that may pass by itself: what needs the card is held, not failed.
 type outage struct{ text string }
 
+// Error says what is away, and what to do.
 func (e *outage) Error() string { return "smartcard: " + e.text }
 
 // Temporary is true.
