@@ -85,7 +85,7 @@ func (transport) Watch(ctx context.Context, known []smartcard.ReaderState) ([]sm
 	for {
 		now, states, err := look(sc)
 		if err != nil {
-			return nil, translate(err)
+			return nil, ended(err)
 		}
 		if !slices.EqualFunc(now, known, smartcard.ReaderState.Equal) {
 			return now, nil
@@ -103,7 +103,7 @@ func wait(ctx context.Context, sc *scard.Context, states []scard.ReaderState) er
 	go func() { done <- sc.GetStatusChange(states, forever) }()
 	select {
 	case err := <-done:
-		return translate(err)
+		return ended(err)
 	case <-ctx.Done():
 	}
 	tick := time.NewTicker(again) // a cancellation that comes before the call waits is lost
@@ -140,6 +140,15 @@ func (transport) Connect(ctx context.Context, reader string) (smartcard.Link, er
 	}
 	l.atr = status.Atr
 	return l, nil
+}
+
+// ended says an error of a context that the service had let in.
+// QUIRK: pcsc-lite 1.9.9 calls it a violation of security when the service is killed while a program waits for a change.
+func ended(err error) error {
+	if errors.Is(err, scard.ErrSecurityViolation) {
+		return fmt.Errorf("%w (%w)", smartcard.ErrNoService, err)
+	}
+	return translate(err)
 }
 
 // translate says an error of PC/SC in the terms of package smartcard.

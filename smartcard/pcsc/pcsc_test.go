@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/smartcard/pcsc"
 	"github.com/siegel-mail/siegel/smartcard/piv"
 	"github.com/siegel-mail/siegel/smartcard/tcos"
+	"github.com/siegel-mail/siegel/smartcard/transporttest"
 )
 
 // until watches the readers until they are as they should be.
@@ -125,4 +126,23 @@ func TestWatchEnds(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+// The readers of the system keep the contract of a transport.
+func TestTransport(t *testing.T) {
+	c, err := cardtest.NewPIV(cardtest.PIVOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	transporttest.Run(t, func(t *testing.T) transporttest.Stand {
+		d := pcscdtest.Start(t)
+		d.Setenv(t)
+		pull := func() {}
+		return transporttest.Stand{Transport: pcsc.New(), Reader: d.Reader(0), ATR: c.ATR(),
+			Plug:  func(t *testing.T) { pull = d.Plug(t, 0, c) },
+			Pull:  func(*testing.T) { pull() },
+			Stop:  func(*testing.T) { d.Stop() },
+			Start: func(t *testing.T) { d.Restart(t) },
+		}
+	})
 }
