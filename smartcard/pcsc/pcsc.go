@@ -85,7 +85,7 @@ func (transport) Watch(ctx context.Context, known []smartcard.ReaderState) ([]sm
 	for {
 		now, states, err := look(sc)
 		if err != nil {
-			return nil, ended(err)
+			return nil, translate(err)
 		}
 		if !slices.EqualFunc(now, known, smartcard.ReaderState.Equal) {
 			return now, nil
@@ -103,7 +103,7 @@ func wait(ctx context.Context, sc *scard.Context, states []scard.ReaderState) er
 	go func() { done <- sc.GetStatusChange(states, forever) }()
 	select {
 	case err := <-done:
-		return ended(err)
+		return translate(err)
 	case <-ctx.Done():
 	}
 	tick := time.NewTicker(again) // a cancellation that comes before the call waits is lost
@@ -142,15 +142,6 @@ func (transport) Connect(ctx context.Context, reader string) (smartcard.Link, er
 	return l, nil
 }
 
-// ended says an error of a context that the service had let in.
-// QUIRK: pcsc-lite 1.9.9 calls it a violation of security when the service is killed while a program waits for a change.
-func ended(err error) error {
-	if errors.Is(err, scard.ErrSecurityViolation) {
-		return fmt.Errorf("%w (%w)", smartcard.ErrNoService, err)
-	}
-	return translate(err)
-}
-
 // translate says an error of PC/SC in the terms of package smartcard.
 func translate(err error) error {
 	code, ok := errors.AsType[scard.Error](err)
@@ -163,7 +154,9 @@ func translate(err error) error {
 	}{
 		{smartcard.ErrReset, []scard.Error{scard.ErrResetCard}},
 		{smartcard.ErrRemoved, []scard.Error{scard.ErrRemovedCard, scard.ErrUnpoweredCard, scard.ErrCommError, scard.ErrNotTransacted}},
-		{smartcard.ErrNoService, []scard.Error{scard.ErrNoService, scard.ErrServiceStopped, scard.ErrInvalidHandle, scard.ErrShutdown, scard.ErrInternalError}},
+		{smartcard.ErrNoService, []scard.Error{scard.ErrNoService, scard.ErrServiceStopped, scard.ErrInvalidHandle, scard.ErrShutdown, scard.ErrInternalError,
+			// QUIRK: pcsc-lite 1.9.9 says this also when it is killed while a program speaks to it.
+			scard.ErrSecurityViolation}},
 		{smartcard.ErrNoReader, []scard.Error{scard.ErrUnknownReader, scard.ErrReaderUnavailable, scard.ErrNoReadersAvailable}},
 		{smartcard.ErrNoCard, []scard.Error{scard.ErrNoSmartcard, scard.ErrUnresponsiveCard}},
 		{smartcard.ErrBusy, []scard.Error{scard.ErrSharingViolation}},
