@@ -27,6 +27,7 @@ func check(c *Config, o Options, d *decoder) {
 	k := &checker{Config: c, options: o, report: d.report, broken: maps.Clone(d.report.failed)}
 	k.general()
 	k.tls()
+	k.smartcards()
 	k.vaults()
 	k.listeners()
 	k.recipients()

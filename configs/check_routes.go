@@ -218,9 +218,18 @@ const smtpPort = 25
 
 // clientCertificate loads what the route shows to its hosts.
 func (k *checker) clientCertificate(t *RouteTLS, dotted string) {
+	_, onCard := t.ClientKey.Card()
 	switch {
 	case t.ClientCertificate == "" && t.ClientKey == "":
 		return
+	case strings.Contains(string(t.ClientCertificate), "/"+cardPrefix):
+		k.fail(dotted+".client_certificate", "the certificate comes with the key; write client_key: card:NAME, and no client_certificate")
+		return
+	case onCard && t.Mode == RouteTLSNone:
+		k.warn(dotted+".client_key", "the card is not used with mode none")
+	case onCard && t.Mode == RouteTLSOpportunistic && !t.Implicit:
+		k.warn(dotted+".client_key", "mail goes without the certificate where TLS fails, so also while the card is away; set mode to required, or better verified")
+	case onCard:
 	case t.ClientCertificate == "":
 		k.fail(dotted+".client_certificate", "there is a key but no certificate; give both")
 		return
@@ -229,7 +238,11 @@ func (k *checker) clientCertificate(t *RouteTLS, dotted string) {
 	case t.Mode == RouteTLSOpportunistic && !t.Implicit:
 		k.warn(dotted+".client_certificate", "mail goes without the certificate where TLS fails; set mode to required, or better verified")
 	}
-	if t.pair = k.pair(t.ClientCertificate, t.ClientKey, dotted+".client_"); t.pair != nil {
+	if onCard {
+		t.card = k.clientCard(t.ClientCertificate, t.ClientKey, dotted+".client_")
+		return
+	}
+	if t.pair = k.pair(t.ClientCertificate, t.ClientKey.Path(), dotted+".client_"); t.pair != nil {
 		k.validity(t.pair.Leaf, dotted+".client_certificate")
 	}
 }

@@ -43,6 +43,8 @@ type Config struct {
 	AtRest AtRest `yaml:"at_rest"`
 	// Vaults whose keys sign and decrypt, and which keep secrets of this file.
 	Vault []Vault `yaml:"vault"`
+	// Keys on smart cards, which sign and decrypt, and by which the gateway shows itself in TLS.
+	Smartcards []Smartcard `yaml:"smartcards"`
 	// Where mail comes in. Each listener has one address and one role.
 	Listeners []Listener `yaml:"listeners"`
 	// Where the S/MIME certificates and keys are.

@@ -19,7 +19,9 @@ func (c *Config) Files() []string {
 }
 
 // places are no part of the configuration.
-func places() []string { return []string{"state", "admin.socket", "pickup.directory"} }
+func places() []string {
+	return []string{"state", "admin.socket", "pickup.directory", "smartcards.pkcs11.module"}
+}
 
 type files struct {
 	shapes shapes
@@ -53,6 +55,8 @@ func (f *files) value(v reflect.Value, dotted string) {
 	switch x := v.Interface().(type) {
 	case Path:
 		f.add(x.String())
+	case KeyFile:
+		f.add(x.Path().String())
 	case []Path:
 		for _, p := range x {
 			f.add(p.String())

@@ -41,12 +41,12 @@ func finish(c *Config, d *decoder) {
 	}
 	for i := range c.Backup {
 		if t := &c.Backup[i].TLS; t.ClientKey == "" {
-			t.ClientKey = t.ClientCertificate
+			t.ClientKey = KeyFile(t.ClientCertificate)
 		}
 	}
 	for i := range c.Routes {
 		if t := &c.Routes[i].TLS; t.ClientKey == "" {
-			t.ClientKey = t.ClientCertificate
+			t.ClientKey = KeyFile(t.ClientCertificate)
 		}
 	}
 	for i := range c.Vault {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/siegel-mail/siegel/smartcard/pcsc"
 )
 
 // MaxFileSize bounds a configuration file, and each file it names.
@@ -27,6 +29,8 @@ type Options struct {
 	CanBind func(port int) bool
 	// ResolvConf is where the resolvers stand where the file names none; empty: /etc/resolv.conf.
 	ResolvConf string
+	// PCSC says whether this program can reach smart cards; nil: whether it was built with PC/SC.
+	PCSC func() bool
 }
 
 func (o Options) withDefaults() Options {
@@ -38,6 +42,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CanBind == nil {
 		o.CanBind = processCanBind
+	}
+	if o.PCSC == nil {
+		o.PCSC = func() bool { return pcsc.Available }
 	}
 	return o
 }
@@ -59,7 +66,7 @@ func Load(file string, o Options) (*Config, Problems) {
 func Parse(file string, text []byte, o Options) (*Config, Problems) {
 	o = o.withDefaults()
 	r := newReport()
-	c := &Config{file: file, origins: map[string]Origin{}, options: Options{Now: o.Now, CanBind: o.CanBind, ResolvConf: o.ResolvConf}}
+	c := &Config{file: file, origins: map[string]Origin{}, options: Options{Now: o.Now, CanBind: o.CanBind, ResolvConf: o.ResolvConf, PCSC: o.PCSC}}
 	if root := parseYAML(file, text, r); root != nil && isMapping(file, root, r) {
 		d := newDecoder(file, newEnvironment(o.Environ), r, c.origins)
 		d.vaulted = &c.vaulted

@@ -25,6 +25,7 @@ func options(environ ...string) Options {
 		CanBind: func(int) bool { return true },
 		// What the machine has is of no concern here.
 		ResolvConf: filepath.Join("testdata", "resolv.conf"),
+		PCSC:       func() bool { return true },
 	}
 }
 

@@ -74,11 +74,13 @@ type RouteTLS struct {
 	// The certificate, with its chain, that this gateway shows to the host, PEM. Exchange Online knows the
 	// company by it.
 	ClientCertificate Path `yaml:"client_certificate" example:"/etc/siegel/tls/mail.pem"`
-	// The private key of the certificate, PEM. Where it is absent it is looked for in the certificate's file.
-	ClientKey Path `yaml:"client_key" example:"/etc/siegel/tls/mail.key"`
+	// The private key of the certificate, PEM, or `card:NAME` for that of an entry of `smartcards`; then `client_certificate` may be absent, and
+	// the card's certificate is shown. Where it is absent it is looked for in the certificate's file.
+	ClientKey KeyFile `yaml:"client_key" example:"/etc/siegel/tls/mail.key"`
 
 	roots  *x509.CertPool
 	pair   *tls.Certificate
+	card   *CardKey
 	pins   tlspolicy.Pins
 	policy tlspolicy.Profile
 }
@@ -96,6 +98,14 @@ func (t RouteTLS) Pair() (tls.Certificate, bool) {
 		return tls.Certificate{}, false
 	}
 	return *t.pair, true
+}
+
+// Card returns the key on a smart card that the route shows itself by, and false where it has none.
+func (t RouteTLS) Card() (CardKey, bool) {
+	if t.card == nil {
+		return CardKey{}, false
+	}
+	return *t.card, true
 }
 
 // Roots returns the authorities of ca as they were when the configuration was read; nil stands for those

@@ -92,6 +92,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	sizeType     = reflect.TypeFor[Size]()
 	pathType     = reflect.TypeFor[Path]()
+	keyFileType  = reflect.TypeFor[KeyFile]()
 	maybeType    = reflect.TypeFor[Maybe]()
 	textType     = reflect.TypeFor[encoding.TextMarshaler]()
 )

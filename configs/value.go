@@ -148,6 +148,12 @@ func convert(v reflect.Value, f *field, text, file string) error {
 	case pathType:
 		v.SetString(absolute(file, text))
 		return nil
+	case keyFileType:
+		if !strings.HasPrefix(text, cardPrefix) {
+			text = absolute(file, text)
+		}
+		v.SetString(text)
+		return nil
 	case durationType:
 		return convertBounded(v, f, text, ParseDuration)
 	case sizeType:

@@ -29,6 +29,14 @@ type Options struct {
 // square brackets mean themselves). Either may be empty.
 type Selection struct{ Reader, Serial string }
 
+// Check is the error of a pattern that cannot be one.
+func (s Selection) Check() error {
+	if _, err := path.Match(escape(s.Reader), ""); err != nil {
+		return fmt.Errorf("smartcard: the pattern %q of a reader: %w", s.Reader, err)
+	}
+	return nil
+}
+
 // Wallet is the cards of one program.
 type Wallet struct {
 	o Options
@@ -57,8 +65,8 @@ func New(o Options) (*Wallet, error) {
 // Card is the card of a selection, the same one for the same selection. It need not be in a reader: it is looked for when it is used.
 // Name a card in the same way everywhere, so that all who use it wait in one queue.
 func (w *Wallet) Card(s Selection) (*Card, error) {
-	if _, err := path.Match(escape(s.Reader), ""); err != nil {
-		return nil, fmt.Errorf("smartcard: the pattern %q of a reader: %w", s.Reader, err)
+	if err := s.Check(); err != nil {
+		return nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -4,7 +4,6 @@ package piv
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
@@ -20,11 +19,16 @@ import (
 
 // Options says what is other than usual; the zero value suits every card of the standard.
 type Options struct {
-	PINRef byte // the reference of the PIN; 80, the PIN of the application
+	PINRef *byte // the reference of the PIN, in place of 80, the PIN of the application; 00 is the global PIN of the card
 }
 
 // New is the family.
-func New(o Options) smartcard.Family { return family{cmp.Or(o.PINRef, 0x80)} }
+func New(o Options) smartcard.Family {
+	if o.PINRef != nil {
+		return family{*o.PINRef}
+	}
+	return family{0x80}
+}
 
 type family struct{ pinRef byte }
 
