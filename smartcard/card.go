@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/smartcard/apdu"
@@ -17,6 +19,11 @@ type Card struct {
 	o    Options
 	want Selection
 	turn queue
+
+	signed    atomic.Uint64
+	telling   sync.Mutex
+	observed  int // who ever was, to tell them apart
+	observers map[int]observer
 
 	// By who has the turn.
 	conn   *connection
@@ -64,12 +71,22 @@ func (c *Card) Forgive(ctx context.Context, p PIN) error {
 // Waiting is how many wait for the card.
 func (c *Card) Waiting() int { return c.turn.length() }
 
-// do calls f within a transaction when it is its turn. Where the card was reset, or a link from before is dead, it is opened anew, once.
+// Signatures is how many were made with the keys of the card, in this process.
+func (c *Card) Signatures() uint64 { return c.signed.Load() }
+
+// do is an operation: inTurn, and who watches the card is told how it has ended.
 func (c *Card) do(ctx context.Context, f func(*Channel) error) error {
+	err := c.inTurn(ctx, f)
+	c.tell(err)
+	return err
+}
+
+// inTurn calls f within a transaction when it is its turn. Where the card was reset, or a link from before is dead, it is opened anew, once.
+func (c *Card) inTurn(ctx context.Context, f func(*Channel) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
 	if err := c.turn.enter(ctx); err != nil {
-		return fmt.Errorf("smartcard: waiting for the card: %w", err)
+		return &waitError{err}
 	}
 	defer c.turn.leave()
 	if c.closed {

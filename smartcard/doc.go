@@ -12,4 +12,9 @@
 // where the card does not say how many; before each try it is noted in Memory; a PIN that was refused is never presented again, not even
 // after a restart; one that was accepted is presented again after a reset, a restart, or where the key asks for it each time. A Channel
 // refuses every other command that carries a PIN.
+//
+// # Conditions
+//
+// A Monitor knows how each bound card is: one named Condition at a time, since when, and what to do. Readers and operations tell it what
+// changes; a card that works is left alone.
 package smartcard

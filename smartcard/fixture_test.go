@@ -91,7 +91,16 @@ type desk struct {
 	rack   *cardtest.Rack
 	memory smartcard.Memory
 	wallet *smartcard.Wallet
-	pin    string
+
+	mu  sync.Mutex // where others ask for the PIN meanwhile
+	pin string
+}
+
+// setPIN is what an administrator configures.
+func (d *desk) setPIN(pin string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pin = pin
 }
 
 // newDesk puts cards into the readers "left" and "right".
@@ -118,6 +127,8 @@ func (d *desk) restart() {
 		Transport: d.rack.Transport(), Families: []smartcard.Family{piv.New(piv.Options{}), tcos.New(tcos.Options{})}, Memory: d.memory,
 		FingerprintKey: bytes.Repeat([]byte{7}, 32),
 		PINs: func(context.Context, smartcard.Identity, smartcard.PIN) (secret.String, error) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
 			return secret.New(d.pin), nil
 		},
 	})

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync/atomic"
 
 	"github.com/siegel-mail/siegel/smartcard/apdu"
@@ -37,7 +36,7 @@ type Key struct {
 
 // Key finds a key by its certificate.
 func (c *Card) Key(ctx context.Context, w Want) (*Key, error) {
-	wanted := strings.ToLower(strings.ReplaceAll(w.Fingerprint, ":", ""))
+	wanted := w.digits()
 	var info KeyInfo
 	err := c.do(ctx, func(ch *Channel) (err error) {
 		info, err = c.conn.key(ch, wanted)
@@ -148,6 +147,7 @@ func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, 
 		return nil, fmt.Errorf("%w: its signature is wrong", ErrAnswer)
 	}
 	k.count.Add(1)
+	k.card.signed.Add(1)
 	return signature, nil
 }
 

@@ -29,6 +29,7 @@ type slot struct {
 	name  string
 	stay  *stay         // nil where no card is in
 	turn  chan struct{} // holds one token: who has it speaks to the card
+	mute  bool          // a card is in that does not answer
 	known int           // how often something changed here
 }
 
@@ -42,7 +43,8 @@ type stay struct {
 // SlotState is what a rack says of a reader.
 type SlotState struct {
 	Reader  string
-	ATR     []byte // nil where no card is in
+	ATR     []byte // nil where no card is in, or one that does not answer
+	Mute    bool   // a card is in that does not answer
 	Changes int    // how often a card was put in or pulled
 }
 
@@ -50,11 +52,15 @@ type SlotState struct {
 func NewRack(readers ...string) *Rack {
 	r := &Rack{changed: make(chan struct{})}
 	for _, name := range readers {
-		s := &slot{name: name, turn: make(chan struct{}, 1)}
-		s.turn <- struct{}{}
-		r.slots = append(r.slots, s)
+		r.slots = append(r.slots, newSlot(name))
 	}
 	return r
+}
+
+func newSlot(name string) *slot {
+	s := &slot{name: name, turn: make(chan struct{}, 1)}
+	s.turn <- struct{}{}
+	return s
 }
 
 // change tells who waits; called with mu held.
@@ -79,7 +85,7 @@ func (r *Rack) State() ([]SlotState, error) {
 	}
 	var all []SlotState
 	for _, s := range r.slots {
-		state := SlotState{Reader: s.name, Changes: s.known}
+		state := SlotState{Reader: s.name, Mute: s.mute, Changes: s.known}
 		if s.stay != nil {
 			state.ATR = s.stay.card.ATR()
 		}
@@ -108,12 +114,44 @@ func (r *Rack) put(reader string, in *stay) error {
 	return nil
 }
 
+// Misplace puts a card into a reader the wrong way: it does not answer.
+func (r *Rack) Misplace(reader string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, err := r.find(reader)
+	if err == nil {
+		r.exchange(s, nil)
+		s.mute = true
+	}
+	return err
+}
+
+// Detach takes a reader away with what is in it, as when its cable is pulled or its USB server sleeps. One that is not there is no error.
+func (r *Rack) Detach(reader string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s, err := r.find(reader); err == nil {
+		r.exchange(s, nil)
+		r.slots = slices.DeleteFunc(r.slots, func(o *slot) bool { return o == s })
+	}
+}
+
+// Attach puts an empty reader beside the others. One that is there already is left as it is.
+func (r *Rack) Attach(reader string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, err := r.find(reader); err != nil {
+		r.slots = append(r.slots, newSlot(reader))
+		r.change()
+	}
+}
+
 // exchange is called with mu held.
 func (r *Rack) exchange(s *slot, in *stay) {
 	if s.stay != nil {
 		close(s.stay.pulled)
 	}
-	s.stay = in
+	s.stay, s.mute = in, false
 	s.known++
 	r.change()
 }

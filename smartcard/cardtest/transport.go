@@ -25,7 +25,7 @@ func (t transport) Readers(ctx context.Context) ([]smartcard.ReaderState, error)
 	}
 	var all []smartcard.ReaderState
 	for _, s := range slots {
-		all = append(all, smartcard.ReaderState{Name: s.Reader, ATR: s.ATR, Changes: s.Changes})
+		all = append(all, smartcard.ReaderState{Name: s.Reader, ATR: s.ATR, Mute: s.Mute, Changes: s.Changes})
 	}
 	return all, nil
 }
