@@ -10,7 +10,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/siegel-mail/siegel/cmd/siegel/smimetool"
+	"github.com/siegel-mail/siegel/smartcard"
 	"github.com/siegel-mail/siegel/smartcard/cardtest"
+	"github.com/siegel-mail/siegel/smartcard/pcsc"
 )
 
 // version is what --version, the greeting and the log say.
@@ -58,6 +60,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { done = code }),
 		kong.BindTo(stdout, (*io.Writer)(nil)),
+		kong.BindTo(pcsc.New(), (*smartcard.Transport)(nil)),
 	)
 	if err != nil {
 		panic(err) // the struct above is wrong

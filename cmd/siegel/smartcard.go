@@ -1,6 +1,79 @@
 package main
 
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/siegel-mail/siegel/internal/safetext"
+	"github.com/siegel-mail/siegel/smartcard"
+	"github.com/siegel-mail/siegel/smartcard/piv"
+	"github.com/siegel-mail/siegel/smartcard/survey"
+	"github.com/siegel-mail/siegel/smartcard/tcos"
+)
+
 // smartcardCmd groups what an administrator does with smart cards: one file for each subcommand, smartcard_NAME.go.
 type smartcardCmd struct {
+	List     smartcardListCmd     `cmd:"" help:"Show the readers, and the cards in them with certificates and the states of their PINs. Presents no PIN."`
+	Export   smartcardExportCmd   `cmd:"" name:"export-cert" help:"Write a certificate of a card to a file or to standard output."`
 	Simulate smartcardSimulateCmd `cmd:"" help:"Put a simulated card into a virtual reader of this machine, to rehearse with. It protects nothing."`
 }
+
+// cardFlags say which cards a command is for.
+type cardFlags struct {
+	Reader string `placeholder:"NAME" help:"Only readers of this name, in which * stands for any characters."`
+	Serial string `placeholder:"NUMBER" help:"Only the card with this serial number."`
+}
+
+func (f cardFlags) selection() smartcard.Selection {
+	return smartcard.Selection{Reader: f.Reader, Serial: strings.ReplaceAll(f.Serial, " ", "")}
+}
+
+// cardDesk is the readers of this machine, before which a command stands.
+type cardDesk struct {
+	survey.Options
+}
+
+// cardPINs are where the PINs of a command come from, and what is remembered of them; the zero value has none.
+type cardPINs struct {
+	source smartcard.PINSource
+	memory smartcard.Memory
+	key    []byte // of fingerprints
+}
+
+// openCards makes a desk. It asks no card.
+func openCards(t smartcard.Transport, only smartcard.Selection, p cardPINs) (*cardDesk, error) {
+	if p.memory == nil {
+		p.memory, p.key = smartcard.ForThisRun(), make([]byte, 32)
+		if _, err := rand.Read(p.key); err != nil {
+			return nil, err
+		}
+	}
+	families := []smartcard.Family{piv.New(piv.Options{}), tcos.New(tcos.Options{})}
+	w, err := smartcard.New(smartcard.Options{Transport: t, Families: families, PINs: p.source, Memory: p.memory, FingerprintKey: p.key})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Card(only); err != nil { // a pattern that is none
+		w.Close()
+		return nil, usageError(err.Error())
+	}
+	return &cardDesk{survey.Options{Transport: t, Wallet: w, Families: families, Only: only, Now: time.Now}}, nil
+}
+
+func (d *cardDesk) close() { d.Wallet.Close() }
+
+// interrupted is a context that ends when somebody ends the command.
+func interrupted() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+}
+
+// clean is text of a card or reader, safe to print.
+func clean(s string) string { return safetext.Line(s, 256) }
+
+// cardName is "tcos 89490176940000000001".
+func cardName(c *survey.Card) string { return clean(c.Family + " " + c.Serial) }
