@@ -52,6 +52,11 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run executes a command line and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	return runAt(pcsc.New(), args, stdout, stderr)
+}
+
+// runAt is run with other readers of smart cards than those of the system.
+func runAt(readers smartcard.Transport, args []string, stdout, stderr io.Writer) int {
 	done := -1
 	parser, err := kong.New(&cli{},
 		kong.Name("siegel"),
@@ -60,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { done = code }),
 		kong.BindTo(stdout, (*io.Writer)(nil)),
-		kong.BindTo(pcsc.New(), (*smartcard.Transport)(nil)),
+		kong.BindTo(readers, (*smartcard.Transport)(nil)),
 	)
 	if err != nil {
 		panic(err) // the struct above is wrong

@@ -47,6 +47,9 @@ type cardPINs struct {
 
 // openCards makes a desk. It asks no card.
 func openCards(t smartcard.Transport, only smartcard.Selection, p cardPINs) (*cardDesk, error) {
+	if err := only.Check(); err != nil {
+		return nil, usageError("--reader is no name of a reader with * for anything in it; siegel smartcard list shows the names")
+	}
 	if p.memory == nil {
 		p.memory, p.key = smartcard.ForThisRun(), make([]byte, 32)
 		if _, err := rand.Read(p.key); err != nil {
@@ -57,10 +60,6 @@ func openCards(t smartcard.Transport, only smartcard.Selection, p cardPINs) (*ca
 	w, err := smartcard.New(smartcard.Options{Transport: t, Families: families, PINs: p.source, Memory: p.memory, FingerprintKey: p.key})
 	if err != nil {
 		return nil, err
-	}
-	if _, err := w.Card(only); err != nil { // a pattern that is none
-		w.Close()
-		return nil, usageError(err.Error())
 	}
 	return &cardDesk{survey.Options{Transport: t, Wallet: w, Families: families, Only: only, Now: time.Now}}, nil
 }

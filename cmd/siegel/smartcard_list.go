@@ -135,8 +135,8 @@ func printUnknown(b *strings.Builder, u *survey.Unknown) {
 		}
 	}
 	if len(u.Tried) > 0 {
+		fmt.Fprintln(b, "  looked for:")
 		t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(t, "  looked for:\t\t\n")
 		for _, a := range u.Tried {
 			fmt.Fprintf(t, "    %s\t%s\t%s\n", a.Name, a.AID, a.Answer)
 		}
