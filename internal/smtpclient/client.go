@@ -85,7 +85,7 @@ func (c *Client) begin(ctx context.Context) error {
 			return &Error{StageTLS, err}
 		}
 	}
-	if err := c.expect(StageGreeting, c.o.Timeouts.Greeting, nil); err != nil {
+	if err := c.expect(StageGreeting, c.o.Timeouts.Greeting, c.named()); err != nil {
 		return err
 	}
 	if err := c.hello(); err != nil {
@@ -105,8 +105,9 @@ func (c *Client) begin(ctx context.Context) error {
 // hello says EHLO, or HELO to a server that does not know it (RFC 5321, 3.2), and notes the extensions.
 func (c *Client) hello() error {
 	c.ext = map[string]string{}
-	first := true
+	first, named := true, c.named()
 	err := c.command(StageHello, "EHLO "+c.o.Hello, func(line string) {
+		named(line)
 		keyword, param, _ := strings.Cut(line, " ")
 		if !first {
 			c.ext[strings.ToUpper(keyword)] = param
@@ -116,9 +117,20 @@ func (c *Client) hello() error {
 	var refusal *Reply
 	if errors.As(err, &refusal) && refusal.Permanent() {
 		c.ext = map[string]string{}
-		return c.command(StageHello, "HELO "+c.o.Hello, nil)
+		return c.command(StageHello, "HELO "+c.o.Hello, c.named())
 	}
 	return err
+}
+
+// named hands on what the server calls itself in the first of the lines of a reply (RFC 5321, 4.2: the domain stands first).
+func (c *Client) named() func(line string) {
+	first := true
+	return func(line string) {
+		if name, _, _ := strings.Cut(line, " "); first && name != "" && c.o.Named != nil {
+			c.o.Named(name)
+		}
+		first = false
+	}
 }
 
 // startTLS moves the connection to TLS (RFC 3207, 4). A server that declines is left plain in opportunistic mode.

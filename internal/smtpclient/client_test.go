@@ -365,3 +365,40 @@ func (s *stalling) Write(p []byte) (int, error) {
 	}
 	return s.Conn.Write(p)
 }
+
+// What a server calls itself is told as it says it: greeting, EHLO, and EHLO under TLS.
+func TestNamed(t *testing.T) {
+	config, _ := serverTLS(t)
+	d := newDialogues(t, `
+		S: 220-banner.example ESMTP
+		S: 220 more
+		C: EHLO gw.example
+		S: 250-first.example at your service
+		S: 250 STARTTLS
+		C: STARTTLS
+		S: 220 go
+		tls
+		C: EHLO gw.example
+		S: 250 second.example
+		C: QUIT
+		S: 221 bye
+	`, `
+		S: 220 old.example
+		C: EHLO gw.example
+		S: 502 no.example
+		C: HELO gw.example
+		S: 250 older.example
+		C: QUIT
+		S: 221 bye
+	`)
+	d.config = config
+	for _, want := range []string{"banner.example first.example second.example", "old.example no.example older.example"} {
+		var names []string
+		o := d.options()
+		o.TLS, o.Named = TLSOpportunistic, func(name string) { names = append(names, name) }
+		dial(t, o).Close()
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

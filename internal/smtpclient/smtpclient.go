@@ -74,6 +74,8 @@ type Options struct {
 	// address. The context ends with the time for a handshake; after an error the connection is closed. In opportunistic mode what fails is
 	// left plain.
 	Handshake func(ctx context.Context, raw net.Conn, host string) (net.Conn, tls.ConnectionState, error)
+	// Named, where it is set, is called with what the server calls itself, as it wrote it: in its greeting, and in its reply to each EHLO.
+	Named func(name string)
 	// Implicit starts TLS at once (RFC 8314, 3.3). It never falls back to a plain connection.
 	Implicit bool
 	Timeouts Timeouts

@@ -80,6 +80,8 @@ func (f *far) serve(c net.Conn) {
 			fmt.Fprint(c, "250 2.0.0 taken\r\n")
 		case verb == "EHLO" && over == "plain" && !f.strips:
 			fmt.Fprint(c, "250-"+mxHost+"\r\n250 STARTTLS\r\n")
+		case verb == "EHLO":
+			fmt.Fprint(c, "250 "+mxHost+"\r\n")
 		case verb == "STARTTLS" && f.denies:
 			fmt.Fprint(c, "454 4.7.0 not now\r\n")
 		case verb == "STARTTLS":

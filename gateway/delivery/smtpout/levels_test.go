@@ -276,6 +276,10 @@ report-enforce    other
 			if o.Domain != domain || o.MX != mxHost || o.Policy.Type != tlsrpt.NoPolicy && o.Result == "" && len(o.Policy.Strings) == 0 {
 				t.Errorf("%s: %+v", c, o)
 			}
+			// RFC 8460, 4.4: receiving-mx-helo, of all that came of a session; what was known before it names none.
+			if strings.Contains("starttls-not-supported certificate-host-mismatch certificate-expired certificate-not-trusted", string(o.Result)) && o.HELO != mxHost {
+				t.Errorf("%s: the server called itself %q", c, o.HELO)
+			}
 		}
 		if got := notes.take(); got != strings.Join(words[2:], " ") {
 			t.Errorf("%s %s: %s", words[0], words[1], got)

@@ -22,6 +22,7 @@ type session struct {
 	d      *demand
 	cache  tls.ClientSessionCache
 	raw    net.Conn
+	name   string // what the server calls itself
 	state  tlspolicy.State
 	judged error // what speaks against the certificate
 	failed error // why there is no TLS
@@ -31,7 +32,7 @@ type session struct {
 func (s *session) options() smtpclient.Options {
 	return smtpclient.Options{
 		Hello: s.o.Hello, TLS: s.d.mode, Handshake: s.handshake, Implicit: s.o.Implicit, Timeouts: s.o.Timeouts,
-		Dial: s.dial, Auth: s.o.Auth, Chunking: s.o.Chunking,
+		Dial: s.dial, Named: func(name string) { s.name = name }, Auth: s.o.Auth, Chunking: s.o.Chunking,
 	}
 }
 
@@ -98,7 +99,7 @@ func (s *session) report(c *smtpclient.Client, err error) {
 		return
 	}
 	for _, p := range s.d.reported {
-		o := tlsrpt.Outcome{Domain: s.d.domain, Policy: p, Result: result, MX: s.d.name, Reason: reason}
+		o := tlsrpt.Outcome{Domain: s.d.domain, Policy: p, Result: result, MX: s.d.name, HELO: s.name, Reason: reason}
 		if s.raw != nil {
 			o.SendingIP, o.ReceivingIP = addrOf(s.raw.LocalAddr()), addrOf(s.raw.RemoteAddr())
 		}
