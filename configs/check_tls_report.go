@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -11,7 +12,7 @@ func (k *checker) tlsReport() {
 	const at = "tls.report"
 	r := &k.Config.TLS.Report
 	if r.From == "" {
-		if r.Contact != "" || r.Organization != "" {
+		if r.Contact != "" || r.Organization != "" || len(r.SendingIPs) > 0 {
 			k.warn(at+".from", "nobody is told anything without a sender; write an address of the company, or remove this section")
 		}
 		return
@@ -29,8 +30,27 @@ func (k *checker) tlsReport() {
 	if len([]rune(r.Organization)) > 200 {
 		k.fail(at+".organization", "this may have 200 letters")
 	}
+	k.sendingIPs(at+".sending_ips", r.SendingIPs)
 	if ok && !k.signsDKIM(from) {
 		k.warn(at+".from", "no key under dkim signs for %s; who gets reports without a DKIM signature ignores them (RFC 8460, 3)", from.Domain)
+	}
+}
+
+// sendingIPs holds that the ends of sessions can be told: others see no address inside, and of each family there is but one to choose.
+func (k *checker) sendingIPs(dotted string, all []string) {
+	carriers := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
+	var four, six bool
+	for i, text := range all {
+		a, err := netip.ParseAddr(text)
+		a = a.Unmap()
+		switch {
+		case err != nil || !a.IsGlobalUnicast() || a.IsPrivate() || carriers.Contains(a):
+			k.failMember(dotted, i, "this is no address of the internet; write the one that mail of the gateway comes from there")
+			continue
+		case a.Is4() && four, a.Is6() && six:
+			k.failMember(dotted, i, "there is one of this family already, and which one a session has is not known here")
+		}
+		four, six = four || a.Is4(), six || a.Is6()
 	}
 }
 

@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"net/netip"
+
 	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
@@ -14,6 +16,19 @@ type TLSReport struct {
 	Organization string `yaml:"organization" alias:"organisation" example:"Firma GmbH"`
 	// When the reports of a day begin to be sent, in hours after its end, in UTC. They are spread over the four hours that follow.
 	Hour int `yaml:"hour" default:"0" min:"0" max:"19" example:"2"`
+	// The addresses by which the internet sees mail of the gateway come, one of IPv4 and one of IPv6 at most, where its own are translated on the way (NAT). A report names them as
+	// the sending end of sessions that failed; without them it names none for sessions that begin at an address inside.
+	SendingIPs []string `yaml:"sending_ips" example:"[192.0.2.25, \"2001:db8::25\"]"`
+}
+
+// Ends are SendingIPs as addresses.
+func (r TLSReport) Ends() (all []netip.Addr) {
+	for _, text := range r.SendingIPs {
+		if a, err := netip.ParseAddr(text); err == nil {
+			all = append(all, a.Unmap())
+		}
+	}
+	return all
 }
 
 // Sender is From as an address; the zero address where there is none.

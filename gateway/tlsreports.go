@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -21,6 +22,7 @@ type TLSReport struct {
 	Contact      mail.Address // zero: From
 	Organization string       // empty: the domain of From
 	Hour         int          // when sending begins, in hours after the end of the day, UTC
+	SendingIPs   []netip.Addr // our ends of connections as the internet sees them, where that is not how they are here
 	// Poster hands reports over by HTTPS; nil: one that reaches the internet alone and believes the authorities of the machine.
 	Poster *tlsrpt.Poster
 	// TLS is what the connections of that one are like; nil: TLS 1.2 and later.
@@ -30,7 +32,7 @@ type TLSReport struct {
 // tlsReport are the settings as package tlsrpt has them. Without DNS nobody can be asked who wants reports, and none are sent.
 func (s Settings) tlsReport() tlsrpt.Settings {
 	r := s.TLSReport
-	out := tlsrpt.Settings{From: r.From, Contact: r.Contact, Organization: r.Organization, Hour: r.Hour, Poster: r.Poster}
+	out := tlsrpt.Settings{From: r.From, Contact: r.Contact, Organization: r.Organization, Hour: r.Hour, SendingIPs: r.SendingIPs, Poster: r.Poster}
 	if s.DNS == nil {
 		return out
 	}

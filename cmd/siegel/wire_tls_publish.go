@@ -18,7 +18,7 @@ import (
 func tlsReport(c *configs.Config) gateway.TLSReport {
 	r := c.TLS.Report
 	profile, _ := c.TLS.Profile("")
-	return gateway.TLSReport{From: r.Sender(), Contact: r.Asked(), Organization: r.Organization, Hour: r.Hour, TLS: profile.ClientConfig()}
+	return gateway.TLSReport{From: r.Sender(), Contact: r.Asked(), Organization: r.Organization, Hour: r.Hour, SendingIPs: r.Ends(), TLS: profile.ClientConfig()}
 }
 
 // useOwnPolicy has the gateway serve the company's own policy, where the configuration wants that. The files of its certificate are followed.

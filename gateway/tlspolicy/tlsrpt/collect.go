@@ -1,6 +1,7 @@
 package tlsrpt
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type Collector struct {
 
 	mu     sync.Mutex
 	on     bool             // whether anybody is told
+	ends   []netip.Addr     // ours, as the internet sees them
 	fresh  map[place]*Tally // not yet written
 	weight int              // of fresh
 }
@@ -71,6 +73,7 @@ func (c *Collector) Note(o Outcome) {
 	if !c.on {
 		return
 	}
+	o.seenFrom(c.ends)
 	t := c.fresh[at]
 	if t == nil {
 		t = new(Tally)
@@ -104,11 +107,11 @@ func (c *Collector) keep(at place, t *Tally, sessions uint64, add func() (lost u
 	}
 }
 
-// set says whether anybody is told. Where nobody is, outcomes are only counted for the metrics.
-func (c *Collector) set(on bool) {
+// set says whether anybody is told, and how the internet sees our ends of connections. Where nobody is, outcomes are only counted for the metrics.
+func (c *Collector) set(on bool, ends []netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.on = on
+	c.on, c.ends = on, ends
 }
 
 // take returns what was counted since the last take.

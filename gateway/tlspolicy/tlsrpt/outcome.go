@@ -107,6 +107,18 @@ func (o Outcome) bound() (Outcome, bool) {
 	return o, true
 }
 
+// seenFrom gives an outcome whose sending end is inside the end that the other end has seen: the one of the same family.
+func (o *Outcome) seenFrom(ends []netip.Addr) {
+	if o.SendingIP.IsValid() || !o.ReceivingIP.IsValid() {
+		return
+	}
+	for _, a := range ends {
+		if a.Is4() == o.ReceivingIP.Is4() {
+			o.SendingIP = a
+		}
+	}
+}
+
 // public is an address of the internet; what stands inside the company is nobody else's business.
 func public(a netip.Addr) netip.Addr {
 	if a = a.Unmap().WithZone(""); !publicnet.Public(a) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,9 +30,12 @@ type Settings struct {
 	Contact      mail.Address // who is asked about reports, of the domain of From; zero: From
 	Organization string       // empty: the domain of From
 	// Hour is when the reports of a day begin to be sent, in hours after its end. They are spread over the four that follow (RFC 8460, 4.1).
-	Hour     int
-	Resolver Resolver
-	Poster   *Poster // for those who want reports by HTTPS; nil: they get none
+	Hour int
+	// SendingIPs are our ends of connections as the internet sees them, one of each family, where ours are translated on the way. They are told
+	// of sessions that begin at an address inside.
+	SendingIPs []netip.Addr
+	Resolver   Resolver
+	Poster     *Poster // for those who want reports by HTTPS; nil: they get none
 }
 
 func (s Settings) on() bool { return !s.From.IsNull() && s.Resolver != nil }
@@ -114,7 +118,7 @@ func (r *Reporter) Set(s Settings) {
 	}
 	s.Organization = cmp.Or(s.Organization, s.From.Domain)
 	r.settings.Store(&s)
-	r.collector.set(s.on())
+	r.collector.set(s.on(), s.SendingIPs)
 }
 
 // Run writes and reports until ctx ends, then returns nil. Close comes after it.
@@ -300,7 +304,7 @@ func (r *Reporter) sweep(ctx context.Context, s *store) error {
 // Collectors are metrics:
 //
 //	siegel_tls_outcomes_total{policy,result}   outgoing sessions, reported or not
-//	siegel_tls_reports_total{by,result}        reports: by mail or https, sent, failed at a try; none, expired: given up
+//	siegel_tls_reports_total{by,result}        reports: by mail or https, sent, failed at a try, dropped: too many; none: about a domain, expired or dropped
 //	siegel_tls_reports_waiting                 reports of days that have ended and are not sent
 //	siegel_tls_outcomes_dropped_total          sessions that reports do not count since there was no room
 func (r *Reporter) Collectors() []prometheus.Collector {

@@ -57,6 +57,12 @@ func (r *Reporter) send(ctx context.Context, s *Settings, one *row) (done bool) 
 	return false
 }
 
+// How reports are handed over, in metrics and log.
+const (
+	byMail  = "mail"
+	byHTTPS = "https"
+)
+
 // tell hands a report to each of those who want it and do not have it yet; failures is how many could not be reached.
 func (r *Reporter) tell(ctx context.Context, s *Settings, one *row) (failures int, err error) {
 	look, cancel := context.WithTimeout(ctx, lookUpTime)
@@ -65,6 +71,13 @@ func (r *Reporter) tell(ctx context.Context, s *Settings, one *row) (failures in
 	if err != nil {
 		return 1, err
 	}
+	if ok, err := r.within(ctx, one, quotaAbout(one.body.Domain), "*"); err != nil || !ok {
+		if err != nil {
+			return 1, err
+		}
+		r.sent.WithLabelValues("none", "dropped").Inc()
+		return 0, nil
+	}
 	id := r.reportID(one)
 	sender := Sender{Organization: s.Organization, Contact: s.Contact.String(), Submitter: s.Contact.Domain}
 	packed, err := newReport(sender, one.day, id+"@"+sender.Submitter, &one.body.Tally).pack()
@@ -72,28 +85,39 @@ func (r *Reporter) tell(ctx context.Context, s *Settings, one *row) (failures in
 		return 1, err
 	}
 	var errs []error
-	try := func(by, to string, hand func() error) {
-		if slices.Contains(one.body.Done, to) {
-			return
-		}
-		if err := hand(); err != nil {
-			r.sent.WithLabelValues(by, "failed").Inc()
-			errs = append(errs, err)
-			return
-		}
-		one.body.Done = append(one.body.Done, to)
-		r.sent.WithLabelValues(by, "sent").Inc()
-		r.o.Log.WithField("domain", one.body.Domain).WithField("day", one.day.String()).WithField("by", by).Info("a report about TLS was sent")
-	}
 	for _, to := range record.Mail {
-		try("mail", to.String(), func() error { return r.mail(ctx, s, one, to, id+"@"+sender.Submitter, packed) })
+		errs = append(errs, r.hand(ctx, one, byMail, to.String(), func() error { return r.mail(ctx, s, one, to, id+"@"+sender.Submitter, packed) }))
 	}
 	for _, to := range record.Posts {
 		if s.Poster != nil {
-			try("https", to, func() error { return s.Poster.post(ctx, to, packed) })
+			errs = append(errs, r.hand(ctx, one, byHTTPS, to, func() error { return s.Poster.post(ctx, to, packed) }))
 		}
 	}
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	return len(errs), errors.Join(errs...)
+}
+
+// hand hands a report to one who wants it, unless they have it, or too many went there.
+func (r *Reporter) hand(ctx context.Context, one *row, by, to string, do func() error) error {
+	if slices.Contains(one.body.Done, to) {
+		return nil
+	}
+	ok, err := r.within(ctx, one, quotaTo(by, to), to)
+	if err == nil && ok {
+		err = do()
+	}
+	if err != nil {
+		r.sent.WithLabelValues(by, "failed").Inc()
+		return err
+	}
+	one.body.Done = append(one.body.Done, to)
+	if !ok {
+		r.sent.WithLabelValues(by, "dropped").Inc()
+		return nil
+	}
+	r.sent.WithLabelValues(by, "sent").Inc()
+	r.o.Log.WithField("domain", one.body.Domain).WithField("day", one.day.String()).WithField("by", by).Info("a report about TLS was sent")
+	return nil
 }
 
 func (r *Reporter) record(ctx context.Context, s *Settings, domain string) (Record, error) {

@@ -54,7 +54,9 @@ type row struct {
 type body struct {
 	Domain string   `json:"domain"`
 	Tally  Tally    `json:"tally"`
-	Done   []string `json:"done,omitempty"` // who has the report
+	Done   []string `json:"done,omitempty"` // who has the report, or gets none
+	// Counted are the bounds that the report was counted against: "*" by what it is about, and each that it goes to.
+	Counted []string `json:"counted,omitempty"`
 }
 
 // openStore opens the database in a folder, and makes both where they are missing.
@@ -290,6 +292,9 @@ func (s *store) prune(ctx context.Context, before Day) (int64, error) {
 		return 0, fmt.Errorf("tlsrpt: %w", err)
 	}
 	n, err := res.RowsAffected()
+	if err == nil {
+		_, err = s.db.ExecContext(ctx, `DELETE FROM told WHERE day < ?`, int(before))
+	}
 	if err == nil && n > 0 {
 		err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(length(body)), 0) FROM report`).Scan(&s.kept)
 	}
