@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/siegel-mail/siegel/smartcard/internal/padding"
 )
 
 // outage is an error that may pass by itself: what needs the card is held, not failed.
@@ -32,9 +34,9 @@ var (
 	ErrAmbiguous      = errors.New("smartcard: more than one card fits; name its serial number, or its reader where two cards are alike")
 	ErrNoCertificate  = errors.New("smartcard: the card holds no such certificate")
 	ErrNonRepudiation = errors.New("smartcard: the key binds its holder by what it signs (non-repudiation), and is used only where it was named for that")
-	ErrUnsupported    = errors.New("smartcard: the key cannot do this")
+	ErrUnsupported    = padding.ErrUnsupported
 	ErrAnswer         = errors.New("smartcard: the card's answer makes no sense")
-	ErrDecryption     = errors.New("smartcard: decryption failed")
+	ErrDecryption     = padding.ErrDecryption
 	errClosed         = errors.New("smartcard: closed")
 )
 

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"github.com/siegel-mail/siegel/smartcard/apdu"
+	"github.com/siegel-mail/siegel/smartcard/internal/padding"
 )
 
 // Want says which key of a card is meant.
@@ -166,21 +167,21 @@ func (k *Key) prepare(h crypto.Hash, digest []byte, opts crypto.SignerOpts) (Ope
 }
 
 func (k *Key) prepareRSA(public *rsa.PublicKey, h crypto.Hash, digest []byte, opts crypto.SignerOpts) (Operation, []byte, error) {
-	info, err := digestInfo(h, digest)
+	info, err := padding.DigestInfo(h, digest)
 	if err != nil {
 		return 0, nil, err
 	}
 	pss, isPSS := opts.(*rsa.PSSOptions)
 	switch {
 	case isPSS && k.info.Can(RawRSA):
-		em, err := padPSS(public, h, digest, pss.SaltLength)
+		em, err := padding.PSS(public, h, digest, pss.SaltLength)
 		return RawRSA, em, err
 	case isPSS:
 		return 0, nil, fmt.Errorf("%w: signatures by PSS with %s; it can PKCS #1 v1.5", ErrUnsupported, k.info.Name)
 	case k.info.Can(PadRSA):
 		return PadRSA, info, nil
 	case k.info.Can(RawRSA):
-		em, err := padPKCS1(info, public.Size())
+		em, err := padding.PKCS1(info, public.Size())
 		return RawRSA, em, err
 	}
 	return 0, nil, fmt.Errorf("%w: signatures by %s", ErrUnsupported, k.info.Name)
@@ -211,7 +212,7 @@ func (k *Key) Decrypt(_ io.Reader, secret []byte, opts crypto.DecrypterOpts) ([]
 	if !isOAEP && (!isV15 || v15.SessionKeyLen <= 0) {
 		return nil, fmt.Errorf("%w: decryption by PKCS #1 v1.5 of something of unknown length", ErrUnsupported)
 	}
-	if !below(secret, public) {
+	if !padding.Below(secret, public) {
 		return nil, ErrDecryption
 	}
 	em, err := k.compute(RawRSA, secret)
@@ -223,9 +224,9 @@ func (k *Key) Decrypt(_ io.Reader, secret []byte, opts crypto.DecrypterOpts) ([]
 		return nil, fmt.Errorf("%w: it decrypts to %d octets", ErrAnswer, len(em))
 	}
 	if isOAEP {
-		return unpadOAEP(em, oaep)
+		return padding.UnpadOAEP(em, oaep)
 	}
-	return unpadKey(em, v15.SessionKeyLen, rand.Reader)
+	return padding.UnpadKey(em, v15.SessionKeyLen, rand.Reader)
 }
 
 // SharedSecret is what the key and a public key on its curve agree on (SEC 1, 3.3.1).

@@ -27,6 +27,7 @@ type PINState struct {
 	Null      bool // none has been set yet
 	Transport bool // the card has the PIN that it was sent with
 	Missing   bool // the card has no PIN of this number
+	Few       bool // tries were lost since the last success, and the token does not say how many
 	Status    apdu.Status
 }
 

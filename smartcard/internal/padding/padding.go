@@ -1,4 +1,5 @@
-package smartcard
+// Package padding is the paddings of RSA (RFC 8017) around the bare operation of a card or token. It holds no private key.
+package padding
 
 import (
 	"crypto"
@@ -6,13 +7,20 @@ import (
 	"crypto/rsa"
 	"crypto/subtle"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
 )
 
-// digestInfo is the DER of a DigestInfo with the digest (RFC 8017, 9.2, notes 1).
-func digestInfo(h crypto.Hash, digest []byte) ([]byte, error) {
+// The errors, by their names in package smartcard.
+var (
+	ErrUnsupported = errors.New("smartcard: the key cannot do this")
+	ErrDecryption  = errors.New("smartcard: decryption failed")
+)
+
+// DigestInfo is the DER of a DigestInfo with the digest (RFC 8017, 9.2, notes 1).
+func DigestInfo(h crypto.Hash, digest []byte) ([]byte, error) {
 	var prefix string
 	switch h {
 	case crypto.SHA256:
@@ -27,8 +35,8 @@ func digestInfo(h crypto.Hash, digest []byte) ([]byte, error) {
 	return append([]byte(prefix), digest...), nil
 }
 
-// padPKCS1 is EMSA-PKCS1-v1_5 of a DigestInfo (RFC 8017, 9.2).
-func padPKCS1(info []byte, size int) ([]byte, error) {
+// PKCS1 is EMSA-PKCS1-v1_5 of a DigestInfo (RFC 8017, 9.2).
+func PKCS1(info []byte, size int) ([]byte, error) {
 	if size < len(info)+11 {
 		return nil, fmt.Errorf("%w: the key is too short for this digest", ErrUnsupported)
 	}
@@ -41,8 +49,8 @@ func padPKCS1(info []byte, size int) ([]byte, error) {
 	return em, nil
 }
 
-// padPSS is EMSA-PSS (RFC 8017, 9.1.1), as long as the modulus.
-func padPSS(key *rsa.PublicKey, h crypto.Hash, digest []byte, saltLength int) ([]byte, error) {
+// PSS is EMSA-PSS (RFC 8017, 9.1.1), as long as the modulus.
+func PSS(key *rsa.PublicKey, h crypto.Hash, digest []byte, saltLength int) ([]byte, error) {
 	bits := key.N.BitLen() - 1
 	size := (bits + 7) / 8
 	switch saltLength {
@@ -85,9 +93,9 @@ func mask(b []byte, h crypto.Hash, seed []byte) {
 	}
 }
 
-// unpadKey removes the padding of RSAES-PKCS1-v1_5 (RFC 8017, 7.2.2) from a key of n octets. Where it is wrong the result is random, and
+// UnpadKey removes the padding of RSAES-PKCS1-v1_5 (RFC 8017, 7.2.2) from a key of n octets. Where it is wrong the result is random, and
 // neither time nor error tell (RFC 3218, 2.3.2).
-func unpadKey(em []byte, n int, random io.Reader) ([]byte, error) {
+func UnpadKey(em []byte, n int, random io.Reader) ([]byte, error) {
 	if n <= 0 || len(em) < n+11 {
 		return nil, ErrDecryption
 	}
@@ -104,8 +112,8 @@ func unpadKey(em []byte, n int, random io.Reader) ([]byte, error) {
 	return key, nil
 }
 
-// unpadOAEP is EME-OAEP decoding (RFC 8017, 7.1.2, 3). Every fault is the same error, after the same time.
-func unpadOAEP(em []byte, o *rsa.OAEPOptions) ([]byte, error) {
+// UnpadOAEP is EME-OAEP decoding (RFC 8017, 7.1.2, 3). Every fault is the same error, after the same time.
+func UnpadOAEP(em []byte, o *rsa.OAEPOptions) ([]byte, error) {
 	h, mgf := o.Hash, o.MGFHash
 	if mgf == 0 {
 		mgf = h
@@ -137,7 +145,7 @@ func unpadOAEP(em []byte, o *rsa.OAEPOptions) ([]byte, error) {
 	return append([]byte{}, rest[index+1:]...), nil
 }
 
-// below tells whether a block is a number below the modulus, and as long.
-func below(block []byte, key *rsa.PublicKey) bool {
+// Below tells whether a block is a number Below the modulus, and as long.
+func Below(block []byte, key *rsa.PublicKey) bool {
 	return len(block) == key.Size() && new(big.Int).SetBytes(block).Cmp(key.N) < 0
 }

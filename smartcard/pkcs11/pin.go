@@ -1,0 +1,226 @@
+package pkcs11
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/miekg/pkcs11"
+	"github.com/siegel-mail/siegel/internal/secret"
+	"github.com/siegel-mail/siegel/smartcard"
+)
+
+// Attempt.Tries holds, in place of a counter that tokens do not show, what was known of the PIN before it was presented.
+const (
+	unproven = 0
+	proven   = 1 // it was accepted before
+)
+
+// login is what a token says of the PIN of its user.
+type login struct {
+	token tokenInfo
+	in    bool // logged in
+}
+
+// login asks the token.
+func (c *connection) login() (l login, err error) {
+	if l.token, err = c.lib.token(c.slot); err != nil {
+		return l, err
+	}
+	state, err := c.lib.state(c.session)
+	l.in = state == pkcs11.CKS_RO_USER_FUNCTIONS || state == pkcs11.CKS_RW_USER_FUNCTIONS
+	return l, err
+}
+
+// state is in the terms of cards.
+func (l login) state() smartcard.PINState {
+	t := l.token
+	s := smartcard.PINState{Presented: l.in, Blocked: t.has(pkcs11.CKF_USER_PIN_LOCKED), Null: !t.has(pkcs11.CKF_USER_PIN_INITIALIZED),
+		Transport: t.has(pkcs11.CKF_USER_PIN_TO_BE_CHANGED), Few: t.has(pkcs11.CKF_USER_PIN_COUNT_LOW)}
+	switch {
+	case s.Blocked:
+		s.Known = true
+	case t.has(pkcs11.CKF_USER_PIN_FINAL_TRY):
+		s.Known, s.Tries = true, 1
+	}
+	return s
+}
+
+// obstacle is why no PIN may be presented.
+func (l login) obstacle() (smartcard.Reason, bool) {
+	switch s := l.state(); {
+	case s.Blocked:
+		return smartcard.PINBlocked, true
+	case s.Null:
+		return smartcard.PINNull, true
+	case s.Transport:
+		return smartcard.PINTransport, true
+	case s.Known, s.Few:
+		return smartcard.PINFewTries, true
+	}
+	return 0, false
+}
+
+// pad tells whether the token asks for its PIN by itself.
+func (l login) pad() bool { return l.token.has(pkcs11.CKF_PROTECTED_AUTHENTICATION_PATH) }
+
+// enter sees to it that the user is logged in; for one operation, where user is CKU_CONTEXT_SPECIFIC.
+func (t *Token) logIn(c *connection, user uint) error {
+	if !c.token.has(pkcs11.CKF_LOGIN_REQUIRED) {
+		return nil
+	}
+	l, err := c.login()
+	if err != nil {
+		return err
+	}
+	if l.in && user == pkcs11.CKU_USER {
+		return nil
+	}
+	if reason, ok := l.obstacle(); ok {
+		return c.refuse(reason, l, nil)
+	}
+	value, err := t.value(c, l)
+	if err != nil {
+		return err
+	}
+	defer clear(value)
+	f := t.fingerprint(c, value)
+	last, known, err := t.o.Memory.Recall(c.ctx, f)
+	switch {
+	case err != nil:
+		return c.refuse(smartcard.PINMemory, l, err)
+	case !known || last.Outcome == smartcard.Accepted:
+	case last.Outcome == smartcard.Unsettled && last.Tries == proven:
+		known = false // once more: the token says that no PIN was refused, and this one was right
+	default:
+		return c.refuse(smartcard.PINRefusedOnce, l, nil)
+	}
+	a := t.attempt(c)
+	if known {
+		a.Tries = proven
+	}
+	return t.present(c, l, user, value, f, a)
+}
+
+// attempt is one that is about to begin.
+func (t *Token) attempt(c *connection) smartcard.Attempt {
+	return smartcard.Attempt{Outcome: smartcard.Unsettled, Tries: unproven, Card: c.remembered().String(), Ref: c.pin().Ref, At: t.o.Now()}
+}
+
+// value is the PIN; none where the token asks for it.
+func (t *Token) value(c *connection, l login) ([]byte, error) {
+	if l.pad() {
+		return nil, nil
+	}
+	if t.o.PINs == nil {
+		return nil, c.refuse(smartcard.PINMissing, l, nil)
+	}
+	text, err := t.o.PINs(c.ctx, c.identity(), c.pin())
+	if err != nil || text.IsZero() {
+		return nil, c.refuse(smartcard.PINMissing, l, err)
+	}
+	return c.checked(text, l)
+}
+
+// checked is a PIN, if it can be one.
+func (c *connection) checked(text secret.String, l login) ([]byte, error) {
+	if !valid(text.Reveal(), c.pin()) {
+		return nil, c.refuse(smartcard.PINForm, l, nil)
+	}
+	return []byte(text.Reveal()), nil
+}
+
+// present presents a PIN once. What it is about to do is noted before, what became of it after.
+func (t *Token) present(c *connection, l login, user uint, value []byte, f smartcard.Fingerprint, a smartcard.Attempt) error {
+	if err := t.o.Memory.Note(c.ctx, f, a); err != nil {
+		return c.refuse(smartcard.PINMemory, l, err)
+	}
+	said := c.lib.login(c.session, user, value)
+	ctx := context.WithoutCancel(c.ctx) // the answer is there: it must be noted
+	reason, settled := outcome(said)
+	switch {
+	case said == nil, is(said, pkcs11.CKR_USER_ALREADY_LOGGED_IN):
+		a.Outcome = smartcard.Accepted
+		if err := t.o.Memory.Note(ctx, f, a); err != nil {
+			return c.refuse(smartcard.PINMemory, l, err)
+		}
+		return nil
+	case settled:
+		a.Outcome = smartcard.Refused
+		return c.refuse(reason, l, joined(said, t.o.Memory.Note(ctx, f, a)))
+	}
+	return c.refuse(smartcard.PINUnsettled, l, translate(said))
+}
+
+// joined keeps both errors.
+func joined(said, noted error) error {
+	if noted == nil {
+		return said
+	}
+	return fmt.Errorf("%w; and it could not be noted: %w", said, noted)
+}
+
+// outcome is what an answer to C_Login says of the PIN; settled is false where it says nothing.
+func outcome(err error) (reason smartcard.Reason, settled bool) {
+	switch {
+	case is(err, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE):
+		return smartcard.PINRefused, true
+	case is(err, pkcs11.CKR_PIN_LOCKED):
+		return smartcard.PINBlocked, true
+	case is(err, pkcs11.CKR_PIN_EXPIRED):
+		return smartcard.PINTransport, true
+	case is(err, pkcs11.CKR_USER_PIN_NOT_INITIALIZED):
+		return smartcard.PINNull, true
+	case is(err, pkcs11.CKR_FUNCTION_CANCELED, pkcs11.CKR_CANCEL, pkcs11.CKR_FUNCTION_REJECTED):
+		return smartcard.PINMissing, true // at a PIN pad: nobody has typed one. It is not asked for again until a human says so
+	}
+	return 0, false
+}
+
+// unlock is Token.Unlock.
+func (t *Token) unlock(c *connection, text secret.String) error {
+	l, err := c.login()
+	if err != nil {
+		return err
+	}
+	switch reason, _ := l.obstacle(); reason {
+	case smartcard.PINBlocked, smartcard.PINNull, smartcard.PINTransport:
+		return c.refuse(reason, l, nil)
+	}
+	if l.in {
+		// The token accepts a PIN only from who is logged out.
+		if err := c.lib.logout(c.session); err != nil {
+			return err
+		}
+	}
+	var value []byte
+	if !l.pad() {
+		if value, err = c.checked(text, l); err != nil {
+			return err
+		}
+		defer clear(value)
+	}
+	return t.present(c, l, pkcs11.CKU_USER, value, t.fingerprint(c, value), t.attempt(c))
+}
+
+// refuse is an error of the PIN of the token.
+func (c *connection) refuse(r smartcard.Reason, l login, err error) error {
+	e := &smartcard.PINError{Card: c.identity(), PIN: c.pin(), Reason: r, Tries: -1, Err: err}
+	if s := l.state(); s.Known {
+		e.Tries = s.Tries
+	}
+	return e
+}
+
+// fingerprint stands for a PIN of the token.
+func (t *Token) fingerprint(c *connection, value []byte) (f smartcard.Fingerprint) {
+	h := hmac.New(sha256.New, t.o.FingerprintKey)
+	for _, part := range [][]byte{[]byte("siegel pkcs11 PIN v1"), []byte(c.token.serial), []byte(c.token.label), value} {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
+		h.Write(part)
+	}
+	h.Sum(f[:0])
+	return f
+}

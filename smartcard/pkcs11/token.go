@@ -1,0 +1,189 @@
+package pkcs11
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/siegel-mail/siegel/internal/safetext"
+	"github.com/siegel-mail/siegel/internal/secret"
+	"github.com/siegel-mail/siegel/smartcard"
+)
+
+// Token is one token, wherever its module has it now. Operations of this program take their turns in the order in which they were asked for.
+type Token struct {
+	o       Options
+	want    Selection
+	module  *module
+	turn    chan struct{} // held by who uses the token; the runtime keeps senders in a queue
+	waiting atomic.Int64
+}
+
+// Want says which key of a token is meant.
+type Want struct {
+	// Fingerprint is the SHA-256 of its certificate, in hexadecimal digits; colons and case do not matter.
+	Fingerprint string
+	// Binding allows a key that is marked for non-repudiation.
+	Binding bool
+	// Certificate is the certificate itself, for a token that holds the key and no certificate; may be nil.
+	Certificate *x509.Certificate
+}
+
+// Key finds a key by its certificate, and asks for no PIN: the private key is looked for when it is used.
+func (t *Token) Key(ctx context.Context, w Want) (*Key, error) {
+	wanted := strings.ToLower(strings.ReplaceAll(w.Fingerprint, ":", ""))
+	k, err := use(ctx, t, func(c *connection) (*Key, error) {
+		info, err := c.info(wanted, w.Certificate)
+		return &Key{token: t, info: info, can: c.can, ctx: context.Background(), count: new(atomic.Uint64)}, err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case k.info.Binding() && !w.Binding:
+		return nil, fmt.Errorf("%w: %s", smartcard.ErrNonRepudiation, k.info.Name)
+	}
+	return k, nil
+}
+
+// State reads what the token holds, and asks for no PIN. Its Reader is what the module calls the slot. A token hides its private keys until
+// someone has logged in: Keys are those whose certificates it shows.
+func (t *Token) State(ctx context.Context) (smartcard.State, error) {
+	return use(ctx, t, (*connection).look)
+}
+
+// Unlock presents a PIN once, because a human says that it is right: also one that was refused before, and where the token says that few tries
+// are left; not where the PIN is locked. A token with a PIN pad asks its holder instead, and value is not used.
+func (t *Token) Unlock(ctx context.Context, value secret.String) error {
+	_, err := use(ctx, t, func(c *connection) (struct{}, error) { return struct{}{}, t.unlock(c, value) })
+	return err
+}
+
+// Forgive says that PINs of this token which were refused may be presented again: a human has looked after them.
+func (t *Token) Forgive(ctx context.Context) error {
+	_, err := use(ctx, t, func(c *connection) (struct{}, error) {
+		return struct{}{}, t.o.Memory.Forget(ctx, c.remembered().String(), c.pin().Ref)
+	})
+	return err
+}
+
+// Waiting is how many wait for the token.
+func (t *Token) Waiting() int { return int(t.waiting.Load()) }
+
+// String names the token as it was asked for.
+func (t *Token) String() string {
+	text := "token"
+	if t.want.Token != "" {
+		text += fmt.Sprintf(" %q", safetext.Line(t.want.Token, 64))
+	}
+	if t.want.Serial != "" {
+		text += " with the serial number " + safetext.Line(t.want.Serial, 64)
+	}
+	return text
+}
+
+// use calls f with a session when it is the token's turn. Where the token has gone meanwhile, or its session is dead, it is opened anew, once.
+func use[T any](ctx context.Context, t *Token, f func(*connection) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.o.Timeout)
+	defer cancel()
+	if err := t.enter(ctx); err != nil {
+		var none T
+		return none, err
+	}
+	defer func() { <-t.turn }()
+	return call(ctx, t.module, func() (T, error) {
+		kept := t.module.conns[t] != nil
+		out, err := once(ctx, t, f)
+		if err != nil && kept && ctx.Err() == nil && fresh(err) {
+			out, err = once(ctx, t, f)
+		}
+		return out, err
+	})
+}
+
+// enter waits for the token's turn.
+func (t *Token) enter(ctx context.Context) error {
+	select {
+	case t.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	defer t.waiting.Add(-1)
+	if t.waiting.Add(1) > int64(t.o.MaxWaiting) {
+		return smartcard.ErrBusy
+	}
+	select {
+	case t.turn <- struct{}{}:
+		return nil
+	case <-t.module.hung():
+		return ErrHung
+	case <-ctx.Done():
+		return fmt.Errorf("pkcs11: waiting for the token: %w", ctx.Err())
+	}
+}
+
+// once looks for the token where no session is open, and calls f. It closes the session after an error that another operation in it might
+// suffer from.
+func once[T any](ctx context.Context, t *Token, f func(*connection) (T, error)) (T, error) {
+	var none T
+	c, err := t.connection(ctx)
+	if err != nil {
+		return none, err
+	}
+	out, err := f(c)
+	err = translate(err)
+	if err != nil && !harmless(err) {
+		delete(t.module.conns, t)
+		c.close()
+	}
+	if err != nil {
+		return none, err
+	}
+	return out, nil
+}
+
+// connection is the open session, or a new one.
+func (t *Token) connection(ctx context.Context) (c *connection, err error) {
+	m := t.module
+	defer func() {
+		if err == nil {
+			c.ctx = ctx
+		}
+	}()
+	if c := m.conns[t]; c != nil {
+		return c, nil
+	}
+	if err := m.ready(); err != nil {
+		return nil, err
+	}
+	c, err = t.find()
+	if err != nil && ctx.Err() == nil && smartcard.Temporary(err) {
+		ok, e := m.restart()
+		if e != nil {
+			return nil, e
+		}
+		if ok {
+			c, err = t.find()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.conns[t] = c
+	return c, nil
+}
+
+// label and serial number of tokens are filled up with spaces, or by some with zeros.
+func trim(s string) string { return strings.Trim(s, " \x00") }
+
+// printable is a name for people from octets that a token has chosen.
+func printable(b []byte) string {
+	for _, c := range b {
+		if c < 0x20 || c > 0x7E {
+			return hex.EncodeToString(b[:min(len(b), 32)])
+		}
+	}
+	return safetext.Line(string(b), 64)
+}
