@@ -181,6 +181,24 @@ func valueOf(item *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
+// EntryHas tells whether an entry of a list in a text has a key.
+func EntryHas(text []byte, section, name, key string) bool {
+	var doc yaml.Node
+	if yaml.Unmarshal(text, &doc) != nil || len(doc.Content) == 0 {
+		return false
+	}
+	list := valueOf(doc.Content[0], section)
+	if list == nil {
+		return false
+	}
+	for _, item := range list.Content {
+		if n := valueOf(item, "name"); n != nil && n.Value == name && valueOf(item, key) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // change sets the keys of an entry that is there, the last first, so that lines keep their numbers.
 func (e *editor) change(item *yaml.Node) error {
 	var missing []string

@@ -80,5 +80,8 @@ func lineOf(r io.Reader) (string, error) {
 	case len(line) > maxPassword:
 		return "", errors.New("it is too long for a password")
 	}
-	return strings.TrimRight(line, "\r\n"), nil
+	return trimLine(line), nil
 }
+
+// trimLine is a line without its end.
+func trimLine(line string) string { return strings.TrimRight(line, "\r\n") }

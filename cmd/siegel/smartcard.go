@@ -19,6 +19,7 @@ import (
 // smartcardCmd groups what an administrator does with smart cards: one file for each subcommand, smartcard_NAME.go.
 type smartcardCmd struct {
 	List     smartcardListCmd     `cmd:"" help:"Show the readers, and the cards in them with certificates and the states of their PINs. Presents no PIN."`
+	Bind     smartcardBindCmd     `cmd:"" help:"Write the configuration of a key on a card, after the card was asked which it has. Presents no PIN."`
 	Export   smartcardExportCmd   `cmd:"" name:"export-cert" help:"Write a certificate of a card to a file or to standard output."`
 	Simulate smartcardSimulateCmd `cmd:"" help:"Put a simulated card into a virtual reader of this machine, to rehearse with. It protects nothing."`
 }
