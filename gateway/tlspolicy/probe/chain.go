@@ -44,17 +44,22 @@ type Certificate struct {
 type chain struct {
 	kind string
 	der  [][]byte
-	all  []*x509.Certificate // nil entries could not be read
+	all  []*x509.Certificate // nil entries could not be read, or have a key beyond measure
+	more int                 // that were sent beside
 }
 
-// maxNames is how many names of one certificate are told.
-const maxNames = 100
+// What is looked at of a chain. Who sends it chooses its length and the size of its keys, and so how long it takes to judge it.
+const (
+	maxNames = 100  // of one certificate, that are told
+	maxChain = 20   // certificates; twice of what anybody needs
+	maxRSA   = 8192 // bits; what crypto/tls takes
+)
 
 func newChain(der [][]byte) chain {
-	c := chain{der: der, kind: "unknown"}
-	for _, d := range der {
+	c := chain{der: der[:min(len(der), maxChain)], kind: "unknown", more: max(len(der)-maxChain, 0)}
+	for _, d := range c.der {
 		parsed, err := x509x.ParseCertificate(d)
-		if err != nil {
+		if err != nil || tooLarge(parsed.PublicKey) {
 			parsed = nil
 		}
 		c.all = append(c.all, parsed)
@@ -63,6 +68,12 @@ func newChain(der [][]byte) chain {
 		c.kind = keyKind(c.all[0].PublicKey)
 	}
 	return c
+}
+
+// tooLarge reports whether each look at a signature of a key would take a while.
+func tooLarge(key any) bool {
+	k, ok := key.(*rsa.PublicKey)
+	return ok && k.N.BitLen() > maxRSA
 }
 
 func keyKind(key any) string {
@@ -119,6 +130,9 @@ func describe(kind string, position int, der []byte, c *x509.Certificate) Certif
 		}
 		out.Subject, out.Issuer, out.Key = safetext.Line(info.Subject, 500), safetext.Line(info.Issuer, 500), safetext.Line(info.KeyAlgorithm, 100)
 		out.Serial, out.Unreadable = fmt.Sprintf("%x", info.Serial), "it breaks rules that crypto/x509 holds certificates to"
+		if big, err := x509x.ParseCertificate(der); err == nil {
+			out.Key, out.Unreadable = keyText(big.PublicKey), fmt.Sprintf("its key has more than the %d bits that programs take", maxRSA)
+		}
 		return out
 	}
 	pin := sha256.Sum256(c.RawSubjectPublicKeyInfo)
@@ -147,7 +161,7 @@ func (c chain) judge(r *Report, name string, roots *x509.CertPool, now time.Time
 		r.say("certificate", level, c.kind+": "+text, remedy)
 	}
 	if len(c.all) == 0 || c.all[0] == nil {
-		say(Bad, "the server's certificate cannot be read", "have the server get another certificate")
+		say(Bad, "the server's certificate cannot be read, or has a key of more bits than programs take", "have the server get another certificate")
 		return
 	}
 	leaf := c.all[0]
@@ -228,10 +242,13 @@ func isRoot(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIs
 
 // judgeOrder says where certificates stand in the wrong order or to no end (RFC 8446, 4.4.2; RFC 5246, 7.4.2).
 func (c chain) judgeOrder(say func(Level, string, string)) {
+	if c.more > 0 {
+		say(Note, fmt.Sprintf("%d certificates more than %d are sent, which were not looked at", c.more, maxChain), "have the server send its own certificate and those of its issuers alone")
+	}
 	for i, cert := range c.all {
 		switch {
 		case cert == nil:
-			say(Note, place(i)+" cannot be read", "have the server send its chain anew")
+			say(Note, place(i)+" cannot be read, or has a key of more bits than programs take", "have the server send another one")
 		case i == 0:
 		case c.all[i-1] != nil && !bytes.Equal(c.all[i-1].RawIssuer, cert.RawSubject):
 			if c.issuerOf(i-1) >= 0 || c.issues(i) {
