@@ -45,7 +45,7 @@ const ownProfiles = `tls:
 // sizes are those of the RSA keys, and curves those of the keys that have one.
 var (
 	sizes  = map[tlstest.Kind]int{tlstest.RSA2048: 2048, tlstest.RSA3072: 3072}
-	curves = map[tlstest.Kind]string{tlstest.P256: "secp256r1", tlstest.P384: "secp384r1"}
+	curves = map[tlstest.Kind]string{tlstest.P256: "secp256r1", tlstest.P384: "secp384r1", tlstest.P521: "secp521r1"}
 )
 
 // kinds are the kinds of certificates of the matrix.
