@@ -116,7 +116,7 @@ func (k *checker) vouched() {
 	case where != "":
 		k.warn("dns.servers", "TLSA records count only in answers of resolvers on this machine, and others are asked, too: when those answer, mail that needs them waits")
 	default:
-		k.warn("dns.servers", "TLSA records count only in answers of resolvers on this machine, and others are asked, too: when those answer, there is no DANE")
+		k.warn("dns.servers", "answers count as secure only where resolvers on this machine give them, and others are asked, too: while those answer for addresses, there is no DANE")
 	}
 }
 

@@ -176,7 +176,7 @@ func soa(reply *mdns.Msg) *mdns.SOA {
 func (r *Resolver) ask(ctx context.Context, k key) (*mdns.Msg, server, *Error) {
 	last := k.failed(errors.New("no server was asked"), "")
 	for attempt := range r.o.Attempts {
-		for _, s := range r.order() {
+		for _, s := range r.order(k.qtype) {
 			if err := context.Cause(ctx); err != nil {
 				return nil, s, k.failed(errors.Join(err, last.Err), last.Server)
 			}

@@ -217,7 +217,8 @@ type TLSASet struct {
 	Authentic bool
 }
 
-// LookupTLSA finds the TLSA records of a TCP service: _25._tcp.mx.example.org (RFC 6698, 3).
+// LookupTLSA finds the TLSA records of a TCP service: _25._tcp.mx.example.org (RFC 6698, 3). Where some of the servers are believed
+// ([Options.TrustAD]), only these are asked.
 func (r *Resolver) LookupTLSA(ctx context.Context, port uint16, host string) (TLSASet, error) {
 	name, err := Name(fmt.Sprintf("_%d._tcp.%s", port, host))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -168,12 +169,18 @@ func parseServer(s string) (netip.AddrPort, error) {
 }
 
 // order is the servers as they are asked now: those that lately gave no answer last.
-func (r *Resolver) order() []server {
+// TLSA records, and that there are none, are worth something only where a server is believed: where one is, the others are not asked. Who can keep
+// answers from it would end DANE else, by having the next one deny what nobody validates (RFC 7672, 2.1.1 and 2.2: no answer is no denial).
+func (r *Resolver) order(qtype uint16) []server {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.o.Now()
 	var good, bad []server
+	believed := qtype == mdns.TypeTLSA && slices.ContainsFunc(r.servers, func(s server) bool { return s.trusted })
 	for _, s := range r.servers {
+		if believed && !s.trusted {
+			continue
+		}
 		if now.Before(r.silent[s.addr]) {
 			bad = append(bad, s)
 		} else {

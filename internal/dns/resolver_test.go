@@ -288,6 +288,45 @@ func TestTrust(t *testing.T) {
 	}
 }
 
+// Whoever keeps the answer of a believed server away does not bring about a denial by one that is not: for TLSA records that is not asked at all.
+// Where none is believed, all are.
+func TestTLSAOfBelieved(t *testing.T) {
+	one, two := dnstest.Start(t, "mx.example. A 192.0.2.1\n_25._tcp.mx.example. TLSA 3 1 1 "+strings.Repeat("00", 32)+"\n"), dnstest.Start(t, "mx.example. A 192.0.2.1\n")
+	one.Authenticate(true)
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		to := map[string]string{"127.0.0.53:53": one.Addr(), "192.0.2.53:53": two.Addr(), "192.0.2.54:53": one.Addr()}[addr]
+		return new(net.Dialer).DialContext(ctx, network, to)
+	}
+	for _, c := range []struct {
+		failure dnstest.Failure
+		servers string
+		want    error
+		others  bool // are asked
+	}{
+		{dnstest.None, "127.0.0.53 192.0.2.53", nil, false}, {dnstest.None, "192.0.2.53 127.0.0.53", nil, false},
+		{dnstest.ServFail, "127.0.0.53 192.0.2.53", dns.ErrTemporary, false}, {dnstest.Silent, "192.0.2.53 127.0.0.53", dns.ErrTemporary, false},
+		{dnstest.ServFail, "192.0.2.54 192.0.2.53", dns.ErrNotFound, true},
+	} {
+		one.Fail("_25._tcp.mx.example", c.failure)
+		r, err := dns.New(dns.Options{Servers: strings.Fields(c.servers), Dial: dial, Timeout: 200 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		before := two.Asked("_25._tcp.mx.example", "TLSA")
+		set, err := r.LookupTLSA(t.Context(), 25, "mx.example")
+		if !errors.Is(err, c.want) || err == nil && !set.Authentic {
+			t.Errorf("%v %s: %+v, %v", c.failure, c.servers, set, err)
+		}
+		if asked := two.Asked("_25._tcp.mx.example", "TLSA") > before; asked != c.others {
+			t.Errorf("%v %s: others asked: %v", c.failure, c.servers, asked)
+		}
+		if h, err := r.LookupHost(t.Context(), "mx.example"); err != nil || len(h.Addrs) != 1 {
+			t.Errorf("%s: %+v, %v", c.servers, h, err)
+		}
+	}
+}
+
 func TestNew(t *testing.T) {
 	for _, server := range []string{"dns.example", "dns.example:53", "127.0.0.1:0", "127.0.0.1:dns", "", "::1:99999", "1.2.3.4:53:53"} {
 		if _, err := dns.New(dns.Options{Servers: []string{server}}); !errors.Is(err, dns.ErrOptions) {
