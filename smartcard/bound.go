@@ -138,7 +138,7 @@ func (b *bound) look(ctx context.Context) time.Duration {
 	case unheard(err): // others use it, and tell how that ends
 		return b.again.next()
 	case err != nil:
-		b.set(conditionOf(err), sentence(err), err, &s)
+		b.set(ConditionOf(err), sentence(err), err, &s)
 		return b.again.next()
 	}
 	b.again.reset()
@@ -148,7 +148,7 @@ func (b *bound) look(ctx context.Context) time.Duration {
 // dated is a card that works, on this day.
 func (b *bound) dated(key KeyInfo, s *sight) time.Duration {
 	now := b.m.o.Now()
-	c, text, until := judge(key, now, b.m.soon)
+	c, text, until := Judge(key, now, b.m.soon)
 	b.set(c, text, nil, s)
 	if until.IsZero() {
 		return dateMost

@@ -37,6 +37,9 @@ const (
 	PINHasNoCounter  Condition = "pin-no-counter"
 	PINHasNoMemory   Condition = "pin-memory"
 	PINIsNotHere     Condition = "pin-not-here"
+	NoModule         Condition = "no-module"    // that of a PKCS #11 token cannot be loaded or initialised
+	ModuleHangs      Condition = "module-hangs" // it does not return from a call
+	NoKey            Condition = "no-key"       // the token has the certificate, and no key of it
 	CertificateEnded Condition = "certificate-expired"
 	CertificateEarly Condition = "certificate-not-yet-valid"
 	CertificateEnds  Condition = "certificate-expiring"
@@ -46,7 +49,7 @@ const (
 func Conditions() []Condition {
 	return []Condition{Asking, Ready, NoSupport, NoService, NoReader, NoCard, Mute, OtherCard, Ambiguous, UnknownCard, Busy, Failing, NoCertificate,
 		NonRepudiation, PINIsMissing, PINIsMalformed, PINIsRefused, PINHasFewTries, PINIsBlocked, PINIsNull, PINIsTransport, PINHasNoCounter,
-		PINHasNoMemory, PINIsNotHere, CertificateEnded, CertificateEarly, CertificateEnds}
+		PINHasNoMemory, PINIsNotHere, NoModule, ModuleHangs, NoKey, CertificateEnded, CertificateEarly, CertificateEnds}
 }
 
 // Usable tells whether the key can be used as things are. That others may refuse its certificate for its dates is not for the card to say.
@@ -57,7 +60,7 @@ func (c Condition) Usable() bool {
 // Away tells whether the card may come back by itself, or by a hand at the machine; what else is in its way must be mended by who administers it.
 func (c Condition) Away() bool {
 	switch c {
-	case Asking, NoService, NoReader, NoCard, Mute, OtherCard, Busy, Failing:
+	case Asking, NoService, NoReader, NoCard, Mute, OtherCard, Busy, Failing, NoModule, ModuleHangs:
 		return true
 	}
 	return false
@@ -91,14 +94,17 @@ func advice() map[Condition]string {
 		PINHasNoCounter:  "The card does not say how many tries are left, so no PIN is presented. Pull it and put it in again; a card that never says it can be used by its PKCS#11 module.",
 		PINHasNoMemory:   "See that what is remembered of refused PINs can be read and written; until then no PIN is presented.",
 		PINIsNotHere:     "Correct pin_reference of this card.",
+		NoModule:         "See that pkcs11.module names the module, that what it speaks to (pcscd, the client of an HSM) runs, and that its own configuration can be read by the user of this program.",
+		ModuleHangs:      "Look at what the module speaks to (the HSM, the network, pcscd). Where it does not come back by itself, restart this program: a call of a module cannot be ended.",
+		NoKey:            "See what the token holds by \"pkcs11-tool --login --list-objects\": the private key needs the CKA_ID of its certificate.",
 		CertificateEnded: "Renew the card, and bind the new certificate by \"siegel smartcard bind\". What it opens stays readable.",
 		CertificateEarly: "See that the clock of this machine is right; else wait.",
 		CertificateEnds:  "Order the next card now; providers take weeks.",
 	}
 }
 
-// conditionOf is the condition that the failure of a look stands for.
-func conditionOf(err error) Condition {
+// ConditionOf is the condition that the failure of a look stands for.
+func ConditionOf(err error) Condition {
 	if refused, ok := errors.AsType[*PINError](err); ok {
 		return refused.Reason.condition()
 	}
@@ -174,8 +180,8 @@ func (s Status) String() string {
 // day is how much is said of a date.
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// judge is the condition of a card that was seen whole, by the dates of its certificate; and when that changes, which is never where it is zero.
-func judge(k KeyInfo, now time.Time, soon time.Duration) (c Condition, text string, until time.Time) {
+// Judge is the condition of a card that was seen whole, by the dates of its certificate; and when that changes, which is never where it is zero.
+func Judge(k KeyInfo, now time.Time, soon time.Duration) (c Condition, text string, until time.Time) {
 	if k.Certificate == nil {
 		return Ready, "", time.Time{}
 	}

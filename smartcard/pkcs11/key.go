@@ -131,6 +131,7 @@ func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, 
 		return nil, fmt.Errorf("%w: its signature is wrong", smartcard.ErrAnswer)
 	}
 	k.count.Add(1)
+	k.token.signed.Add(1)
 	return signature, nil
 }
 
@@ -267,7 +268,7 @@ func (k *Key) do(ctx context.Context, ways []way, f compute) ([]byte, error) {
 	for i := range ways {
 		ways[i].input = slices.Clone(ways[i].input)
 	}
-	return use(ctx, t, func(c *connection) ([]byte, error) {
+	out, err := use(ctx, t, func(c *connection) ([]byte, error) {
 		p, err := t.private(c, k.info.Certificate)
 		if err != nil {
 			return nil, err
@@ -282,6 +283,10 @@ func (k *Key) do(ctx context.Context, ways []way, f compute) ([]byte, error) {
 		}
 		return out, err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // compute tries the ways.

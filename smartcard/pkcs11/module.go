@@ -111,12 +111,15 @@ func call[T any](ctx context.Context, m *module, f func() (T, error)) (T, error)
 	case <-m.hung():
 		return none, ErrHung
 	case <-ctx.Done():
-		return none, fmt.Errorf("pkcs11: waiting for the module: %w", ctx.Err())
+		return none, &waitError{ctx.Err()}
 	}
 	select {
 	case r := <-done:
 		return r.value, r.err
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return none, ctx.Err()
+		}
 		return none, fmt.Errorf("%w: %w", ErrHung, ctx.Err())
 	}
 }
@@ -169,7 +172,7 @@ func (m *module) restart() (ok bool, err error) {
 		return false, nil
 	}
 	for t, c := range m.conns {
-		if _, err := c.lib.state(c.session); err == nil {
+		if l, err := c.login(); err == nil && trim(l.token.serial) == c.token.serial && trim(l.token.label) == c.token.label {
 			return false, nil
 		}
 		delete(m.conns, t)

@@ -66,9 +66,12 @@ func (l login) obstacle() (smartcard.Reason, bool) {
 // pad tells whether the token asks for its PIN by itself.
 func (l login) pad() bool { return l.token.has(pkcs11.CKF_PROTECTED_AUTHENTICATION_PATH) }
 
-// enter sees to it that the user is logged in; for one operation, where user is CKU_CONTEXT_SPECIFIC.
+// loginRequired is the flag of tokens that hide their private keys until someone has logged in.
+const loginRequired = pkcs11.CKF_LOGIN_REQUIRED
+
+// logIn sees to it that the user is logged in; for one operation, where user is CKU_CONTEXT_SPECIFIC.
 func (t *Token) logIn(c *connection, user uint) error {
-	if !c.token.has(pkcs11.CKF_LOGIN_REQUIRED) {
+	if !c.token.has(loginRequired) {
 		return nil
 	}
 	l, err := c.login()
@@ -78,30 +81,46 @@ func (t *Token) logIn(c *connection, user uint) error {
 	if l.in && user == pkcs11.CKU_USER {
 		return nil
 	}
-	if reason, ok := l.obstacle(); ok {
-		return c.refuse(reason, l, nil)
-	}
-	value, err := t.value(c, l)
+	p, err := t.prepare(c, l)
 	if err != nil {
 		return err
 	}
-	defer clear(value)
-	f := t.fingerprint(c, value)
-	last, known, err := t.o.Memory.Recall(c.ctx, f)
+	defer clear(p.value)
+	return t.present(c, l, user, p)
+}
+
+// prepared is a PIN that may be presented.
+type prepared struct {
+	value       []byte // none where the token asks for it
+	fingerprint smartcard.Fingerprint
+	attempt     smartcard.Attempt // that is about to begin
+}
+
+// prepare gets the PIN, if it may be presented. It presents and notes nothing.
+func (t *Token) prepare(c *connection, l login) (p prepared, err error) {
+	if reason, ok := l.obstacle(); ok {
+		return p, c.refuse(reason, l, nil)
+	}
+	if p.value, err = t.value(c, l); err != nil {
+		return p, err
+	}
+	p.fingerprint, p.attempt = t.fingerprint(c, p.value), t.attempt(c)
+	last, known, err := t.o.Memory.Recall(c.ctx, p.fingerprint)
 	switch {
 	case err != nil:
-		return c.refuse(smartcard.PINMemory, l, err)
-	case !known || last.Outcome == smartcard.Accepted:
+		err = c.refuse(smartcard.PINMemory, l, err)
+	case !known:
+	case last.Outcome == smartcard.Accepted:
+		p.attempt.Tries = proven
 	case last.Outcome == smartcard.Unsettled && last.Tries == proven:
-		known = false // once more: the token says that no PIN was refused, and this one was right
+		// Once more: the token says that no PIN was refused, and this one was right.
 	default:
-		return c.refuse(smartcard.PINRefusedOnce, l, nil)
+		err = c.refuse(smartcard.PINRefusedOnce, l, nil)
 	}
-	a := t.attempt(c)
-	if known {
-		a.Tries = proven
+	if err != nil {
+		clear(p.value)
 	}
-	return t.present(c, l, user, value, f, a)
+	return p, err
 }
 
 // attempt is one that is about to begin.
@@ -133,11 +152,12 @@ func (c *connection) checked(text secret.String, l login) ([]byte, error) {
 }
 
 // present presents a PIN once. What it is about to do is noted before, what became of it after.
-func (t *Token) present(c *connection, l login, user uint, value []byte, f smartcard.Fingerprint, a smartcard.Attempt) error {
+func (t *Token) present(c *connection, l login, user uint, p prepared) error {
+	f, a := p.fingerprint, p.attempt
 	if err := t.o.Memory.Note(c.ctx, f, a); err != nil {
 		return c.refuse(smartcard.PINMemory, l, err)
 	}
-	said := c.lib.login(c.session, user, value)
+	said := c.lib.login(c.session, user, p.value)
 	ctx := context.WithoutCancel(c.ctx) // the answer is there: it must be noted
 	reason, settled := outcome(said)
 	switch {
@@ -202,7 +222,7 @@ func (t *Token) unlock(c *connection, text secret.String) error {
 		}
 		defer clear(value)
 	}
-	return t.present(c, l, pkcs11.CKU_USER, value, t.fingerprint(c, value), t.attempt(c))
+	return t.present(c, l, pkcs11.CKU_USER, prepared{value, t.fingerprint(c, value), t.attempt(c)})
 }
 
 // refuse is an error of the PIN of the token.

@@ -152,7 +152,7 @@ func (h *hsm) key(label, id string, key crypto.Signer) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.run("softhsm2-util", "--import", h.write("key.pem", "PRIVATE KEY", der), "--token", label, "--label", "key "+id, "--id", id, "--pin", "123456")
+	h.run("softhsm2-util", "--import", h.write("key.pem", "PRIVATE KEY", der), "--token", label, "--label", "key "+id, "--id", id, "--pin", "123456", "--force")
 }
 
 // agreeing puts a key into a token that may agree with others; without a public key, as softhsm2-util makes one.
@@ -191,6 +191,7 @@ type desk struct {
 	memory smartcard.Memory
 	wallet *pkcs11.Wallet
 	pin    string
+	later  time.Duration // what the clock is ahead; between calls
 }
 
 func newDesk(t testing.TB) *desk {
@@ -210,6 +211,7 @@ func (d *desk) restart() {
 		}
 	}
 	w, err := pkcs11.New(pkcs11.Options{Memory: d.memory, FingerprintKey: bytes.Repeat([]byte{7}, 32),
+		Now: func() time.Time { return time.Now().Add(d.later) },
 		PINs: func(context.Context, smartcard.Identity, smartcard.PIN) (secret.String, error) {
 			return secret.New(d.pin), nil
 		}})

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/siegel-mail/siegel/internal/safetext"
@@ -20,6 +23,10 @@ type Token struct {
 	module  *module
 	turn    chan struct{} // held by who uses the token; the runtime keeps senders in a queue
 	waiting atomic.Int64
+	signed  atomic.Uint64
+
+	mu        sync.Mutex
+	observers []*func(error)
 }
 
 // Want says which key of a token is meant.
@@ -32,11 +39,13 @@ type Want struct {
 	Certificate *x509.Certificate
 }
 
+// digits is the fingerprint as KeyInfo.Fingerprint writes it.
+func (w Want) digits() string { return strings.ToLower(strings.ReplaceAll(w.Fingerprint, ":", "")) }
+
 // Key finds a key by its certificate, and asks for no PIN: the private key is looked for when it is used.
 func (t *Token) Key(ctx context.Context, w Want) (*Key, error) {
-	wanted := strings.ToLower(strings.ReplaceAll(w.Fingerprint, ":", ""))
 	k, err := use(ctx, t, func(c *connection) (*Key, error) {
-		info, err := c.info(wanted, w.Certificate)
+		info, err := c.info(w.digits(), w.Certificate)
 		return &Key{token: t, info: info, can: c.can, ctx: context.Background(), count: new(atomic.Uint64)}, err
 	})
 	switch {
@@ -69,6 +78,9 @@ func (t *Token) Forgive(ctx context.Context) error {
 	return err
 }
 
+// Signatures is how many signatures were made with all keys of the token, in this process.
+func (t *Token) Signatures() uint64 { return t.signed.Load() }
+
 // Waiting is how many wait for the token.
 func (t *Token) Waiting() int { return int(t.waiting.Load()) }
 
@@ -84,13 +96,41 @@ func (t *Token) String() string {
 	return text
 }
 
+// observe has f called after each operation, until the returned function is.
+func (t *Token) observe(f func(error)) (stop func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.observers = append(t.observers, &f)
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.observers = slices.DeleteFunc(t.observers, func(o *func(error)) bool { return o == &f })
+	}
+}
+
+// tell tells the observers.
+func (t *Token) tell(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.observers {
+		(*f)(err)
+	}
+}
+
+// quiet is whether observers are not told.
+type quiet bool
+
+const quietly quiet = true
+
 // use calls f with a session when it is the token's turn. Where the token has gone meanwhile, or its session is dead, it is opened anew, once.
-func use[T any](ctx context.Context, t *Token, f func(*connection) (T, error)) (T, error) {
+func use[T any](ctx context.Context, t *Token, f func(*connection) (T, error), q ...quiet) (out T, err error) {
 	ctx, cancel := context.WithTimeout(ctx, t.o.Timeout)
 	defer cancel()
+	if len(q) == 0 {
+		defer func() { t.tell(err) }()
+	}
 	if err := t.enter(ctx); err != nil {
-		var none T
-		return none, err
+		return out, err
 	}
 	defer func() { <-t.turn }()
 	return call(ctx, t.module, func() (T, error) {
@@ -103,6 +143,21 @@ func use[T any](ctx context.Context, t *Token, f func(*connection) (T, error)) (
 	})
 }
 
+// waitError says that the turn has not come, so that nothing is known of the token.
+type waitError struct{ err error }
+
+// Error says what was waited for.
+func (e *waitError) Error() string { return "pkcs11: waiting for the token: " + e.err.Error() }
+
+// Unwrap is why the turn has not come.
+func (e *waitError) Unwrap() error { return e.err }
+
+// unheard tells whether an error says nothing of the token: its turn has not come.
+func unheard(err error) bool {
+	_, ok := errors.AsType[*waitError](err)
+	return ok
+}
+
 // enter waits for the token's turn.
 func (t *Token) enter(ctx context.Context) error {
 	select {
@@ -112,7 +167,7 @@ func (t *Token) enter(ctx context.Context) error {
 	}
 	defer t.waiting.Add(-1)
 	if t.waiting.Add(1) > int64(t.o.MaxWaiting) {
-		return smartcard.ErrBusy
+		return &waitError{smartcard.ErrBusy}
 	}
 	select {
 	case t.turn <- struct{}{}:
@@ -120,7 +175,7 @@ func (t *Token) enter(ctx context.Context) error {
 	case <-t.module.hung():
 		return ErrHung
 	case <-ctx.Done():
-		return fmt.Errorf("pkcs11: waiting for the token: %w", ctx.Err())
+		return &waitError{ctx.Err()}
 	}
 }
 
@@ -138,10 +193,7 @@ func once[T any](ctx context.Context, t *Token, f func(*connection) (T, error)) 
 		delete(t.module.conns, t)
 		c.close()
 	}
-	if err != nil {
-		return none, err
-	}
-	return out, nil
+	return out, err
 }
 
 // connection is the open session, or a new one.
