@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/smartcard"
 	"github.com/siegel-mail/siegel/smartcard/piv"
@@ -19,7 +21,9 @@ import (
 // smartcardCmd groups what an administrator does with smart cards: one file for each subcommand, smartcard_NAME.go.
 type smartcardCmd struct {
 	List     smartcardListCmd     `cmd:"" help:"Show the readers, and the cards in them with certificates and the states of their PINs. Presents no PIN."`
+	Probe    smartcardProbeCmd    `cmd:"" help:"Sign random numbers with an authentication key of each card, verify that, and say by which algorithms it can and how long it takes."`
 	Bind     smartcardBindCmd     `cmd:"" help:"Write the configuration of a key on a card, after the card was asked which it has. Presents no PIN."`
+	Watch    smartcardWatchCmd    `cmd:"" help:"Write a line at each change: readers and cards that come and go, the service. Presents no PIN."`
 	Export   smartcardExportCmd   `cmd:"" name:"export-cert" help:"Write a certificate of a card to a file or to standard output."`
 	Simulate smartcardSimulateCmd `cmd:"" help:"Put a simulated card into a virtual reader of this machine, to rehearse with. It protects nothing."`
 }
@@ -46,8 +50,8 @@ type cardPINs struct {
 	key    []byte // of fingerprints
 }
 
-// openCards makes a desk. It asks no card.
-func openCards(t smartcard.Transport, only smartcard.Selection, p cardPINs) (*cardDesk, error) {
+// openCards makes a desk, for cards of some families; without any for those of all. It asks no card.
+func openCards(t smartcard.Transport, only smartcard.Selection, p cardPINs, families ...smartcard.Family) (*cardDesk, error) {
 	if err := only.Check(); err != nil {
 		return nil, usageError("--reader is no name of a reader with * for anything in it; siegel smartcard list shows the names")
 	}
@@ -57,12 +61,24 @@ func openCards(t smartcard.Transport, only smartcard.Selection, p cardPINs) (*ca
 			return nil, err
 		}
 	}
-	families := []smartcard.Family{piv.New(piv.Options{}), tcos.New(tcos.Options{})}
+	if len(families) == 0 {
+		families = cardFamilies(configs.Smartcard{})
+	}
 	w, err := smartcard.New(smartcard.Options{Transport: t, Families: families, PINs: p.source, Memory: p.memory, FingerprintKey: p.key})
 	if err != nil {
 		return nil, err
 	}
 	return &cardDesk{survey.Options{Transport: t, Wallet: w, Families: families, Only: only, Now: time.Now}}, nil
+}
+
+// cardFamilies are those that the card of an entry may be of.
+func cardFamilies(e configs.Smartcard) []smartcard.Family {
+	var ref *byte
+	if n, ok := e.Reference(); ok {
+		ref = &n
+	}
+	all := []smartcard.Family{piv.New(piv.Options{PINRef: ref}), tcos.New(tcos.Options{PINRef: ref})}
+	return slices.DeleteFunc(all, func(f smartcard.Family) bool { return e.Family != "" && f.Name() != e.Family })
 }
 
 func (d *cardDesk) close() { d.Wallet.Close() }

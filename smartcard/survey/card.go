@@ -68,6 +68,16 @@ func Describe(s smartcard.State, now time.Time) Card {
 	return c
 }
 
+// PIN is the PIN of a reference; the zero one where the card has none.
+func (c *Card) PIN(ref string) PIN {
+	for _, p := range c.PINs {
+		if p.Ref == ref {
+			return p
+		}
+	}
+	return PIN{}
+}
+
 // DescribeKey says in words what a key is for, at a time.
 func DescribeKey(k smartcard.KeyInfo, now time.Time) Certificate {
 	x := k.Certificate
