@@ -74,6 +74,7 @@ var oracles = map[string]string{
 var confined = map[string]string{
 	"go.mozilla.org/pkcs7":                  "certs/bundle",
 	"github.com/refraction-networking/utls": "gateway/tlspolicy/legacy",
+	"github.com/russellhaering/goxmldsig":   "connectors/demail",
 }
 
 func TestConfined(t *testing.T) {
