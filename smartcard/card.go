@@ -35,7 +35,7 @@ type State struct {
 	Identity Identity
 	Reader   string
 	Keys     []KeyInfo
-	PINs     map[PIN]PINState // of those that open a key
+	PINs     map[PIN]PINState // of those that open a key, and of others that the card has
 }
 
 // State reads what the card holds, and asks for no PIN.
@@ -43,29 +43,45 @@ func (c *Card) State(ctx context.Context) (State, error) {
 	var s State
 	err := c.do(ctx, func(ch *Channel) error {
 		keys, err := c.conn.list(ch)
-		s = State{Identity: c.conn.applet.Identity(), Reader: c.conn.reader, Keys: slices.Clone(keys), PINs: map[PIN]PINState{}}
-		for _, k := range keys {
-			if k.PIN == nil {
-				continue
-			}
-			if _, ok := s.PINs[*k.PIN]; ok {
-				continue
-			}
-			if err := c.conn.applet.Enter(ch, k); err != nil {
-				return err
-			}
-			if s.PINs[*k.PIN], err = pinState(ch, *k.PIN); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
-		return err
+		s = State{Identity: c.conn.applet.Identity(), Reader: c.conn.reader, Keys: slices.Clone(keys), PINs: map[PIN]PINState{}}
+		return c.conn.pins(ch, s)
 	})
 	return s, err
 }
 
+// pins reads the states of the PINs of the card.
+func (c *connection) pins(ch *Channel, s State) error {
+	pins, err := c.applet.PINs(ch)
+	if err != nil {
+		return err
+	}
+	for _, k := range s.Keys {
+		if k.PIN != nil {
+			pins = append(pins, *k.PIN)
+		}
+	}
+	for _, p := range pins {
+		if _, ok := s.PINs[p]; ok {
+			continue
+		}
+		if err := c.applet.Reach(ch, p); err != nil {
+			return err
+		}
+		state, err := c.policy.look(ch, p)
+		if _, memory := errors.AsType[*PINError](err); err != nil && !memory { // what is remembered matters when one is presented
+			return err
+		}
+		s.PINs[p] = state
+	}
+	return nil
+}
+
 // Forgive says that the PINs of this card which were refused may be presented again: a human has looked after them.
 func (c *Card) Forgive(ctx context.Context, p PIN) error {
-	return c.do(ctx, func(*Channel) error { return c.o.Memory.Forget(ctx, c.conn.applet.Identity().String(), p.Ref) })
+	return c.do(ctx, func(*Channel) error { return c.o.Memory.Forget(ctx, c.conn.applet.Identity().String(), p) })
 }
 
 // Waiting is how many wait for the card.
@@ -115,7 +131,7 @@ func (c *Card) once(ctx context.Context, f func(*Channel) error) error {
 		c.conn = conn
 	}
 	err := c.conn.transact(ctx, f)
-	if err != nil && !harmless(err) {
+	if c.conn.dead || err != nil && !harmless(err) {
 		c.drop()
 	}
 	return err

@@ -16,11 +16,12 @@ func TestState(t *testing.T) {
 		card   simulated
 		serial string
 		keys   int
-	}{{newPIV(t, cardtest.PIVOptions{}), "12345678", 5}, {newTCOS(t, cardtest.TCOSOptions{}), "89490176940000000001", 3},
-		{newTCOS(t, cardtest.TCOSOptions{Bare: true}), "89490176940000000001", 3}} {
+		pins   int
+	}{{newPIV(t, cardtest.PIVOptions{}), "12345678", 5, 1}, {newTCOS(t, cardtest.TCOSOptions{}), "89490176940000000001", 3, 3},
+		{newTCOS(t, cardtest.TCOSOptions{Bare: true}), "89490176940000000001", 3, 3}} {
 		d := newDesk(t, c.card)
 		s, err := d.card(smartcard.Selection{}).State(t.Context())
-		if err != nil || s.Identity.Serial != c.serial || len(s.Keys) != c.keys || len(s.PINs) != 1 || s.Reader != "left" {
+		if err != nil || s.Identity.Serial != c.serial || len(s.Keys) != c.keys || len(s.PINs) != c.pins || s.Reader != "left" {
 			t.Errorf("%+v, %v", s, err)
 		}
 		for _, p := range s.PINs {

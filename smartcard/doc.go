@@ -7,11 +7,18 @@
 //
 // # PINs
 //
-// A card counts the PINs it refuses, and is blocked after three or so. Therefore all VERIFY commands with data are sent in one place (pin.go),
-// which keeps these rules: the counter is read first, in the same transaction; no PIN is presented while fewer than three tries are left, or
-// where the card does not say how many; before each try it is noted in Memory; a PIN that was refused is never presented again, not even
-// after a restart; one that was accepted is presented again after a reset, a restart, or where the key asks for it each time. A Channel
-// refuses every other command that carries a PIN.
+// A card counts the PINs it refuses, and is blocked after three or so. Therefore all commands that carry a PIN are sent in two places: by the
+// gateway in pin.go, by a human in act.go. A Channel refuses every other. The gateway keeps these rules: the counter is read first, in the
+// same transaction; no PIN is presented while fewer than three tries are left, or where the card does not say how many; before each try it
+// is noted in Memory; a PIN that was refused is never presented again, not even after a restart; one that was accepted is presented again
+// after a reset, a restart, or where the key asks for it each time.
+//
+// Where the answer to a PIN is lost, because the card was pulled or the power went, the counter tells later: if it is lower, the PIN was
+// refused. If it is the same, and the card has accepted this PIN before, it is presented once more. Else it may have been refused, and a
+// human presents it once. A PIN can be refused twice in one case only: a human has changed it, the answer to the old one was lost, and
+// another program has presented the new one before we have looked at the counter; two tries are left then.
+//
+// What a human does (Unlock, ChangePIN, Unblock) is noted in Memory too: the gateway, which shares the file, knows it at its next try.
 //
 // # Conditions
 //

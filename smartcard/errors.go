@@ -68,6 +68,11 @@ const (
 	PINUnsettled                 // what became of the try is not known: the card went away, or its answer was garbled
 	PINMemory                    // what is remembered of PINs could not be read or written; it was not presented
 	PINNotHere                   // the card has no PIN of this number
+	PINDoubtful                  // the answer to it was lost some time ago, and it may have been refused; it was not presented
+	PINUnreadable                // what is configured cannot be read now; it was not presented
+	PINNewForm                   // the new one is too short, too long, or of other characters than the card takes; nothing was presented
+	PUKRefused                   // by the card, now
+	PUKBlocked                   // no try is left for the PUK
 )
 
 // PINError says why a PIN does not open a key. It never holds the PIN.
@@ -94,15 +99,25 @@ func (e *PINError) Error() string {
 // Unwrap is what lies behind it.
 func (e *PINError) Unwrap() error { return e.Err }
 
-// Temporary tells whether the error may pass by itself; all but the unsettled try need a human.
-func (e *PINError) Temporary() bool { return e.Reason == PINUnsettled }
+// Temporary tells whether the error may pass by itself: the PIN or what is remembered of it comes from elsewhere, or the counter will tell
+// what became of a try. All others need a human.
+func (e *PINError) Temporary() bool {
+	return e.Reason == PINUnsettled || e.Reason == PINUnreadable || e.Reason == PINMemory
+}
+
+func (p PIN) characters() string {
+	if p.Digits {
+		return "digits"
+	}
+	return "characters"
+}
 
 func (r Reason) text(p PIN) string {
 	switch r {
 	case PINMissing:
 		return "none is configured; name it in the configuration of this card"
 	case PINForm:
-		return fmt.Sprintf("what is configured cannot be it: it has %d to %d characters. A shorter one may be the transport PIN of the letter that came with the card: its holder sets the real one first", p.Min, p.Max)
+		return fmt.Sprintf("what is given cannot be it: it has %d to %d %s. A shorter one may be the transport PIN of the letter that came with the card: its holder sets the real one first by \"siegel smartcard change-pin\"", p.Min, p.Max, p.characters())
 	case PINRefused:
 		return "the card has refused it, and it will not be presented again; configure the right one"
 	case PINRefusedOnce:
@@ -110,17 +125,27 @@ func (r Reason) text(p PIN) string {
 	case PINFewTries:
 		return "it was not presented, since fewer than three tries are left; present the right one once by \"siegel smartcard unlock\""
 	case PINBlocked:
-		return "blocked; its holder unblocks it with the PUK by \"siegel smartcard unlock\""
+		return "blocked; its holder unblocks it with the PUK by \"siegel smartcard unlock --puk\""
 	case PINNull:
 		return "none has been set yet (NullPIN); its holder sets one by \"siegel smartcard change-pin\""
 	case PINTransport:
 		return "the card still has its transport PIN; its holder sets the real one by \"siegel smartcard change-pin\""
 	case PINNoCounter:
-		return "it was not presented, since the card does not say how many tries are left"
+		return "it was not presented, since the card does not say how many tries are left; where another program has opened it, pull the card and put it back"
 	case PINUnsettled:
 		return "the card went away or gave no clear answer while it was presented; its counter will tell"
 	case PINMemory:
 		return "it was not presented, since what is remembered of refused PINs cannot be read or written"
+	case PINDoubtful:
+		return "the card went away while it was presented some time ago, and whether it was refused cannot be known any more, so it was not presented; see that it is right, and present it once by \"siegel smartcard unlock\""
+	case PINUnreadable:
+		return "what is configured cannot be read now, so it was not presented"
+	case PINNewForm:
+		return fmt.Sprintf("the new one must have %d to %d %s; nothing was presented", p.Min, p.Max, p.characters())
+	case PUKRefused:
+		return "the card has refused its PUK; look it up before the next try: a card whose PUK is blocked is lost"
+	case PUKBlocked:
+		return "its PUK is blocked; only who issued the card can help, often by a new one"
 	}
 	return "the card has no PIN of this number; correct pin_reference of this card"
 }

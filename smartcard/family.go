@@ -34,6 +34,18 @@ type Applet interface {
 	// Compute uses a private key that was entered, on the input that the operation asks for. Its errors are those of the channel, ErrUnsupported, and
 	// *apdu.Error with NotAuthorized where a PIN is missing.
 	Compute(ch *Channel, key KeyInfo, op Operation, input []byte) ([]byte, error)
+	// PINs lists the PINs that the card has, also those that open no key. Codes that only unblock others are none.
+	PINs(ch *Channel) ([]PIN, error)
+	// PIN describes the PIN of a number that is to open a key.
+	PIN(key KeyInfo, ref byte) PIN
+	// Reach makes a PIN reachable for the rest of the transaction, as Enter does that of a key.
+	Reach(ch *Channel, p PIN) error
+	// PUK is the code that unblocks a PIN, and whether its counter can be asked for.
+	PUK(p PIN) (puk PIN, counts bool)
+	// Change is the command that gives a PIN another value; old is empty where none has been set yet.
+	Change(p PIN, old, value []byte) apdu.Command
+	// Unblock is the command by which a PUK gives a PIN another value and all of its tries.
+	Unblock(p PIN, puk, value []byte) apdu.Command
 	// Renounce makes the card count a PIN as not presented, so that its counter can be read; one that cannot do this does nothing.
 	Renounce(ch *Channel, p PIN) error
 }
@@ -55,10 +67,17 @@ type PIN struct {
 	Min, Max int    // characters
 	Digits   bool   // takes digits only
 	Padded   int    // octets that it is filled up to with FF; 0 for none
+	// Application is where on the card it counts; empty for one of the whole card. Two applications may have PINs of one number.
+	Application string
 }
 
 // String is "the global PIN (reference 00)".
-func (p PIN) String() string { return fmt.Sprintf("%s (reference %02X)", p.Name, p.Ref) }
+func (p PIN) String() string {
+	if p.Application != "" {
+		return fmt.Sprintf("%s (reference %02X of %s)", p.Name, p.Ref, safetext.Line(p.Application, 32))
+	}
+	return fmt.Sprintf("%s (reference %02X)", p.Name, p.Ref)
+}
 
 // Operation is what a card does with a private key.
 type Operation int

@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"sync"
 	"testing"
 
@@ -155,6 +156,14 @@ func (d *desk) key(c simulated, ref byte) *smartcard.Key {
 		d.t.Fatal(err)
 	}
 	return k
+}
+
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 func fingerprint(der []byte) string {

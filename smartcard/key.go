@@ -25,12 +25,15 @@ type Want struct {
 	Fingerprint string
 	// Binding allows a key that is marked for non-repudiation.
 	Binding bool
+	// PINRef is the number of the PIN that opens it, in place of the one that the card names; nil leaves it at that.
+	PINRef *byte
 }
 
 // Key is a private key on a card: a crypto.Signer, and a crypto.Decrypter where the card can. It outlives resets and pulled cards.
 type Key struct {
 	card  *Card
 	info  KeyInfo
+	pin   *byte           // Want.PINRef
 	ctx   context.Context // of calls that have none of their own
 	count *atomic.Uint64
 }
@@ -40,7 +43,7 @@ func (c *Card) Key(ctx context.Context, w Want) (*Key, error) {
 	wanted := w.digits()
 	var info KeyInfo
 	err := c.do(ctx, func(ch *Channel) (err error) {
-		info, err = c.conn.key(ch, wanted)
+		info, err = c.conn.key(ch, wanted, w.PINRef)
 		return err
 	})
 	switch {
@@ -49,19 +52,24 @@ func (c *Card) Key(ctx context.Context, w Want) (*Key, error) {
 	case info.Binding() && !w.Binding:
 		return nil, fmt.Errorf("%w: %s", ErrNonRepudiation, info.Name)
 	}
-	return &Key{c, info, context.Background(), new(atomic.Uint64)}, nil
+	return &Key{c, info, w.PINRef, context.Background(), new(atomic.Uint64)}, nil
 }
 
-// key finds a key by the fingerprint of its certificate.
-func (c *connection) key(ch *Channel, fingerprint string) (KeyInfo, error) {
+// key finds a key by the fingerprint of its certificate, with its PIN or the one of the number that was named.
+func (c *connection) key(ch *Channel, fingerprint string, ref *byte) (KeyInfo, error) {
 	keys, err := c.list(ch)
 	if err != nil {
 		return KeyInfo{}, err
 	}
 	for _, k := range keys {
-		if k.Fingerprint() == fingerprint {
-			return k, nil
+		if k.Fingerprint() != fingerprint {
+			continue
 		}
+		if ref != nil {
+			p := c.applet.PIN(k, *ref)
+			k.PIN = &p
+		}
+		return k, nil
 	}
 	return KeyInfo{}, fmt.Errorf("%w: there are %d others", ErrNoCertificate, len(keys))
 }
@@ -254,7 +262,7 @@ func (k *Key) SharedSecret(peer crypto.PublicKey) ([]byte, error) {
 func (k *Key) compute(op Operation, input []byte) (out []byte, err error) {
 	c := k.card
 	err = c.do(k.ctx, func(ch *Channel) error {
-		info, err := c.conn.key(ch, k.info.Fingerprint())
+		info, err := c.conn.key(ch, k.info.Fingerprint(), k.pin)
 		if err != nil {
 			return err
 		}

@@ -9,11 +9,14 @@ import (
 	"github.com/siegel-mail/siegel/smartcard/apdu"
 )
 
-// minTries is how many tries must be left before a PIN is presented: if it is wrong, two remain for a human.
-const minTries = 3
-
-// maxTries is more than any card can say are left.
-const maxTries = 16
+const (
+	// minTries is how many tries must be left before a PIN is presented: if it is wrong, two remain for a human.
+	minTries = 3
+	// maxDoubts is how often in a row a PIN may be presented again whose answer was lost.
+	maxDoubts = 1
+	// answerWait is how long a card may take to answer a PIN, whether or not somebody still waits for what follows.
+	answerWait = 10 * time.Second
+)
 
 // PINSource hands out the PIN of a card. It is asked each time one is needed. The empty secret means that there is none.
 type PINSource func(ctx context.Context, card Identity, p PIN) (secret.String, error)
@@ -38,7 +41,6 @@ type policy struct {
 	memory Memory
 	key    []byte // of fingerprints
 	now    func() time.Time
-	ample  map[byte]bool // by reference: the PIN was accepted when enough tries were left; acceptance lowers none
 }
 
 // pinState asks for the counter: VERIFY without data (ISO 7816-4, 11.6.6; NIST SP 800-73-4, part 2, 3.2.1).
@@ -70,36 +72,74 @@ func pinState(ch *Channel, p PIN) (PINState, error) {
 	return s, nil
 }
 
-// open sees to it that the card counts the PIN as presented; with fresh, that it is presented now.
-func (po *policy) open(ch *Channel, a Applet, p PIN, fresh bool) error {
+// look asks for the counter, and learns from it what became of tries whose answers were lost.
+func (po *policy) look(ch *Channel, p PIN) (PINState, error) {
 	s, err := pinState(ch, p)
-	if err == nil && s.Presented && fresh {
-		if err = a.Renounce(ch, p); err == nil {
-			s, err = pinState(ch, p)
+	if err != nil || !s.Known {
+		return s, err
+	}
+	lost, err := po.memory.Unsettled(ch.ctx, po.card.String(), p)
+	for f, a := range lost {
+		if next := a.judge(s.Tries); next != a {
+			err = po.memory.Note(context.WithoutCancel(ch.ctx), f, next)
+		}
+		if err != nil {
+			break
 		}
 	}
 	if err != nil {
+		return s, po.fail(p, PINMemory, s, err)
+	}
+	return s, nil
+}
+
+// judge is an attempt without an answer when the counter has been read. A lower one shows that it was refused. An equal one shows that it
+// was not, unless another program has since raised the counter by another PIN; for one that the card has accepted before this is not
+// assumed, once: at least three tries are left then. A higher one shows that the card has accepted this PIN or another, and not which.
+func (a Attempt) judge(tries int) Attempt {
+	switch {
+	case tries < a.Tries:
+		a.Outcome = Refused
+	case tries == a.Tries && a.Proven && a.Doubts < maxDoubts:
+		a.Outcome = Unharmed
+		a.Doubts++
+	}
+	return a
+}
+
+// open sees to it that the card counts the PIN as presented; with fresh, that it is presented now.
+func (po *policy) open(ch *Channel, a Applet, p PIN, fresh bool) error {
+	s, err := po.look(ch, p)
+	if err == nil && s.Presented && fresh {
+		if err = a.Renounce(ch, p); err == nil {
+			s, err = po.look(ch, p)
+		}
+	}
+	if err != nil || s.Presented && !fresh {
 		return err
 	}
-	if s.Presented {
-		if !fresh {
-			return nil
-		}
-		// The card has accepted a PIN and does not say its counter: it is full, and we have seen that a full one is enough. If what becomes
-		// of this try is not learned, it counts as refused, since no counter can then be lower than this.
-		if !po.ample[p.Ref] {
-			return po.fail(p, PINNoCounter, s, nil)
-		}
-		s.Known, s.Tries = true, maxTries
-	}
-	if reason, ok := s.obstacle(); ok {
+	if reason, ok := s.obstacle(); ok && !s.Presented {
 		return po.fail(p, reason, s, nil)
 	}
-	return po.present(ch, p, s)
+	value, err := po.value(ch.ctx, p, s)
+	if err != nil {
+		return err
+	}
+	defer clear(value)
+	return po.present(ch, p, s, value)
 }
 
 // obstacle is why no PIN may be presented in this state.
 func (s PINState) obstacle() (Reason, bool) {
+	reason, ok := s.impossible()
+	if !ok && s.Tries < minTries {
+		return PINFewTries, true
+	}
+	return reason, ok
+}
+
+// impossible is why not even a human may present a PIN in this state.
+func (s PINState) impossible() (Reason, bool) {
 	switch {
 	case s.Blocked:
 		return PINBlocked, true
@@ -111,36 +151,8 @@ func (s PINState) obstacle() (Reason, bool) {
 		return PINNotHere, true
 	case !s.Known:
 		return PINNoCounter, true
-	case s.Tries < minTries:
-		return PINFewTries, true
 	}
 	return 0, false
-}
-
-// present sends the PIN once, if it may be. What it is about to do is noted before.
-func (po *policy) present(ch *Channel, p PIN, s PINState) error {
-	value, err := po.value(ch.ctx, p, s)
-	if err != nil {
-		return err
-	}
-	defer clear(value)
-	f := fingerprint(po.key, po.card, p, value)
-	attempt := Attempt{Outcome: Unsettled, Tries: s.Tries, Card: po.card.String(), Ref: p.Ref, At: po.now()}
-	if err := po.mayTry(ch.ctx, p, f, s); err != nil {
-		return err
-	}
-	if err := po.memory.Note(ch.ctx, f, attempt); err != nil {
-		return po.fail(p, PINMemory, s, err)
-	}
-	c := apdu.Command{INS: apdu.Verify, P2: p.Ref, Data: pad(value, p.Padded)}
-	defer clear(c.Data)
-	ch.permit = true
-	r, err := ch.Send(c)
-	ch.permit = false
-	if err != nil {
-		return po.fail(p, PINUnsettled, PINState{}, err)
-	}
-	return po.settle(ch.ctx, p, f, attempt, r.Status)
 }
 
 // value is the PIN, if it can be one.
@@ -149,59 +161,123 @@ func (po *policy) value(ctx context.Context, p PIN, s PINState) ([]byte, error) 
 		return nil, po.fail(p, PINMissing, s, nil)
 	}
 	text, err := po.source(ctx, po.card, p)
-	if err != nil || text.IsZero() {
-		return nil, po.fail(p, PINMissing, s, err)
-	}
-	value := []byte(text.Reveal())
-	bad := len(value) < p.Min || len(value) > p.Max
-	for _, b := range value {
-		bad = bad || p.Digits && (b < '0' || b > '9') || b < 0x20 || b > 0x7E
-	}
-	if bad {
-		clear(value)
-		return nil, po.fail(p, PINForm, s, nil)
-	}
-	return value, nil
-}
-
-// mayTry looks at what became of this PIN before.
-func (po *policy) mayTry(ctx context.Context, p PIN, f Fingerprint, s PINState) error {
-	last, ok, err := po.memory.Recall(ctx, f)
 	switch {
 	case err != nil:
+		return nil, po.fail(p, PINUnreadable, s, err)
+	case text.IsZero():
+		return nil, po.fail(p, PINMissing, s, nil)
+	case !p.takes(text, p.Min):
+		return nil, po.fail(p, PINForm, s, nil)
+	}
+	return []byte(text.Reveal()), nil
+}
+
+// takes tells whether a value has the form of the PIN, and at least so many characters.
+func (p PIN) takes(value secret.String, least int) bool {
+	text := value.Reveal()
+	bad := len(text) < least || len(text) > p.Max
+	for _, b := range []byte(text) {
+		bad = bad || p.Digits && (b < '0' || b > '9') || b < 0x20 || b > 0x7E
+	}
+	return !bad
+}
+
+// present sends the PIN once, if it may be. What it is about to do is noted before.
+func (po *policy) present(ch *Channel, p PIN, s PINState, value []byte) error {
+	f := NewFingerprint(po.key, po.card, p, value)
+	last, known, err := po.memory.Recall(ch.ctx, f)
+	if err != nil {
 		return po.fail(p, PINMemory, s, err)
-	case !ok || last.Outcome == Accepted:
-		return nil
+	}
+	if s.Presented {
+		// The card has accepted a PIN and does not say its counter: it is full then, and not lower than it was when this one was accepted.
+		if !known || last.Outcome != Accepted || last.Tries < minTries {
+			return po.fail(p, PINNoCounter, s, nil)
+		}
+		s.Known, s.Tries = true, last.Tries
+	}
+	switch {
+	case !known:
 	case last.Outcome == Refused:
 		return po.fail(p, PINRefusedOnce, s, nil)
-	case s.Tries >= last.Tries:
-		return nil // the try has not cost one: the card did not see it, or accepted it
+	case last.Outcome == Unsettled:
+		return po.fail(p, PINDoubtful, s, nil)
 	}
-	last.Outcome = Refused
-	if err := po.memory.Note(context.WithoutCancel(ctx), f, last); err != nil {
+	next := po.attempt(p, s.Tries)
+	next.Proven, next.Doubts = last.Proven, last.Doubts
+	if err := po.memory.Note(ch.ctx, f, next); err != nil {
 		return po.fail(p, PINMemory, s, err)
 	}
-	return po.fail(p, PINRefusedOnce, s, nil)
+	sw, err := ch.present(apdu.Command{INS: apdu.Verify, P2: p.Ref, Data: pad(value, p.Padded)})
+	if err != nil {
+		return po.fail(p, PINUnsettled, PINState{}, err)
+	}
+	return po.settle(ch, p, f, next, s, sw)
+}
+
+func (po *policy) attempt(p PIN, tries int) Attempt {
+	return Attempt{Tries: tries, Card: po.card.String(), Ref: p.Ref, Application: p.Application, At: po.now()}
+}
+
+// present sends a command with a PIN or PUK and wipes it. Who waits may go away meanwhile: the answer is waited for.
+func (ch *Channel) present(c apdu.Command) (apdu.Status, error) {
+	defer clear(c.Data)
+	caller := ch.ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), answerWait)
+	defer cancel()
+	ch.ctx, ch.permit = ctx, true
+	r, err := ch.Send(c)
+	ch.ctx, ch.permit = caller, false
+	return r.Status, err
 }
 
 // settle notes the answer of the card.
-func (po *policy) settle(ctx context.Context, p PIN, f Fingerprint, a Attempt, sw apdu.Status) error {
-	ctx = context.WithoutCancel(ctx) // the answer is there: it must be noted
+func (po *policy) settle(ch *Channel, p PIN, f Fingerprint, a Attempt, before PINState, sw apdu.Status) error {
+	ctx := context.WithoutCancel(ch.ctx) // the answer is there: it must be noted
 	left, counted := sw.Tries()
 	switch {
 	case sw == apdu.OK:
-		a.Outcome = Accepted
-		po.ample[p.Ref] = true
-		if err := po.memory.Note(ctx, f, a); err != nil {
-			return po.fail(p, PINMemory, PINState{}, err)
-		}
-		return nil
+		return po.accepted(ctx, p, f, a)
 	case counted, sw == apdu.NotAuthorized, sw == apdu.Blocked, sw == apdu.Unusable, sw == apdu.BadData, sw == apdu.WrongLength:
 		a.Outcome = Refused
-		delete(po.ample, p.Ref)
 		return po.fail(p, PINRefused, PINState{Known: counted, Tries: left}, po.memory.Note(ctx, f, a))
 	}
-	return po.fail(p, PINUnsettled, PINState{}, fmt.Errorf("%w: VERIFY: %v", ErrAnswer, sw))
+	// The answer says nothing of the PIN. Within the transaction nobody else has spoken to the card, so that its counter does.
+	unclear := fmt.Errorf("%w: VERIFY: %v", ErrAnswer, sw)
+	s, err := po.again(ch, p)
+	switch {
+	case err != nil || before.Presented:
+	case s.Presented:
+		return po.accepted(ctx, p, f, a)
+	case s.Known && s.Tries < before.Tries:
+		a.Outcome = Refused
+		return po.fail(p, PINRefused, s, po.memory.Note(ctx, f, a))
+	case s.Known && s.Tries == before.Tries && a.Outcome != Refused:
+		a.Outcome = Unharmed
+		err = po.memory.Note(ctx, f, a)
+	}
+	if err != nil {
+		unclear = fmt.Errorf("%w; %w", unclear, err)
+	}
+	return po.fail(p, PINUnsettled, PINState{}, unclear)
+}
+
+// again asks for the counter after an answer that was not clear, whether or not somebody still waits.
+func (po *policy) again(ch *Channel, p PIN) (PINState, error) {
+	caller := ch.ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), answerWait)
+	defer cancel()
+	ch.ctx = ctx
+	defer func() { ch.ctx = caller }()
+	return pinState(ch, p)
+}
+
+func (po *policy) accepted(ctx context.Context, p PIN, f Fingerprint, a Attempt) error {
+	a.Outcome, a.Proven, a.Doubts = Accepted, true, 0
+	if err := po.memory.Supersede(ctx, f, a); err != nil {
+		return po.fail(p, PINMemory, PINState{}, err)
+	}
+	return nil
 }
 
 func (po *policy) fail(p PIN, r Reason, s PINState, err error) error {

@@ -139,6 +139,7 @@ type connection struct {
 	link   Link
 	applet Applet
 	reader string
+	dead   bool      // the link is of no more use
 	keys   []KeyInfo // nil until they were read
 	policy *policy
 }
@@ -158,7 +159,7 @@ func connect(ctx context.Context, o Options, reader string) (*connection, error)
 		link.Close()
 		return nil, err
 	}
-	c.policy = &policy{card: c.applet.Identity(), source: o.PINs, memory: o.Memory, key: o.FingerprintKey, now: o.Now, ample: map[byte]bool{}}
+	c.policy = &policy{card: c.applet.Identity(), source: o.PINs, memory: o.Memory, key: o.FingerprintKey, now: o.Now}
 	return c, nil
 }
 
@@ -170,7 +171,10 @@ func (c *connection) transact(ctx context.Context, f func(*Channel) error) error
 	ch := &Channel{ctx: ctx, link: c.link}
 	err := f(ch)
 	ch.link = gone{c.link}
-	return errors.Join(err, c.link.End())
+	if c.link.End() != nil {
+		c.dead = true // what was done is done: the next one finds another link
+	}
+	return err
 }
 
 // gone is the link of a channel whose transaction has ended.

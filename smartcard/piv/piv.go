@@ -151,7 +151,8 @@ func (a *applet) Keys(ch *smartcard.Channel) ([]smartcard.KeyInfo, error) {
 		k := smartcard.KeyInfo{Ref: int(s.ref), Name: fmt.Sprintf("%s (%02X)", s.name, s.ref), Certificate: cert, PerUse: s.ref == 0x9C}
 		k.Operations = operations(s, cert)
 		if s.ref != 0x9E { // SP 800-73-4, part 1, table 5: the PIN is not asked for
-			k.PIN = &smartcard.PIN{Ref: a.pinRef, Name: "the PIN", Min: 6, Max: 8, Padded: 8}
+			p := a.PIN(k, a.pinRef)
+			k.PIN = &p
 		}
 		all = append(all, k)
 	}

@@ -143,11 +143,15 @@ func (a *applet) Identity() smartcard.Identity { return a.id }
 
 // Enter implements smartcard.Applet.
 func (a *applet) Enter(ch *smartcard.Channel, key smartcard.KeyInfo) error {
-	speak(ch)
 	i := key.Ref >> 8
 	if i < 0 || i >= len(a.o.Applications) {
 		return fmt.Errorf("%w: key %04X", smartcard.ErrUnsupported, key.Ref)
 	}
+	return a.enter(ch, i)
+}
+
+func (a *applet) enter(ch *smartcard.Channel, i int) error {
+	speak(ch)
 	ok, err := enter(ch, a.o.Applications[i])
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: the application %s is gone", smartcard.ErrAnswer, a.o.Applications[i].Name)
@@ -198,44 +202,10 @@ func (a *applet) key(ch *smartcard.Channel, app int, k Key) (smartcard.KeyInfo, 
 	info.Operations = operations(info.Certificate, k.Operations)
 	ref, ok, err := a.pin(ch, k)
 	if ok {
-		info.PIN = pin(ref)
+		p := a.PIN(info, ref)
+		info.PIN = &p
 	}
 	return info, err == nil, err
-}
-
-// pin finds the reference of a key's PIN: the first that the card does not say it lacks, or that it is not set. An answer that says
-// neither must not lead to another PIN, which would be presented in place of the right one.
-func (a *applet) pin(ch *smartcard.Channel, k Key) (byte, bool, error) {
-	if a.o.PINRef != nil {
-		return *a.o.PINRef, true, nil
-	}
-	for _, ref := range k.PINs {
-		r, err := ch.Send(apdu.Command{INS: apdu.Verify, P2: ref})
-		if err != nil {
-			return 0, false, err
-		}
-		if r.Status != apdu.NoReference && r.Status != apdu.Unsatisfied {
-			return ref, true, nil
-		}
-	}
-	if len(k.PINs) == 0 {
-		return 0, false, nil
-	}
-	return k.PINs[0], true, nil // none of them can be used: the PIN policy says why
-}
-
-// pin describes a PIN by its reference.
-func pin(ref byte) *smartcard.PIN {
-	p := &smartcard.PIN{Ref: ref, Name: "the PIN", Min: 6, Max: 16, Digits: true}
-	switch ref {
-	case pinGlobal:
-		p.Name = "the global PIN"
-	case pin1:
-		p.Name = "PIN 1"
-	case pin2:
-		p.Name = "PIN 2"
-	}
-	return p
 }
 
 // Compute implements smartcard.Applet: MANAGE SECURITY ENVIRONMENT chooses key and algorithm, PERFORM SECURITY OPERATION uses it.
