@@ -30,6 +30,7 @@ const (
 	PINIsMissing     Condition = "pin-missing"
 	PINIsMalformed   Condition = "pin-form"
 	PINIsRefused     Condition = "pin-refused"
+	PINIsDoubtful    Condition = "pin-doubtful"
 	PINHasFewTries   Condition = "pin-few-tries"
 	PINIsBlocked     Condition = "pin-blocked"
 	PINIsNull        Condition = "pin-null"
@@ -48,7 +49,7 @@ const (
 // Conditions lists all, as metrics want them.
 func Conditions() []Condition {
 	return []Condition{Asking, Ready, NoSupport, NoService, NoReader, NoCard, Mute, OtherCard, Ambiguous, UnknownCard, Busy, Failing, NoCertificate,
-		NonRepudiation, PINIsMissing, PINIsMalformed, PINIsRefused, PINHasFewTries, PINIsBlocked, PINIsNull, PINIsTransport, PINHasNoCounter,
+		NonRepudiation, PINIsMissing, PINIsMalformed, PINIsRefused, PINIsDoubtful, PINHasFewTries, PINIsBlocked, PINIsNull, PINIsTransport, PINHasNoCounter,
 		PINHasNoMemory, PINIsNotHere, NoModule, ModuleHangs, NoKey, CertificateEnded, CertificateEarly, CertificateEnds}
 }
 
@@ -87,6 +88,7 @@ func advice() map[Condition]string {
 		PINIsMissing:     "Name the PIN of this card in the configuration, and see that its file, variable or vault can be read.",
 		PINIsMalformed:   "Correct the PIN in the configuration. A shorter one may be the transport PIN of the letter that came with the card: its holder sets the real one first.",
 		PINIsRefused:     "Correct the PIN in the configuration; the refused one is not presented again. If it is right after all, say so by \"siegel smartcard unlock\".",
+		PINIsDoubtful:    "See that the PIN in the configuration is right, and present it once by \"siegel smartcard unlock\".",
 		PINHasFewTries:   "Present the right PIN once by \"siegel smartcard unlock\": below three tries this program presents none.",
 		PINIsBlocked:     "The holder of the card unblocks the PIN with the PUK by \"siegel smartcard unlock\".",
 		PINIsNull:        "The holder of the card sets its PIN by \"siegel smartcard change-pin\".",
@@ -127,12 +129,14 @@ func ConditionOf(err error) Condition {
 
 func (r Reason) condition() Condition {
 	switch r {
-	case PINMissing:
+	case PINMissing, PINUnreadable:
 		return PINIsMissing
 	case PINForm:
 		return PINIsMalformed
 	case PINRefused, PINRefusedOnce:
 		return PINIsRefused
+	case PINDoubtful:
+		return PINIsDoubtful
 	case PINFewTries:
 		return PINHasFewTries
 	case PINBlocked:

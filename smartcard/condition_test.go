@@ -22,7 +22,7 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s: usable and away", c)
 		}
 	}
-	if len(seen) != 30 || !smartcard.CertificateEnded.Usable() || smartcard.PINIsBlocked.Away() || !smartcard.NoReader.Away() {
+	if len(seen) != 31 || !smartcard.CertificateEnded.Usable() || smartcard.PINIsBlocked.Away() || !smartcard.NoReader.Away() {
 		t.Errorf("%d conditions", len(seen))
 	}
 	s := smartcard.Status{Name: "berlin\n", Condition: smartcard.NoCard, Text: "no card"}

@@ -25,7 +25,7 @@ func (c *Card) look(ctx context.Context, w Want) (sight, error) {
 		if wanted == "" {
 			return nil
 		}
-		key, err := c.conn.key(ch, wanted)
+		key, err := c.conn.key(ch, wanted, w.PINRef)
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (c *Card) look(ctx context.Context, w Want) (sight, error) {
 		if err := c.conn.applet.Enter(ch, key); err != nil {
 			return err
 		}
-		s.pin, err = pinState(ch, *key.PIN)
+		s.pin, err = c.conn.policy.look(ch, *key.PIN)
 		return err
 	})
 	if err != nil {
@@ -67,13 +67,14 @@ func (po *policy) forecast(ctx context.Context, p PIN, s PINState) error {
 		return err
 	}
 	defer clear(value)
-	last, known, err := po.memory.Recall(ctx, fingerprint(po.key, po.card, p, value))
-	switch {
-	case err != nil:
+	last, known, err := po.memory.Recall(ctx, NewFingerprint(po.key, po.card, p, value))
+	if err != nil {
 		return po.fail(p, PINMemory, s, err)
-	case known && (last.Outcome == Refused || last.Outcome == Unsettled && s.Tries < last.Tries):
-		return po.fail(p, PINRefusedOnce, s, nil)
-	case s.Tries < minTries:
+	}
+	if reason, ok := last.obstacle(known); ok {
+		return po.fail(p, reason, s, nil)
+	}
+	if s.Tries < minTries {
 		return po.fail(p, PINFewTries, s, nil)
 	}
 	return nil

@@ -107,6 +107,17 @@ func (a Attempt) judge(tries int) Attempt {
 	return a
 }
 
+// obstacle is why a PIN may not be presented again after its last attempt, if there was one.
+func (a Attempt) obstacle(known bool) (Reason, bool) {
+	switch {
+	case known && a.Outcome == Refused:
+		return PINRefusedOnce, true
+	case known && a.Outcome == Unsettled:
+		return PINDoubtful, true
+	}
+	return 0, false
+}
+
 // open sees to it that the card counts the PIN as presented; with fresh, that it is presented now.
 func (po *policy) open(ch *Channel, a Applet, p PIN, fresh bool) error {
 	s, err := po.look(ch, p)
@@ -196,12 +207,8 @@ func (po *policy) present(ch *Channel, p PIN, s PINState, value []byte) error {
 		}
 		s.Known, s.Tries = true, last.Tries
 	}
-	switch {
-	case !known:
-	case last.Outcome == Refused:
-		return po.fail(p, PINRefusedOnce, s, nil)
-	case last.Outcome == Unsettled:
-		return po.fail(p, PINDoubtful, s, nil)
+	if reason, ok := last.obstacle(known); ok {
+		return po.fail(p, reason, s, nil)
 	}
 	next := po.attempt(p, s.Tries)
 	next.Proven, next.Doubts = last.Proven, last.Doubts
