@@ -79,7 +79,7 @@ func (p *prober) finish(ctx context.Context, r *Report) {
 		shown := p.try(ctx, r, profile, p.options.Certificate, sessions)
 		r.ClientCertificate.Shown = shown.state.Shown
 		r.ClientCertificate.Taken = r.ClientCertificate.Shown && shown.err == nil
-		r.judgeShown(shown)
+		r.judgeShown(shown, p.options.Certificate)
 		r.handshake(shown)
 	} else {
 		r.handshake(bare)
@@ -89,6 +89,19 @@ func (p *prober) finish(ctx context.Context, r *Report) {
 		again := p.try(ctx, r, profile, p.options.Certificate, sessions)
 		r.Handshake.Resumes = again.err == nil && again.state.Resumed
 	}
+}
+
+// strangeCurve is the curve of a client's key where the server speaks nothing newer than TLS 1.2 and does not have it among its groups.
+func (r *Report) strangeCurve(own *tls.Certificate) string {
+	signer, ok := own.PrivateKey.(crypto.Signer)
+	if !ok || len(r.Accepted.Groups) == 0 || slices.Contains(r.Accepted.Versions, tlsnames.VersionName(hello.TLS13)) {
+		return ""
+	}
+	curve := curveName(signer.Public())
+	if slices.Contains(r.Accepted.Groups, curve) {
+		return ""
+	}
+	return curve
 }
 
 func (r *Report) needsCertificate() bool {
@@ -163,7 +176,7 @@ func httpStatus(line string) (code int) {
 }
 
 // judgeShown says what became of the certificate that was given to the probe.
-func (r *Report) judgeShown(a attempt) {
+func (r *Report) judgeShown(a attempt, own *tls.Certificate) {
 	switch c := r.ClientCertificate; {
 	case !c.Requested && !a.state.Asked:
 		r.say("client certificate", Note, "the server does not ask for one; the one given was not shown", "")
@@ -175,6 +188,9 @@ func (r *Report) judgeShown(a attempt) {
 		remedy := "ask the server's administrator"
 		if code, ok := tlspolicy.Alert(a.err); ok && remedies[code] != "" {
 			remedy = remedies[code]
+		}
+		if curve := r.strangeCurve(own); curve != "" {
+			remedy = "below TLS1.3 servers refuse keys on curves that are not among their groups (RFC 8422, 5.5), and this one is on " + curve + ": show a certificate with an RSA key, or with one on " + strings.Join(r.Accepted.Groups, " or ")
 		}
 		r.say("client certificate", Bad, "the server does not take the one given: "+failureText(a.err), remedy)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/probe"
 	"github.com/siegel-mail/siegel/internal/smtpclient/smtptest"
+	"github.com/siegel-mail/siegel/internal/tlstest"
 )
 
 // pair reads a certificate with its key.
@@ -167,6 +168,30 @@ func TestSlapd(t *testing.T) {
 		r := probe.Probe(t.Context(), target, probe.Options{Roots: s.TLS.Roots, Certificate: &s.TLS.Client})
 		if !r.Reached || r.Problem != nil || len(r.Accepted.Suites) < 5 || r.Handshake.Failure != "" || r.Bad("certificate") {
 			t.Errorf("%s: %+v, %+v, %+v", url, r.Problem, r.Handshake, r.Verdicts)
+		}
+	}
+}
+
+// A client's key on a curve that is not among the groups of a server below TLS 1.3 is refused there (by OpenSSL with an alert that says little): the probe
+// says what to do.
+func TestStrangeCurve(t *testing.T) {
+	t.Parallel()
+	ca := tlstest.NewCA(t, tlstest.P256)
+	server := ca.Issue(tlstest.RSA3072, nil, "localhost")
+	for kind, taken := range map[tlstest.Kind]bool{tlstest.P256: false, tlstest.P521: true, tlstest.RSA2048: true} {
+		client := ca.Issue(kind, nil, "client.example")
+		s := tlstest.OpenSSL(t, "-cert", server.CertFile, "-key", server.KeyFile, "-tls1_2", "-cipher", "ECDHE-RSA-AES256-SHA384", "-groups", "P-521", "-Verify", "1", "-verify_return_error", "-CAfile", ca.File)
+		target, err := probe.ParseTarget(s.Addr, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.ServerName = "localhost"
+		r := probe.Probe(t.Context(), target, probe.Options{Timeout: patience, Patience: patience, Roots: ca.Pool(), Certificate: &client.Certificate})
+		remedy := slices.ContainsFunc(r.Verdicts, func(v probe.Verdict) bool {
+			return strings.Contains(v.Remedy, "this one is on P-256: show a certificate with an RSA key, or with one on P-521")
+		})
+		if r.ClientCertificate.Taken != taken || remedy == taken {
+			t.Errorf("%s: %+v, %+v, %+v", kind, r.ClientCertificate, r.Handshake, r.Verdicts)
 		}
 	}
 }
