@@ -1,11 +1,14 @@
 package configs
 
 import (
+	"crypto/ecdsa"
+	"crypto/tls"
 	"crypto/x509"
 	"net/netip"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/internal/tlsnames"
 )
 
 func (k *checker) routes() {
@@ -170,7 +173,7 @@ func (k *checker) routeTLS(r *Route, dotted string) {
 		return
 	}
 	if r.TLS.Mode != RouteTLSVerified && r.TLS.Mode != RouteTLSMTASTS {
-		k.warn(dotted+".ca", "the authorities are looked at with tls mode verified or mta-sts only")
+		k.warn(dotted+".ca", "the authorities are looked at with tls mode verified or mta-sts, or where a message demands that")
 	}
 	r.TLS.roots = k.roots(dotted+".ca", r.TLS.CA)
 }
@@ -244,6 +247,19 @@ func (k *checker) clientCertificate(t *RouteTLS, dotted string) {
 	}
 	if t.pair = k.pair(t.ClientCertificate, t.ClientKey.Path(), dotted+".client_"); t.pair != nil {
 		k.validity(t.pair.Leaf, dotted+".client_certificate")
+		k.clientCurve(t, dotted)
+	}
+}
+
+// clientCurve warns of a key that servers below TLS 1.3 refuse: its curve has to be among the groups (RFC 8422, 5.5).
+func (k *checker) clientCurve(t *RouteTLS, dotted string) {
+	key, ok := t.pair.Leaf.PublicKey.(*ecdsa.PublicKey)
+	if !ok || t.policy.Name == "" || t.policy.MaxVersion >= tls.VersionTLS13 {
+		return
+	}
+	curve := key.Curve.Params().Name
+	if g, err := tlsnames.ParseGroup(curve); err != nil || !t.policy.AllowsGroup(tls.CurveID(g)) {
+		k.warn(dotted+".client_certificate", "its key is on %s, which is not among the groups of the profile %s: servers refuse it below TLS 1.3; use an RSA key or one on a curve of the profile, or give the profile more groups if the server has them", curve, shorten(t.policy.Name))
 	}
 }
 
