@@ -35,7 +35,7 @@ func TestHandshakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log(out.String())
-	for _, row := range []string{"TLS 1.3, EC:P-256 ", "TLS 1.3, EC:P-256, resumed ", "TLS 1.3, RSA:2048 ", "TLS 1.3, RSA:2048, resumed ", "OUT"} {
+	for _, row := range []string{"TLS 1.3, EC:P-256 ", "TLS 1.3, EC:P-256, resumed ", "TLS 1.3, RSA:2048 ", "TLS 1.3, RSA:2048, resumed ", "OUT, A CONNECTION EACH ", "no TLS ", "P-256, resumed ", "RSA-2048, resumed ", "OUT, ALONE "} {
 		if !strings.Contains(out.String(), "\n"+row) {
 			t.Errorf("no row %q", row)
 		}

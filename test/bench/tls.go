@@ -25,7 +25,7 @@ import (
 )
 
 // handshakes measures how many connections under TLS, from the first byte on, the gateway and Postfix take in a second, and what one costs them. Each
-// ends after the greeting. Beside that stands what the gateway's own client and OpenSSL's make, against the same server of OpenSSL.
+// ends after the greeting. Then both hand messages on, each over a connection of its own, with and without TLS and resumption. Beside that stands what the gateway's own client and OpenSSL's make, against the same server of OpenSSL.
 func handshakes(ctx context.Context, o options, w io.Writer) error {
 	s := &setting{o: o}
 	var err error
@@ -46,7 +46,12 @@ func handshakes(ctx context.Context, o options, w io.Writer) error {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
 	}
-	fmt.Fprintln(table, "\nOUT\tHANDSHAKES PER SECOND\t\t")
+	fmt.Fprintln(table, "\nOUT, A CONNECTION EACH\tMESSAGES PER SECOND\t\t\tPROCESSOR, ms A MESSAGE\t\t\tROUNDS")
+	fmt.Fprintln(table, "\tsiegel\tpostfix\tsiegel/postfix\tsiegel\tpostfix\tpostfix/siegel\t")
+	if err := s.relays(ctx, table); err != nil {
+		return fmt.Errorf("out: %w", err)
+	}
+	fmt.Fprintln(table, "\nOUT, ALONE\tHANDSHAKES PER SECOND\t\t")
 	fmt.Fprintln(table, "\tsiegel\topenssl s_time\tsiegel/openssl")
 	for _, kind := range []string{"EC:P-256", "RSA:2048"} {
 		if err := s.away(ctx, kind, table); err != nil {
