@@ -173,7 +173,7 @@ func appendHere(state string, key atrest.Key, act certadmin.Act) error {
 	if err != nil {
 		return err
 	}
-	err = log.Record(context.Background(), admin.Act{Time: time.Now(), Who: whoami(), What: act.What, Subject: []string{act.File}})
+	err = log.Record(context.Background(), admin.Act{Time: time.Now(), Who: whoami(), What: act.What, Subject: []string{act.File}, Detail: act.Detail})
 	return errors.Join(err, log.Close())
 }
 

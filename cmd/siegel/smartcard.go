@@ -20,12 +20,14 @@ import (
 
 // smartcardCmd groups what an administrator does with smart cards: one file for each subcommand, smartcard_NAME.go.
 type smartcardCmd struct {
-	List     smartcardListCmd     `cmd:"" help:"Show the readers, and the cards in them with certificates and the states of their PINs. Presents no PIN."`
-	Probe    smartcardProbeCmd    `cmd:"" help:"Sign random numbers with an authentication key of each card, verify that, and say by which algorithms it can and how long it takes."`
-	Bind     smartcardBindCmd     `cmd:"" help:"Write the configuration of a key on a card, after the card was asked which it has. Presents no PIN."`
-	Watch    smartcardWatchCmd    `cmd:"" help:"Write a line at each change: readers and cards that come and go, the service. Presents no PIN."`
-	Export   smartcardExportCmd   `cmd:"" name:"export-cert" help:"Write a certificate of a card to a file or to standard output."`
-	Simulate smartcardSimulateCmd `cmd:"" help:"Put a simulated card into a virtual reader of this machine, to rehearse with. It protects nothing."`
+	List     smartcardListCmd      `cmd:"" help:"Show the readers, and the cards in them with certificates and the states of their PINs. Presents no PIN."`
+	Probe    smartcardProbeCmd     `cmd:"" help:"Sign random numbers with an authentication key of each card, verify that, and say by which algorithms it can and how long it takes."`
+	Bind     smartcardBindCmd      `cmd:"" help:"Write the configuration of a key on a card, after the card was asked which it has. Presents no PIN."`
+	Watch    smartcardWatchCmd     `cmd:"" help:"Write a line at each change: readers and cards that come and go, the service. Presents no PIN."`
+	Unlock   smartcardUnlockCmd    `cmd:"" help:"Present the PIN of a card once because you say that it is right, or unblock it by the PUK."`
+	Change   smartcardChangePINCmd `cmd:"" name:"change-pin" help:"Give a PIN another value; also one that was never set, and the transport PIN of a new card."`
+	Export   smartcardExportCmd    `cmd:"" name:"export-cert" help:"Write a certificate of a card to a file or to standard output."`
+	Simulate smartcardSimulateCmd  `cmd:"" help:"Put a simulated card into a virtual reader of this machine, to rehearse with. It protects nothing."`
 }
 
 // cardFlags say which cards a command is for.

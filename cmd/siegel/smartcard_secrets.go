@@ -60,9 +60,11 @@ type cardSecrets struct {
 
 // pinOf names a PIN of a card.
 type pinOf struct {
-	card string // smartcard.Identity.String
-	ref  byte
+	card, application string // smartcard.Identity.String; PIN.Application
+	ref               byte
 }
+
+func of(card string, p smartcard.PIN) pinOf { return pinOf{card, p.Application, p.Ref} }
 
 // openSecrets reads the PIN of the flags and the configuration: the file that is named; else the usual one where it can be read, unless need
 // says that it must.
@@ -103,6 +105,13 @@ func (s *cardSecrets) load() error {
 			break // all were read
 		}
 	}
+	memory, key, err := gatewayMemory(c)
+	switch {
+	case err == nil:
+		s.pins = cardPINs{memory: memory, key: key}
+	case !errors.Is(err, errNoState): // nothing is remembered where no gateway has run
+		return err
+	}
 	s.config = c
 	return nil
 }
@@ -113,7 +122,7 @@ func (s *cardSecrets) cards() cardPINs {
 	p.source = func(_ context.Context, id smartcard.Identity, pin smartcard.PIN) (secret.String, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.prepared[pinOf{id.String(), pin.Ref}], nil
+		return s.prepared[of(id.String(), pin)], nil
 	}
 	return p
 }
@@ -132,9 +141,9 @@ func (s *cardSecrets) prepare(t target) (fresh bool, err error) {
 	if state.State != survey.PINReady && state.State != survey.PINPresented {
 		return true, nil
 	}
-	of := pinOf{smartcard.Identity{Family: t.described.Family, Serial: t.described.Serial}.String(), p.Ref}
+	one := of(smartcard.Identity{Family: t.described.Family, Serial: t.described.Serial}.String(), *p)
 	s.mu.Lock()
-	_, known := s.prepared[of]
+	_, known := s.prepared[one]
 	s.mu.Unlock()
 	if known {
 		return true, nil
@@ -145,7 +154,7 @@ func (s *cardSecrets) prepare(t target) (fresh bool, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.prepared[of] = value
+	s.prepared[one] = value
 	return true, nil
 }
 
@@ -204,13 +213,13 @@ func (s *cardSecrets) onePIN(all []target) error {
 	if s.given.IsZero() {
 		return nil
 	}
-	of := map[pinOf]bool{}
+	pins := map[pinOf]bool{}
 	for _, t := range all {
 		if t.described != nil && t.certificate.Info.PIN != nil {
-			of[pinOf{cardName(t.described), t.certificate.Info.PIN.Ref}] = true
+			pins[of(cardName(t.described), *t.certificate.Info.PIN)] = true
 		}
 	}
-	if len(of) > 1 {
+	if len(pins) > 1 {
 		return usageError("the PIN that is named would be presented to several cards, or as several PINs of a card, and each that it is not of would count it as wrong; name one card by --serial or --reader, or one key by --cert")
 	}
 	return nil

@@ -24,7 +24,7 @@ type Card struct {
 
 // PIN is a PIN of a card, and what the card says of it.
 type PIN struct {
-	Ref   string `json:"reference"` // two hexadecimal digits
+	Ref   string `json:"reference"` // two hexadecimal digits; "81 of SigG" where it is of one application
 	Name  string `json:"name"`
 	State string `json:"state"`           // one of the PINStates
 	Tries *int   `json:"tries,omitempty"` // that are left, where the card says so
@@ -59,7 +59,7 @@ type Certificate struct {
 func Describe(s smartcard.State, now time.Time) Card {
 	c := Card{Family: s.Identity.Family, Serial: s.Identity.Serial, Label: s.Identity.Label, PINs: []PIN{}, Certificates: []Certificate{}}
 	for p, state := range s.PINs {
-		c.PINs = append(c.PINs, describePIN(p, state))
+		c.PINs = append(c.PINs, DescribePIN(p, state))
 	}
 	slices.SortFunc(c.PINs, func(a, b PIN) int { return cmp.Compare(a.Ref, b.Ref) })
 	for _, k := range s.Keys {
@@ -89,7 +89,7 @@ func DescribeKey(k smartcard.KeyInfo, now time.Time) Certificate {
 		NotBefore: x.NotBefore, NotAfter: x.NotAfter, Expiry: Expiry(x, now), PerUse: k.PerUse, Fingerprint: k.Fingerprint(), Info: k,
 	}
 	if k.PIN != nil {
-		c.PIN = reference(k.PIN.Ref)
+		c.PIN = reference(*k.PIN)
 	}
 	return c
 }
@@ -99,7 +99,12 @@ func mayUse(c *x509.Certificate, u x509.KeyUsage) bool { return c.KeyUsage == 0 
 
 func name(s string) string { return cmp.Or(s, "(no name)") }
 
-func reference(ref byte) string { return fmt.Sprintf("%02X", ref) }
+func reference(p smartcard.PIN) string {
+	if p.Application != "" {
+		return fmt.Sprintf("%02X of %s", p.Ref, p.Application)
+	}
+	return fmt.Sprintf("%02X", p.Ref)
+}
 
 // equalSerials compares serial numbers as people write them.
 func equalSerials(a, b string) bool { return strings.EqualFold(a, b) }

@@ -102,8 +102,9 @@ const (
 // enough is how many tries must be left for the gateway to present a PIN.
 const enough = 3
 
-func describePIN(p smartcard.PIN, s smartcard.PINState) PIN {
-	d := PIN{Ref: reference(p.Ref), Name: p.Name}
+// DescribePIN says in words what a card says of a PIN.
+func DescribePIN(p smartcard.PIN, s smartcard.PINState) PIN {
+	d := PIN{Ref: reference(p), Name: p.Name}
 	if s.Known {
 		d.Tries = &s.Tries
 	}
@@ -116,7 +117,7 @@ func pinWords(s smartcard.PINState) (state, words string) {
 	case s.Missing:
 		return PINMissing, "the card has no PIN of this number; correct pin_reference of this card"
 	case s.Blocked:
-		return PINBlocked, `BLOCKED: no try is left; its holder unblocks it with the PUK by "siegel smartcard unlock"`
+		return PINBlocked, `BLOCKED: no try is left; its holder unblocks it with the PUK by "siegel smartcard unlock --puk"`
 	case s.Null:
 		return PINNull, `none was set yet (NullPIN); its holder sets one by "siegel smartcard change-pin"`
 	case s.Transport:
