@@ -3,13 +3,10 @@ package smartcard
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/smartcard/apdu"
 )
 
@@ -17,6 +14,7 @@ import (
 // in which they were asked for.
 type Card struct {
 	o    Options
+	met  *acquaintances
 	want Selection
 	turn queue
 
@@ -25,9 +23,8 @@ type Card struct {
 	observed  int // who ever was, to tell them apart
 	observers map[int]observer
 
-	// By who has the turn.
-	conn   *connection
-	closed bool
+	closed atomic.Bool
+	conn   *connection // by who has the turn
 }
 
 // State is what a card holds.
@@ -105,7 +102,7 @@ func (c *Card) inTurn(ctx context.Context, f func(*Channel) error) error {
 		return &waitError{err}
 	}
 	defer c.turn.leave()
-	if c.closed {
+	if c.closed.Load() {
 		return errClosed
 	}
 	kept := c.conn != nil
@@ -124,7 +121,7 @@ func (c *Card) inTurn(ctx context.Context, f func(*Channel) error) error {
 // command could be taken for that to another.
 func (c *Card) once(ctx context.Context, f func(*Channel) error) error {
 	if c.conn == nil {
-		conn, err := find(ctx, c.o, c.want)
+		conn, err := find(ctx, c.o, c.met, c.want)
 		if err != nil {
 			return err
 		}
@@ -156,74 +153,10 @@ func (c *Card) drop() {
 	}
 }
 
+// close lets go of the card when it is its turn. Who waits is told at once.
 func (c *Card) close() {
-	if c.turn.enter(context.Background()) == nil {
-		defer c.turn.leave()
-	}
-	c.closed = true
+	c.closed.Store(true)
+	c.turn.enterLast()
+	defer c.turn.leave()
 	c.drop()
-}
-
-// find looks for a card in all readers that it may be in. One that cannot be asked keeps nobody from another.
-func find(ctx context.Context, o Options, want Selection) (*connection, error) {
-	readers, err := o.Transport.Readers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := search{want: want}
-	for _, r := range readers {
-		if !matches(want.Reader, r.Name) {
-			continue
-		}
-		s.readers++
-		if r.ATR == nil {
-			continue
-		}
-		s.cards++
-		c, err := connect(ctx, o, r.Name)
-		if err != nil {
-			s.errs = append(s.errs, fmt.Errorf("reader %q: %w", safetext.Line(r.Name, 128), err))
-			continue
-		}
-		s.meet(c)
-	}
-	return s.result()
-}
-
-// search is what was met on the way.
-type search struct {
-	want           Selection
-	readers, cards int
-	fits           []*connection
-	others         []string
-	errs           []error
-}
-
-func (s *search) meet(c *connection) {
-	id := c.applet.Identity()
-	if s.want.Serial == "" || strings.EqualFold(s.want.Serial, id.Serial) {
-		s.fits = append(s.fits, c)
-		return
-	}
-	s.others = append(s.others, id.String())
-	c.link.Close()
-}
-
-func (s *search) result() (*connection, error) {
-	switch {
-	case len(s.fits) == 1:
-		return s.fits[0], nil
-	case len(s.fits) > 1:
-		for _, c := range s.fits {
-			c.link.Close()
-		}
-		return nil, ErrAmbiguous
-	case len(s.errs) > 0:
-		return nil, errors.Join(s.errs...)
-	case s.readers == 0:
-		return nil, ErrNoReader
-	case s.cards == 0:
-		return nil, ErrNoCard
-	}
-	return nil, fmt.Errorf("%w: %s is wanted, and there are %s", ErrNotHere, safetext.Line(s.want.Serial, 64), strings.Join(s.others, ", "))
 }

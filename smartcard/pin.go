@@ -18,7 +18,8 @@ const (
 	answerWait = 10 * time.Second
 )
 
-// PINSource hands out the PIN of a card. It is asked each time one is needed. The empty secret means that there is none.
+// PINSource hands out the PIN of a card. It is asked each time one is needed, while all others wait for the card, so that it returns soon. The
+// empty secret means that there is none.
 type PINSource func(ctx context.Context, card Identity, p PIN) (secret.String, error)
 
 // PINState is what a card says of a PIN.

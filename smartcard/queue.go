@@ -41,6 +41,20 @@ func (q *queue) enter(ctx context.Context) error {
 	}
 }
 
+// enterLast waits for its turn however many others do.
+func (q *queue) enterLast() {
+	q.mu.Lock()
+	if !q.held {
+		q.held = true
+		q.mu.Unlock()
+		return
+	}
+	turn := make(chan struct{})
+	q.waiting = append(q.waiting, turn)
+	q.mu.Unlock()
+	<-turn
+}
+
 // giveUp takes one out of the queue, or gives on the turn that it has got meanwhile.
 func (q *queue) giveUp(turn chan struct{}) {
 	q.mu.Lock()

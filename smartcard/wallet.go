@@ -39,7 +39,8 @@ func (s Selection) Check() error {
 
 // Wallet is the cards of one program.
 type Wallet struct {
-	o Options
+	o   Options
+	met *acquaintances
 
 	mu     sync.Mutex
 	cards  map[Selection]*Card
@@ -59,7 +60,7 @@ func New(o Options) (*Wallet, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Wallet{o: o, cards: map[Selection]*Card{}}, nil
+	return &Wallet{o: o, met: &acquaintances{all: map[string]acquaintance{}}, cards: map[Selection]*Card{}}, nil
 }
 
 // Card is the card of a selection, the same one for the same selection. It need not be in a reader: it is looked for when it is used.
@@ -75,7 +76,7 @@ func (w *Wallet) Card(s Selection) (*Card, error) {
 	}
 	c := w.cards[s]
 	if c == nil {
-		c = &Card{o: w.o, want: s, turn: queue{most: w.o.MaxWaiting}}
+		c = &Card{o: w.o, met: w.met, want: s, turn: queue{most: w.o.MaxWaiting}}
 		w.cards[s] = c
 	}
 	return c, nil
