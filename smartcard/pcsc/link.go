@@ -36,7 +36,10 @@ func (l *link) End() error {
 		return nil
 	}
 	l.begun = false
-	return translate(l.card.EndTransaction(scard.LeaveCard))
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	_, err := l.call(ctx, func() ([]byte, error) { return nil, l.card.EndTransaction(scard.LeaveCard) })
+	return err
 }
 
 // Transmit implements smartcard.Link.
@@ -78,20 +81,20 @@ func (l *link) Close() error {
 	}
 	l.closed = true
 	if l.late == nil {
-		l.release()
+		giveBack(func() { l.release(l.begun) })
 		return nil
 	}
 	go func() {
 		<-l.late
-		l.release()
+		l.release(true)
 	}()
 	return nil
 }
 
 // release leaves the card as it is. The service forgets a link whose card or whose self is gone, so that errors here mean nothing; the
 // transaction ends with the link.
-func (l *link) release() {
-	if l.begun || l.late != nil {
+func (l *link) release(begun bool) {
+	if begun {
 		_ = l.card.EndTransaction(scard.LeaveCard)
 	}
 	_ = l.card.Disconnect(scard.LeaveCard)

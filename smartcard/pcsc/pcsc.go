@@ -17,9 +17,9 @@ import (
 const Available = true
 
 // New is the readers of the system. It asks nobody: a service that starts later is found.
-func New() smartcard.Transport { return transport{} }
+func New() smartcard.Transport { return &transport{} }
 
-type transport struct{}
+type transport struct{ calls calls }
 
 // newReaders is the name that stands for readers that come and go (PC/SC part 5).
 const newReaders = `\\?PnP?\Notification`
@@ -30,18 +30,36 @@ const forever time.Duration = -1
 // again is how often a call is cancelled that has not noticed it.
 const again = 20 * time.Millisecond
 
+// establish opens a context of the service.
+func (t *transport) establish(ctx context.Context) (*scard.Context, error) {
+	return within(ctx, &t.calls, "", scard.EstablishContext, release)
+}
+
+// release gives a context back. A service that is gone has forgotten it.
+func release(sc *scard.Context) { giveBack(func() { _ = sc.Release() }) }
+
 // Readers implements smartcard.Transport.
-func (transport) Readers(ctx context.Context) ([]smartcard.ReaderState, error) {
-	if err := ctx.Err(); err != nil {
+func (t *transport) Readers(ctx context.Context) ([]smartcard.ReaderState, error) {
+	sc, err := t.establish(ctx)
+	if err != nil {
 		return nil, err
 	}
-	sc, err := scard.EstablishContext()
-	if err != nil {
-		return nil, translate(err)
-	}
-	defer sc.Release()
-	all, _, err := look(sc)
-	return all, translate(err)
+	defer release(sc)
+	now, err := t.look(ctx, sc)
+	return now.readers, err
+}
+
+// outlook is the readers as they are, and as the service takes them for known.
+type outlook struct {
+	readers []smartcard.ReaderState
+	states  []scard.ReaderState
+}
+
+func (t *transport) look(ctx context.Context, sc *scard.Context) (outlook, error) {
+	return within(ctx, &t.calls, "", func() (o outlook, err error) {
+		o.readers, o.states, err = look(sc)
+		return o, err
+	}, func(outlook) {})
 }
 
 // look lists the readers, and their states as the service takes them for known.
@@ -73,30 +91,27 @@ func look(sc *scard.Context) ([]smartcard.ReaderState, []scard.ReaderState, erro
 }
 
 // Watch implements smartcard.Transport, by SCardGetStatusChange.
-func (transport) Watch(ctx context.Context, known []smartcard.ReaderState) ([]smartcard.ReaderState, error) {
-	if err := ctx.Err(); err != nil {
+func (t *transport) Watch(ctx context.Context, known []smartcard.ReaderState) ([]smartcard.ReaderState, error) {
+	sc, err := t.establish(ctx)
+	if err != nil {
 		return nil, err
 	}
-	sc, err := scard.EstablishContext()
-	if err != nil {
-		return nil, translate(err)
-	}
-	defer sc.Release()
+	defer release(sc)
 	for {
-		now, states, err := look(sc)
+		now, err := t.look(ctx, sc)
 		if err != nil {
-			return nil, translate(err)
+			return nil, err
 		}
-		if !slices.EqualFunc(now, known, smartcard.ReaderState.Equal) {
-			return now, nil
+		if !slices.EqualFunc(now.readers, known, smartcard.ReaderState.Equal) {
+			return now.readers, nil
 		}
-		if err := wait(ctx, sc, states); err != nil {
+		if err := wait(ctx, sc, now.states); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// wait returns at the next change, or when the context has ended. It leaves no call behind.
+// wait returns at the next change, or when the context has ended. It leaves a call behind only where the service hangs.
 func wait(ctx context.Context, sc *scard.Context, states []scard.ReaderState) error {
 	states = append(states, scard.ReaderState{Reader: newReaders})
 	done := make(chan error, 1)
@@ -106,37 +121,45 @@ func wait(ctx context.Context, sc *scard.Context, states []scard.ReaderState) er
 		return translate(err)
 	case <-ctx.Done():
 	}
-	tick := time.NewTicker(again) // a cancellation that comes before the call waits is lost
-	defer tick.Stop()
-	for {
-		_ = sc.Cancel() // the call ends by itself where this fails: the service is gone
-		select {
-		case <-done:
-			return ctx.Err()
-		case <-tick.C:
+	giveBack(func() {
+		tick := time.NewTicker(again) // a cancellation that comes before the call waits is lost
+		defer tick.Stop()
+		for {
+			_ = sc.Cancel() // the call ends by itself where this fails: the service is gone
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
 		}
-	}
+	})
+	return ctx.Err()
 }
 
 // Connect implements smartcard.Transport. Each link has a context of its own, since the service does one thing at a time for a context.
-func (transport) Connect(ctx context.Context, reader string) (smartcard.Link, error) {
-	if err := ctx.Err(); err != nil {
+func (t *transport) Connect(ctx context.Context, reader string) (smartcard.Link, error) {
+	l, err := within(ctx, &t.calls, "reader "+reader, func() (*link, error) { return connect(reader) }, func(l *link) { l.Close() })
+	if err != nil {
 		return nil, err
 	}
+	return l, nil
+}
+
+func connect(reader string) (*link, error) {
 	sc, err := scard.EstablishContext()
 	if err != nil {
-		return nil, translate(err)
+		return nil, err
 	}
 	card, err := sc.Connect(reader, scard.ShareShared, scard.ProtocolAny)
 	if err != nil {
-		sc.Release()
-		return nil, translate(err)
+		_ = sc.Release() // what matters is why it cannot be connected
+		return nil, err
 	}
 	l := &link{sc: sc, card: card}
 	status, err := card.Status()
 	if err != nil {
-		l.Close()
-		return nil, translate(err)
+		l.release(false)
+		return nil, err
 	}
 	l.atr = status.Atr
 	return l, nil

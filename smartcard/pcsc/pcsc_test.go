@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/smartcard"
@@ -145,4 +146,74 @@ func TestTransport(t *testing.T) {
 			Start: func(t *testing.T) { d.Restart(t) },
 		}
 	})
+}
+
+// Who asks a service that hangs is not kept longer than he waits, whatever he asks, and all goes on when it does.
+func TestHangingService(t *testing.T) {
+	c, err := cardtest.NewPIV(cardtest.PIVOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := pcscdtest.Start(t)
+	d.Setenv(t)
+	d.Plug(t, 0, c)
+	p := pcsc.New()
+	known, err := p.Readers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := []smartcard.Link{connected(t, p, d), connected(t, p, d)}
+	watching, stop := context.WithCancel(t.Context())
+	watched := make(chan error, 1)
+	go func() {
+		_, err := p.Watch(watching, known)
+		watched <- err
+	}()
+	d.Freeze(t)
+	for i := range 3 { // what is left alone does not pile up
+		for name, ask := range map[string]func(context.Context) error{
+			"readers": func(ctx context.Context) error { _, err := p.Readers(ctx); return err },
+			"watch":   func(ctx context.Context) error { _, err := p.Watch(ctx, known); return err },
+			"connect": func(ctx context.Context) error { _, err := p.Connect(ctx, d.Reader(0)); return err },
+			"begin":   func(ctx context.Context) error { return links[0].Begin(ctx) },
+			"send": func(ctx context.Context) error {
+				_, err := links[1].Transmit(ctx, []byte("\x00\x20\x00\x80"))
+				return err
+			},
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			if err := ask(ctx); !errors.Is(err, context.DeadlineExceeded) && (i == 0 || !errors.Is(err, context.Canceled)) {
+				t.Errorf("%s: %v", name, err)
+			}
+			cancel()
+		}
+	}
+	for _, l := range links {
+		l.Close()
+	}
+	stop()
+	if err := <-watched; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	d.Thaw(t)
+	if now, err := p.Readers(t.Context()); err != nil || len(now) != len(known) {
+		t.Error(now, err)
+	}
+	l := connected(t, p, d)
+	defer l.Close()
+	if err := l.Begin(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if a, err := l.Transmit(t.Context(), []byte("\x00\xA4\x04\x00\x05\xA0\x00\x00\x03\x08\x00")); err != nil || len(a) < 2 {
+		t.Error(a, err)
+	}
+}
+
+func connected(t *testing.T, p smartcard.Transport, d *pcscdtest.Daemon) smartcard.Link {
+	t.Helper()
+	l, err := p.Connect(t.Context(), d.Reader(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -181,6 +182,19 @@ func (d *Daemon) Stop() {
 	_ = d.cmd.Process.Kill() // it may have ended
 	<-d.done
 	d.cmd = nil
+}
+
+// Freeze lets the daemon hang: it answers nothing until Thaw.
+func (d *Daemon) Freeze(t testing.TB) { d.signal(t, syscall.SIGSTOP) }
+
+// Thaw lets the daemon go on.
+func (d *Daemon) Thaw(t testing.TB) { d.signal(t, syscall.SIGCONT) }
+
+func (d *Daemon) signal(t testing.TB, s syscall.Signal) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Socket is where the daemon listens. Programs, and libpcsclite in this process, find it by PCSCLITE_CSOCK_NAME.
