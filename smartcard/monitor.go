@@ -120,6 +120,13 @@ func (m *Monitor) Status(name string) (s Status, ok bool) {
 	return Status{}, false
 }
 
+// Look has all cards looked at now: what they need, as a PIN, may have been put right.
+func (m *Monitor) Look() {
+	for _, b := range m.bound {
+		token(b.change)
+	}
+}
+
 // watch lets the readers tell what changes, and asks again and again for a service that is away.
 func (m *Monitor) watch(ctx context.Context) {
 	again := backoff{first: serviceFirst, most: serviceMost}

@@ -111,6 +111,16 @@ func (m *Monitor) Status(name string) (s smartcard.Status, ok bool) {
 	return smartcard.Status{}, false
 }
 
+// Look has all tokens looked at now: what they need, as a PIN, may have been put right.
+func (m *Monitor) Look() {
+	for _, b := range m.bound {
+		select {
+		case b.poke <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // run looks at the token again and again.
 func (b *bound) run(ctx context.Context) {
 	for pause := lookFirst; ; {
