@@ -33,8 +33,12 @@ type Client struct {
 	// Certificates are shown to a server that asks: the first one that it takes. A key may be any crypto.Signer; one that cannot do
 	// PSS says so by Certificate.SupportedSignatureAlgorithms.
 	Certificates []tls.Certificate
-	// Sessions keeps what resumption needs; nil: each handshake is a whole one, as where the profile does not allow it, or asks for a client
-	// certificate. What is resumed is judged as anew.
+	// Present, in place of Certificates, is asked for the certificate when a server asks for one. Its key may be away, as one on a card: an error
+	// of Present, or of the key, ends the handshake with a *KeyError. The context is that of the handshake. It is shown whatever authorities the
+	// server names.
+	Present func(ctx context.Context) (tls.Certificate, error)
+	// Sessions keeps what resumption needs; nil: each handshake is a whole one, as where the profile does not allow it. What is resumed is
+	// judged as anew; where the profile wants our certificate to be shown, only sessions are resumed in which it was.
 	Sessions   tls.ClientSessionCache
 	NextProtos []string         // ALPN
 	Now        func() time.Time // nil: time.Now
@@ -106,21 +110,26 @@ func (c *Client) standard(ctx context.Context, raw net.Conn, serverName string) 
 	var seen State // asked, shown
 	config := c.Profile.clientConfig()
 	config.ServerName, config.NextProtos, config.Time = serverName, c.NextProtos, c.Now
-	config.InsecureSkipVerify = true                                           // judge does it, at resumed handshakes too
-	if c.Profile.Resumption && c.Profile.ClientCertificate != ClientRequired { // a resumed session does not tell whether it was shown
+	config.InsecureSkipVerify = true // judge does it, at resumed handshakes too
+	if c.Profile.Resumption && c.Sessions != nil {
 		config.ClientSessionCache = c.Sessions
+		if c.Profile.ClientCertificate == ClientRequired {
+			config.ClientSessionCache = shownSessions{c.Sessions, &seen}
+		}
 	}
+	own := ownKey{c: c, ctx: ctx}
 	config.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		chosen := choose(r, c.Certificates)
-		seen.Asked, seen.Shown = true, len(chosen.Certificate) > 0
-		return chosen, nil
+		chosen, err := own.choose(r)
+		seen.Asked, seen.Shown = true, err == nil && len(chosen.Certificate) > 0
+		return chosen, err
 	}
 	config.VerifyConnection = func(t tls.ConnectionState) error {
+		seen.Resumed = t.DidResume
 		return c.judge(c.state(t, serverName, seen), true)
 	}
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, State{}, c.failed(ctx, err, c.state(conn.ConnectionState(), serverName, seen))
+		return nil, State{}, own.failed(c.failed(ctx, err, c.state(conn.ConnectionState(), serverName, seen)))
 	}
 	s := c.state(conn.ConnectionState(), serverName, seen)
 	if err := c.judge(s, false); err != nil {
@@ -132,6 +141,9 @@ func (c *Client) standard(ctx context.Context, raw net.Conn, serverName string) 
 func (c *Client) state(t tls.ConnectionState, serverName string, seen State) State {
 	s := StateOf(t, false)
 	s.ServerName, s.Asked, s.Shown = serverName, seen.Asked, seen.Shown
+	if t.DidResume && c.Profile.ClientCertificate == ClientRequired { // it was in the session that goes on: see shownSessions
+		s.Asked, s.Shown = true, true
+	}
 	return s
 }
 
@@ -143,16 +155,6 @@ func (c *Client) failed(ctx context.Context, err error, s State) error {
 	return c.Profile.handshakeError(err, s)
 }
 
-// choose returns the first certificate that the server takes, or an empty one.
-func choose(r *tls.CertificateRequestInfo, certificates []tls.Certificate) *tls.Certificate {
-	for i := range certificates {
-		if r.SupportsCertificate(&certificates[i]) == nil {
-			return &certificates[i]
-		}
-	}
-	return new(tls.Certificate)
-}
-
 // legacy is Handshake by utls.
 func (c *Client) legacy(ctx context.Context, raw net.Conn, serverName string) (net.Conn, State, error) {
 	seen := State{Engine: UTLS, ServerName: serverName}
@@ -161,13 +163,14 @@ func (c *Client) legacy(ctx context.Context, raw net.Conn, serverName string) (n
 		s.Engine, s.ServerName, s.Asked, s.Shown = UTLS, serverName, asked, shown
 		return s
 	}
+	own := ownKey{c: c, ctx: ctx}
 	conn, result, err := legacy.Handshake(ctx, raw, legacy.Options{
 		ServerName: serverName, Suites: c.Profile.offered(speaksUTLS), Groups: c.Profile.Groups,
-		Certificates: c.Certificates, Choose: choose, NextProtos: c.NextProtos, Now: c.Now,
+		Choose: own.choose, NextProtos: c.NextProtos, Now: c.Now,
 		Verify: func(t tls.ConnectionState) error { return c.judge(of(t, false, false), true) },
 	})
 	if err != nil {
-		return nil, seen, c.failed(ctx, err, seen)
+		return nil, seen, own.failed(c.failed(ctx, err, seen))
 	}
 	s := of(result.State, result.Asked, result.Shown)
 	if err := c.judge(s, false); err != nil {

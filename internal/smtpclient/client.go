@@ -46,7 +46,7 @@ func Dial(ctx context.Context, addr string, o Options) (*Client, error) {
 	c, err := open(ctx, addr, o)
 	var failure *Error
 	if errors.As(err, &failure) && failure.Stage == StageTLS && o.TLS == TLSOpportunistic &&
-		!o.Implicit && !errors.Is(err, ErrInjection) && ctx.Err() == nil {
+		!o.Implicit && !errors.Is(err, ErrInjection) && !errors.Is(err, ErrNotPlain) && ctx.Err() == nil {
 		o.TLS = TLSNone
 		return open(ctx, addr, o)
 	}

@@ -179,6 +179,8 @@ var (
 	ErrBody = errors.New("the message could not be read")
 	// ErrNoTLS means that the peer does not offer the TLS that the mode asks for.
 	ErrNoTLS = errors.New("the server offers no TLS, and the route does not permit mail without it")
+	// ErrNotPlain is for Options.Handshake: what failed must not be followed by a plain connection in opportunistic mode either.
+	ErrNotPlain = errors.New("TLS was given up on this side")
 	// ErrInjection means that the peer sent more than its reply to STARTTLS in plain text (CVE-2011-0411).
 	ErrInjection = errors.New("the server sent plain text after its reply to STARTTLS")
 	// ErrEnded means that the peer closed the connection where a reply was due.

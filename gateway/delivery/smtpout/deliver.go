@@ -9,6 +9,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
 )
 
@@ -109,7 +110,7 @@ func (t *Transport) deliver(ctx context.Context, a delivery.Attempt) []delivery.
 		if err = t.try(ctx, h, a, results); err == nil {
 			return results
 		}
-		if !harmless(err) {
+		if !harmless(err) || isOurs(err) {
 			break
 		}
 		if h.demand.refused == nil && stage(err) != smtpclient.StageConnect {
@@ -119,7 +120,7 @@ func (t *Transport) deliver(ctx context.Context, a delivery.Attempt) []delivery.
 			t.unmet(a, unmet)
 		}
 	}
-	if unmet != nil && harmless(err) && ctx.Err() == nil {
+	if unmet != nil && harmless(err) && !isOurs(err) && ctx.Err() == nil {
 		err = unmet
 	}
 	if err == nil {
@@ -234,7 +235,10 @@ func undecided(results []delivery.Result, addr string, err error) {
 	r := delivery.Result{Status: delivery.Deferred, Enhanced: "4.4.2", Text: err.Error(), Unreachable: harmless(err), Content: !harmless(err)}
 	var reply *smtpclient.Reply
 	var unmet *hindrance
+	var ours *tlspolicy.KeyError
 	switch {
+	case errors.As(err, &ours):
+		r.Enhanced, r.Text = "4.7.5", ours.Error()
 	case errors.As(err, &unmet):
 		// What a message asks for beyond its way says nothing of others for the destination.
 		r.Enhanced, r.Insecure, r.Unreachable = "4.7.5", true, !unmet.d.raised

@@ -117,6 +117,9 @@ func (p *pool) dial(ctx context.Context, h hop) (*conn, error) {
 		return nil, p.hindered(h, h.demand.refused)
 	}
 	client, err := smtpclient.Dial(ctx, h.addr, s.options())
+	if isOurs(err) {
+		return nil, err
+	}
 	if ctx.Err() == nil {
 		s.report(client, err)
 	}

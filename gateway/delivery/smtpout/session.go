@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -50,17 +51,26 @@ func (s *session) dial(ctx context.Context, network, addr string) (net.Conn, err
 
 func (s *session) handshake(ctx context.Context, raw net.Conn, _ string) (net.Conn, tls.ConnectionState, error) {
 	client := tlspolicy.Client{
-		Profile: s.d.security.profile(), Certificates: s.o.Certificates, Sessions: sessions{s.cache, s.d.key()}, Now: s.o.Now,
+		Profile: s.d.security.profile(), Certificates: s.o.Certificates, Present: s.o.Present, Sessions: sessions{s.cache, s.d.key()}, Now: s.o.Now,
 	}
 	if s.d.verify != nil {
 		client.Verify = tlspolicy.VerifierFunc(s.judge)
 	}
 	conn, state, err := client.Handshake(ctx, raw, s.d.name)
+	if isOurs(err) {
+		return nil, tls.ConnectionState{}, fmt.Errorf("%w: %w", smtpclient.ErrNotPlain, err)
+	}
 	if s.failed = err; err != nil {
 		return nil, tls.ConnectionState{}, err
 	}
 	s.state = state
 	return conn, state.Connection(), nil
+}
+
+// isOurs reports whether a connection came to nothing for want of our own key, which says nothing of the host.
+func isOurs(err error) bool {
+	var key *tlspolicy.KeyError
+	return errors.As(err, &key)
 }
 
 // judge judges the chain, and lets it pass all the same where that is only reported.

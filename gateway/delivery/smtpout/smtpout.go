@@ -27,19 +27,22 @@ type Options struct {
 	Partners func(domain string) (Security, bool) // nil: there are none
 	// Certificates are shown to hosts that ask for one.
 	Certificates []tls.Certificate
-	Sources      Sources
-	Implicit     bool             // TLS from the first byte, as on port 465
-	Auth         *smtpclient.Auth // needs TLS
-	Chunking     bool             // BDAT where offered: see smtpclient.Options
-	Timeouts     smtpclient.Timeouts
-	Dial         func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
-	Idle         time.Duration                                                     // an unused connection is kept so long (30 seconds); negative: none is kept
-	MaxIdle      int                                                               // unused connections kept for each host (20)
-	AllIdle      int                                                               // and for all hosts together (200)
-	PerConn      int                                                               // messages over one connection (1000)
-	Penalty      time.Duration                                                     // a host that could not be reached is tried last so long (30 seconds)
-	Now          func() time.Time
-	Log          logrus.FieldLogger // of hosts that do not meet a demand; nil: none
+	// Present, in place of Certificates, is asked for the certificate when a host asks for one: see tlspolicy.Client. While its key is away
+	// nothing is sent to a host that asks, whatever the level, and no host is blamed.
+	Present  func(ctx context.Context) (tls.Certificate, error)
+	Sources  Sources
+	Implicit bool             // TLS from the first byte, as on port 465
+	Auth     *smtpclient.Auth // needs TLS
+	Chunking bool             // BDAT where offered: see smtpclient.Options
+	Timeouts smtpclient.Timeouts
+	Dial     func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
+	Idle     time.Duration                                                     // an unused connection is kept so long (30 seconds); negative: none is kept
+	MaxIdle  int                                                               // unused connections kept for each host (20)
+	AllIdle  int                                                               // and for all hosts together (200)
+	PerConn  int                                                               // messages over one connection (1000)
+	Penalty  time.Duration                                                     // a host that could not be reached is tried last so long (30 seconds)
+	Now      func() time.Time
+	Log      logrus.FieldLogger // of hosts that do not meet a demand; nil: none
 }
 
 // Errors of New.

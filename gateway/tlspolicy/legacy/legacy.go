@@ -34,12 +34,11 @@ var enable = sync.OnceFunc(utls.EnableWeakCiphers)
 
 // Options of a handshake.
 type Options struct {
-	ServerName   string
-	Suites       []uint16      // of Suites
-	Groups       []tls.CurveID // those of Groups are offered
-	Certificates []tls.Certificate
-	// Choose returns the certificate to show; it is never nil and may be empty.
-	Choose func(*tls.CertificateRequestInfo, []tls.Certificate) *tls.Certificate
+	ServerName string
+	Suites     []uint16      // of Suites
+	Groups     []tls.CurveID // those of Groups are offered
+	// Choose returns the certificate to show, which is never nil without an error and may be empty. An error ends the handshake.
+	Choose func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 	// Verify judges what is known when the server has shown its certificate: no group yet.
 	Verify     func(tls.ConnectionState) error
 	NextProtos []string
@@ -83,7 +82,10 @@ func config(o Options, result *Result) *utls.Config {
 		InsecureSkipVerify: true, // Verify does it
 		VerifyConnection:   func(s utls.ConnectionState) error { return o.Verify(standard(s)) },
 		GetClientCertificate: func(r *utls.CertificateRequestInfo) (*utls.Certificate, error) {
-			chosen := o.Choose(request(r), o.Certificates)
+			chosen, err := o.Choose(request(r))
+			if err != nil {
+				return nil, err
+			}
 			result.Asked, result.Shown = true, len(chosen.Certificate) > 0
 			return certificate(chosen), nil
 		},

@@ -24,7 +24,7 @@ func connect(t *testing.T, addr string, o Options) (net.Conn, Result, error) {
 	if o.Verify == nil {
 		o.Verify = func(tls.ConnectionState) error { return nil }
 	}
-	o.Choose = func(*tls.CertificateRequestInfo, []tls.Certificate) *tls.Certificate { return new(tls.Certificate) }
+	o.Choose = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return new(tls.Certificate), nil }
 	return Handshake(t.Context(), raw, o)
 }
 
