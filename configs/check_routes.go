@@ -231,7 +231,7 @@ func (k *checker) clientCertificate(t *RouteTLS, dotted string) {
 	case onCard && t.Mode == RouteTLSNone:
 		k.warn(dotted+".client_key", "the card is not used with mode none")
 	case onCard && t.Mode == RouteTLSOpportunistic && !t.Implicit:
-		k.warn(dotted+".client_key", "mail goes without the certificate where TLS fails, so also while the card is away; set mode to required, or better verified")
+		k.warn(dotted+".client_key", "mail goes without the certificate where TLS fails; set mode to required, or better verified")
 	case onCard:
 	case t.ClientCertificate == "":
 		k.fail(dotted+".client_certificate", "there is a key but no certificate; give both")

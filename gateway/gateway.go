@@ -369,7 +369,7 @@ func (g *Gateway) setAdmin() (err error) {
 		return nil
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
-		Path: g.o.Socket, Store: g.store, Wake: g.tryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks, More: g.companionChecks,
+		Path: g.o.Socket, Smartcards: g.o.Smartcards, Store: g.store, Wake: g.tryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks, More: g.companionChecks,
 		Recorder: g.recorder, Audit: g.audit, Track: g.track(), Certs: g.certsCommands(), Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err

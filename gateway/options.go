@@ -47,6 +47,8 @@ type Options struct {
 	Load func() (Settings, error)
 	// Certs are further commands on certificates for the control socket, by name.
 	Certs map[string]admin.CertsCommand
+	// Smartcards are those of the configuration, for operators; nil: there are none.
+	Smartcards admin.Smartcards
 	// Collectors are metrics of what works beside the gateway.
 	Collectors []prometheus.Collector
 	Now        func() time.Time // nil: time.Now

@@ -72,11 +72,14 @@ func publicOf(key crypto.PrivateKey) crypto.PublicKey {
 	return nil
 }
 
-// source is the key source that a reference names: "vault:main" of "vault:main:alice".
+// source is the key source that a reference names: "vault:main" of "vault:main:alice", and "card:signature" of itself.
 func (k KeyRef) source() (string, error) {
+	if name, ok := strings.CutPrefix(string(k), "card:"); ok && name != "" && !strings.Contains(name, ":") && len(k) <= maxReference {
+		return string(k), nil
+	}
 	parts := strings.SplitN(string(k), ":", 3)
 	if len(parts) < 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" || len(k) > maxReference {
-		return "", fmt.Errorf("certs/store: %q names no key that lies elsewhere; expected vault:NAME:KEY", safetext.Line(string(k), 80))
+		return "", fmt.Errorf("certs/store: %q names no key that lies elsewhere; expected vault:NAME:KEY or card:NAME", safetext.Line(string(k), 80))
 	}
 	return parts[0] + ":" + parts[1], nil
 }

@@ -46,7 +46,7 @@ func FingerprintOf(c *x509.Certificate) Fingerprint { return sha256.Sum256(c.Raw
 func (f Fingerprint) String() string { return fmt.Sprintf("%x", f[:]) }
 
 // KeyRef says where the private key of a certificate lies: "" nowhere, [KeptHere], or elsewhere: KIND:NAME:KEY, of which
-// KIND:NAME is a key source ("vault:main:alice").
+// KIND:NAME is a key source ("vault:main:alice"), or card:NAME, which is one itself.
 type KeyRef string
 
 // KeptHere is the KeyRef of a key that lies in the store.

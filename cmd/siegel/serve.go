@@ -45,17 +45,28 @@ func (s *serveCmd) Run() error {
 		}
 		return err
 	}
-	o, err := options(c, log, vaults)
+	held, err := newSmartcards(c, log)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	set, err := held.set(c)
+	if err != nil {
+		return err
+	}
+	o, err := options(c, log, vaults, set)
 	if err != nil {
 		return err
 	}
 	withVaults(&o.Settings, vaults, m)
-	o.Collectors = append(o.Collectors, m)
-	o.Load = func() (gateway.Settings, error) { return s.load(ctx, log, m) }
+	o.Collectors = append(o.Collectors, m, held.Collector())
+	o.Smartcards = held
+	o.Load = func() (gateway.Settings, error) { return s.load(ctx, log, m, held) }
 	g, err := gateway.New(o)
 	if err != nil {
 		return err
 	}
+	defer held.back.run(ctx, g)()
 	if err := g.Listen(); err != nil {
 		g.Close()
 		return err
@@ -70,7 +81,7 @@ func (s *serveCmd) Run() error {
 }
 
 // load reads the configuration anew. A secret in a vault that is away keeps it from being used.
-func (s *serveCmd) load(ctx context.Context, log logrus.FieldLogger, m *vaultMetrics) (gateway.Settings, error) {
+func (s *serveCmd) load(ctx context.Context, log logrus.FieldLogger, m *vaultMetrics, held *smartcards) (gateway.Settings, error) {
 	warn := func(text string) { log.Warn(text) }
 	c, err := loadConfig(s.Config, warn)
 	if err != nil {
@@ -83,7 +94,11 @@ func (s *serveCmd) load(ctx context.Context, log logrus.FieldLogger, m *vaultMet
 	if err := fillSecrets(ctx, c, vaults, warn); err != nil {
 		return gateway.Settings{}, err
 	}
-	out, err := settings(c, log, vaults)
+	set, err := held.set(c)
+	if err != nil {
+		return gateway.Settings{}, err
+	}
+	out, err := settings(c, log, vaults, set)
 	withVaults(&out, vaults, m)
 	return out, err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/vault"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
+	"github.com/siegel-mail/siegel/gateway/cards"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/protect"
@@ -50,13 +51,13 @@ func newLog(c configs.Log, w io.Writer) (*logrus.Logger, error) {
 	return log, nil
 }
 
-// options turns a configuration into those of a gateway, with the keys that lie in vaults.
-func options(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gateway.Options, error) {
+// options turns a configuration into those of a gateway, with the keys that lie in vaults and on cards.
+func options(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys *cards.Set) (gateway.Options, error) {
 	key, err := atrest.ParseKey(c.AtRest.Key.Reveal())
 	if err != nil {
 		return gateway.Options{}, fmt.Errorf("at_rest.key: %w", err)
 	}
-	s, err := settings(c, log, vaults)
+	s, err := settings(c, log, vaults, keys)
 	if err != nil {
 		return gateway.Options{}, err
 	}
@@ -68,7 +69,7 @@ func options(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gate
 }
 
 // settings turns a configuration into what a reload may change, and reads the certificates anew.
-func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gateway.Settings, error) {
+func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys *cards.Set) (gateway.Settings, error) {
 	certificates, err := loadCertificates(c.Certificates, c.SMIME.SoftwareBrainpool, log)
 	if err != nil {
 		return gateway.Settings{}, err
@@ -87,7 +88,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 		Privacy: privacyRules(c),
 		SMIME:   protect.SMIME{Legacy: c.SMIME.LegacyDecryption, SoftwareBrainpool: c.SMIME.SoftwareBrainpool},
 		Issue:   issue(c, vaults), WarnBefore: c.Certificates.WarnBefore, Folder: certificates,
-		Certs: certificates, Validator: certificates.Validator(), Within: within(certificates, c.Certificates.Validation.Inputs(), c.SMIME.SoftwareBrainpool, vaults),
+		Certs: certificates, Validator: certificates.Validator(), Within: within(certificates, c.Certificates.Validation.Inputs(), c.SMIME.SoftwareBrainpool, keySources(vaults, keys)),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire, ProtectWithin: c.Queue.ProtectWithin,
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
 	}
@@ -123,10 +124,13 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set) (gat
 	}
 	for _, r := range c.Routes {
 		s.Routes = append(s.Routes, route(r))
+		showCard(&s.Routes[len(s.Routes)-1].SMTP, r.TLS, keys)
 	}
 	for _, b := range c.Backup {
 		s.Backup = append(s.Backup, keeping(b))
+		showCard(&s.Backup[len(s.Backup)-1].SMTP, b.TLS, keys)
 	}
+	withCards(&s, keys)
 	return s, useHops(&s, c, log)
 }
 

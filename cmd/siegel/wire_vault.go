@@ -17,6 +17,7 @@ import (
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/cards"
 	"github.com/siegel-mail/siegel/gateway/waiting"
 )
 
@@ -37,11 +38,14 @@ func newVaults(c *configs.Config, log logrus.FieldLogger, m *vaultMetrics) (*vau
 	return vault.NewSet(all)
 }
 
-// keySources are the vaults as the store of certificates asks them for keys.
-func keySources(set *vault.Set) map[string]store.KeySource {
+// keySources are vaults and cards as the store of certificates asks them for keys.
+func keySources(set *vault.Set, keys *cards.Set) map[string]store.KeySource {
 	all := map[string]store.KeySource{}
 	for _, c := range set.Clients() {
 		all[vault.Source(c.Name())] = set
+	}
+	for _, name := range keys.Names() {
+		all[cards.Source(name)] = keys
 	}
 	return all
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/vault/vaulttest"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
+	"github.com/siegel-mail/siegel/gateway/cards"
 	"github.com/siegel-mail/siegel/internal/freeport"
 )
 
@@ -307,7 +308,8 @@ func TestReloadVault(t *testing.T) {
 	m := newVaultMetrics()
 	log, _ := newLines()
 	s := &serveCmd{Config: v.file}
-	settings, err := s.load(t.Context(), log, m)
+	held := &smartcards{Holder: cards.New(cards.Options{}), back: newComeback()}
+	settings, err := s.load(t.Context(), log, m, held)
 	if err != nil || len(settings.Companions) != 1 || settings.Companions[0].Check.Name != "vault main" || !settings.Companions[0].Check.Warning {
 		t.Fatalf("%+v, %v", settings.Companions, err)
 	}
@@ -317,7 +319,7 @@ func TestReloadVault(t *testing.T) {
 	go func() { defer close(done); settings.Companions[0].Run(ctx) }()
 	eventually(t, "the vault is up", func() error { return wantUp(m, 1) })
 	v.server.SetSealed(t, true)
-	if _, err := s.load(t.Context(), log, m); !errors.Is(err, certs.ErrUnavailable) {
+	if _, err := s.load(t.Context(), log, m, held); !errors.Is(err, certs.ErrUnavailable) {
 		t.Error(err)
 	}
 	eventually(t, "the vault in force is seen to be sealed", func() error {
@@ -357,7 +359,7 @@ func TestVaultHealth(t *testing.T) {
 	if err := awaitSecrets(t.Context(), c, set, log, m); err != nil {
 		t.Fatal(err)
 	}
-	o, err := options(c, log, set)
+	o, err := options(c, log, set, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

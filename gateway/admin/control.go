@@ -39,10 +39,11 @@ type ControlOptions struct {
 	Audit    Audit          // nil: acts stand in the log only
 	Track    Track          // nil: no record is kept
 	// Certs are the commands on certificates by name.
-	Certs   map[string]CertsCommand
-	Log     logrus.FieldLogger
-	Version string
-	Now     func() time.Time // nil: time.Now
+	Certs      map[string]CertsCommand
+	Smartcards Smartcards // those of the configuration; nil: there are none
+	Log        logrus.FieldLogger
+	Version    string
+	Now        func() time.Time // nil: time.Now
 }
 
 // Control answers the commands of operators on a unix socket of mode 0600 in a directory of mode 0700.
@@ -54,6 +55,8 @@ type ControlOptions struct {
 //	GET  /v1/track?sender=&…     track.Found: messages in the record, newest first
 //	GET  /v1/track/{id}          track.Life
 //	POST /v1/certs/{command}     a command on certificates: its question and its answer
+//	GET  /v1/smartcards          []Smartcard: how those of the configuration are
+//	POST /v1/smartcards/look     has all of them looked at now, and what waits for them tried
 //	POST /v1/reload              the configuration, read again
 //	GET  /v1/status              Status
 //
@@ -106,6 +109,8 @@ func (c *Control) routes() http.Handler {
 	mux.HandleFunc("GET /v1/track/{id}", c.showTrack)
 	mux.HandleFunc("POST /v1/reload", c.reloadConfig)
 	mux.HandleFunc("GET /v1/status", c.status)
+	mux.HandleFunc("GET /v1/smartcards", c.smartcards)
+	mux.HandleFunc("POST /v1/smartcards/look", c.lookAtSmartcards)
 	all := http.NewServeMux()
 	all.Handle("POST /v1/certs/{command}", http.MaxBytesHandler(http.HandlerFunc(c.certs), MaxCertsQuestion))
 	all.Handle("/", http.MaxBytesHandler(mux, maxQuestion))
