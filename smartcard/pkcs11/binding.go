@@ -23,11 +23,14 @@ func load(path string) (cryptoki, error) {
 	if c == nil {
 		return nil, fmt.Errorf("%w: %s: it is no library for this machine, has no C_GetFunctionList, or a library that it needs is missing (ldd shows it)", ErrModule, path)
 	}
-	return binding{c}, nil
+	return binding{c, path}, nil
 }
 
 // binding is a module by github.com/miekg/pkcs11.
-type binding struct{ c *pkcs11.Ctx }
+type binding struct {
+	c    *pkcs11.Ctx
+	path string
+}
 
 // failure names the call in an error of the binding.
 func failure(call string, err error) error {
@@ -42,17 +45,16 @@ func failure(call string, err error) error {
 	return &Error{Call: call, Code: uint(code), Text: name}
 }
 
-func (b binding) initialize() error { return failure("C_Initialize", b.c.Initialize()) }
-func (b binding) finalize() error   { return failure("C_Finalize", b.c.Finalize()) }
+func (b binding) finalize() error { return failure("C_Finalize", b.c.Finalize()) }
 
 func (b binding) slots(withToken bool) ([]uint, error) {
 	s, err := b.c.GetSlotList(withToken)
 	return s, failure("C_GetSlotList", err)
 }
 
-func (b binding) slotName(slot uint) (string, error) {
+func (b binding) slot(slot uint) (string, bool, error) {
 	i, err := b.c.GetSlotInfo(slot)
-	return i.SlotDescription, failure("C_GetSlotInfo", err)
+	return i.SlotDescription, i.Flags&pkcs11.CKF_TOKEN_PRESENT != 0, failure("C_GetSlotInfo", err)
 }
 
 func (b binding) token(slot uint) (tokenInfo, error) {

@@ -149,7 +149,7 @@ func (c *connection) open() (err error) {
 	if c.can, err = c.lib.mechanisms(c.slot); err != nil {
 		return translate(err)
 	}
-	if name, err := c.lib.slotName(c.slot); err == nil {
+	if name, _, err := c.lib.slot(c.slot); err == nil {
 		c.slotName = safetext.Line(trim(name), 64)
 	}
 	c.session, err = c.lib.open(c.slot)

@@ -15,7 +15,7 @@ type cryptoki interface {
 	initialize() error
 	finalize() error
 	slots(withToken bool) ([]uint, error)
-	slotName(slot uint) (string, error)
+	slot(slot uint) (name string, withToken bool, err error)
 	token(slot uint) (tokenInfo, error)
 	// mechanisms are those of a token, with their flags.
 	mechanisms(slot uint) (map[uint]uint, error)

@@ -3,7 +3,7 @@
 //
 // A Wallet holds the tokens of one program. A module is initialised once in a process, however many of its tokens are used, so a process has
 // one Wallet. All methods may be called at once: those who use a token wait in the order in which they came, those of several tokens of a
-// module take turns, and one goroutine of a module calls it. A module is C, and cannot be interrupted: where it hangs, callers are let go when
+// module take turns, and one thread calls a module. A module is C, and cannot be interrupted: where it hangs, callers are let go when
 // their contexts end, and the call is left to itself. It runs in this process, and what it does there cannot be guarded against: a module that is
 // not trusted, or crashes, belongs behind p11-kit's server, whose client is a module too.
 //

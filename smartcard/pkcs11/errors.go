@@ -35,7 +35,7 @@ var (
 // translate says an error of a module in the terms of package smartcard, where it has them.
 func translate(err error) error {
 	e, ok := errors.AsType[*Error](err)
-	if !ok {
+	if _, pin := errors.AsType[*smartcard.PINError](err); pin || !ok {
 		return err
 	}
 	switch e.Code {
@@ -52,7 +52,10 @@ func translate(err error) error {
 	return fmt.Errorf("%w (%w)", ErrTrouble, err)
 }
 
-// fresh tells errors after which the token is looked for anew, once, in the same call.
+// fresh tells errors after which the token is looked for anew, once, in the same call; not those of a PIN, which is not presented twice.
 func fresh(err error) bool {
+	if _, ok := errors.AsType[*smartcard.PINError](err); ok {
+		return false
+	}
 	return errors.Is(err, smartcard.ErrReset) || errors.Is(err, smartcard.ErrRemoved) || errors.Is(err, ErrTrouble)
 }

@@ -408,8 +408,8 @@ func TestFindsKeys(t *testing.T) {
 	if err != nil || !k.Info().Binding() {
 		t.Fatal(err)
 	}
-	if err := sign(k); !errors.Is(err, pkcs11.ErrManyKeys) {
-		t.Error(err) // two copies: by modulus both fit
+	if err := sign(k); err != nil {
+		t.Error(err) // there is a copy of the key; this one has the identifier of the certificate
 	}
 	s, err := token.State(t.Context())
 	if err != nil || len(s.Keys) != 3 || s.Identity.Label != "gw" || len(s.PINs) != 1 {

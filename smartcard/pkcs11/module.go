@@ -26,7 +26,6 @@ type module struct {
 	// By the goroutine.
 	lib       cryptoki
 	live      bool // initialised
-	owner     bool // by us
 	conns     map[*Token]*connection
 	restarted time.Time
 }
@@ -136,22 +135,21 @@ func (m *module) ready() error {
 	if m.live {
 		return nil
 	}
-	err := m.lib.initialize()
-	if err != nil && !is(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+	// One that is initialised already is not used: who has done that calls it too, and we have said that nobody does at the same time.
+	if err := m.lib.initialize(); err != nil {
 		return fmt.Errorf("%w (%w)", ErrStart, err)
 	}
-	m.live, m.owner = true, err == nil
+	m.live = true
 	return nil
 }
 
-// shut closes the sessions and finalises the module, where we have initialised it. It stays loaded: modules do not bear to be unloaded.
+// shut closes the sessions and finalises the module. It stays loaded: modules do not bear to be unloaded.
 func (m *module) shut() error {
 	for t, c := range m.conns {
 		c.close()
 		delete(m.conns, t)
 	}
-	if !m.live || !m.owner {
-		m.live = false
+	if !m.live {
 		return nil
 	}
 	m.live = false

@@ -179,7 +179,7 @@ func (c *connection) candidates(cert *x509.Certificate) ([]uint, error) {
 	if ways == nil {
 		return nil, nil
 	}
-	ids, err := c.ids(cert, kind, ways)
+	ids, own, err := c.ids(cert, kind, ways)
 	if err != nil {
 		return nil, err
 	}
@@ -197,9 +197,12 @@ func (c *connection) candidates(cert *x509.Certificate) ([]uint, error) {
 		}
 		return err
 	}
-	for _, id := range ids {
+	for i, id := range ids {
 		if err := try(attribute{pkcs11.CKA_ID, id}); err != nil {
 			return nil, err
+		}
+		if i == 0 && own && len(fits) == 1 {
+			return fits, nil // that with the identifier of the certificate; others may be copies of it
 		}
 	}
 	if kind == pkcs11.CKK_RSA { // a private key of RSA has its modulus; one of EC has no point
@@ -210,9 +213,8 @@ func (c *connection) candidates(cert *x509.Certificate) ([]uint, error) {
 	return fits, nil
 }
 
-// ids are the CKA_ID of the certificate and of its public key in the token.
-func (c *connection) ids(cert *x509.Certificate, kind uint, ways []attribute) ([][]byte, error) {
-	var ids [][]byte
+// ids are the CKA_ID of the certificate and of its public key in the token; own tells that the first is the only one of the certificate.
+func (c *connection) ids(cert *x509.Certificate, kind uint, ways []attribute) (ids [][]byte, own bool, err error) {
 	add := func(id []byte) {
 		if len(id) > 0 && !slices.ContainsFunc(ids, func(o []byte) bool { return bytes.Equal(o, id) }) {
 			ids = append(ids, id)
@@ -220,27 +222,28 @@ func (c *connection) ids(cert *x509.Certificate, kind uint, ways []attribute) ([
 	}
 	certs, err := c.certificates()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, o := range certs {
 		if o.cert.Equal(cert) {
 			add(o.id)
 		}
 	}
+	own = len(ids) == 1
 	for _, way := range ways {
 		found, err := c.all(template{{pkcs11.CKA_CLASS, uint(pkcs11.CKO_PUBLIC_KEY)}, {pkcs11.CKA_KEY_TYPE, kind}, way})
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, o := range found {
 			id, err := c.id(o)
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			add(id)
 		}
 	}
-	return ids, nil
+	return ids, own, nil
 }
 
 // same tells whether what a private key shows of its public numbers is what the certificate has; true where it shows none.

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/miekg/pkcs11"
@@ -24,8 +25,14 @@ type login struct {
 	in    bool // logged in
 }
 
-// login asks the token.
+// login asks the token; the slot first, since some modules learn only so that a card was pulled.
 func (c *connection) login() (l login, err error) {
+	switch _, there, err := c.lib.slot(c.slot); {
+	case err != nil:
+		return l, err
+	case !there:
+		return l, &Error{Call: "C_GetSlotInfo", Code: pkcs11.CKR_TOKEN_NOT_PRESENT, Text: "no token"}
+	}
 	if l.token, err = c.lib.token(c.slot); err != nil {
 		return l, err
 	}
@@ -101,6 +108,12 @@ func (t *Token) prepare(c *connection, l login) (p prepared, err error) {
 	if reason, ok := l.obstacle(); ok {
 		return p, c.refuse(reason, l, nil)
 	}
+	switch last, known, err := t.o.Memory.Recall(c.ctx, t.mark(c)); {
+	case err != nil:
+		return p, c.refuse(smartcard.PINMemory, l, err)
+	case known && last.Outcome == smartcard.Refused:
+		return p, c.refuse(smartcard.PINFewTries, l, nil)
+	}
 	if p.value, err = t.value(c, l); err != nil {
 		return p, err
 	}
@@ -163,15 +176,36 @@ func (t *Token) present(c *connection, l login, user uint, p prepared) error {
 	switch {
 	case said == nil, is(said, pkcs11.CKR_USER_ALREADY_LOGGED_IN):
 		a.Outcome = smartcard.Accepted
-		if err := t.o.Memory.Note(ctx, f, a); err != nil {
+		if err := t.settle(ctx, c, f, a, false); err != nil {
 			return c.refuse(smartcard.PINMemory, l, err)
 		}
 		return nil
 	case settled:
 		a.Outcome = smartcard.Refused
-		return c.refuse(reason, l, joined(said, t.o.Memory.Note(ctx, f, a)))
+		now, err := c.login()
+		_, shows := now.obstacle()
+		if err == nil {
+			l = now
+		}
+		return c.refuse(reason, l, joined(said, t.settle(ctx, c, f, a, err != nil || !shows)))
 	}
 	return c.refuse(smartcard.PINUnsettled, l, translate(said))
+}
+
+// settle notes what became of a PIN. mute is whether the token shows no flag after it has refused one, as PKCS #11 allows: then a mark in
+// Memory stands for the flag.
+func (t *Token) settle(ctx context.Context, c *connection, f smartcard.Fingerprint, a smartcard.Attempt, mute bool) error {
+	mark := t.mark(c)
+	last, known, err := t.o.Memory.Recall(ctx, mark)
+	if err == nil && (mute || known && last.Outcome == smartcard.Refused) {
+		err = t.o.Memory.Note(ctx, mark, a)
+	}
+	return errors.Join(err, t.o.Memory.Note(ctx, f, a))
+}
+
+// mark is the fingerprint that stands for a PIN having been refused since the last success; no PIN has it.
+func (t *Token) mark(c *connection) smartcard.Fingerprint {
+	return t.fingerprint(c, []byte("\x00refused"))
 }
 
 // joined keeps both errors.
