@@ -39,18 +39,13 @@ func (c *connection) identity() smartcard.Identity {
 	return smartcard.Identity{Family: "pkcs11", Serial: c.token.serial, Label: c.token.label}
 }
 
-// remembered is the identity by which PINs are remembered: tokens of one card have its serial number, and PINs of their own.
-func (c *connection) remembered() smartcard.Identity {
-	return smartcard.Identity{Family: "pkcs11", Serial: c.token.serial + "/" + c.token.label}
-}
-
-// pin is the PIN of the user.
+// pin is the PIN of the user. Tokens of one card have its serial number, and PINs of their own: their labels tell these apart.
 func (c *connection) pin() smartcard.PIN {
 	least, most := int(min(c.token.minPIN, 255)), int(min(c.token.maxPIN, 255))
 	if most == 0 || most < least { // QUIRK: modules that leave this open
 		least, most = 1, 255
 	}
-	return smartcard.PIN{Ref: pkcs11.CKU_USER, Name: fmt.Sprintf("the PIN of the token %q", safetext.Line(c.token.label, 32)), Min: max(least, 1), Max: most}
+	return smartcard.PIN{Ref: pkcs11.CKU_USER, Name: "the user PIN", Application: c.token.label, Min: max(least, 1), Max: most}
 }
 
 func (c *connection) close() { _ = c.lib.close(c.session) } // what is gone cannot be closed
@@ -61,7 +56,7 @@ func harmless(err error) bool {
 		return false
 	}
 	if e, ok := errors.AsType[*smartcard.PINError](err); ok {
-		return e.Reason != smartcard.PINUnsettled && !e.Temporary()
+		return e.Reason != smartcard.PINUnsettled
 	}
 	if smartcard.Temporary(err) {
 		return false

@@ -2,9 +2,6 @@ package pkcs11
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -13,11 +10,8 @@ import (
 	"github.com/siegel-mail/siegel/smartcard"
 )
 
-// Attempt.Tries holds, in place of a counter that tokens do not show, what was known of the PIN before it was presented.
-const (
-	unproven = 0
-	proven   = 1 // it was accepted before
-)
+// maxDoubts is how often in a row a PIN that was accepted before may be presented again whose answer was lost.
+const maxDoubts = 1
 
 // login is what a token says of the PIN of its user.
 type login struct {
@@ -122,13 +116,15 @@ func (t *Token) prepare(c *connection, l login) (p prepared, err error) {
 	switch {
 	case err != nil:
 		err = c.refuse(smartcard.PINMemory, l, err)
-	case !known:
-	case last.Outcome == smartcard.Accepted:
-		p.attempt.Tries = proven
-	case last.Outcome == smartcard.Unsettled && last.Tries == proven:
-		// Once more: the token says that no PIN was refused, and this one was right.
-	default:
+	case known && last.Outcome == smartcard.Refused:
 		err = c.refuse(smartcard.PINRefusedOnce, l, nil)
+	case known && last.Outcome != smartcard.Accepted && (!last.Proven || last.Doubts >= maxDoubts):
+		err = c.refuse(smartcard.PINDoubtful, l, nil)
+	case known:
+		p.attempt.Proven, p.attempt.Doubts = last.Proven, last.Doubts
+		if last.Outcome != smartcard.Accepted {
+			p.attempt.Doubts++ // once more: the token says that no PIN was refused, and this one was right
+		}
 	}
 	if err != nil {
 		clear(p.value)
@@ -138,7 +134,8 @@ func (t *Token) prepare(c *connection, l login) (p prepared, err error) {
 
 // attempt is one that is about to begin.
 func (t *Token) attempt(c *connection) smartcard.Attempt {
-	return smartcard.Attempt{Outcome: smartcard.Unsettled, Tries: unproven, Card: c.remembered().String(), Ref: c.pin().Ref, At: t.o.Now()}
+	p := c.pin()
+	return smartcard.Attempt{Outcome: smartcard.Unsettled, Card: c.identity().String(), Ref: p.Ref, Application: p.Application, At: t.o.Now()}
 }
 
 // value is the PIN; none where the token asks for it.
@@ -150,8 +147,11 @@ func (t *Token) value(c *connection, l login) ([]byte, error) {
 		return nil, c.refuse(smartcard.PINMissing, l, nil)
 	}
 	text, err := t.o.PINs(c.ctx, c.identity(), c.pin())
-	if err != nil || text.IsZero() {
-		return nil, c.refuse(smartcard.PINMissing, l, err)
+	switch {
+	case err != nil:
+		return nil, c.refuse(smartcard.PINUnreadable, l, err)
+	case text.IsZero():
+		return nil, c.refuse(smartcard.PINMissing, l, nil)
 	}
 	return c.checked(text, l)
 }
@@ -198,14 +198,27 @@ func (t *Token) settle(ctx context.Context, c *connection, f smartcard.Fingerpri
 	mark := t.mark(c)
 	last, known, err := t.o.Memory.Recall(ctx, mark)
 	if err == nil && (mute || known && last.Outcome == smartcard.Refused) {
-		err = t.o.Memory.Note(ctx, mark, a)
+		m := a
+		m.Application = c.markedPIN().Application
+		err = t.o.Memory.Note(ctx, mark, m)
 	}
-	return errors.Join(err, t.o.Memory.Note(ctx, f, a))
+	if a.Outcome != smartcard.Accepted {
+		return errors.Join(err, t.o.Memory.Note(ctx, f, a))
+	}
+	a.Proven, a.Doubts = true, 0
+	return errors.Join(err, t.o.Memory.Supersede(ctx, f, a))
 }
 
-// mark is the fingerprint that stands for a PIN having been refused since the last success; no PIN has it.
+// markedPIN stands for no PIN, but for one of the token having been refused since the last success.
+func (c *connection) markedPIN() smartcard.PIN {
+	p := c.pin()
+	p.Application += " (refused)"
+	return p
+}
+
+// mark is the fingerprint of it.
 func (t *Token) mark(c *connection) smartcard.Fingerprint {
-	return t.fingerprint(c, []byte("\x00refused"))
+	return smartcard.NewFingerprint(t.o.FingerprintKey, c.identity(), c.markedPIN(), nil)
 }
 
 // joined keeps both errors.
@@ -268,13 +281,7 @@ func (c *connection) refuse(r smartcard.Reason, l login, err error) error {
 	return e
 }
 
-// fingerprint stands for a PIN of the token.
-func (t *Token) fingerprint(c *connection, value []byte) (f smartcard.Fingerprint) {
-	h := hmac.New(sha256.New, t.o.FingerprintKey)
-	for _, part := range [][]byte{[]byte("siegel pkcs11 PIN v1"), []byte(c.token.serial), []byte(c.token.label), value} {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
-		h.Write(part)
-	}
-	h.Sum(f[:0])
-	return f
+// fingerprint stands for a PIN of the token; without a value for one that was typed at a PIN pad.
+func (t *Token) fingerprint(c *connection, value []byte) smartcard.Fingerprint {
+	return smartcard.NewFingerprint(t.o.FingerprintKey, c.identity(), c.pin(), value)
 }

@@ -73,7 +73,8 @@ func (t *Token) Unlock(ctx context.Context, value secret.String) error {
 // Forgive says that PINs of this token which were refused may be presented again: a human has looked after them.
 func (t *Token) Forgive(ctx context.Context) error {
 	_, err := use(ctx, t, func(c *connection) (struct{}, error) {
-		return struct{}{}, t.o.Memory.Forget(ctx, c.remembered().String(), c.pin())
+		card := c.identity().String()
+		return struct{}{}, errors.Join(t.o.Memory.Forget(ctx, card, c.pin()), t.o.Memory.Forget(ctx, card, c.markedPIN()))
 	})
 	return err
 }
