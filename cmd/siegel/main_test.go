@@ -10,7 +10,7 @@ import (
 
 // TestMain makes the command itself available to scripts as siegel.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"siegel": main})
+	testscript.Main(m, map[string]func(){"siegel": main, "measured": measured})
 }
 
 // TestConfigCommands runs the scripts of siegel config, as a command of its own with an environment of its own.
