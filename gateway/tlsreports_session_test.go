@@ -105,7 +105,7 @@ func TestTLSReportOfSessions(t *testing.T) {
 		t.Fatalf("%d mails", len(mails))
 	}
 	first := sessionsOf(t, mails[0])
-	for _, want := range []string{"sts enforce partner.example mx.partner.example", "certificate-host-mismatch mx.partner.example"} {
+	for _, want := range []string{"sts enforce partner.example mx.partner.example", "certificate-host-mismatch mx.partner.example helo mx.partner.example"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("%s\nhas no %s", first, want)
 		}
@@ -133,7 +133,7 @@ func sessionsOf(t *testing.T, message string) string {
 			fmt.Fprintf(&b, "success %d\n", p.Summary.Successes)
 		}
 		for _, f := range p.Failures {
-			fmt.Fprintf(&b, "%s %s %s\n", f.Result, f.MX, f.Reason)
+			fmt.Fprintf(&b, "%s %s helo %s %s\n", f.Result, f.MX, f.HELO, f.Reason)
 		}
 	}
 	return b.String()

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlstest"
@@ -119,6 +120,11 @@ func opens(c net.Conn) error {
 // join hands bytes on, both ways, until one end has no more, or the first thing that the server says after ends was set.
 func join(c net.Conn, addr string, ends *atomic.Bool) {
 	s, err := net.Dial("tcp", addr)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); err != nil && time.Now().Before(end); s, err = net.Dial("tcp", addr) {
+		<-tick.C // it is starting
+	}
 	if err != nil {
 		return
 	}
