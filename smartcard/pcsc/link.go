@@ -4,9 +4,11 @@ package pcsc
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/ebfe/scard"
+	"github.com/siegel-mail/siegel/smartcard"
 )
 
 // link is a connection to a card. A call to the service cannot be ended: where the context ends first it goes on alone, and Close waits for
@@ -45,10 +47,15 @@ func (l *link) End() error {
 // Transmit implements smartcard.Link.
 func (l *link) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	command = slices.Clone(command)
-	return l.call(ctx, func() ([]byte, error) {
+	answer, err := l.call(ctx, func() ([]byte, error) {
 		defer clear(command) // it may hold a PIN
 		return l.card.Transmit(command)
 	})
+	if err == nil && len(answer) == 0 {
+		// QUIRK: drivers say so of a card that is pulled while it is busy, among them vpcd.
+		return nil, fmt.Errorf("%w (the reader has no answer)", smartcard.ErrRemoved)
+	}
+	return answer, err
 }
 
 func (l *link) call(ctx context.Context, f func() ([]byte, error)) ([]byte, error) {

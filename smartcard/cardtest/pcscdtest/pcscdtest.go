@@ -35,19 +35,27 @@ const driver = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so.0.8"
 // deadline is how long a daemon may take to start on a loaded machine, and a program that asks it to run.
 const deadline = 90 * time.Second
 
-// Daemon is a running pcscd with two virtual readers.
+// Daemon is a running pcscd with two virtual readers, or more.
 type Daemon struct {
 	dir  string
-	port int
+	port []int // of each pair of readers, that of the first; the second has the next
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
 	log  *bytes.Buffer // read after done
+
+	mu sync.Mutex // held while the daemon is stopped: a card may do that while a test restarts it
 }
 
 // Start starts a daemon, waits until its readers listen, and ends it with the test. Where pcscd or the driver is missing the test is
 // skipped, and fails where CI is set. libpcsclite remembers the socket it found first, so a process has one daemon at a time, always at
 // Socket: a second Start waits until the first daemon is stopped.
 func Start(t testing.TB) *Daemon {
+	t.Helper()
+	return StartPairs(t, 1)
+}
+
+// StartPairs is Start with so many pairs of readers.
+func StartPairs(t testing.TB, pairs int) *Daemon {
 	t.Helper()
 	for _, need := range []string{"pcscd", "unshare", driver} {
 		if !there(need) {
@@ -60,7 +68,9 @@ func Start(t testing.TB) *Daemon {
 		d.Stop()
 		os.RemoveAll(d.dir)
 	})
-	d.port = freePair(t)
+	for range pairs {
+		d.port = append(d.port, freePair(t))
+	}
 	d.Restart(t)
 	return d
 }
@@ -130,10 +140,7 @@ func freePair(t testing.TB) int {
 func (d *Daemon) Restart(t testing.TB) {
 	t.Helper()
 	d.Stop()
-	config := fmt.Sprintf("FRIENDLYNAME \"Siegel simulated\"\nDEVICENAME /dev/null:0x%04X\nLIBPATH %s\nCHANNELID 0x%04X\n", d.port, driver, d.port)
-	if err := os.WriteFile(filepath.Join(d.dir, "reader.conf"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	d.configure(t)
 	os.Remove(d.Socket())
 	const script = `mount -t tmpfs none /run && mkdir /run/pcscd && mount --bind "$1" /run/pcscd && exec pcscd --foreground --critical --config "$1/reader.conf"`
 	args := []string{"--mount", "sh", "-c", script, "sh", d.dir}
@@ -150,6 +157,29 @@ func (d *Daemon) Restart(t testing.TB) {
 		_ = d.cmd.Wait() // it is killed in the end
 	}()
 	d.await(t)
+}
+
+// configure names the readers. The driver keeps what it knows in itself, so that each pair has a copy of it.
+func (d *Daemon) configure(t testing.TB) {
+	t.Helper()
+	var config strings.Builder
+	for i, port := range d.port {
+		library := driver
+		if i > 0 {
+			library = filepath.Join(d.dir, fmt.Sprintf("driver%d.so", i))
+			text, err := os.ReadFile(driver)
+			if err == nil {
+				err = os.WriteFile(library, text, 0o755)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		fmt.Fprintf(&config, "FRIENDLYNAME %q\nDEVICENAME /dev/null:0x%04X\nLIBPATH %s\nCHANNELID 0x%04X\n", friendly(i), port, library, port)
+	}
+	if err := os.WriteFile(filepath.Join(d.dir, "reader.conf"), []byte(config.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // await waits until the daemon answers; its readers listen by then.
@@ -174,8 +204,10 @@ func (d *Daemon) await(t testing.TB) {
 	}
 }
 
-// Stop kills the daemon; cards in its readers are pulled. A second call does nothing.
+// Stop kills the daemon; cards in its readers are pulled. A second call does nothing, and waits for the first.
 func (d *Daemon) Stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.cmd == nil {
 		return
 	}
@@ -197,6 +229,16 @@ func (d *Daemon) signal(t testing.TB, s syscall.Signal) {
 	}
 }
 
+// Handles is how many files and connections the daemon has open.
+func (d *Daemon) Handles(t testing.TB) int {
+	t.Helper()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
+}
+
 // Socket is where the daemon listens. Programs, and libpcsclite in this process, find it by PCSCLITE_CSOCK_NAME.
 func (d *Daemon) Socket() string { return filepath.Join(d.dir, "pcscd.comm") }
 
@@ -206,13 +248,21 @@ func (d *Daemon) Setenv(t testing.TB) {
 	t.Setenv("PCSCLITE_CSOCK_NAME", d.Socket())
 }
 
-// Reader is the name of reader 0 or 1.
-func (d *Daemon) Reader(i int) string { return fmt.Sprintf("Siegel simulated 00 %02d", i) }
+// friendly is the name of a pair of readers.
+func friendly(pair int) string {
+	if pair == 0 {
+		return "Siegel simulated"
+	}
+	return fmt.Sprintf("Siegel simulated, pair %d", pair+1)
+}
 
-// Address is where reader 0 or 1 takes a card.
-func (d *Daemon) Address(i int) string { return "127.0.0.1:" + strconv.Itoa(d.port+i) }
+// Reader is the name of a reader; they are counted from 0.
+func (d *Daemon) Reader(i int) string { return fmt.Sprintf("%s 00 %02d", friendly(i/2), i%2) }
 
-// Plug puts a card into reader 0 or 1, waits until the daemon knows it, and returns what pulls it; the end of the test does too.
+// Address is where a reader takes a card.
+func (d *Daemon) Address(i int) string { return "127.0.0.1:" + strconv.Itoa(d.port[i/2]+i%2) }
+
+// Plug puts a card into a reader, waits until the daemon knows it, and returns what pulls it; the end of the test does too.
 func (d *Daemon) Plug(t testing.TB, i int, c cardtest.Card) (pull func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -237,7 +287,7 @@ func (d *Daemon) Plug(t testing.TB, i int, c cardtest.Card) (pull func()) {
 	return pull
 }
 
-// AwaitCard waits until the daemon knows a card in reader 0 or 1 that something else has put in; it asks opensc-tool.
+// AwaitCard waits until the daemon knows a card in a reader that something else has put in; it asks opensc-tool.
 func (d *Daemon) AwaitCard(t testing.TB, i int) {
 	t.Helper()
 	over := time.After(deadline)
@@ -290,7 +340,7 @@ func (d *Daemon) Run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := d.Try(t, name, args...)
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s\npcscd: %d", name, strings.Join(args, " "), err, out, d.port)
+		t.Fatalf("%s %s: %v\n%s\npcscd: %d", name, strings.Join(args, " "), err, out, d.port[0])
 	}
 	return out
 }
