@@ -73,6 +73,7 @@ var oracles = map[string]string{
 // confined are modules that one package alone may use, since it bounds what they are given.
 var confined = map[string]string{
 	"go.mozilla.org/pkcs7":                  "certs/bundle",
+	"github.com/antchfx/xpath":              "connectors/webservice",
 	"github.com/refraction-networking/utls": "gateway/tlspolicy/legacy",
 	"github.com/russellhaering/goxmldsig":   "connectors/demail",
 }
