@@ -146,11 +146,11 @@ func secrets(ctx context.Context, s Stand) error {
 		}
 		_, err := s.Provider.Submit(ctx, s.message(fmt.Sprintf("secret-%d", f)))
 		if err := check(err); err != nil {
-			return fmt.Errorf("Submit, %v: %w", f, err)
+			return fmt.Errorf("with %v Submit says: %w", f, err)
 		}
 		for name, ask := range s.asks() {
 			if err := check(ask(ctx)); err != nil {
-				return fmt.Errorf("%s, %v: %w", name, f, err)
+				return fmt.Errorf("with %v %s says: %w", f, name, err)
 			}
 		}
 	}

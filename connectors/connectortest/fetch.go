@@ -30,6 +30,9 @@ func (s Stand) waiting(want int) error {
 	return err
 }
 
+// most is more than any message of the checks has.
+const most = 64 << 10
+
 // mailbox collects what is fetched.
 type mailbox struct {
 	ids     []string
@@ -43,9 +46,12 @@ func (m *mailbox) store(_ context.Context, in connectors.Incoming) error {
 			return err
 		}
 	}
-	data, err := io.ReadAll(in.Content)
+	data, err := io.ReadAll(io.LimitReader(in.Content, most+1))
 	if err != nil {
 		return err
+	}
+	if len(data) > most {
+		return fmt.Errorf("a message is longer than any that was put there: %q", data[:200])
 	}
 	m.ids, m.content = append(m.ids, in.ID), append(m.content, data)
 	return nil
