@@ -35,6 +35,7 @@ func (k *Key) Decrypt(_ io.Reader, secret []byte, opts crypto.DecrypterOpts) ([]
 		return nil, smartcard.ErrDecryption
 	}
 	switch o := opts.(type) {
+	//lint:ignore SA1019 tokens undo what the world still does
 	case *rsa.PKCS1v15DecryptOptions:
 		if o.SessionKeyLen > 0 {
 			return k.decryptKey(secret, o.SessionKeyLen, public.Size())

@@ -11,7 +11,8 @@
 //
 // PKCS #11 shows no counter of tries, but flags. No PIN is presented where the token says that one was refused since the last success
 // (CKF_USER_PIN_COUNT_LOW), that one try is left, that the PIN is locked, must be changed, or was never set. A PIN that was refused is never
-// presented again, not even after a restart. Of a try whose end is not known (the program was killed, the token went away) it is assumed that
+// presented again, not even after a restart. Where a token shows no flag after it has refused one, which PKCS #11 allows, no other is presented
+// either until a human has used Unlock. Of a try whose end is not known (the program was killed, the token went away) it is assumed that
 // it was refused, unless the same PIN was accepted before and the token says that none was refused: then it is presented once more. A
 // token with a PIN pad of its own (CKF_PROTECTED_AUTHENTICATION_PATH) is sent no PIN: it asks its holder.
 package pkcs11

@@ -19,6 +19,7 @@ type fake struct {
 	right     string
 	tries     int
 	most      int
+	holds     bool // a key that fits every certificate
 	silent    bool // it sets no flags, as PKCS #11 allows
 	flags     uint // set besides
 	in        bool
@@ -39,7 +40,7 @@ func (f *fake) fail(call string) error {
 			return err
 		}
 	}
-	if f.away {
+	if f.away && call != "C_Initialize" {
 		return refusal(call, pkcs11.CKR_TOKEN_NOT_PRESENT)
 	}
 	return nil
@@ -117,8 +118,20 @@ func (f *fake) login(_, _ uint, pin []byte) error {
 	return err
 }
 
-func (f *fake) find(uint, template, int) ([]uint, error)      { return nil, f.fail("C_FindObjects") }
-func (f *fake) attribute(uint, uint, uint) ([]byte, error)    { return nil, nil }
+func (f *fake) find(uint, template, int) ([]uint, error) {
+	if f.holds {
+		return []uint{7}, f.fail("C_FindObjects")
+	}
+	return nil, f.fail("C_FindObjects")
+}
+
+func (f *fake) attribute(_, _, kind uint) ([]byte, error) {
+	if kind == pkcs11.CKA_ID {
+		return []byte{1}, nil
+	}
+	return nil, nil
+}
+
 func (f *fake) agree(uint, uint, []byte, int) ([]byte, error) { return nil, nil }
 func (f *fake) sign(uint, uint, mechanism, []byte, func() error) ([]byte, error) {
 	return nil, nil

@@ -169,10 +169,12 @@ func TestWithoutBareRSA(t *testing.T) {
 		t.Error(err)
 	}
 	text := []byte("a key of 32 octets, no more, so.")
+	//lint:ignore SA1019 tokens undo what the world still does
 	good, err := rsa.EncryptPKCS1v15(rand.Reader, public, text)
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 tokens undo what the world still does
 	o := &rsa.PKCS1v15DecryptOptions{SessionKeyLen: len(text)}
 	if got, err := k.Decrypt(nil, good, o); err != nil || string(got) != string(text) {
 		t.Errorf("%q, %v", got, err)
@@ -443,10 +445,12 @@ func TestAlwaysAuthenticate(t *testing.T) {
 	if got := f.logins(); !slices.Equal(got, []string{"user 1, PIN: 0x0", "user 2, PIN: 0x0", "user 2, PIN: 0x0"}) {
 		t.Errorf("%q", got)
 	}
+	//lint:ignore SA1019 tokens undo what the world still does
 	secret, err := rsa.EncryptPKCS1v15(rand.Reader, k.Public().(*rsa.PublicKey), make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 tokens undo what the world still does
 	if _, err := k.Decrypt(nil, secret, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32}); err != nil || len(f.logins()) != 4 {
 		t.Error(err)
 	}

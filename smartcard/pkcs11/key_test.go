@@ -77,16 +77,20 @@ func TestDecrypt(t *testing.T) {
 	key := newDesk(t).key("gw", cert)
 	public, text := &k.rsa[0].PublicKey, bytes.Repeat([]byte{5}, 32)
 
+	//lint:ignore SA1019 tokens undo what the world still does
 	secret, err := rsa.EncryptPKCS1v15(rand.Reader, public, text)
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 tokens undo what the world still does
 	if got, err := key.Decrypt(nil, secret, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32}); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("%x, %v", got, err)
 	}
+	//lint:ignore SA1019 tokens undo what the world still does
 	if got, err := key.Decrypt(nil, secret, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 24}); err != nil || len(got) != 24 {
 		t.Errorf("%x, %v", got, err)
 	}
+	//lint:ignore SA1019 tokens undo what the world still does
 	if _, err := key.Decrypt(nil, secret, &rsa.PKCS1v15DecryptOptions{}); !errors.Is(err, smartcard.ErrUnsupported) {
 		t.Error(err)
 	}

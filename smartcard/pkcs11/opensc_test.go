@@ -153,10 +153,12 @@ func noCard(t *testing.T) {
 func decrypts(t *testing.T, k *pkcs11.Key, key *rsa.PrivateKey) {
 	t.Helper()
 	text := bytes.Repeat([]byte{9}, 32)
+	//lint:ignore SA1019 tokens undo what the world still does
 	s, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, text)
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 tokens undo what the world still does
 	if got, err := k.Decrypt(nil, s, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32}); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("%x, %v", got, err)
 	}

@@ -112,24 +112,34 @@ func (t *Token) prepare(c *connection, l login) (p prepared, err error) {
 		return p, err
 	}
 	p.fingerprint, p.attempt = t.fingerprint(c, p.value), t.attempt(c)
-	last, known, err := t.o.Memory.Recall(c.ctx, p.fingerprint)
-	switch {
-	case err != nil:
-		err = c.refuse(smartcard.PINMemory, l, err)
-	case known && last.Outcome == smartcard.Refused:
-		err = c.refuse(smartcard.PINRefusedOnce, l, nil)
-	case known && last.Outcome != smartcard.Accepted && (!last.Proven || last.Doubts >= maxDoubts):
-		err = c.refuse(smartcard.PINDoubtful, l, nil)
-	case known:
-		p.attempt.Proven, p.attempt.Doubts = last.Proven, last.Doubts
-		if last.Outcome != smartcard.Accepted {
-			p.attempt.Doubts++ // once more: the token says that no PIN was refused, and this one was right
-		}
-	}
-	if err != nil {
+	if err = t.mayTry(c, l, &p); err != nil {
 		clear(p.value)
 	}
 	return p, err
+}
+
+// mayTry looks at what became of this PIN before, and of others.
+func (t *Token) mayTry(c *connection, l login, p *prepared) error {
+	last, known, err := t.o.Memory.Recall(c.ctx, p.fingerprint)
+	if err != nil {
+		return c.refuse(smartcard.PINMemory, l, err)
+	}
+	lost, err := t.o.Memory.Unsettled(c.ctx, p.attempt.Card, c.pin())
+	if err != nil {
+		return c.refuse(smartcard.PINMemory, l, err)
+	}
+	delete(lost, p.fingerprint)
+	switch {
+	case known && last.Outcome == smartcard.Refused:
+		return c.refuse(smartcard.PINRefusedOnce, l, nil)
+	case len(lost) > 0, known && last.Outcome != smartcard.Accepted && (!last.Proven || last.Doubts >= maxDoubts):
+		return c.refuse(smartcard.PINDoubtful, l, nil)
+	}
+	p.attempt.Proven, p.attempt.Doubts = last.Proven, last.Doubts
+	if known && last.Outcome != smartcard.Accepted {
+		p.attempt.Doubts++ // once more: the token says that no PIN was refused, and this one was right
+	}
+	return nil
 }
 
 // attempt is one that is about to begin.
