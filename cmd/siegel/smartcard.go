@@ -27,6 +27,7 @@ type smartcardCmd struct {
 	Unlock   smartcardUnlockCmd    `cmd:"" help:"Present the PIN of a card once because you say that it is right, or unblock it by the PUK."`
 	Change   smartcardChangePINCmd `cmd:"" name:"change-pin" help:"Give a PIN another value; also one that was never set, and the transport PIN of a new card."`
 	Export   smartcardExportCmd    `cmd:"" name:"export-cert" help:"Write a certificate of a card to a file or to standard output."`
+	Status   smartcardStatusCmd    `cmd:"" help:"Ask the running gateway how its cards are, and what to do. Exit code 0: all can be used, 1: not."`
 	Simulate smartcardSimulateCmd  `cmd:"" help:"Put a simulated card into a virtual reader of this machine, to rehearse with. It protects nothing."`
 }
 
@@ -36,6 +37,12 @@ type cardFlags struct {
 	Serial string `placeholder:"NUMBER" help:"Only the card with this serial number."`
 }
 
+// tokenFlags say which tokens a command is for, in place of cards in readers.
+type tokenFlags struct {
+	Module string `type:"path" placeholder:"FILE" help:"The tokens of this PKCS #11 module, in place of cards in readers. --serial is then theirs."`
+	Token  string `placeholder:"LABEL" help:"With --module: only the token with this label."`
+}
+
 func (f cardFlags) selection() smartcard.Selection {
 	return smartcard.Selection{Reader: f.Reader, Serial: strings.ReplaceAll(f.Serial, " ", "")}
 }
@@ -43,6 +50,7 @@ func (f cardFlags) selection() smartcard.Selection {
 // cardDesk is the readers of this machine, before which a command stands.
 type cardDesk struct {
 	survey.Options
+	tokens *tokenDesk // in place of the readers; nil: those
 }
 
 // cardPINs are where the PINs of a command come from, and what is remembered of them; the zero value has none.
@@ -70,7 +78,7 @@ func openCards(t smartcard.Transport, only smartcard.Selection, p cardPINs, fami
 	if err != nil {
 		return nil, err
 	}
-	return &cardDesk{survey.Options{Transport: t, Wallet: w, Families: families, Only: only, Now: time.Now}}, nil
+	return &cardDesk{Options: survey.Options{Transport: t, Wallet: w, Families: families, Only: only, Now: time.Now}}, nil
 }
 
 // cardFamilies are those that the card of an entry may be of.
@@ -83,7 +91,37 @@ func cardFamilies(e configs.Smartcard) []smartcard.Family {
 	return slices.DeleteFunc(all, func(f smartcard.Family) bool { return e.Family != "" && f.Name() != e.Family })
 }
 
-func (d *cardDesk) close() { d.Wallet.Close() }
+func (d *cardDesk) close() {
+	if d.tokens != nil {
+		d.tokens.close()
+		return
+	}
+	d.Wallet.Close()
+}
+
+// look looks at all that the desk is for. No PIN is presented.
+func (d *cardDesk) look(ctx context.Context) ([]survey.Reader, error) {
+	if d.tokens != nil {
+		return d.tokens.look(ctx)
+	}
+	return survey.Take(ctx, d.Options)
+}
+
+// key is the key of a certificate that look has found.
+func (d *cardDesk) key(ctx context.Context, one chosen, binding bool) (survey.Signer, error) {
+	if d.tokens != nil {
+		return d.tokens.key(ctx, one, binding)
+	}
+	card, err := d.Wallet.Card(smartcard.Selection{Reader: one.reader.Name, Serial: one.reader.Card.Serial})
+	if err != nil {
+		return nil, err
+	}
+	k, err := card.Key(ctx, smartcard.Want{Fingerprint: one.certificate.Fingerprint, Binding: binding})
+	if err != nil {
+		return nil, err
+	}
+	return k.WithContext(ctx), nil
+}
 
 // interrupted is a context that ends when somebody ends the command.
 func interrupted() (context.Context, context.CancelFunc) {

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/siegel-mail/siegel/configs"
+	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/certadmin"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/secret"
@@ -181,7 +182,7 @@ func (f *cardActFlags) note(what string, a *cardAct, detail string) error {
 	return nil
 }
 
-// done says how an act ended, in the audit log and at the terminal.
+// done says how an act ended, in the audit log and at the terminal, and has a running gateway look at its cards again.
 func (f *cardActFlags) done(w io.Writer, what string, a *cardAct, err error, good string) error {
 	if err != nil {
 		why := "it failed"
@@ -189,6 +190,9 @@ func (f *cardActFlags) done(w io.Writer, what string, a *cardAct, err error, goo
 			why = "the card has refused it"
 		}
 		return errors.Join(printable(err), f.note(what+"-failed", a, why))
+	}
+	if !f.Alone { // where no gateway runs there is nobody to tell
+		_ = admin.NewClient(f.secrets.config.Admin.Socket.String()).LookAtSmartcards(context.Background())
 	}
 	_, err = fmt.Fprintln(w, good)
 	return err

@@ -21,6 +21,7 @@ import (
 type smartcardBindCmd struct {
 	Name string `arg:"" help:"The name of the key: card:NAME in the configuration."`
 	cardFlags
+	tokenFlags
 	Cert           string `placeholder:"SHA-256" help:"The certificate of the key. Without it: the one that is for client authentication, where the card has one such."`
 	PINFile        string `name:"pin-file" type:"path" placeholder:"FILE" help:"The file with the PIN that the configuration shall name; without it NAME.pin beside the configuration. With --write it is made, and the PIN asked for, where it is not there."`
 	NonRepudiation bool   `help:"Bind a key that binds its holder by what it signs."`
@@ -29,7 +30,7 @@ type smartcardBindCmd struct {
 
 // Run prints the block or writes it.
 func (c *smartcardBindCmd) Run(k *kong.Kong, t smartcard.Transport) error {
-	d, err := openCards(t, c.selection(), cardPINs{})
+	d, err := c.openDesk(t, c.cardFlags, cardPINs{})
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (c *smartcardBindCmd) Run(k *kong.Kong, t smartcard.Transport) error {
 
 // choose finds the certificate to bind, and those of the same card that would do as well.
 func (c *smartcardBindCmd) choose(ctx context.Context, d *cardDesk) (chosen, []survey.Certificate, error) {
-	readers, err := survey.Take(ctx, d.Options)
+	readers, err := d.look(ctx)
 	if err != nil {
 		return chosen{}, nil, printable(err)
 	}
@@ -102,6 +103,9 @@ func suitable(all []survey.Certificate) []survey.Certificate {
 func (c *smartcardBindCmd) pairs(one chosen) []configs.Pair {
 	cert := one.certificate
 	all := []configs.Pair{{Key: "serial", Value: configs.Quoted(one.reader.Card.Serial)}}
+	if c.Module != "" {
+		all[0] = configs.Pair{Key: "pkcs11", Value: fmt.Sprintf("{module: %s, token: %s, serial: %s}", configs.Quoted(c.Module), configs.Quoted(one.reader.Card.Label), configs.Quoted(one.reader.Card.Serial))}
+	}
 	if c.Reader != "" {
 		all = append(all, configs.Pair{Key: "reader", Value: configs.Quoted(c.Reader)})
 	}
@@ -235,7 +239,7 @@ func (b *binding) pinStands(was *configs.Config, text []byte) bool {
 		}
 	}
 	for _, s := range was.Smartcards {
-		if !s.PIN.IsZero() && (s.Name == b.name || strings.EqualFold(s.Serial, serial)) {
+		if !s.PIN.IsZero() && (s.Name == b.name || serial != "" && strings.EqualFold(s.Serial, serial)) {
 			return true
 		}
 	}

@@ -16,6 +16,7 @@ import (
 // smartcardExportCmd writes a certificate of a card.
 type smartcardExportCmd struct {
 	cardFlags
+	tokenFlags
 	Cert string `placeholder:"SHA-256" help:"The certificate, by the digits of its SHA-256 or the first 8 or more of them. May be left out where there is one only."`
 	Form string `enum:"pem,der" default:"pem" help:"pem or der."`
 	Out  string `short:"o" type:"path" placeholder:"FILE" help:"The file to write, which must not be there; without it, standard output."`
@@ -28,14 +29,14 @@ func (c *smartcardExportCmd) Run(k *kong.Kong, t smartcard.Transport) error {
 			return fmt.Errorf("%s is there already; name another file", clean(c.Out))
 		}
 	}
-	d, err := openCards(t, c.selection(), cardPINs{})
+	d, err := c.openDesk(t, c.cardFlags, cardPINs{})
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	ctx, stop := interrupted()
 	defer stop()
-	readers, err := survey.Take(ctx, d.Options)
+	readers, err := d.look(ctx)
 	if err != nil {
 		return printable(err)
 	}

@@ -15,6 +15,7 @@ import (
 // smartcardListCmd shows what is in the readers.
 type smartcardListCmd struct {
 	cardFlags
+	tokenFlags
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
@@ -25,21 +26,21 @@ type cardList struct {
 
 // Run prints the list. That no reader is there is an answer, and no failure.
 func (c *smartcardListCmd) Run(k *kong.Kong, t smartcard.Transport) error {
-	d, err := openCards(t, c.selection(), cardPINs{})
+	d, err := c.openDesk(t, c.cardFlags, cardPINs{})
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	ctx, stop := interrupted()
 	defer stop()
-	readers, err := survey.Take(ctx, d.Options)
+	readers, err := d.look(ctx)
 	if err != nil {
 		return printable(err)
 	}
 	if c.JSON {
 		return printJSON(k.Stdout, cardList{Readers: readers})
 	}
-	return printReaders(k.Stdout, readers, c.selection() != smartcard.Selection{})
+	return printReaders(k.Stdout, readers, c.selection() != smartcard.Selection{} || c.Token != "")
 }
 
 // printReaders writes readers for people.

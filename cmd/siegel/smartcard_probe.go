@@ -18,6 +18,7 @@ import (
 type smartcardProbeCmd struct {
 	Name []string `arg:"" optional:"" help:"Keys of the configuration by their names. Without any: an authentication key of each card that is in a reader."`
 	cardFlags
+	tokenFlags
 	pinFlags
 	Cert           string `placeholder:"SHA-256" help:"The key of this certificate."`
 	All            bool   `help:"All keys that sign, and not the authentication key alone; but for those that bind their holder."`
@@ -54,7 +55,8 @@ func (p probed) good() bool {
 type target struct {
 	name        string
 	reader      string
-	card        *smartcard.Card
+	desk        *cardDesk
+	at          survey.Reader
 	described   *survey.Card
 	certificate survey.Certificate
 	binding     bool
@@ -64,8 +66,8 @@ type target struct {
 // Run prints a table, and fails where a key cannot be used.
 func (c *smartcardProbeCmd) Run(k *kong.Kong, t smartcard.Transport) error {
 	switch {
-	case len(c.Name) > 0 && (c.Cert != "" || c.All || c.selection() != smartcard.Selection{}):
-		return usageError("a key that is named in the configuration is found by that; leave --cert, --all, --reader and --serial out")
+	case len(c.Name) > 0 && (c.Cert != "" || c.All || c.selection() != smartcard.Selection{} || c.Module != ""):
+		return usageError("a key that is named in the configuration is found by that; leave --cert, --all, --reader, --serial and --module out")
 	case c.NonRepudiation && c.Cert == "":
 		return usageError("--non-repudiation goes with --cert, which names the key")
 	case c.Count < 1 || c.Count > 100:
@@ -119,15 +121,6 @@ func (r *probeRun) close() {
 	}
 }
 
-// open opens the readers for some cards, until the run is closed.
-func (r *probeRun) open(only smartcard.Selection, families ...smartcard.Family) (*cardDesk, error) {
-	d, err := openCards(r.transport, only, r.secrets.cards(), families...)
-	if err == nil {
-		r.desks = append(r.desks, d)
-	}
-	return d, err
-}
-
 // probe tries one key. Its PIN is asked for before, so that nobody waits for the card meanwhile.
 func (run *probeRun) probe(ctx context.Context, one target) probed {
 	r := probed{Name: one.name, Reader: one.reader, Trials: []survey.Trial{}}
@@ -142,7 +135,7 @@ func (run *probeRun) probe(ctx context.Context, one target) probed {
 		r.Problem = err.Error()
 		return r
 	}
-	key, err := one.card.Key(ctx, smartcard.Want{Fingerprint: cert.Fingerprint, Binding: one.binding})
+	key, err := one.desk.key(ctx, chosen{one.at, cert}, one.binding)
 	if err != nil {
 		r.Problem = err.Error()
 		return r
@@ -151,7 +144,7 @@ func (run *probeRun) probe(ctx context.Context, one target) probed {
 		r.Problem = "the key does not sign; probe one that does"
 		return r
 	}
-	r.Trials = survey.Try(ctx, key.WithContext(ctx), run.Count, time.Now, fatal)
+	r.Trials = survey.Try(ctx, key, run.Count, time.Now, fatal)
 	r.PIN = pinOutcome(cert, fresh, r.Trials)
 	return r
 }
@@ -188,11 +181,14 @@ func (run *probeRun) targets(ctx context.Context) ([]target, error) {
 	if len(run.Name) > 0 {
 		return run.named(ctx)
 	}
-	d, err := run.open(run.selection())
+	d, err := run.openDesk(run.transport, run.cardFlags, run.secrets.cards())
+	if err == nil {
+		run.desks = append(run.desks, d)
+	}
 	if err != nil {
 		return nil, err
 	}
-	readers, err := survey.Take(ctx, d.Options)
+	readers, err := d.look(ctx)
 	if err != nil {
 		return nil, printable(err)
 	}
@@ -201,9 +197,9 @@ func (run *probeRun) targets(ctx context.Context) ([]target, error) {
 		if err != nil {
 			return nil, err
 		}
-		t, err := d.target(one)
+		t := d.target(one)
 		t.binding = run.NonRepudiation
-		return []target{t}, err
+		return []target{t}, nil
 	}
 	var all []target
 	for _, r := range readers {
@@ -213,11 +209,7 @@ func (run *probeRun) targets(ctx context.Context) ([]target, error) {
 			}
 			continue // another kind of card has no business here
 		}
-		found, err := run.keysOf(d, r)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
+		all = append(all, run.keysOf(d, r)...)
 	}
 	if len(all) == 0 {
 		return nil, errNoCard(readers)
@@ -226,30 +218,25 @@ func (run *probeRun) targets(ctx context.Context) ([]target, error) {
 }
 
 // keysOf are the keys of a card that are probed.
-func (run *probeRun) keysOf(d *cardDesk, r survey.Reader) ([]target, error) {
+func (run *probeRun) keysOf(d *cardDesk, r survey.Reader) []target {
 	now := time.Now()
 	var all []target
 	for _, cert := range survey.Rank(r.Card.Certificates, now) {
 		if !cert.Signs || cert.Binding || !run.All && len(all) == 1 {
 			continue
 		}
-		t, err := d.target(chosen{r, cert})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, t)
+		all = append(all, d.target(chosen{r, cert}))
 	}
 	if len(all) == 0 {
 		all = append(all, target{reader: r.Name, described: r.Card,
 			problem: fmt.Errorf("card %s has no key that signs without binding its holder; name one by --cert, with --non-repudiation if that is meant", cardName(r.Card))})
 	}
-	return all, nil
+	return all
 }
 
 // target is a certificate with the card that it is on.
-func (d *cardDesk) target(one chosen) (target, error) {
-	card, err := d.Wallet.Card(smartcard.Selection{Reader: one.reader.Name, Serial: one.reader.Card.Serial})
-	return target{reader: one.reader.Name, card: card, described: one.reader.Card, certificate: one.certificate}, err
+func (d *cardDesk) target(one chosen) target {
+	return target{desk: d, at: one.reader, reader: one.reader.Name, described: one.reader.Card, certificate: one.certificate}
 }
 
 // named are keys of the configuration.
@@ -272,22 +259,41 @@ func (run *probeRun) named(ctx context.Context) ([]target, error) {
 // bound is the key of an entry; what is in its way is told in its place.
 func (run *probeRun) bound(ctx context.Context, e configs.Smartcard) (target, error) {
 	t := target{name: e.Name, binding: e.NonRepudiation, reader: e.Reader}
-	d, err := run.open(e.Selection(), cardFamilies(e)...)
+	var d *cardDesk
+	var err error
+	if e.PKCS11.Given() {
+		t.reader = e.PKCS11.Token
+		d, err = tokenFlags{e.PKCS11.Module.String(), e.PKCS11.Token}.openDesk(run.transport, cardFlags{Serial: e.PKCS11.Serial}, run.secrets.cards())
+	} else {
+		d, err = openCards(run.transport, e.Selection(), run.secrets.cards(), cardFamilies(e)...)
+	}
 	if err != nil {
 		return t, err
 	}
-	if t.card, err = d.Wallet.Card(e.Selection()); err != nil {
-		return t, err
+	run.desks = append(run.desks, d)
+	here, err := d.there(ctx)
+	if err == nil {
+		var one chosen
+		one, err = withFingerprint(here, e.Want().Fingerprint)
+		t.desk, t.at, t.reader, t.described, t.certificate = d, one.reader, one.reader.Name, one.reader.Card, one.certificate
 	}
-	state, err := t.card.State(ctx)
-	if err != nil {
-		t.problem = err
-		return t, nil
-	}
-	described := survey.Describe(state, time.Now())
-	t.reader, t.described = state.Reader, &described
-	here := []survey.Reader{{Name: state.Reader, State: survey.HasCard, Card: &described}}
-	one, err := withFingerprint(here, e.Want().Fingerprint)
-	t.certificate, t.problem = one.certificate, err
+	t.problem = err
 	return t, nil
+}
+
+// there is the card or token that a desk is for; the error says why it is not.
+func (d *cardDesk) there(ctx context.Context) ([]survey.Reader, error) {
+	if d.tokens != nil {
+		return d.look(ctx)
+	}
+	card, err := d.Wallet.Card(d.Only)
+	if err != nil {
+		return nil, err
+	}
+	state, err := card.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	described := survey.Describe(state, d.Now())
+	return []survey.Reader{{Name: state.Reader, State: survey.HasCard, Card: &described}}, nil
 }

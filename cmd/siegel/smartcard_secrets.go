@@ -177,7 +177,7 @@ func (s *cardSecrets) find(t target, p smartcard.PIN, state survey.PIN) (secret.
 // configuredPIN is the PIN that the entries for a card have: that of its number, else the one that names none.
 func configuredPIN(entries []configs.Smartcard, t target, p smartcard.PIN) (found secret.String) {
 	for _, e := range entries {
-		if e.PKCS11.Given() || e.PIN.IsZero() || t.name != "" && e.Name != t.name && e.Serial == "" || !admits(e, t) {
+		if e.PIN.IsZero() || t.name != "" && e.Name != t.name && e.Serial == "" || !admits(e, t) {
 			continue
 		}
 		switch ref, ok := e.Reference(); {
@@ -192,6 +192,9 @@ func configuredPIN(entries []configs.Smartcard, t target, p smartcard.PIN) (foun
 
 // admits tells whether an entry is for the card of a target.
 func admits(e configs.Smartcard, t target) bool {
+	if p := e.PKCS11; p.Given() || t.described.Family == "pkcs11" {
+		return t.described.Family == "pkcs11" && p.Given() && (p.Token == "" || p.Token == t.described.Label) && (p.Serial == "" || strings.EqualFold(p.Serial, t.described.Serial))
+	}
 	s := e.Selection()
 	return s.Admits(t.reader) && (s.Serial == "" || strings.EqualFold(s.Serial, t.described.Serial))
 }

@@ -124,6 +124,10 @@ func pinWords(s smartcard.PINState) (state, words string) {
 		return PINTransport, `still the transport PIN; its holder sets the real one by "siegel smartcard change-pin"`
 	case s.Presented:
 		return PINPresented, "presented and accepted since the card's last reset"
+	case s.Few:
+		return PINFewTries, `one was refused, and the token says that few tries are left; present the right one once by its maker's tools or pkcs11-tool`
+	case !s.Known && s.Status == 0: // a token behind a PKCS #11 module, which shows flags in place of a counter
+		return PINReady, "none was refused since the last that was right"
 	case !s.Known:
 		return PINNoCounter, fmt.Sprintf("the card does not say how many tries are left (%v), so the gateway presents none", s.Status)
 	case s.Tries < enough:
