@@ -181,6 +181,14 @@ func (s *stand) close() {
 	}
 }
 
+// change changes the fake or the PIN between two calls of the module, by the goroutine that makes them.
+func (s *stand) change(f func()) {
+	s.t.Helper()
+	if _, err := call(s.t.Context(), s.token.module, func() (int, error) { f(); return 0, nil }); err != nil {
+		s.t.Error(err)
+	}
+}
+
 // logIn opens the token as a use of a key does; a fresh one is for a key that asks each time.
 func (s *stand) logIn(user uint) error {
 	_, err := use(s.t.Context(), s.token, func(c *connection) (struct{}, error) { return struct{}{}, s.token.logIn(c, user) })

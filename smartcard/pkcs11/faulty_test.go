@@ -257,13 +257,16 @@ func TestHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.fault("C_Sign", "hang")
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if err := sign(k.WithContext(ctx)); !errors.Is(err, pkcs11.ErrHung) || !errors.Is(err, context.DeadlineExceeded) || !smartcard.Temporary(err) {
-		t.Error(err)
+	for err := error(nil); !errors.Is(err, pkcs11.ErrHung); { // on a loaded machine the time may be over before the call begins
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		err = sign(k.WithContext(ctx))
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || !smartcard.Temporary(err) {
+			t.Fatal(err)
+		}
 	}
 	// Another token of the module waits for its turn, no longer than it wants to.
-	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := d.token(pkcs11.Selection{Module: f.module, Token: "other"}).State(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)

@@ -91,7 +91,7 @@ func TestMonitor(t *testing.T) {
 			}, smartcard.Failing},
 			{"over", func() { s.fake.before = nil }, smartcard.Ready},
 		} {
-			c.do()
+			s.change(c.do)
 			time.Sleep(time.Minute)
 			same(t, c.what, changes(), c.want)
 		}
@@ -110,18 +110,18 @@ func TestMonitorHears(t *testing.T) {
 		cert := selfSigned(t)
 		m, changes, stop := s.watch(t, Want{Fingerprint: smartcard.KeyInfo{Certificate: cert}.Fingerprint(), Certificate: cert})
 		same(t, "begin", changes(), smartcard.Ready)
-		s.fake.pull()
+		s.change(s.fake.pull)
 		if err := s.logIn(pkcs11.CKU_USER); !smartcard.Temporary(err) {
 			t.Error(err)
 		}
 		same(t, "pulled", changes(), smartcard.NoCard)
-		s.fake.away = false
+		s.change(func() { s.fake.away = false })
 		if err := s.logIn(pkcs11.CKU_USER); err != nil {
 			t.Error(err)
 		}
 		same(t, "back", changes(), smartcard.Ready)
 		gate := make(chan struct{})
-		s.fake.before = func(string) error { <-gate; return nil }
+		s.change(func() { s.fake.before = func(string) error { <-gate; return nil } })
 		time.Sleep(time.Minute)
 		same(t, "hangs", changes(), smartcard.ModuleHangs)
 		if now, ok := m.Status("berlin"); !ok || now.Condition != smartcard.ModuleHangs || !now.Condition.Away() || now.Advice() == "" || now.Identity.Serial != "01" {
