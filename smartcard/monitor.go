@@ -156,6 +156,8 @@ func (m *Monitor) ask(ctx context.Context, asked bool, known []ReaderState) ([]R
 	if asked {
 		return m.o.Transport.Watch(ctx, known)
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout) // a service that hangs does not work
+	defer cancel()
 	return m.o.Transport.Readers(ctx)
 }
 

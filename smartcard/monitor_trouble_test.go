@@ -92,6 +92,12 @@ func TestMonitorBrokenTransport(t *testing.T) {
 		b.set(nil)
 		time.Sleep(time.Minute)
 		p.is("card", smartcard.NoReader)
+		b.set(errHangs)
+		time.Sleep(time.Minute)
+		p.is("card", smartcard.NoService)
+		b.set(nil)
+		time.Sleep(time.Minute)
+		p.is("card", smartcard.NoReader)
 		n := b.calls()
 		time.Sleep(time.Minute)
 		if got := b.calls() - n; got > 1300 { // each is a change: the pause between two is short
@@ -120,14 +126,24 @@ func (b *broken) set(err error) {
 	b.err = err
 }
 
-func (b *broken) Readers(context.Context) ([]smartcard.ReaderState, error) {
+// errHangs lets calls hang.
+var errHangs = errors.New("hangs")
+
+func (b *broken) Readers(ctx context.Context) ([]smartcard.ReaderState, error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.n++
-	return nil, b.err
+	err := b.err
+	b.mu.Unlock()
+	if err == errHangs {
+		<-ctx.Done()
+		err = ctx.Err()
+	}
+	return nil, err
 }
 
 func (b *broken) Watch(ctx context.Context, _ []smartcard.ReaderState) ([]smartcard.ReaderState, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // a watch that hangs ends by itself, in the end
+	defer cancel()
 	return b.Readers(ctx)
 }
 

@@ -21,6 +21,8 @@ type smartcardSimulateCmd struct {
 	VPCD   string `name:"vpcd" default:"${vpcd}" placeholder:"HOST:PORT" help:"Where the virtual reader listens (package vsmartcard-vpcd); the second one of a machine one port higher."`
 	PIN    string `name:"pin" default:"123456" help:"PIN of the card: six to eight digits."`
 	PUK    string `name:"puk" default:"12345678" help:"PUK of the card: eight digits."`
+	Serial string `placeholder:"NUMBER" help:"Serial number of the card, where two are rehearsed with: up to nine digits with piv, twenty with tcos."`
+	Keep   string `type:"path" placeholder:"FILE" help:"Keep the keys in this file, so that the card is the same one at the next start. Its PINs and their counters are as new each time."`
 	Null   bool   `name:"nullpin" help:"With tcos: a card whose holder has not set the PIN yet."`
 }
 
@@ -36,13 +38,17 @@ func (c *smartcardSimulateCmd) Run(w io.Writer) error {
 
 // simulate is Run until ctx ends.
 func (c *smartcardSimulateCmd) simulate(ctx context.Context, w io.Writer) error {
-	fmt.Fprintln(w, "SIMULATED CARD. Its keys are made anew each time and lie in this process; its PIN stands below. It is for rehearsals: nothing it signs proves")
+	keys := "are made anew each time and lie in this process"
+	if c.Keep != "" {
+		keys = "lie in " + c.Keep
+	}
+	fmt.Fprintf(w, "SIMULATED CARD. Its keys %s; its PIN stands below. It is for rehearsals: nothing it signs proves\n", keys)
 	fmt.Fprintln(w, "anything, and nothing encrypted for it is safe.")
-	card, keys, err := c.make()
+	card, err := c.make()
 	if err != nil {
 		return err
 	}
-	if err := c.describe(w, card, keys); err != nil {
+	if err := c.describe(w, card); err != nil {
 		return err
 	}
 	told := "" // what was said last, said once
@@ -56,7 +62,7 @@ func (c *smartcardSimulateCmd) simulate(ctx context.Context, w io.Writer) error 
 		inserted := inserted{Card: card, tell: func() { say("The card is in the reader. Ctrl-C pulls it.") }}
 		err := cardtest.ServeVPCD(ctx, c.VPCD, &inserted)
 		if err == nil {
-			fmt.Fprintln(w, "The card is pulled; its keys are gone.")
+			fmt.Fprintln(w, pulled(c.Keep))
 			return nil
 		}
 		switch {
@@ -90,55 +96,22 @@ func (i *inserted) ATR() []byte {
 	return i.Card.ATR()
 }
 
-// simulatedKey is a key of a card, for the table.
-type simulatedKey struct {
-	name        string
-	certificate []byte
-}
-
-// make makes the card and lists its keys.
-func (c *smartcardSimulateCmd) make() (cardtest.Card, []simulatedKey, error) {
-	if c.Family == "piv" {
-		if c.Null {
-			return nil, nil, errors.New("--nullpin is for --family tcos; a PIV card is never without a PIN")
-		}
-		card, err := cardtest.NewPIV(cardtest.PIVOptions{PIN: c.PIN, PUK: c.PUK})
-		if err != nil {
-			return nil, nil, err
-		}
-		var keys []simulatedKey
-		for _, slot := range []byte{cardtest.SlotAuthentication, cardtest.SlotSignature, cardtest.SlotKeyManagement, cardtest.SlotCardAuthentication} {
-			keys = append(keys, simulatedKey{fmt.Sprintf("%02X", slot), card.Certificate(slot)})
-		}
-		return card, keys, nil
-	}
-	card, err := cardtest.NewTCOS(cardtest.TCOSOptions{PIN: c.PIN, PIN1: c.PIN, PIN2: c.PIN, PUK: c.PUK, NullPIN: c.Null})
-	if err != nil {
-		return nil, nil, err
-	}
-	var keys []simulatedKey
-	for _, ref := range []byte{cardtest.KeySignature, cardtest.KeyEncryption, cardtest.KeyAuthentication} {
-		keys = append(keys, simulatedKey{fmt.Sprintf("%02X", ref), card.Certificate(ref)})
-	}
-	return card, keys, nil
-}
-
 // describe prints what an administrator needs to know of the card.
-func (c *smartcardSimulateCmd) describe(w io.Writer, card cardtest.Card, keys []simulatedKey) error {
+func (c *smartcardSimulateCmd) describe(w io.Writer, card simulatedCard) error {
 	pin := c.PIN
 	if c.Null {
 		pin = "not set yet (NullPIN)"
 	}
 	name := map[string]string{"tcos": "NetKey with TCOS 3, simulated", "piv": "PIV card, simulated"}[c.Family]
-	fmt.Fprintf(w, "\n%s; ATR %X\nPIN %s, PUK %s\n\n", name, card.ATR(), pin, c.PUK)
+	fmt.Fprintf(w, "\n%s; ATR %X\nSerial number %s, PIN %s, PUK %s\n\n", name, card.ATR(), card.Kept().Serial, pin, c.PUK)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "KEY\tCERTIFICATE\tALGORITHM\tUNTIL\tSHA-256")
-	for _, k := range keys {
-		cert, err := x509.ParseCertificate(k.certificate)
+	for _, k := range card.Kept().Keys {
+		cert, err := x509.ParseCertificate(k.Certificate)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%X\n", k.name, cert.Subject.CommonName, cert.PublicKeyAlgorithm, cert.NotAfter.Format(time.DateOnly), sha256.Sum256(cert.Raw))
+		fmt.Fprintf(table, "%02X\t%s\t%s\t%s\t%X\n", k.Ref, cert.Subject.CommonName, cert.PublicKeyAlgorithm, cert.NotAfter.Format(time.DateOnly), sha256.Sum256(cert.Raw))
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,6 +77,46 @@ func TestSmartcardSimulate(t *testing.T) {
 	}
 }
 
+// A card that is kept is the same one at the next start; the file is its owner's, says what it is, and is not written over.
+func TestSmartcardSimulateKeep(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "card.pem")
+	begin := func(c smartcardSimulateCmd) string {
+		c.VPCD, c.PIN, c.PUK, c.Keep = "127.0.0.1:1", "123456", "12345678", file
+		await, stop := simulating(t, c)
+		defer stop()
+		head := await("No virtual reader")
+		return head[strings.Index(head, "\nKEY"):]
+	}
+	first := begin(smartcardSimulateCmd{Family: "piv", Serial: "77"})
+	if second := begin(smartcardSimulateCmd{Family: "piv"}); second != first {
+		t.Errorf("another card:\n%s%s", first, second)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.HasPrefix(string(text), "SIMULATED CARD.") || !strings.Contains(string(text), "Simulated-Card: piv 77") {
+		t.Errorf("%v:\n%s", err, text)
+	}
+	for name, c := range map[string]smartcardSimulateCmd{"family": {Family: "tcos"}, "number": {Family: "piv", Serial: "78"}} {
+		c.PIN, c.PUK, c.Keep = "123456", "12345678", file
+		if _, err := c.make(); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.WriteFile(file, []byte("a letter"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken := smartcardSimulateCmd{Family: "piv", Keep: file}
+	if _, err := broken.make(); err == nil || !strings.Contains(err.Error(), "remove it for a new card") {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "a letter" {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 func TestSmartcardSimulateRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
@@ -84,6 +126,8 @@ func TestSmartcardSimulateRefuses(t *testing.T) {
 		"unknown family": {[]string{"--family", "sim"}, "tcos"},
 		"PIN":            {[]string{"--family", "piv", "--pin", "12"}, "6 to 8 digits"},
 		"PUK":            {[]string{"--family", "tcos", "--puk", "12"}, "8 to 16 digits"},
+		"number":         {[]string{"--family", "piv", "--serial", "x"}, "up to nine digits"},
+		"long number":    {[]string{"--family", "tcos", "--serial", "12"}, "twenty digits"},
 		"null PIN":       {[]string{"--family", "piv", "--nullpin"}, "a PIV card is never without a PIN"},
 	} {
 		var out, err strings.Builder

@@ -1,6 +1,7 @@
 package cardtest_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -34,4 +35,24 @@ func Example() {
 	// 63C2
 	// 2 1
 	// true 2
+}
+
+// The readers of a rack are those of a program that uses cards; a hand pulls the card, and the program is told.
+func ExampleRack_Transport() {
+	card, err := cardtest.NewPIV(cardtest.PIVOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	rack := cardtest.NewRack("reader")
+	rack.Insert("reader", card)
+	readers := rack.Transport()
+	known, err := readers.Readers(context.Background())
+	fmt.Println(known[0].Name, known[0].ATR != nil, err)
+	rack.Pull("reader")
+	now, err := readers.Watch(context.Background(), known)
+	fmt.Println(now[0].Name, now[0].ATR != nil, err)
+	// Output:
+	// reader true <nil>
+	// reader false <nil>
 }

@@ -59,6 +59,7 @@ type TCOS struct {
 	keys         map[byte]*tcosKey
 	env          environment
 	perUse, bare bool
+	serial       []byte
 	certificates map[byte][]byte
 }
 
@@ -93,7 +94,7 @@ func NewTCOS(o TCOSOptions) (*TCOS, error) {
 	if err != nil || len(serial) != 10 {
 		return nil, fmt.Errorf("cardtest: the serial number of a NetKey has twenty digits")
 	}
-	c := &TCOS{perUse: o.PINPerUse, bare: o.Bare, keys: map[byte]*tcosKey{}, certificates: map[byte][]byte{}}
+	c := &TCOS{perUse: o.PINPerUse, bare: o.Bare, serial: serial, keys: map[byte]*tcosKey{}, certificates: map[byte][]byte{}}
 	c.atr = o.ATR
 	if c.atr == nil {
 		c.atr = TCOSATRs()[0]
