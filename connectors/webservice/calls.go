@@ -131,7 +131,13 @@ func (c *Client) Find(ctx context.Context, key string) ([]Taken, error) {
 	var out []Taken
 	err := c.many(ctx, OpFind, Values{"key": key}, func(k *call, a *answer, at *node) error {
 		t, err := k.taken(at)
-		out = append(out, t)
+		if err != nil {
+			return err
+		}
+		its, err := k.optional(at, "key")
+		if k.op.fields["key"] == nil || its == key { // a search may find what only begins so
+			out = append(out, t)
+		}
 		return err
 	})
 	if ClassOf(err) == NotFound {

@@ -103,7 +103,7 @@ func (m *message) bytes() ([]byte, error) {
 // exampleFields are what an example is given.
 var exampleFields = map[string]string{
 	"session": "example-session", "domain": "firma.de-mail.example", "id": "example-id", "size": "1234", "address": "amt@stadt.de-mail.example",
-	"certificate": "ZXhhbXBsZQ==", "mailbox": "office@firma.de-mail.example", "time": "2026-01-02T03:04:05Z",
+	"certificate": "ZXhhbXBsZQ==", "key": "example-key", "mailbox": "office@firma.de-mail.example", "time": "2026-01-02T03:04:05Z",
 }
 
 // checkExample fills the example of an answer and reads it back.

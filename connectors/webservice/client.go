@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/siegel-mail/siegel/internal/atrest"
@@ -56,7 +55,7 @@ func New(o Options) (*Client, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := &Client{options: o, base: "https://" + u.Host}
+	c := &Client{options: o, base: "https://" + u.Host, session: session{turn: make(chan struct{}, 1)}}
 	c.http = http.Client{Transport: o.HTTP.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
 }
@@ -64,9 +63,9 @@ func New(o Options) (*Client, error) {
 // Profile is the profile of the client.
 func (c *Client) Profile() *Profile { return c.options.Profile }
 
-// session is what a login gave. The lock is held while a login is under way, so that one goroutine does it for all.
+// session is what a login gave. Whoever has the turn may look at it, and keeps the turn while a login is under way: one does it for all.
 type session struct {
-	lock    sync.Mutex
+	turn    chan struct{}
 	open    bool
 	token   secret.String
 	jar     http.CookieJar
@@ -337,8 +336,12 @@ func (c *Client) enter(ctx context.Context) (*sessionView, error) {
 		return &sessionView{}, nil
 	}
 	s := &c.session
-	s.lock.Lock()
-	defer s.lock.Unlock()
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return nil, &Error{Class: Unavailable, Operation: OpLogin, Reason: "the login of another call did not end in time", cause: ctx.Err()}
+	}
 	if !s.open {
 		if err := c.login(ctx, s); err != nil {
 			return nil, err
@@ -349,8 +352,8 @@ func (c *Client) enter(ctx context.Context) (*sessionView, error) {
 
 // leave forgets a session, unless another call has begun a new one.
 func (c *Client) leave(view *sessionView) {
-	c.session.lock.Lock()
-	defer c.session.lock.Unlock()
+	c.session.turn <- struct{}{} // is free as soon as a login ends, which has a deadline
+	defer func() { <-c.session.turn }()
 	if c.session.number == view.number {
 		c.session.open = false
 	}

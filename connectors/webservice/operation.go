@@ -50,7 +50,7 @@ var definitions = []definition{
 		"to": listKind, "cc": listKind, "bcc": listKind, "recipients": listKind, // the last: all of them
 		"dispatch": boolKind, "receipt": boolKind, "retrieve": boolKind, "authoritative": boolKind, "private": boolKind,
 	}, fields: map[string]string{"id": must, "time": may}},
-	{name: OpFind, variables: map[string]kind{"key": textKind}, fields: map[string]string{"id": must, "time": may}, many: true},
+	{name: OpFind, variables: map[string]kind{"key": textKind}, fields: map[string]string{"id": must, "key": may, "time": may}, many: true},
 	{name: OpList, must: true, fields: map[string]string{"id": must, "size": may, "mailbox": may, "time": may}, many: true},
 	{name: OpFetch, must: true, variables: map[string]kind{"id": textKind}, fields: map[string]string{"content": must}},
 	{name: OpAcknowledge, must: true, variables: map[string]kind{"id": textKind}},

@@ -1,10 +1,12 @@
 package webservice
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -32,10 +34,21 @@ type provider struct {
 	// before may answer instead of the provider; it is given what was read.
 	before func(w http.ResponseWriter, r *Request) bool
 	// raw may answer before anything is read.
-	raw    func(w http.ResponseWriter, r *http.Request) bool
-	hungUp bool // the client may leave before the answer is over
+	raw func(w http.ResponseWriter, r *http.Request) bool
+	// instead may take the place of the answer, once the provider has acted.
+	instead func(w http.ResponseWriter, in *http.Request, r *Request) bool
+	kept    []kept
+	missing string // the address that does not exist
+	domains []string
+	hungUp  bool // the client may leave before the answer is over
 	// after comes once the provider has acted and before it answers.
 	after func(r *Request)
+}
+
+// kept is a message that was taken.
+type kept struct {
+	values  Values
+	content []byte
 }
 
 const password = "Passwort-<&>-geheim"
@@ -45,8 +58,11 @@ func newProvider(tb testing.TB, p *Profile) *provider {
 	s := &provider{
 		tb: tb, server: &Server{Profile: p, Spool: newSpool(tb)},
 		taken: map[string]string{}, sums: map[string]string{}, waiting: map[string]string{}, token: "token-1",
+		missing: "none@stadt.de-mail.example", domains: []string{"firma.de-mail.example", "firma2.de-mail.example"},
 	}
-	web := httptest.NewTLSServer(s)
+	web := httptest.NewUnstartedServer(s)
+	web.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that leave
+	web.StartTLS()
 	tb.Cleanup(web.Close)
 	s.url, s.http = web.URL, web.Client()
 	return s
@@ -90,7 +106,7 @@ func (s *provider) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		s.check(s.server.Refuse(w, SessionExpired))
 		return
 	}
-	s.act(w, r)
+	s.act(w, in, r)
 }
 
 func (s *provider) check(err error) {
@@ -100,7 +116,7 @@ func (s *provider) check(err error) {
 }
 
 // act does what an operation asks for.
-func (s *provider) act(w http.ResponseWriter, r *Request) {
+func (s *provider) act(w http.ResponseWriter, in *http.Request, r *Request) {
 	v, content := Values{"time": "2026-01-02T03:04:05+01:00"}, Content(nil)
 	id, _ := r.Values["id"].(string)
 	switch r.Operation {
@@ -112,12 +128,12 @@ func (s *provider) act(w http.ResponseWriter, r *Request) {
 		}
 		v["session"] = s.token
 	case OpDomains:
-		v["answers"] = []Values{{"domain": "firma.de-mail.example"}, {"domain": "firma2.de-mail.example"}}
+		v["answers"] = []Values{{"domain": s.domains[0]}, {"domain": s.domains[1]}}
 	case OpSubmit:
 		v["id"] = s.submit(r)
 	case OpFind:
 		if id := s.taken[r.Values["key"].(string)]; id != "" {
-			v["answers"] = []Values{{"id": id}}
+			v["answers"] = []Values{{"id": id, "key": r.Values["key"]}, {"id": "other", "key": "other"}}[:len(s.server.Profile.operations[OpFind].fields)]
 		}
 	case OpList:
 		s.page(r, v)
@@ -130,7 +146,7 @@ func (s *provider) act(w http.ResponseWriter, r *Request) {
 	case OpAcknowledge:
 		delete(s.waiting, id)
 	case OpLookup:
-		if r.Values["address"] == "none@stadt.de-mail.example" {
+		if r.Values["address"] == s.missing {
 			s.check(s.server.Refuse(w, NoSuchAddress))
 			return
 		}
@@ -138,6 +154,9 @@ func (s *provider) act(w http.ResponseWriter, r *Request) {
 	}
 	if s.after != nil {
 		s.after(r)
+	}
+	if s.instead != nil && s.instead(w, in, r) {
+		return
 	}
 	if err := s.server.Write(w, r.Operation, v, content); err != nil && !s.hungUp {
 		s.tb.Error(err)
@@ -151,8 +170,8 @@ func (s *provider) submit(r *Request) string {
 		return ""
 	}
 	defer in.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, in)
+	h, content := sha256.New(), &bytes.Buffer{}
+	n, err := io.Copy(io.MultiWriter(h, content), in)
 	if err != nil {
 		if !s.hungUp {
 			s.tb.Error(err)
@@ -163,7 +182,9 @@ func (s *provider) submit(r *Request) string {
 		s.tb.Errorf("%d bytes came, %s were announced", n, size)
 	}
 	id := fmt.Sprintf("id-%d", len(s.taken)+1)
-	s.taken[r.Values["key"].(string)] = id
+	key, _ := r.Values["key"].(string)
+	s.taken[key] = id
+	s.kept = append(s.kept, kept{r.Values, content.Bytes()})
 	s.sums[id] = hex.EncodeToString(h.Sum(nil))
 	return id
 }
