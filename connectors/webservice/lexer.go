@@ -156,17 +156,21 @@ func (l *lexer) tag() error {
 // run passes on a text, or takes it out where it is long base64 at the beginning of an element.
 func (l *lexer) run() error {
 	for l.out.Len() <= maxRun {
-		b, err := l.in.ReadByte()
-		switch {
-		case errors.Is(err, io.EOF):
+		if _, err := l.in.Peek(1); errors.Is(err, io.EOF) {
 			return nil // the decoder sees whether this may be
-		case err != nil:
+		} else if err != nil {
 			return err
-		case b == '<':
-			l.fresh = false
-			return l.in.UnreadByte()
 		}
-		l.out.WriteByte(b)
+		next, _ := l.in.Peek(min(l.in.Buffered(), maxRun+1-l.out.Len()))
+		if at := bytes.IndexByte(next, '<'); at >= 0 {
+			next = next[:at]
+		}
+		if len(next) == 0 {
+			l.fresh = false
+			return nil
+		}
+		l.out.Write(next)
+		_, _ = l.in.Discard(len(next)) // they were peeked at
 	}
 	if !l.fresh || l.spool == nil {
 		return answerError("it holds a text longer than %d bytes where none is expected", maxRun)

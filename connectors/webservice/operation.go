@@ -57,16 +57,6 @@ var definitions = []definition{
 	{name: OpLookup, variables: map[string]kind{"address": textKind}, fields: map[string]string{"address": must, "level": may, "certificate": may}, many: true},
 }
 
-// definitionOf finds an operation.
-func definitionOf(op Operation) (definition, bool) {
-	for _, d := range definitions {
-		if d.name == op {
-			return d, true
-		}
-	}
-	return definition{}, false
-}
-
 // all are the variables that the request of an operation may use.
 func (d definition) all() map[string]kind {
 	out := map[string]kind{}

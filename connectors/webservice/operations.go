@@ -144,9 +144,7 @@ func (r *yamlReader) requestOf(op *operation, in map[string]*yaml.Node, n *yaml.
 // answer reads where the values stand.
 func (r *yamlReader) answer(p *Profile, op *operation, n, around *yaml.Node, key string) {
 	names := []string{"root", "each"}
-	for _, f := range sortedKeys(op.definition.fields) {
-		names = append(names, f)
-	}
+	names = append(names, sortedKeys(op.definition.fields)...)
 	if n == nil {
 		r.fail(around, key+".answer", "this key is missing; give at least root, the element of the answer")
 		return

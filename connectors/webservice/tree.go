@@ -17,7 +17,7 @@ import (
 const (
 	maxElements   = 100_000
 	maxAttributes = 64      // of one element
-	maxText       = 8 << 20 // all texts, attributes and names together
+	maxText       = 4 << 20 // all texts, attributes and names together
 )
 
 // node is one node of an answer.
