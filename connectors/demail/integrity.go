@@ -126,13 +126,15 @@ func (i *Integrity) parseFields(h string) error {
 		}
 		i.Fields = append(i.Fields, name)
 	}
-	if i.covers(FieldIntegrity) {
+	if i.Covers(FieldIntegrity) {
 		return integrityError("h names the field itself")
 	}
 	return nil
 }
 
-func (i *Integrity) covers(name string) bool {
+// Covers reports whether the field of this name is in the digest; case does not matter. The guideline lists neither To and Cc nor what says
+// how the body is to be read (Content-Type, Content-Transfer-Encoding): unless a provider adds them, these can be changed by who stands between.
+func (i *Integrity) Covers(name string) bool {
 	return slices.ContainsFunc(i.Fields, func(n string) bool { return strings.EqualFold(n, name) })
 }
 

@@ -256,6 +256,35 @@ func TestVerifyReadError(t *testing.T) {
 	}
 }
 
+// What a provider adds to the digest is covered too; what it need not cover can be changed, and Covers says so.
+func TestCoversMore(t *testing.T) {
+	data := load(t, "integrity", "sha256.eml")
+	retyped := change(t, data, "Content-Type: text/plain", "Content-Type: text/html")
+	if r := verifyMessage(t, verifier(t), retyped); r.State != StateHashed || r.Integrity.Covers("Content-Type") || !r.Integrity.Covers("subject") {
+		t.Error(r.State, r.Reason)
+	}
+	h, body := message(t, data)
+	f, _ := h.First(FieldIntegrity)
+	i, err := ParseIntegrity(f.Value())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.Fields = append(i.Fields, "content-type")
+	made := field(t, FieldIntegrity, i.header())
+	sum, err := headerHash(h, i, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Raw = append(bytes.TrimSuffix(made.Raw, []byte("\r\n")), foldBase64("", "", sum).Raw...)
+	more := join(h.Without(FieldIntegrity).With(made), body)
+	if r := verifyMessage(t, verifier(t), more); r.State != StateHashed || !r.Integrity.Covers("Content-Type") {
+		t.Error(r.State, r.Reason)
+	}
+	if r := verifyMessage(t, verifier(t), change(t, more, "Content-Type: text/plain", "Content-Type: text/html")); r.State != StateBroken {
+		t.Error(r.State)
+	}
+}
+
 func TestParseIntegrity(t *testing.T) {
 	const bh, b = "bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=", "b=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 	const q = "q=" + query
@@ -268,7 +297,7 @@ func TestParseIntegrity(t *testing.T) {
 		"v=1;a=sha256;c=simple/simple;h=from;l=5;x=1;" + bh + ";" + b:     {Hash: crypto.SHA256},
 	} {
 		i, err := ParseIntegrity(in)
-		if err != nil || i.Hash != want.Hash || i.Algorithm != want.Algorithm || !i.covers("FROM") {
+		if err != nil || i.Hash != want.Hash || i.Algorithm != want.Algorithm || !i.Covers("FROM") {
 			t.Errorf("%s: %+v, %v", in, i, err)
 		}
 	}

@@ -66,7 +66,7 @@ func (v Verifier) integrity(ctx context.Context, h Header, i *Integrity, field F
 // complete makes sure that every field that belongs into the digest, and is there, is covered: else it could be changed.
 func (i *Integrity) complete(h Header) error {
 	for _, name := range covered() {
-		if _, there := h.First(name); there && !i.covers(name) {
+		if _, there := h.First(name); there && !i.Covers(name) {
 			return fmt.Errorf("%s is not covered", name)
 		}
 	}

@@ -235,6 +235,27 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
+// Subjects that no XML can hold, or that look like another confirmation's, are confirmed as they are.
+func TestStrangeSubjects(t *testing.T) {
+	w := newWorld(t)
+	firma := w.login(w.a, "post@firma.de-mail.de", demail.LevelHigh)
+	for i, subject := range []string{"=?utf-8?Q?a=01=00b=0D=0Ac?=", "*Abholbestätigung* x", "<![CDATA[ ]]> & <x/>", "=?utf-8?Q?*Eingangsbest=C3=A4tigung*?=", "", strings.Repeat("x ", 4000)} {
+		m := w.message(fmt.Sprint("k", i), "post@firma.de-mail.de", demail.Options{Dispatch: true}, "amt@stadt.de-mail.de")
+		m.Content = connectortest.Content(strings.Replace(string(letterOf("post@firma.de-mail.de", "")), "=?utf-8?Q?Gr=C3=BC=C3=9Fe?=", subject, 1))
+		if _, err := firma.Submit(m); err != nil {
+			t.Errorf("%.40q: %v", subject, err)
+			continue
+		}
+		sent := w.mail(firma)
+		if len(sent) != 1 {
+			t.Fatal(types(sent))
+		}
+		if c := w.confirmation(sent[0]); c.CoversHeader() != nil {
+			t.Errorf("%.40q: %v", subject, c.CoversHeader())
+		}
+	}
+}
+
 // What is authoritative is signed; what is private waits for a strong login.
 func TestOptions(t *testing.T) {
 	w := newWorld(t)
