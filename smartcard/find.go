@@ -239,6 +239,9 @@ const maxFound = 8
 // Error says what was wanted and what was found.
 func (e *absentError) Error() string {
 	text := "smartcard: a card could not be asked"
+	if e.says == nil && e.want.Serial == "" && len(e.found) == 1 { // it is the one that is meant
+		return e.found[0]
+	}
 	if e.says != nil {
 		text = e.says.Error()
 	}

@@ -85,7 +85,7 @@ func TestAbsent(t *testing.T) {
 		{"another", smartcard.Selection{Serial: "7"}, nil, smartcard.ErrNotHere, true, []string{"card 7", `piv 1 in reader "left"`}},
 		{"no such reader", smartcard.Selection{Serial: "7", Reader: "up*"}, nil, smartcard.ErrNoReader, true, []string{"card 7", `"up*"`, `reader "left"`}},
 		{"unknown", smartcard.Selection{Serial: "7"}, func(d *desk) { d.rack.Insert("left", &stranger{}) }, smartcard.ErrUnknownCard, true, []string{"card 7", "3B021450"}},
-		{"unknown, none named", smartcard.Selection{}, func(d *desk) { d.rack.Insert("left", &stranger{}) }, smartcard.ErrUnknownCard, false, []string{"any card", "3B021450"}},
+		{"unknown, none named", smartcard.Selection{}, func(d *desk) { d.rack.Insert("left", &stranger{}) }, smartcard.ErrUnknownCard, false, []string{`"left"`, "3B021450"}},
 		{"another and an unknown", smartcard.Selection{Serial: "7"}, func(d *desk) { d.rack.Insert("right", &stranger{}) }, smartcard.ErrNotHere, true, []string{"card 7", "piv 1", "3B021450"}},
 		{"garbled", smartcard.Selection{Serial: "1"}, func(*desk) { a.Fault(1, nil, cardtest.Garbage(1)) }, apdu.ErrAnswer, true, []string{"card 1", `"left"`}},
 		{"two", smartcard.Selection{}, func(d *desk) { d.rack.Insert("right", newPIV(t, cardtest.PIVOptions{Serial: 2})) }, smartcard.ErrAmbiguous, false, []string{"piv 1", "piv 2"}},

@@ -11,7 +11,6 @@ import (
 	"github.com/siegel-mail/siegel/smartcard"
 	"github.com/siegel-mail/siegel/smartcard/apdu"
 	"github.com/siegel-mail/siegel/smartcard/cardtest"
-	"pgregory.net/rapid"
 )
 
 // rightPIN is that of all simulated cards.
@@ -277,95 +276,5 @@ func TestPINPerUse(t *testing.T) {
 	}
 	if n := p.Counts().Presented - before; n > 1 {
 		t.Errorf("%d presented", n)
-	}
-}
-
-// Whatever readers, cards, other programs and administrators do: no card goes below two tries by what we present, and no PIN is presented
-// again that the card has refused.
-func TestPINPolicyUnderFaults(t *testing.T) {
-	getKeys(t)
-	rapid.Check(t, func(rt *rapid.T) {
-		tries := rapid.IntRange(1, 15).Draw(rt, "tries")
-		var c simulated
-		refs := []byte{cardtest.SlotAuthentication, cardtest.SlotSignature}
-		pins := []byte{cardtest.PIVPIN, cardtest.PIVPUK}
-		if rapid.Bool().Draw(rt, "piv") {
-			c = newPIV(t, cardtest.PIVOptions{Tries: tries})
-		} else {
-			c = newTCOS(t, cardtest.TCOSOptions{Tries: tries, PINPerUse: rapid.Bool().Draw(rt, "per use")})
-			refs = []byte{cardtest.KeyAuthentication, cardtest.KeySignature}
-			pins = []byte{cardtest.TCOSGlobal, cardtest.TCOSPUK, cardtest.TCOSPIN1, cardtest.TCOSPIN2}
-		}
-		s := &siege{desk: newDesk(t, c), card: c, refused: map[string]bool{}}
-		defer s.desk.wallet.Close()
-		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
-			s.step(rt, refs)
-			for _, ref := range pins {
-				if left := c.Tries(ref); left < min(2, tries) {
-					rt.Fatalf("PIN %02X: %d tries left", ref, left)
-				}
-			}
-		}
-	})
-}
-
-// siege is a gateway under faults.
-type siege struct {
-	desk    *desk
-	card    simulated
-	refused map[string]bool // PINs, by the card's own count
-}
-
-func (s *siege) step(rt *rapid.T, refs []byte) {
-	d := s.desk
-	switch rapid.IntRange(0, 9).Draw(rt, "what") {
-	case 0:
-		d.restart()
-	case 1:
-		d.rack.Reset("left")
-	case 2:
-		d.rack.Pull("left")
-	case 3:
-		d.rack.Stop()
-		d.rack.Start()
-	case 4:
-		d.pin = rapid.SampledFrom([]string{"", "12345", "654321", "111111", "222222", rightPIN}).Draw(rt, "pin")
-	case 5, 6:
-		s.fault(rt)
-	default:
-		s.use(rt, rapid.SampledFrom(refs).Draw(rt, "key"))
-	}
-}
-
-func (s *siege) fault(rt *rapid.T) {
-	effects := []cardtest.Effect{cardtest.Removed(), cardtest.RemovedAfter(), cardtest.Fails(0x6F00), cardtest.Fails(apdu.NotAuthorized), cardtest.Garbage(),
-		cardtest.Garbage(0x90), cardtest.Garbage(0xFF, 0xFF), cardtest.Garbage(0x6F, 0x00), cardtest.Garbage(1, 2, 3, 0x90, 0), cardtest.Truncated(1),
-		cardtest.Meanwhile(func() { s.desk.rack.Reset("left") })}
-	matches := []func(apdu.Command) bool{nil, cardtest.Presenting, cardtest.Using, cardtest.Instruction(apdu.Verify), cardtest.Instruction(apdu.Select)}
-	s.card.Fault(rapid.IntRange(1, 3).Draw(rt, "times"), rapid.SampledFrom(matches).Draw(rt, "command"), rapid.SampledFrom(effects).Draw(rt, "effect"))
-}
-
-// use signs with the card back in its reader, and watches what the card counts.
-func (s *siege) use(rt *rapid.T, ref byte) {
-	d := s.desk
-	if state, err := d.rack.State(); err == nil && state[0].ATR == nil {
-		d.rack.Insert("left", s.card)
-	}
-	before := s.card.Counts()
-	k, err := d.card(smartcard.Selection{Reader: "left"}).Key(context.Background(), smartcard.Want{Fingerprint: fingerprint(s.card.Certificate(ref)), Binding: true})
-	if err == nil {
-		err = sign(k)
-	}
-	after := s.card.Counts()
-	if err == nil && after.Signatures == before.Signatures && after.Deciphered == before.Deciphered {
-		rt.Fatal("signed by nobody")
-	}
-	if s.refused[d.pin] && after.Presented != before.Presented {
-		rt.Fatalf("a refused PIN was presented again: %v", err)
-	}
-	if n := after.Refused - before.Refused; n > 1 {
-		rt.Fatalf("%d PINs refused at once", n)
-	} else if n == 1 {
-		s.refused[d.pin] = true
 	}
 }

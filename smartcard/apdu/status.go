@@ -30,6 +30,10 @@ const (
 // Tries is the count of tries left that a status word 63 Cx carries.
 func (s Status) Tries() (n int, ok bool) { return int(s & 0x0F), s&0xFFF0 == 0x63C0 }
 
+// Refuses tells whether the card clearly says that it cannot or may not do what it was told (69 to 6E, but for 6C), and says so again when it
+// is asked again. Other words than 90 00 tell of failures that may pass.
+func (s Status) Refuses() bool { return s>>8 >= 0x69 && s>>8 <= 0x6E && s>>8 != 0x6C }
+
 // String is the sentence of ISO 7816-4 with the word itself: "the file or application is not on the card (6A 82)".
 func (s Status) String() string {
 	return fmt.Sprintf("%s (%02X %02X)", s.sentence(), byte(s>>8), byte(s))

@@ -96,3 +96,13 @@ func TestEveryStatusExplained(t *testing.T) {
 		}
 	}
 }
+
+// What a card refuses it refuses again; failures may pass.
+func TestRefuses(t *testing.T) {
+	for s, want := range map[Status]bool{OK: false, 0x6100: false, EndOfFile: false, 0x63C2: false, 0x6400: false, 0x6581: false, WrongLength: false,
+		NotAuthorized: true, NotFound: true, BadOffset: true, 0x6C10: false, UnknownINS: true, UnknownCLA: true, 0x6F00: false} {
+		if s.Refuses() != want {
+			t.Errorf("%v: %v", s, !want)
+		}
+	}
+}

@@ -78,6 +78,9 @@ func serial(ch *smartcard.Channel) (serial, label string, err error) {
 		n, _ := strconv.ParseUint(hex.EncodeToString(r.Data), 16, 32)
 		return strconv.FormatUint(n, 10), "PIV card of Yubico's kind", nil
 	}
+	if !r.Status.Refuses() { // by another number the card would be taken for another one
+		return "", "", fmt.Errorf("%w: asked for its serial number: %v", smartcard.ErrAnswer, r.Status)
+	}
 	chuid, err := object(ch, tagCHUID)
 	if err != nil {
 		return "", "", err
@@ -95,8 +98,11 @@ func serial(ch *smartcard.Channel) (serial, label string, err error) {
 func object(ch *smartcard.Channel, tag string) ([]byte, error) {
 	c := apdu.Command{INS: apdu.GetData, P1: 0x3F, P2: 0xFF, Data: apdu.Encode(0x5C, []byte(tag)), Ne: apdu.MaxShortAnswer}
 	data, err := ch.Do(c)
-	if _, ok := errors.AsType[*apdu.Error](err); ok {
-		return nil, nil
+	if refused, ok := errors.AsType[*apdu.Error](err); ok {
+		if refused.Status.Refuses() {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("%w: %w", smartcard.ErrAnswer, err)
 	}
 	return data, err
 }

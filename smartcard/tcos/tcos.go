@@ -48,17 +48,23 @@ func speak(ch *smartcard.Channel) {
 func (f family) Recognise(ch *smartcard.Channel) (smartcard.Applet, error) {
 	speak(ch)
 	a := &applet{o: f.o}
+	var unclear error
 	for i, app := range f.o.Applications {
-		ok, err := enter(ch, app)
-		if err != nil {
+		sw, err := enter(ch, app)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if ok {
+		case sw == apdu.OK:
 			a.apps = append(a.apps, i)
+		case !sw.Refuses():
+			unclear = fmt.Errorf("%w: asked for the application %s: %v", smartcard.ErrAnswer, app.Name, sw)
 		}
 	}
 	if a.apps == nil {
 		return nil, nil
+	}
+	if unclear != nil { // half of the keys would be missing
+		return nil, unclear
 	}
 	serial, err := serial(ch)
 	if err != nil {
@@ -71,9 +77,9 @@ func (f family) Recognise(ch *smartcard.Channel) (smartcard.Applet, error) {
 	return a, nil
 }
 
-func enter(ch *smartcard.Channel, app Application) (bool, error) {
+func enter(ch *smartcard.Channel, app Application) (apdu.Status, error) {
 	r, err := ch.Send(apdu.Command{INS: apdu.Select, P1: 0x04, P2: 0x0C, Data: app.AID})
-	return r.Status == apdu.OK, err
+	return r.Status, err
 }
 
 // serial is the object 5A of EF.GDO (ISO 7816-15 and what all TCOS cards have).
@@ -97,8 +103,11 @@ func number(n uint16) []byte { return binary.BigEndian.AppendUint16(nil, n) }
 // file reads a file of the directory that is selected, as far as its outermost data object goes; empty where there is none.
 func file(ch *smartcard.Channel, id uint16) ([]byte, error) {
 	r, err := ch.Send(apdu.Command{INS: apdu.Select, P1: 0x02, P2: 0x0C, Data: number(id)})
-	if err != nil || r.Status != apdu.OK {
+	if err != nil || r.Status.Refuses() {
 		return nil, err
+	}
+	if r.Status != apdu.OK {
+		return nil, fmt.Errorf("%w: SELECT of file %04X: %v", smartcard.ErrAnswer, id, r.Status)
 	}
 	var data []byte
 	for want := 4; len(data) < want; {
@@ -107,7 +116,10 @@ func file(ch *smartcard.Channel, id uint16) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(r.Data) == 0 || len(r.Data) > piece || r.Status != apdu.OK && r.Status != apdu.EndOfFile {
+		if r.Status != apdu.OK && r.Status != apdu.EndOfFile && !r.Status.Refuses() {
+			return nil, fmt.Errorf("%w: READ BINARY of file %04X: %v", smartcard.ErrAnswer, id, r.Status)
+		}
+		if len(r.Data) == 0 || len(r.Data) > piece || r.Status.Refuses() {
 			return data, nil // no more is there, or may be read
 		}
 		data = append(data, r.Data...)
@@ -152,9 +164,9 @@ func (a *applet) Enter(ch *smartcard.Channel, key smartcard.KeyInfo) error {
 
 func (a *applet) enter(ch *smartcard.Channel, i int) error {
 	speak(ch)
-	ok, err := enter(ch, a.o.Applications[i])
-	if err == nil && !ok {
-		err = fmt.Errorf("%w: the application %s is gone", smartcard.ErrAnswer, a.o.Applications[i].Name)
+	sw, err := enter(ch, a.o.Applications[i])
+	if err == nil && sw != apdu.OK {
+		err = fmt.Errorf("%w: the application %s is gone: %v", smartcard.ErrAnswer, a.o.Applications[i].Name, sw)
 	}
 	return err
 }
