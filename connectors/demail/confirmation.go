@@ -26,8 +26,8 @@ type Confirmation struct {
 	Metadata  *Metadata // of the confirmation itself
 	Integrity Result    // of the message
 	Signature Signature // of the XML
-	// Acknowledgement is what the signed XML says; nil where the signature does not fit, so that nothing can be taken for signed.
-	*Acknowledgement
+	// Acknowledgement is what the signed XML says; empty where the signature does not fit, so that nothing can be taken for signed.
+	Acknowledgement
 	// Contradiction says where header and signed XML disagree: then somebody has put one of them there who should not. Empty where they agree.
 	Contradiction string
 	XML, PDF      []byte // as they came; PDF is nil where there is none
@@ -36,13 +36,13 @@ type Confirmation struct {
 // Proven reports whether a provider that is to be believed has confirmed this, in both places that the guideline wants signed (3.4, 3.4.1
 // and 3.5.1), and without a contradiction. Anything less is to be shown as what it is, not as a proof.
 func (c *Confirmation) Proven() bool {
-	return c.Signature.Trusted() && c.Integrity.Trusted() && c.Contradiction == "" && c.Acknowledgement != nil
+	return c.Signature.Trusted() && c.Integrity.Trusted() && c.Contradiction == ""
 }
 
 // Undecided reports whether it fits, and may be proven later: something that has to be asked about a certificate is away at present.
 func (c *Confirmation) Undecided() bool {
 	fits := func(s State) bool { return s == StateTrusted || s == StateUndecided }
-	return !c.Proven() && fits(c.Signature.State) && fits(c.Integrity.State) && c.Contradiction == "" && c.Acknowledgement != nil
+	return !c.Proven() && fits(c.Signature.State) && fits(c.Integrity.State) && c.Contradiction == ""
 }
 
 // Confirmation reads and verifies a confirmation. The error wraps ErrConfirmation where the message is none, ErrField or ErrLimit where it
@@ -65,10 +65,12 @@ func (v Verifier) Confirmation(ctx context.Context, h Header, body io.Reader) (*
 		c.Signature = broken(err)
 		return c, nil
 	}
-	if c.Acknowledgement, err = parseAcknowledgement(signed.content); err != nil {
+	a, err := parseAcknowledgement(signed.content)
+	if err != nil {
 		c.Signature = broken(err)
 		return c, nil
 	}
+	c.Acknowledgement = *a
 	c.Signature = v.judge(ctx, signed.certificate, signed.others, m.Sender)
 	c.Contradiction = c.contradiction()
 	return c, nil

@@ -177,7 +177,7 @@ func TestConfirmationNotProven(t *testing.T) {
 		if got.Proven() != good || got.Undecided() {
 			t.Errorf("%s: proven is %v", name, got.Proven())
 		}
-		if c.signature == StateBroken && got.Acknowledgement != nil {
+		if c.signature == StateBroken && (got.Text != "" || got.Hash != "" || got.Metadates != nil) {
 			t.Errorf("%s: what is not signed is shown", name)
 		}
 	}
@@ -208,7 +208,7 @@ func TestConfirmationTrust(t *testing.T) {
 		if err != nil || got.Signature.State != c.want || got.Integrity.State != c.want || got.Proven() || got.Undecided() != c.undecided {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
-		if got.Acknowledgement == nil {
+		if got.Text == "" {
 			t.Errorf("%s: what it says is not shown", name)
 		}
 	}

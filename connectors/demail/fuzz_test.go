@@ -185,9 +185,10 @@ func FuzzConfirmation(f *testing.F) {
 		}
 		if c, err := v.Confirmation(t.Context(), h, r); err == nil {
 			_, _, _ = c.Proven(), c.Undecided(), c.Metadata
-			if c.Acknowledgement != nil {
-				_, _ = c.Original()
-				_ = c.CoversHeader()
+			_, _ = c.Original()
+			_ = c.CoversHeader()
+			if c.Signature.State == StateBroken && (c.Text != "" || c.Hash != "") {
+				t.Fatal("what is not signed is shown")
 			}
 		}
 		if _, err := v.Notification(t.Context(), h, bytes.NewReader(data)); err != nil {

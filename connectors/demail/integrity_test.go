@@ -246,6 +246,19 @@ func TestTrust(t *testing.T) {
 	}
 }
 
+func TestVerifyReadsAll(t *testing.T) {
+	h, body := message(t, load(t, "integrity", "sha256.eml"))
+	for _, h := range []Header{h, h.Without(FieldIntegrity), h.Without(FieldIntegrity).With(field(t, FieldIntegrity, "x")), h.Without(FieldSubject)} {
+		var stored bytes.Buffer
+		if _, err := verifier(t).Message(t.Context(), h, io.TeeReader(bytes.NewReader(body), &stored)); err != nil || !bytes.Equal(stored.Bytes(), body) {
+			t.Errorf("%d bytes were read of %d: %v", stored.Len(), len(body), err)
+		}
+		if _, err := verifier(t).Message(t.Context(), h, iotest.ErrReader(io.ErrUnexpectedEOF)); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Error(err)
+		}
+	}
+}
+
 func TestVerifyReadError(t *testing.T) {
 	h, _ := message(t, load(t, "integrity", "sha256.eml"))
 	if _, err := verifier(t).Message(t.Context(), h, iotest.ErrReader(io.ErrUnexpectedEOF)); !errors.Is(err, io.ErrUnexpectedEOF) {

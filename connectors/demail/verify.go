@@ -14,19 +14,24 @@ type Result struct {
 	Integrity *Integrity // nil where it is missing or cannot be read
 }
 
-// Message verifies X-de-mail-integrity of a message (3.4, 3.1.13 and 3.1.21); body is read to its end and hashed as it comes. The error is
-// that of body: whatever is wrong with the message is in the result.
+// Message verifies X-de-mail-integrity of a message (3.4, 3.1.13 and 3.1.21). body is read to its end whatever comes of it, so that it may be
+// a reader that stores what it passes on; it is hashed as it comes. The error is that of body: whatever is wrong with the message is in
+// the result.
 //
-// A result that is trusted says that the topmost field of each name, as [Header.Settled] gives them, and the body are what the provider
-// signed. A digest alone (StateHashed) says nothing of the kind; it is never enough where the guideline demands a signature.
+// A result that is trusted says that the body, and of each field that is covered ([Integrity.Covers]) the topmost, as [Header.Settled]
+// gives them, are what the provider signed. A digest alone (StateHashed) says nothing of the kind; it is never enough where the guideline
+// demands a signature.
 func (v Verifier) Message(ctx context.Context, h Header, body io.Reader) (Result, error) {
 	field, ok := h.First(FieldIntegrity)
 	if !ok {
-		return Result{Signature: Signature{Reason: "there is no " + FieldIntegrity}}, nil
+		_, err := io.Copy(io.Discard, body)
+		return Result{Signature: Signature{Reason: "there is no " + FieldIntegrity}}, err
 	}
 	i, err := ParseIntegrity(field.Value())
 	if err != nil {
-		return Result{Signature: broken(err)}, nil
+		r := Result{Signature: broken(err)}
+		_, err = io.Copy(io.Discard, body)
+		return r, err
 	}
 	bodyHash, err := BodyHash(body, i.Hash)
 	if err != nil {
