@@ -133,7 +133,7 @@ func (c *Client) standard(ctx context.Context, raw net.Conn, serverName string) 
 	}
 	s := c.state(conn.ConnectionState(), serverName, seen)
 	if err := c.judge(s, false); err != nil {
-		return nil, s, err
+		return nil, s, own.failed(err)
 	}
 	return conn, s, nil
 }

@@ -72,7 +72,13 @@ func (o *ownKey) failed(err error) error {
 	if o.err != nil {
 		return &KeyError{o.err}
 	}
-	if broken, ok := err.(*Error); ok && o.taken != nil && broken.Rule == RuleHandshake {
+	broken, ok := err.(*Error)
+	if ok && o.taken == error(errNoPSS) && broken.Rule == RuleClientCertificate { // not for its kind or authority
+		with := *errNoPSS
+		with.Profile, with.State = broken.Profile, broken.State
+		return &with
+	}
+	if ok && o.taken != nil && broken.Rule == RuleHandshake {
 		with := *broken
 		with.Text += "; our certificate was not shown: " + o.taken.Error()
 		return &with
