@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/smartcard"
 	"github.com/siegel-mail/siegel/smartcard/pkcs11"
 	"github.com/siegel-mail/siegel/smartcard/survey"
@@ -35,7 +36,13 @@ func (f tokenFlags) openDesk(t smartcard.Transport, c cardFlags, p cardPINs) (*c
 			return nil, err
 		}
 	}
-	w, err := pkcs11.New(pkcs11.Options{PINs: p.source, Memory: p.memory, FingerprintKey: p.key})
+	source := func(ctx context.Context, _ pkcs11.Selection, token smartcard.Identity, pin smartcard.PIN) (secret.String, error) {
+		if p.source == nil {
+			return secret.String{}, nil
+		}
+		return p.source(ctx, token, pin)
+	}
+	w, err := pkcs11.New(pkcs11.Options{PINs: source, Memory: p.memory, FingerprintKey: p.key})
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,8 @@ func (e Entry) wantOfToken() pkcs11.Want {
 	return w
 }
 
-// tokenPIN is the PIN of a token: that of the entry which names it, in the set that is in force, or will be.
-func (h *Holder) tokenPIN(_ context.Context, id smartcard.Identity, _ smartcard.PIN) (secret.String, error) {
+// tokenPIN is the PIN of a token: that of the entry which names it so, in the set that is in force, or will be.
+func (h *Holder) tokenPIN(_ context.Context, named pkcs11.Selection, _ smartcard.Identity, _ smartcard.PIN) (secret.String, error) {
 	s := h.current()
 	if s == nil {
 		h.mu.Lock()
@@ -58,7 +58,7 @@ func (h *Holder) tokenPIN(_ context.Context, id smartcard.Identity, _ smartcard.
 	if s != nil {
 		for _, e := range s.entries {
 			t := e.Token
-			if t != (Token{}) && (t.Label == "" || t.Label == id.Label) && (t.Serial == "" || t.Serial == id.Serial) && !e.PIN.IsZero() {
+			if t.Module == named.Module && t.Label == named.Token && strings.EqualFold(t.Serial, named.Serial) && !e.PIN.IsZero() {
 				return e.PIN, nil
 			}
 		}

@@ -15,7 +15,7 @@ import (
 func Example() {
 	wallet, err := pkcs11.New(pkcs11.Options{
 		Memory: smartcard.ForThisRun(), FingerprintKey: make([]byte, 32),
-		PINs: func(context.Context, smartcard.Identity, smartcard.PIN) (secret.String, error) {
+		PINs: func(context.Context, pkcs11.Selection, smartcard.Identity, smartcard.PIN) (secret.String, error) {
 			return secret.New("123456"), nil
 		},
 	})

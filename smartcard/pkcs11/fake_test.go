@@ -161,7 +161,7 @@ func newStand(t testing.TB, f *fake) *stand {
 func (s *stand) restart() {
 	s.close()
 	w, err := New(Options{Memory: s.memory, FingerprintKey: bytes.Repeat([]byte{1}, 32), load: func(string) (cryptoki, error) { return s.fake, nil },
-		PINs: func(context.Context, smartcard.Identity, smartcard.PIN) (secret.String, error) {
+		PINs: func(context.Context, Selection, smartcard.Identity, smartcard.PIN) (secret.String, error) {
 			return secret.New(s.pin), nil
 		}})
 	if err != nil {

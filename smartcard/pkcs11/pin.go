@@ -156,7 +156,7 @@ func (t *Token) value(c *connection, l login) ([]byte, error) {
 	if t.o.PINs == nil {
 		return nil, c.refuse(smartcard.PINMissing, l, nil)
 	}
-	text, err := t.o.PINs(c.ctx, c.identity(), c.pin())
+	text, err := t.o.PINs(c.ctx, t.want, c.identity(), c.pin())
 	switch {
 	case err != nil:
 		return nil, c.refuse(smartcard.PINUnreadable, l, err)

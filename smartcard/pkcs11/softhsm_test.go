@@ -212,7 +212,7 @@ func (d *desk) restart() {
 	}
 	w, err := pkcs11.New(pkcs11.Options{Memory: d.memory, FingerprintKey: bytes.Repeat([]byte{7}, 32),
 		Now: func() time.Time { return time.Now().Add(d.later) },
-		PINs: func(context.Context, smartcard.Identity, smartcard.PIN) (secret.String, error) {
+		PINs: func(context.Context, pkcs11.Selection, smartcard.Identity, smartcard.PIN) (secret.String, error) {
 			return secret.New(d.pin), nil
 		}})
 	if err != nil {

@@ -10,13 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/smartcard"
 )
 
 // Options is what a Wallet is made of.
 type Options struct {
 	// PINs hands out PINs; without it, tokens that ask for one are of no use, but for those with a PIN pad.
-	PINs   smartcard.PINSource
+	PINs   PINSource
 	Memory smartcard.Memory
 	// FingerprintKey makes what Memory keeps worthless to others: at least 32 octets, the same in every run.
 	FingerprintKey []byte
@@ -26,6 +27,10 @@ type Options struct {
 
 	load func(path string) (cryptoki, error) // in tests
 }
+
+// PINSource hands out the PIN of a token, which is the one of the selection. It is asked each time one is needed. The empty secret means that
+// there is none. Labels and serial numbers are chosen by who makes a token: what a PIN is for is told by the whole selection, with its module.
+type PINSource func(ctx context.Context, s Selection, token smartcard.Identity, p smartcard.PIN) (secret.String, error)
 
 // Selection says which token is meant.
 type Selection struct {
