@@ -32,6 +32,7 @@ type PINState struct {
 	Transport bool // the card has the PIN that it was sent with
 	Missing   bool // the card has no PIN of this number
 	Few       bool // tries were lost since the last success, and the token does not say how many
+	Pad       bool // the token asks for it by a PIN pad of its own
 	Status    apdu.Status
 }
 

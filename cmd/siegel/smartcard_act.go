@@ -34,7 +34,10 @@ type cardActFlags struct {
 
 // cardAct is one PIN of one card, before which a human stands.
 type cardAct struct {
-	card      *smartcard.Card
+	card      *smartcard.Card // nil for a token
+	unlock    func(ctx context.Context, value secret.String) error
+	token     bool // of a PKCS #11 module
+	pad       bool // the token asks for its PIN by itself
 	described survey.Card
 	reader    string
 	pin       smartcard.PIN
@@ -67,7 +70,7 @@ func (f *cardActFlags) open(ctx context.Context, t smartcard.Transport) (*cardAc
 			return nil, usageError(fmt.Sprintf("%s has no smart card named %q; it has: %s", clean(f.Config), clean(f.Name), f.secrets.names()))
 		}
 		if entry.PKCS11.Given() {
-			return nil, usageError("this is for cards in readers; the PIN of a token is unlocked and changed by the tools of its maker, or pkcs11-tool")
+			return f.openToken(ctx, entry)
 		}
 		only = entry.Selection()
 	}
@@ -101,6 +104,7 @@ func (f *cardActFlags) find(ctx context.Context, d *cardDesk, only smartcard.Sel
 		return nil, err
 	}
 	a.state = survey.DescribePIN(a.pin, state.PINs[a.pin])
+	a.unlock = func(ctx context.Context, value secret.String) error { return card.Unlock(ctx, a.pin, value) }
 	return a, nil
 }
 

@@ -26,6 +26,9 @@ func (c *smartcardChangePINCmd) Run(k *kong.Kong, t smartcard.Transport) error {
 		return err
 	}
 	defer a.close()
+	if a.token {
+		return errTokenTools
+	}
 	question := fmt.Sprintf("%s gets a new value; for that the present one is presented once.\n%s", a.who(), wrong(a.state.Tries))
 	present := "Present PIN: "
 	switch a.state.State {

@@ -93,12 +93,36 @@ func TestSmartcardTokens(t *testing.T) {
 	if code, stdout, _ = atCards(none, "list", "--module", softHSM, "--token", "other"); code != exitDone || !strings.Contains(stdout, "No such") {
 		t.Error(stdout)
 	}
-	refused(t, none, exitUsage, "pkcs11-tool", "unlock", "demail", "-c", file, "-y")
+	refused(t, none, exitUsage, "pkcs11-tool", "unlock", "demail", "--puk", "-c", file, "-y")
+	refused(t, none, exitUsage, "pkcs11-tool", "change-pin", "demail", "-c", file, "-y")
 	refused(t, none, exitFailed, "the module /no/such.so: ", "list", "--module", "/no/such.so")
 	refused(t, none, exitUsage, "--token goes with --module", "list", "--token", "x")
 	refused(t, none, exitUsage, "give one of the two", "list", "--module", softHSM, "--reader", "x")
+	unlocksToken(t, file)
 	code, stdout, _ = atCards(none, "probe", "--module", softHSM, "--pin-file", pinFile(t, "654321"))
 	if code != exitFailed || !strings.Contains(stdout, "REFUSED") {
 		t.Error(stdout)
+	}
+}
+
+// unlocksToken: a PIN that a token has refused is written down and keeps others back, until a human presents the right one.
+func unlocksToken(t *testing.T, file string) {
+	t.Helper()
+	none := cardtest.NewRack()
+	code, stdout, stderr := atCards(none, "unlock", "demail", "-c", file, "--yes", "--pin-file", pinFile(t, "654321"))
+	if code != exitFailed || stdout != "" || !strings.Contains(stderr, "does not say how many tries are left") || !strings.Contains(stderr, "has refused it") {
+		t.Error(stdout, stderr)
+	}
+	if code, stdout, _ = atCards(none, "probe", "demail", "-c", file); code != exitFailed || !strings.Contains(stdout, "siegel smartcard unlock") {
+		t.Error(stdout)
+	}
+	if code, stdout, stderr = atCards(none, "unlock", "demail", "-c", file, "--yes", "--pin-file", pinFile(t, "123456")); code != exitDone {
+		t.Error(stdout, stderr)
+	}
+	if code, stdout, stderr = atCards(none, "probe", "demail", "-c", file); code != exitDone {
+		t.Error(stdout, stderr)
+	}
+	if got := acts(t, file); len(got) != 3 || !strings.HasPrefix(got[1], "smartcard-unlock-failed on ") || !strings.Contains(got[2], "smartcard-unlock on ") {
+		t.Errorf("%q", got)
 	}
 }

@@ -32,6 +32,9 @@ func (c *smartcardUnlockCmd) Run(k *kong.Kong, t smartcard.Transport) error {
 		return err
 	}
 	defer a.close()
+	if c.PUK && a.token {
+		return errTokenTools
+	}
 	if c.PUK {
 		return c.unblock(ctx, k, a)
 	}
@@ -49,14 +52,14 @@ func (c *smartcardUnlockCmd) unlock(ctx context.Context, k *kong.Kong, a *cardAc
 	if err := c.agreed(k, fmt.Sprintf("%s is presented once, because you say that it is right.\n%s", a.who(), wrong(a.state.Tries))); err != nil {
 		return err
 	}
-	value, err := c.secret(c.PINFile, "PIN: ", "")
+	value, err := c.value(a, func(text string) { fmt.Fprintln(k.Stderr, text) })
 	if err != nil {
 		return err
 	}
 	if err := c.note("smartcard-unlock", a, ""); err != nil {
 		return err
 	}
-	return c.done(k.Stdout, "smartcard-unlock", a, a.card.Unlock(ctx, a.pin, value),
+	return c.done(k.Stdout, "smartcard-unlock", a, a.unlock(ctx, value),
 		"The card has accepted the PIN; all of its tries are there again, and the gateway may present this PIN.")
 }
 

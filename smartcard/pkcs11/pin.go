@@ -39,7 +39,8 @@ func (c *connection) login() (l login, err error) {
 func (l login) state() smartcard.PINState {
 	t := l.token
 	s := smartcard.PINState{Presented: l.in, Blocked: t.has(pkcs11.CKF_USER_PIN_LOCKED), Null: !t.has(pkcs11.CKF_USER_PIN_INITIALIZED),
-		Transport: t.has(pkcs11.CKF_USER_PIN_TO_BE_CHANGED), Few: t.has(pkcs11.CKF_USER_PIN_COUNT_LOW)}
+		Transport: t.has(pkcs11.CKF_USER_PIN_TO_BE_CHANGED), Few: t.has(pkcs11.CKF_USER_PIN_COUNT_LOW),
+		Pad: l.pad()}
 	switch {
 	case s.Blocked:
 		s.Known = true

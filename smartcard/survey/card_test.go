@@ -74,7 +74,7 @@ func TestPINWords(t *testing.T) {
 		{smartcard.PINState{Null: true}, survey.PINNull, "change-pin", -1},
 		{smartcard.PINState{Transport: true}, survey.PINTransport, "change-pin", -1},
 		{smartcard.PINState{Missing: true}, survey.PINMissing, "pin_reference", -1},
-		{smartcard.PINState{Few: true}, survey.PINFewTries, "pkcs11-tool", -1},
+		{smartcard.PINState{Few: true}, survey.PINFewTries, "siegel smartcard unlock", -1},
 		{smartcard.PINState{}, survey.PINReady, "none was refused", -1},
 		{smartcard.PINState{Status: apdu.UnknownINS}, survey.PINNoCounter, "6D 00", -1},
 	} {

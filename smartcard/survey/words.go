@@ -125,7 +125,7 @@ func pinWords(s smartcard.PINState) (state, words string) {
 	case s.Presented:
 		return PINPresented, "presented and accepted since the card's last reset"
 	case s.Few:
-		return PINFewTries, `one was refused, and the token says that few tries are left; present the right one once by its maker's tools or pkcs11-tool`
+		return PINFewTries, `one was refused, and the token says that few tries are left; present the right one once by "siegel smartcard unlock"`
 	case !s.Known && s.Status == 0: // a token behind a PKCS #11 module, which shows flags in place of a counter
 		return PINReady, "none was refused since the last that was right"
 	case !s.Known:
