@@ -218,7 +218,13 @@ func (c *connection) look() (smartcard.State, error) {
 		return s, err
 	}
 	for i, o := range certs {
-		if !o.cert.BasicConstraintsValid || !o.cert.IsCA {
+		ours := !o.cert.BasicConstraintsValid || !o.cert.IsCA
+		if !ours { // of an issuer, for the chain; or one that has signed itself
+			if ours, err = c.keyed(o.id); err != nil {
+				return s, err
+			}
+		}
+		if ours {
 			s.Keys = append(s.Keys, c.keyInfo(i, o.cert, o.name))
 		}
 	}

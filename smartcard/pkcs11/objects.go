@@ -87,6 +87,20 @@ func (c *connection) id(object uint) ([]byte, error) {
 	return id, err
 }
 
+// keyed tells whether the token shows a key with a CKA_ID, without a PIN the public one.
+func (c *connection) keyed(id []byte) (bool, error) {
+	if len(id) == 0 {
+		return false, nil
+	}
+	for _, class := range []uint{pkcs11.CKO_PUBLIC_KEY, pkcs11.CKO_PRIVATE_KEY} {
+		found, err := c.all(template{{pkcs11.CKA_CLASS, class}, {pkcs11.CKA_ID, id}})
+		if err != nil || len(found) > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
 // nameOf is what people call an object.
 func nameOf(label, id []byte) string {
 	name := printable(label)

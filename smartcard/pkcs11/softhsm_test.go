@@ -78,6 +78,22 @@ func certify(t testing.TB, name string, key crypto.Signer, usage x509.KeyUsage) 
 	return cert
 }
 
+// authority makes a certificate that may issue others, for a key.
+func authority(t testing.TB, key crypto.Signer) *x509.Certificate {
+	t.Helper()
+	c := x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, &c, &c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
 // hsm is a folder of SoftHSM's tokens.
 type hsm struct {
 	t   testing.TB
