@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"syscall"
 	"text/tabwriter"
@@ -33,11 +35,11 @@ const retry = 500 * time.Millisecond
 func (c *smartcardSimulateCmd) Run(w io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return c.simulate(ctx, w)
+	return c.simulate(ctx, os.Stdin, w)
 }
 
-// simulate is Run until ctx ends.
-func (c *smartcardSimulateCmd) simulate(ctx context.Context, w io.Writer) error {
+// simulate is Run until ctx ends. Each line of in pulls the card, or puts it back.
+func (c *smartcardSimulateCmd) simulate(ctx context.Context, in io.Reader, w io.Writer) error {
 	keys := "are made anew each time and lie in this process"
 	if c.Keep != "" {
 		keys = "lie in " + c.Keep
@@ -58,14 +60,21 @@ func (c *smartcardSimulateCmd) simulate(ctx context.Context, w io.Writer) error 
 		}
 		told = text
 	}
+	hand := hands(ctx, in)
 	for {
-		inserted := inserted{Card: card, tell: func() { say("The card is in the reader. Ctrl-C pulls it.") }}
-		err := cardtest.ServeVPCD(ctx, c.VPCD, &inserted)
-		if err == nil {
+		inserted := inserted{Card: card, tell: func() { say("The card is in the reader. Enter pulls it and puts it back; Ctrl-C ends.") }}
+		byHand, err := c.insert(ctx, &inserted, hand)
+		switch {
+		case ctx.Err() != nil && err == nil:
 			fmt.Fprintln(w, pulled(c.Keep))
 			return nil
-		}
-		switch {
+		case byHand:
+			say("The card is pulled. Enter puts it back.")
+			select {
+			case <-hand:
+			case <-ctx.Done():
+			}
+			continue
 		case errors.Is(err, cardtest.ErrNoVPCD):
 			say(fmt.Sprintf("No virtual reader at %s. Install vsmartcard-vpcd and start pcscd (systemctl start pcscd); the card goes in when it is there.", c.VPCD))
 		case errors.Is(err, cardtest.ErrEjected):
@@ -79,6 +88,36 @@ func (c *smartcardSimulateCmd) simulate(ctx context.Context, w io.Writer) error 
 		case <-time.After(retry):
 		}
 	}
+}
+
+// insert keeps the card in the reader until a hand pulls it.
+func (c *smartcardSimulateCmd) insert(ctx context.Context, card cardtest.Card, hand <-chan struct{}) (byHand bool, err error) {
+	within, pull := context.WithCancel(ctx)
+	defer pull()
+	done := make(chan error, 1)
+	go func() { done <- cardtest.ServeVPCD(within, c.VPCD, card) }()
+	select {
+	case err := <-done:
+		return false, err
+	case <-hand:
+		pull()
+		return true, <-done
+	}
+}
+
+// hands gives something for each line, until nothing more can be read.
+func hands(ctx context.Context, in io.Reader) <-chan struct{} {
+	hand := make(chan struct{})
+	go func() {
+		for lines := bufio.NewScanner(in); lines.Scan(); {
+			select {
+			case hand <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return hand
 }
 
 // inserted is a card that tells when the reader looks at it first.

@@ -15,13 +15,14 @@ import (
 )
 
 // simulating runs the command and returns what waits for a line with the text, and what ends it.
-func simulating(t *testing.T, c smartcardSimulateCmd) (await func(string) string, stop func()) {
+func simulating(t *testing.T, c smartcardSimulateCmd) (await func(string) string, enter, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
+	hand, keys := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := c.simulate(ctx, w)
+		err := c.simulate(ctx, hand, w)
 		w.Close()
 		done <- err
 	}()
@@ -37,16 +38,23 @@ func simulating(t *testing.T, c smartcardSimulateCmd) (await func(string) string
 		t.Fatalf("%q never came:\n%s", want, strings.Join(seen, "\n"))
 		return ""
 	}
+	enter = func() {
+		t.Helper()
+		if _, err := io.WriteString(keys, "\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	stop = func() {
 		t.Helper()
 		cancel()
+		keys.Close()
 		go func() { _, _ = io.Copy(io.Discard, r) }()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	}
 	t.Cleanup(cancel)
-	return await, stop
+	return await, enter, stop
 }
 
 // The card waits for its reader, is what OpenSC takes it for, and comes back after the daemon does.
@@ -55,7 +63,7 @@ func TestSmartcardSimulate(t *testing.T) {
 	for family, name := range map[string]string{"tcos": "TCOS", "piv": "Personal Identity Verification Card"} {
 		t.Run(family, func(t *testing.T) {
 			d.Stop()
-			await, stop := simulating(t, smartcardSimulateCmd{Family: family, VPCD: d.Address(0), PIN: "123456", PUK: "12345678"})
+			await, enter, stop := simulating(t, smartcardSimulateCmd{Family: family, VPCD: d.Address(0), PIN: "123456", PUK: "12345678"})
 			head := await("No virtual reader at " + d.Address(0))
 			for _, want := range []string{"SIMULATED CARD", "simulated; ATR 3B", "PIN 123456, PUK 12345678", "Simulated card: authentication"} {
 				if !strings.Contains(head, want) {
@@ -72,6 +80,13 @@ func TestSmartcardSimulate(t *testing.T) {
 				d.Stop()
 				await("has gone")
 			}
+			d.Restart(t)
+			await("The card is in the reader.")
+			enter()
+			await("The card is pulled. Enter puts it back.")
+			enter()
+			await("The card is in the reader.")
+			d.AwaitCard(t, 0)
 			stop()
 		})
 	}
@@ -82,7 +97,7 @@ func TestSmartcardSimulateKeep(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "card.pem")
 	begin := func(c smartcardSimulateCmd) string {
 		c.VPCD, c.PIN, c.PUK, c.Keep = "127.0.0.1:1", "123456", "12345678", file
-		await, stop := simulating(t, c)
+		await, _, stop := simulating(t, c)
 		defer stop()
 		head := await("No virtual reader")
 		return head[strings.Index(head, "\nKEY"):]
