@@ -193,12 +193,14 @@ func (f *cardActFlags) done(w io.Writer, what string, a *cardAct, err error, goo
 		if e, ok := errors.AsType[*smartcard.PINError](err); ok && (e.Reason == smartcard.PINRefused || e.Reason == smartcard.PUKRefused) {
 			why = "the card has refused it"
 		}
-		return errors.Join(printable(err), f.note(what+"-failed", a, why))
+		err = errors.Join(printable(err), f.note(what+"-failed", a, why))
 	}
 	if !f.Alone { // where no gateway runs there is nobody to tell
 		_ = admin.NewClient(f.secrets.config.Admin.Socket.String()).LookAtSmartcards(context.Background())
 	}
-	_, err = fmt.Fprintln(w, good)
+	if err == nil {
+		_, err = fmt.Fprintln(w, good)
+	}
 	return err
 }
 

@@ -80,6 +80,19 @@ func TestSmartcardUnlock(t *testing.T) {
 	}
 }
 
+// A gateway that runs looks at its cards after each act, however it ended.
+func TestSmartcardActTells(t *testing.T) {
+	file, r := boundCard(t, simulatedTCOS(t, cardtest.TCOSOptions{}))
+	cards := &someCards{}
+	controlOf(t, cards, filepath.Join(filepath.Dir(file), "run", "control.sock"))
+	for i, pin := range []string{"654321", "123456"} {
+		atCards(r, "unlock", "demail", "-c", file, "-y", "--pin-file", pinFile(t, pin))
+		if cards.looked != i+1 {
+			t.Errorf("looked %d times", cards.looked)
+		}
+	}
+}
+
 // A PIN that is blocked is unblocked by the PUK, and gets a new value.
 func TestSmartcardUnblock(t *testing.T) {
 	card := simulatedTCOS(t, cardtest.TCOSOptions{})

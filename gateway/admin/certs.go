@@ -75,7 +75,7 @@ func (c *Control) certs(w http.ResponseWriter, r *http.Request) {
 		if err := c.audit(r, Act{What: what, Subject: subject, Detail: detail}); err != nil {
 			return err
 		}
-		c.act(r, what).Info("an administrator's act on certificates")
+		c.act(r, what).Info("an administrator's act")
 		return nil
 	})
 	var refused *Error
