@@ -28,13 +28,16 @@ func TestSmartcardList(t *testing.T) {
 	piv, tcos := simulatedPIV(t, cardtest.PIVOptions{}), simulatedTCOS(t, cardtest.TCOSOptions{})
 	for name, r := range map[string]*cardtest.Rack{
 		"list-two": rackOf(t, piv, tcos), "list-unknown": rackOf(t, odd{"\x3B\x85\x80\x01HELLO", "\x6A\x82"}), "list-none": cardtest.NewRack(),
-		"list-null": rackOf(t, simulatedTCOS(t, cardtest.TCOSOptions{NullPIN: true}), odd{"\x3B\x00", "\x90"}),
+		"list-null": rackOf(t, simulatedTCOS(t, cardtest.TCOSOptions{NullPIN: true})),
 	} {
 		code, stdout, stderr := atCards(r, "list")
 		if code != exitDone || stderr != "" {
 			t.Errorf("%s: %d, %s", name, code, stderr)
 		}
 		golden(t, name, stdout)
+	}
+	if _, stdout, _ := atCards(rackOf(t, odd{"\x3B\x00", "\x90"}), "list"); !strings.Contains(stdout, "makes no sense") || !strings.Contains(stdout, "\n  to do: ask again") {
+		t.Error(stdout)
 	}
 	if n := piv.Counts().Presented + tcos.Counts().Presented; n > 0 {
 		t.Errorf("%d PINs presented", n)
