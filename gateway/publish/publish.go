@@ -11,7 +11,6 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
-	"net/netip"
 	"path"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/siegel-mail/siegel/internal/crowd"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -98,7 +98,7 @@ func (s *Server) Listen() error {
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	s.listener = newCrowd(l)
+	s.listener = crowd.New(l, maxConnections, maxOfOne)
 	if s.o.TLS != nil {
 		s.listener = tls.NewListener(s.listener, s.o.TLS)
 	}
@@ -176,77 +176,4 @@ func (s *Server) cache(d Document) time.Duration {
 		return cacheTime
 	}
 	return max(0, min(cacheTime, d.Until.Sub(s.o.Now())))
-}
-
-// crowd is a listener that bounds the connections that are open, altogether and of one address.
-type crowd struct {
-	net.Listener
-	mu   sync.Mutex
-	all  int
-	from map[netip.Addr]int
-}
-
-func newCrowd(l net.Listener) *crowd { return &crowd{Listener: l, from: map[netip.Addr]int{}} }
-
-// Accept returns the next connection there is room for; others are closed at once.
-func (c *crowd) Accept() (net.Conn, error) {
-	for {
-		conn, err := c.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		from := network(conn.RemoteAddr())
-		if !c.enter(from) {
-			conn.Close()
-			continue
-		}
-		return &guest{Conn: conn, leave: sync.OnceFunc(func() { c.leave(from) })}, nil
-	}
-}
-
-// network is what counts as one: an IPv4 address, or an IPv6 network of 64 bits.
-func network(a net.Addr) netip.Addr {
-	at, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr := at.Addr().Unmap()
-	if addr.Is6() {
-		if p, err := addr.WithZone("").Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return addr
-}
-
-func (c *crowd) enter(from netip.Addr) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.all >= maxConnections || c.from[from] >= maxOfOne {
-		return false
-	}
-	c.all++
-	c.from[from]++
-	return true
-}
-
-func (c *crowd) leave(from netip.Addr) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.all--
-	if c.from[from]--; c.from[from] == 0 {
-		delete(c.from, from)
-	}
-}
-
-// guest is a connection that counts.
-type guest struct {
-	net.Conn
-	leave func()
-}
-
-// Close closes the connection and makes room for another.
-func (g *guest) Close() error {
-	defer g.leave()
-	return g.Conn.Close()
 }
