@@ -2,6 +2,7 @@ package tlspolicy
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,15 +16,31 @@ import (
 // server's certificate. Where ask is set, clients are asked for theirs, and who shows none is let in all the same unless the profile says
 // otherwise; chains are not verified here.
 func (p Profile) ServerConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error), ask bool) *tls.Config {
+	auth := tls.NoClientCert
+	switch {
+	case p.ClientCertificate == ClientRequired:
+		auth = tls.RequireAnyClientCert
+	case ask:
+		auth = tls.RequestClientCert
+	}
+	return p.serverConfig(get, auth, nil)
+}
+
+// MutualConfig is ServerConfig for a server that lets in nobody but who shows a certificate of one of these authorities, made for clients
+// (RFC 5280, 4.2.1.12). Without authorities it lets in nobody.
+func (p Profile) MutualConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error), clients *x509.CertPool) *tls.Config {
+	if clients == nil { // crypto/tls would take that for the authorities of the machine
+		clients = x509.NewCertPool()
+	}
+	p.ClientCertificate = ClientRequired
+	return p.serverConfig(get, tls.RequireAndVerifyClientCert, clients)
+}
+
+func (p Profile) serverConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error), auth tls.ClientAuthType, clients *x509.CertPool) *tls.Config {
 	c := p.config()
 	c.GetCertificate = get
 	c.SessionTicketsDisabled = !p.Resumption
-	switch {
-	case p.ClientCertificate == ClientRequired:
-		c.ClientAuth = tls.RequireAnyClientCert
-	case ask:
-		c.ClientAuth = tls.RequestClientCert
-	}
+	c.ClientAuth, c.ClientCAs = auth, clients
 	c.VerifyConnection = func(t tls.ConnectionState) error { return p.Check(StateOf(t, true)) }
 	if p.MinVersion < tls.VersionTLS13 && !p.allowsAll13() {
 		older := c.Clone()
