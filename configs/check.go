@@ -180,29 +180,6 @@ func (k *checker) certificates() {
 	}
 }
 
-// maxSocket is the longest name of a Unix socket, without the byte 0 that ends it (unix(7)).
-const maxSocket = 107
-
-func (k *checker) admin() {
-	if len(k.Admin.Socket) > maxSocket {
-		k.fail("admin.socket", "the name of a socket may have %d bytes; choose a shorter one", maxSocket)
-	}
-	dir := filepath.Dir(k.Admin.Socket.String())
-	if info, err := os.Stat(dir); err == nil && (!info.IsDir() || info.Mode().Perm()&0o077 != 0) {
-		k.fail("admin.socket", "%s is open to other users; give the socket a folder of its own, with mode 0700", shorten(dir))
-	}
-	if k.Admin.HTTP == "" {
-		return
-	}
-	at, err := netip.ParseAddrPort(k.Admin.HTTP)
-	switch {
-	case err != nil:
-		k.fail("admin.http", "this must be an address and a port, as in 127.0.0.1:9035")
-	case !at.Addr().IsLoopback():
-		k.fail("admin.http", "this must be a loopback address, since nobody is asked for a password: 127.0.0.1:%d", at.Port())
-	}
-}
-
 // unique returns a function that reports names that are given twice, without regard to case.
 func (k *checker) unique(list string) func(name, dotted string) {
 	seen := map[string]bool{}

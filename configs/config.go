@@ -210,9 +210,11 @@ type Admin struct {
 	// gateway may enter (mode 0700): who may open it may steer the gateway. The commands take another place than
 	// the default from `--socket` or the variable `SIEGEL_SOCKET`.
 	Socket Path `yaml:"socket" default:"/run/siegel/control.sock"`
-	// Address and port for /metrics, /healthz and /readyz; a loopback address, since nobody is asked for a
-	// password. Where it is absent there is none.
+	// Address and port for /metrics, /healthz and /readyz: a loopback address, since nobody is asked for a
+	// password, or any where `tls.client_ca` says who is let in. It counts at the start. Where it is absent there is none.
 	HTTP string `yaml:"http" example:"127.0.0.1:9035"`
+	// TLS of these pages, which a reload changes. Where it is absent they are served by plain HTTP.
+	TLS AdminTLS `yaml:"tls"`
 	// Whom the gateway writes to about what cannot wait, such as a sender whose mail it holds.
 	MailTo []string `yaml:"mail_to" example:"[postmaster@firma.example]"`
 }

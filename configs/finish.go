@@ -54,6 +54,9 @@ func finish(c *Config, d *decoder) {
 			v.ClientKey = v.ClientCertificate
 		}
 	}
+	if t := &c.Admin.TLS; t.Key == "" {
+		t.Key = t.Certificate
+	}
 	for i := range c.Certificates.Directories {
 		finishDirectory(&c.Certificates.Directories[i])
 	}

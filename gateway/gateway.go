@@ -357,13 +357,8 @@ func (g *Gateway) setAdmin() (err error) {
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
 	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck(), g.revocationCheck(), g.tlsReportsCheck()}
 	checks = append(checks, g.recordChecks()...)
-	if g.o.HTTP != "" {
-		g.http, err = admin.NewHTTP(admin.HTTPOptions{
-			Address: g.o.HTTP, Gatherer: g.metrics.Registry(), Checks: checks, More: g.companionChecks, Log: g.o.Log,
-		})
-		if err != nil {
-			return err
-		}
+	if err := g.openPages(checks); err != nil {
+		return err
 	}
 	if g.o.Socket == "" {
 		return nil

@@ -32,7 +32,7 @@ type Options struct {
 	State    string     // directory of queue and scratch files; created where missing
 	Key      atrest.Key // for everything that rests in State
 	Socket   string     // path of the control socket; empty: none
-	HTTP     string     // loopback address of metrics and health; empty: none
+	HTTP     string     // address of metrics and health, a loopback one unless Settings.PagesTLS knows the clients; empty: none
 	Publish  string     // address at which the built-in CA's lists are served to everybody; empty: none
 	// PolicyAddress is where OwnPolicy is served to everybody; empty: nowhere.
 	PolicyAddress string
@@ -103,6 +103,7 @@ type Settings struct {
 	Directories  []WatchedDirectory // that metrics tell of
 	TLSReport    TLSReport          // to other domains
 	OwnPolicy    OwnPolicy          // of TLS to our own mail servers
+	PagesTLS     *admin.PagesTLS    // of metrics and health; nil: plain HTTP
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }

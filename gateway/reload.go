@@ -8,6 +8,9 @@ import (
 // Reload puts new settings into force. Connections that are open keep going, under the old limits of their
 // listener; a listener that is not in the settings any more stops accepting. On an error nothing changes.
 func (g *Gateway) Reload(s Settings) error {
+	if err := g.checkPages(s); err != nil {
+		return err
+	}
 	s, finder, err := g.withSources(g.within(s))
 	if err != nil {
 		return err
@@ -53,6 +56,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.kept.Set(quotas(s.Backup))
 	g.revocation.Set(s.Revocation)
 	g.setPolicy(s)
+	g.setPages(s)
 	g.tlsReports.Set(s.tlsReport())
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
 	g.arrivals.add(nil)     // in the folder, in another directory, below a root that is trusted now

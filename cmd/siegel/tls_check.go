@@ -23,7 +23,7 @@ import (
 // tlsCheckCmd holds what is configured against its profiles.
 type tlsCheckCmd struct {
 	configFile
-	Route    string        `placeholder:"NAME" help:"Only this route, listener, partner, backup, directory or vault."`
+	Route    string        `placeholder:"NAME" help:"Only this route, listener, partner, backup, directory or vault, or admin.http."`
 	Domain   []string      `placeholder:"DOMAIN" help:"Look at the mail servers of this domain, too, where a route finds them by MX. May be given several times."`
 	JSON     bool          `name:"json" help:"Write JSON."`
 	Timeout  time.Duration `default:"1m" help:"For everything (${default})."`
@@ -42,7 +42,7 @@ const (
 
 // tlsRow is one connection that the gateway takes or makes.
 type tlsRow struct {
-	Kind       string    `json:"kind"` // listener, route, partner, backup, directory, vault
+	Kind       string    `json:"kind"` // listener, admin, route, partner, backup, directory, vault
 	Name       string    `json:"name"`
 	Address    string    `json:"address"`
 	Profile    string    `json:"profile,omitempty"`
@@ -139,6 +139,7 @@ func (c *tlsCheckCmd) checks(config *configs.Config, mail *mailChecks) []tlsChec
 	for i := range config.Listeners {
 		all = append(all, checkListener(config, &config.Listeners[i], time.Now()))
 	}
+	all = append(all, checkAdmin(&config.Admin, time.Now())...)
 	all = append(all, mail.all()...)
 	o := c.probeOptions(config)
 	for i := range config.Certificates.Directories {

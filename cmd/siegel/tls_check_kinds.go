@@ -47,18 +47,26 @@ func judgeListener(r *tlsRow, config *configs.Config, l *configs.Listener, now t
 	named := false
 	for _, leaf := range leaves {
 		named = named || leaf.VerifyHostname(config.Hostname) == nil
-		const soon = 21 * 24 * time.Hour
-		switch {
-		case now.After(leaf.NotAfter):
-			r.judge(judgedFails, "a certificate of it has expired on "+leaf.NotAfter.UTC().Format(time.DateOnly), "renew it")
+		if judgeEnd(r, leaf, now) {
 			return
-		case leaf.NotAfter.Sub(now) < soon:
-			r.judge(judgedNote, "a certificate of it ends on "+leaf.NotAfter.UTC().Format(time.DateOnly), "renew it")
 		}
 	}
 	if !named && r.Verdict == judgedFits {
 		r.judge(judgedNote, "no certificate of it is for the gateway's own name, "+config.Hostname, "give it one; who verifies, as by MTA-STS, does not send mail otherwise")
 	}
+}
+
+// judgeEnd says of a certificate of ours that it has expired, or will soon; over is set where nothing else counts any more.
+func judgeEnd(r *tlsRow, leaf *x509.Certificate, now time.Time) (over bool) {
+	const soon = 21 * 24 * time.Hour
+	switch {
+	case now.After(leaf.NotAfter):
+		r.judge(judgedFails, "a certificate of it has expired on "+leaf.NotAfter.UTC().Format(time.DateOnly), "renew it")
+		return true
+	case leaf.NotAfter.Sub(now) < soon:
+		r.judge(judgedNote, "a certificate of it ends on "+leaf.NotAfter.UTC().Format(time.DateOnly), "renew it")
+	}
+	return false
 }
 
 // checkDirectory has a row for each server of a directory.

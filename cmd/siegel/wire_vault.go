@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/cards"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy/keyring"
 	"github.com/siegel-mail/siegel/gateway/waiting"
 )
 
@@ -140,8 +141,13 @@ func tellHealth(ctx context.Context, c *configs.Config, set *vault.Set, log logr
 	m.use(set)
 	err := registry.Register(m)
 	var h *admin.HTTP
+	var pages *admin.PagesTLS
+	var ring *keyring.Ring
 	if err == nil {
-		h, err = admin.NewHTTP(admin.HTTPOptions{Address: c.Admin.HTTP, Gatherer: registry, Log: log, Checks: []admin.Check{{
+		pages, ring, err = pagesTLS(c, log)
+	}
+	if err == nil {
+		h, err = admin.NewHTTP(admin.HTTPOptions{Address: c.Admin.HTTP, TLS: pages, Gatherer: registry, Log: log, Checks: []admin.Check{{
 			Name: "secrets", Advice: "No mail is taken. Secrets of the configuration lie in a vault that is away: unseal it, or look why it cannot be reached.",
 			Run: func(context.Context) error { return errors.Join(errors.New("secrets are not read yet"), set.Check()) },
 		}}})
@@ -150,7 +156,7 @@ func tellHealth(ctx context.Context, c *configs.Config, set *vault.Set, log logr
 		err = h.Listen()
 	}
 	if err == nil {
-		err = h.Serve(ctx)
+		err = serveFollowing(ctx, h, ring)
 	}
 	if err != nil {
 		fail(err)

@@ -1,51 +1,69 @@
-// Package admin lets operators look into the running gateway and steer it, over loopback HTTP and a control socket; it decides nothing about mail.
+// Package admin lets operators look into the running gateway, by HTTP, and steer it, over a control socket; it decides nothing about mail.
 package admin
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/sirupsen/logrus"
+
+	"github.com/siegel-mail/siegel/internal/crowd"
 )
 
-// ErrNotLoopback is the error of an address that other machines could reach.
+// ErrNotLoopback is the error of an address that other machines could reach, and where nobody would be asked who he is.
 var ErrNotLoopback = errors.New("admin: not a loopback address")
 
 // HTTPOptions are what an [HTTP] serves. Address and Gatherer must be set.
 type HTTPOptions struct {
-	Address  string // host and port; the host is "localhost" or a loopback address
+	Address  string    // host and port; the host is "localhost" or a loopback address, unless TLS knows the clients
+	TLS      *PagesTLS // nil: plain HTTP
 	Gatherer prometheus.Gatherer
 	Checks   []Check // of readiness, all of which must pass
 	// More are checks that come and go with the settings; nil: none.
 	More func() []Check
 	Log  logrus.FieldLogger
+	Now  func() time.Time // nil: time.Now
 }
 
-// HTTP serves, to this machine only,
+// maxPages bounds the connections that are open, ofOne those of one address.
+const (
+	maxPages = 64
+	ofOne    = 16
+)
+
+// HTTP serves, to this machine only or to clients that prove who they are,
 //
 //	GET /metrics   the figures, in Prometheus's text format
 //	GET /healthz   200 while the process answers
 //	GET /readyz    200 where every check passes, else 503 with the failing names and what to do
 //
-// It shows no text of a message, no address and no error text. Call Listen once, then Serve once.
+// It shows no text of a message, no address and no error text. Call Listen once, then Serve once. SetTLS is for one goroutine at a time, and for
+// one that does not call Listen meanwhile.
 type HTTP struct {
 	address  string
 	server   *http.Server
 	listener net.Listener
 	quit     *drain
+	cover    atomic.Pointer[cover]
 }
 
-// NewHTTP returns an HTTP. It refuses an address that is not loopback with [ErrNotLoopback].
+// NewHTTP returns an HTTP. It refuses an address that is not loopback, where TLS does not know the clients, with [ErrNotLoopback].
 func NewHTTP(o HTTPOptions) (*HTTP, error) {
-	if err := checkLoopback(o.Address); err != nil {
+	if err := checkAddress(o.Address, o.TLS); err != nil {
 		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	log := orSilent(o.Log)
 	mux := http.NewServeMux()
@@ -53,24 +71,41 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		ErrorLog: log, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4, Timeout: 30 * time.Second}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive\n") })
 	mux.Handle("GET /readyz", newReadiness(o.Checks, o.More, log))
-	quit := &drain{handler: http.MaxBytesHandler(mux, maxQuestion)}
-	return &HTTP{address: o.Address, server: newServer(quit, time.Minute, log), quit: quit}, nil
+	h := &HTTP{address: o.Address}
+	h.cover.Store(newCover(o.TLS))
+	h.quit = &drain{handler: h.inForce(http.MaxBytesHandler(mux, maxQuestion))}
+	h.server = newServer(h.quit, time.Minute, log)
+	h.server.ConnContext = withCover
+	h.server.ErrorLog = stdlog.New(&pagesLog{serverLog: serverLog{log}, now: o.Now}, "", 0)
+	return h, nil
 }
 
-// checkLoopback refuses what can be seen to be no loopback address before anything is bound.
-func checkLoopback(address string) error {
+// checkAddress refuses, before anything is bound, what can be seen to let in whoever comes from elsewhere.
+func checkAddress(address string, t *PagesTLS) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("admin: address %q must be host:port, for example 127.0.0.1:9180: %w", address, err)
 	}
-	if host == "localhost" {
+	if host == "localhost" || t.knowsClients() {
 		return nil
 	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil || !ip.Unmap().IsLoopback() {
-		return fmt.Errorf("%w: %q; use 127.0.0.1 or ::1, and a reverse proxy with authentication where others must reach it", ErrNotLoopback, address)
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.Unmap().IsLoopback() {
+		return notLoopback(strconv.Quote(address))
 	}
 	return nil
+}
+
+// notLoopback is the error of an address.
+func notLoopback(address string) error {
+	return fmt.Errorf("%w: %s; have clients prove who they are (admin.tls with client_ca), or use 127.0.0.1 or ::1", ErrNotLoopback, address)
+}
+
+// checkBound refuses an address that was bound, as checkAddress does one that is asked for.
+func checkBound(a net.Addr, knowsClients bool) error {
+	if bound, ok := a.(*net.TCPAddr); knowsClients || ok && bound.IP.IsLoopback() {
+		return nil
+	}
+	return notLoopback(a.String())
 }
 
 // Listen binds the address.
@@ -79,11 +114,11 @@ func (h *HTTP) Listen() error {
 	if err != nil {
 		return fmt.Errorf("admin: %w", err)
 	}
-	if bound, ok := l.Addr().(*net.TCPAddr); !ok || !bound.IP.IsLoopback() {
+	if err := checkBound(l.Addr(), h.cover.Load().knowsClients); err != nil {
 		l.Close()
-		return fmt.Errorf("%w: %q resolves to %v", ErrNotLoopback, h.address, l.Addr())
+		return err
 	}
-	h.listener = newGate(l, 64, nil)
+	h.listener = covered{crowd.New(l, maxPages, ofOne), h}
 	return nil
 }
 
