@@ -185,7 +185,13 @@ func (t *Token) present(c *connection, l login, user uint, p prepared) error {
 	ctx := context.WithoutCancel(c.ctx) // the answer is there: it must be noted
 	reason, settled := outcome(said)
 	switch {
-	case said == nil, is(said, pkcs11.CKR_USER_ALREADY_LOGGED_IN):
+	case is(said, pkcs11.CKR_USER_ALREADY_LOGGED_IN): // the PIN was not looked at
+		a.Outcome = smartcard.Accepted
+		if err := t.o.Memory.Note(ctx, f, a); err != nil {
+			return c.refuse(smartcard.PINMemory, l, err)
+		}
+		return nil
+	case said == nil:
 		a.Outcome = smartcard.Accepted
 		if err := t.settle(ctx, c, f, a, false); err != nil {
 			return c.refuse(smartcard.PINMemory, l, err)
