@@ -20,7 +20,7 @@ CHAOS       ?= 10m
 
 demo:
 	@scripts/install-tools demo
-	@$(GO) run ./cmd/siegel demo $(ARGS)
+	@CGO_ENABLED=$$(scripts/cgo --quiet) $(GO) run ./cmd/siegel demo $(ARGS)
 
 test:
 	@scripts/install-tools test
@@ -40,7 +40,7 @@ lint:
 	$(STATICCHECK) ./...
 
 build:
-	$(GO) build -trimpath -o bin/siegel ./cmd/siegel
+	CGO_ENABLED=$$(scripts/cgo) $(GO) build -trimpath -o bin/siegel ./cmd/siegel
 
 fuzz:
 	@scripts/fuzz $(FUZZTIME) $(PKG)

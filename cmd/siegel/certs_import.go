@@ -27,7 +27,7 @@ type certsImportCmd struct {
 	Scope        []string `sep:"," placeholder:"DOMAIN" help:"Trust them for these domains (firma.example, *.firma.example) and addresses alone."`
 	Serves       []string `sep:"," placeholder:"DOMAIN" help:"The certificate stands for every address of this domain: it signs for those that have none of their own, and is encrypted to for them."`
 	PasswordFile []string `sep:"none" type:"path" placeholder:"FILE" help:"File whose first line is a password of encrypted files; - reads it from the terminal. May be given several times. NAME.password beside a file counts for that file."`
-	Key          string   `placeholder:"WHERE" help:"The private key lies elsewhere, as in vault:main:alice."`
+	Key          string   `placeholder:"WHERE" help:"The private key lies elsewhere, as in vault:main:alice, or card:signature for a key of smartcards."`
 	DryRun       bool     `help:"Say what the files hold, and import nothing."`
 }
 

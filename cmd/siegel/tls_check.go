@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/probe"
 	"github.com/siegel-mail/siegel/internal/safetext"
+	"github.com/siegel-mail/siegel/smartcard"
 )
 
 // tlsCheckCmd holds what is configured against its profiles.
@@ -72,7 +73,7 @@ func oneRow(row tlsRow, judge func(ctx context.Context, row *tlsRow)) tlsCheck {
 }
 
 // Run prints the table. It fails where a connection of the configuration cannot come about as configured.
-func (c *tlsCheckCmd) Run(k *kong.Kong) error {
+func (c *tlsCheckCmd) Run(k *kong.Kong, readers smartcard.Transport) error {
 	config, _, err := c.load(k)
 	if err != nil {
 		return err
@@ -81,7 +82,7 @@ func (c *tlsCheckCmd) Run(k *kong.Kong) error {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	mail, err := newMailChecks(config, c.Domain, c.Patience)
+	mail, err := newMailChecks(config, c.Domain, c.Patience, readers)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/configs"
+	"github.com/siegel-mail/siegel/gateway/cards"
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
@@ -19,6 +21,7 @@ import (
 	"github.com/siegel-mail/siegel/internal/dns"
 	"github.com/siegel-mail/siegel/internal/publicnet"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
+	"github.com/siegel-mail/siegel/smartcard"
 )
 
 // mostHosts is how many mail servers of one route or domain are looked at, the first ones.
@@ -31,15 +34,20 @@ type mailChecks struct {
 	sources  smtpout.Sources
 	domains  []string // that were named on the command line
 	patience time.Duration
+
+	cards   *cards.Holder // nil: the configuration has none
+	keys    *cards.Set
+	keysErr error // why they cannot be used
 }
 
 // newMailChecks makes what delivery learns from DNS and from other domains; nothing is kept.
-func newMailChecks(config *configs.Config, domains []string, patience time.Duration) (*mailChecks, error) {
+func newMailChecks(config *configs.Config, domains []string, patience time.Duration, readers smartcard.Transport) (*mailChecks, error) {
 	names, err := resolver(config.DNS)
 	if err != nil {
 		return nil, err
 	}
 	m := &mailChecks{config: config, names: names, domains: domains, patience: patience}
+	m.cards, m.keys, m.keysErr = commandCards(config, readers)
 	if names == nil {
 		return m, nil
 	}
@@ -55,6 +63,9 @@ func newMailChecks(config *configs.Config, domains []string, patience time.Durat
 }
 
 func (m *mailChecks) close() {
+	if m.cards != nil {
+		m.cards.Close()
+	}
 	if m.names != nil {
 		m.names.Close()
 	}
@@ -180,6 +191,10 @@ func (m *mailChecks) partner(domain string) *configs.TLSPartner {
 // look connects as delivery does.
 func (m *mailChecks) look(ctx context.Context, r configs.Route, domain string) ([]smtpout.Look, error) {
 	o := route(r).SMTP
+	showCard(&o, r.TLS, m.keys)
+	if o.Present != nil && m.keysErr != nil {
+		o.Present = func(context.Context) (tls.Certificate, error) { return tls.Certificate{}, m.keysErr }
+	}
 	o.Hello = m.config.Hostname
 	o.Timeouts = smtpclient.Timeouts{Connect: m.patience, Greeting: m.patience, Command: m.patience}
 	hops(&o, m.config, m.sources, silent())
@@ -225,6 +240,11 @@ func judgeLook(row *tlsRow, r configs.Route, l smtpout.Look) {
 // explainTo says why a host is not used.
 func explainTo(row *tlsRow, target probe.Target, err error) {
 	var policy *tlspolicy.Error
+	var key *tlspolicy.KeyError
+	if errors.As(err, &key) {
+		row.judge(judgedFails, printable(key).Error(), "siegel smartcard list shows what is in the readers")
+		return
+	}
 	if _, alert := tlspolicy.Alert(err); alert || errors.As(err, &policy) {
 		judgeShake(row, target, tlspolicy.State{}, err)
 		return

@@ -105,7 +105,15 @@ func newSmartcards(c *configs.Config, log logrus.FieldLogger) (*smartcards, erro
 
 // set makes the keys of a configuration whose secrets are there.
 func (s *smartcards) set(c *configs.Config) (*cards.Set, error) {
-	var all []cards.Entry
+	set, err := s.Set(cardEntries(c))
+	if err == nil {
+		s.back.wait(c)
+	}
+	return set, err
+}
+
+// cardEntries are the keys on cards of a configuration.
+func cardEntries(c *configs.Config) (all []cards.Entry) {
 	for _, e := range c.Smartcards {
 		one := cards.Entry{Name: e.Name, Selection: e.Selection(), Want: e.Want(), Family: e.Family, PIN: e.PIN, Chain: e.Above()}
 		if ref, ok := e.Reference(); ok {
@@ -116,11 +124,7 @@ func (s *smartcards) set(c *configs.Config) (*cards.Set, error) {
 		}
 		all = append(all, one)
 	}
-	set, err := s.Set(all)
-	if err == nil {
-		s.back.wait(c)
-	}
-	return set, err
+	return all
 }
 
 // withCards adds cards to settings: they are watched while those are in force.
@@ -136,6 +140,20 @@ func withCards(s *gateway.Settings, set *cards.Set) {
 		}
 		s.Companions = append(s.Companions, one)
 	}
+}
+
+// commandCards are the cards of a configuration for a command, which uses them beside the gateway and remembers with it which PINs were refused.
+func commandCards(c *configs.Config, readers smartcard.Transport) (*cards.Holder, *cards.Set, error) {
+	if len(c.Smartcards) == 0 {
+		return nil, nil, nil
+	}
+	memory, fingerprints, err := gatewayMemory(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := cards.New(cards.Options{Transport: readers, Memory: memory, FingerprintKey: fingerprints})
+	set, err := h.Set(cardEntries(c))
+	return h, set, err
 }
 
 // showCard has a route show itself by the key of a card.

@@ -122,9 +122,6 @@ func TestUnlocked(t *testing.T) {
 		t.Fatalf("%+v", c)
 	}
 	w.siegel("smartcard", "unlock", "berlin", "--config", filepath.Join(w.dir, "siegel.yaml"), "--yes", "--pin-file", filepath.Join(w.dir, "card.pin"))
-	if err := w.gateway.Reload(w.within("the reload")); err != nil {
-		t.Fatal(err)
-	}
 	w.verified("waits@partner.example")
 	w.await("ready")
 }
@@ -188,6 +185,8 @@ func TestRouteByCard(t *testing.T) {
 		t.Errorf("Postfix trusted %d connections:\n%s", n, far.Log())
 	}
 	says(t, "Postfix's log", far.Log(), "ECDHE-RSA-AES256-SHA384")
+
+	says(t, "siegel tls check", w.siegel("tls", "check", filepath.Join(w.dir, "siegel.yaml"), "--route", "old"), "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384", "fits")
 
 	pull()
 	w.await("no-card")
