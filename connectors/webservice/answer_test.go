@@ -222,9 +222,14 @@ func TestMultipart(t *testing.T) {
 		"plain":         multi(rootHeader+including("cid:part"), partHeader+message),
 		"escaped":       multi(rootHeader+including("CID:p%61rt"), partHeader+message),
 		"others around": multi(rootHeader+including("cid:part"), strings.Replace(partHeader, "<part>", "<other>", 1)+"x", partHeader+message, strings.Replace(partHeader, "<part>", "<more>", 1)+"x"),
+		"unnamed root":  multi(strings.Replace(rootHeader, "Content-ID: <root>\r\n", "", 1)+including("cid:part"), partHeader+message),
 		"preamble":      "ignored\r\n" + multi(rootHeader+including("cid:part"), partHeader+message),
 	} {
-		if got, err := p.inlineText(t, multi12, text); err != nil || got != message {
+		kind := multi12
+		if name == "unnamed root" {
+			kind = strings.Replace(kind, `start="<root>"; `, "", 1)
+		}
+		if got, err := p.inlineText(t, kind, text); err != nil || got != message {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -233,6 +238,7 @@ func TestMultipart(t *testing.T) {
 		"no last boundary":    {multi12, strings.TrimSuffix(good, "--BOUND--\r\n")},
 		"cut in the part":     {multi12, good[:len(good)-20]},
 		"missing":             {multi12, multi(rootHeader + including("cid:part"))},
+		"start is not there":  {multi12, multi(strings.Replace(rootHeader, "Content-ID: <root>\r\n", "", 1)+including("cid:part"), partHeader+message)},
 		"other":               {multi12, multi(rootHeader+including("cid:other"), partHeader+message)},
 		"outside":             {multi12, multi(rootHeader+including("https://hostile-word.example/"), partHeader+message)},
 		"file":                {multi12, multi(rootHeader+including("file:///etc/passwd"), partHeader+message)},

@@ -79,6 +79,9 @@ func (r *related) next() (*multipart.Part, string, error) {
 		return nil, "", answerError("a part is encoded for transfer, which HTTP has no need of")
 	}
 	id, err := partID(part.Header)
+	if r.parts == 1 && len(part.Header.Values("Content-Id")) == 0 {
+		return part, "", nil // RFC 2387, 3.2: the first part is the root, whatever it is called
+	}
 	if err != nil || r.seen[id] {
 		return nil, "", answerError("a part has no identifier, or that of another")
 	}
