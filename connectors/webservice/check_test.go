@@ -57,7 +57,7 @@ func TestShippedProfiles(t *testing.T) {
 			if p.Name != name {
 				t.Errorf("its name is %s", p.Name)
 			}
-			rendered, err := p.Check(newSpool(t))
+			rendered, err := p.Check()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -139,8 +139,14 @@ func (n *navigator) NodeType() xpath.NodeType { return n.at.kind }
 // LocalName is its name without prefix.
 func (n *navigator) LocalName() string { return n.at.local }
 
-// Prefix is as the answer has it; names are compared by NamespaceURL.
-func (n *navigator) Prefix() string { return n.at.prefix }
+// Prefix is empty for what has no namespace, and for nothing else: the library compares it where the expression has no prefix. Other names are compared
+// by NamespaceURL, however the answer writes them.
+func (n *navigator) Prefix() string {
+	if n.at.space != "" && n.at.prefix == "" {
+		return "default"
+	}
+	return n.at.prefix
+}
 
 // NamespaceURL is the namespace of the node.
 func (n *navigator) NamespaceURL() string { return n.at.space }

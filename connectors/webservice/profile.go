@@ -207,6 +207,18 @@ func (r *yamlReader) understood(p *Profile, n *yaml.Node) {
 	}
 }
 
+// Form says in a few words how the profile speaks: the version of SOAP, and how a message travels.
+func (p *Profile) Form() string {
+	version, content := "SOAP 1.2", "the message as base64 in the XML"
+	if p.soap == soap11 {
+		version = "SOAP 1.1"
+	}
+	if p.mtom {
+		content = "the message by MTOM"
+	}
+	return version + ", " + content
+}
+
 // Has tells whether the provider offers an operation. Without find, a submission in doubt stays so until somebody looks; without lookup there is no directory.
 func (p *Profile) Has(op Operation) bool { return p.operations[op] != nil }
 

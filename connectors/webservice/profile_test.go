@@ -116,7 +116,7 @@ func TestCheckFindsFaults(t *testing.T) {
 		"content: d:GetMessageResponse/d:Message":   "content: d:GetMessageResponse",
 		`      id: "@messageId"`:                    `      id: "@id"`,
 	} {
-		rendered, err := profileWith(t, "t-systems", old, change).Check(newSpool(t))
+		rendered, err := profileWith(t, "t-systems", old, change).Check()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package webservice
 
 import (
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -122,7 +121,7 @@ func (r *renderer) text(pieces []piece, items Values, attribute bool) error {
 		if p.variable != "" {
 			s = r.value(p.variable, items)
 		}
-		if err := escape(r.out, s); err != nil {
+		if err := escape(r.out, s, attribute); err != nil {
 			return fmt.Errorf("the value of %s %w", p.variable, err)
 		}
 	}
@@ -149,12 +148,23 @@ func (r *renderer) value(name string, items Values) string {
 	return ""
 }
 
-// escape writes s so that it is text wherever text or an attribute may stand. What XML cannot hold (XML 1.0, 2.2) is an error, never replaced.
-func escape(w io.Writer, s string) error {
+// What text and attributes are written as. A CR would be read as LF, and white space in attributes as blanks (XML 1.0, 2.11 and 3.3.3).
+var (
+	inText      = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;")
+	inAttribute = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\r", "&#xD;", "\n", "&#xA;", "\t", "&#x9;")
+)
+
+// escape writes s so that it is text, or the value of an attribute between double quotes. What XML cannot hold (XML 1.0, 2.2) is an error, never replaced.
+func escape(w io.Writer, s string, attribute bool) error {
 	if !xmlText(s) {
 		return errCharacter
 	}
-	return xml.EscapeText(w, []byte(s))
+	how := inText
+	if attribute {
+		how = inAttribute
+	}
+	_, err := how.WriteString(w, s)
+	return err
 }
 
 // xmlText tells whether every character of s is one of XML 1.0, 2.2.

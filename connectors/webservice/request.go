@@ -44,7 +44,7 @@ func (p *Profile) compose(action string, header, body *template, v Values, varia
 	out.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<" + soapPrefix + ":Envelope")
 	declare := func(prefix, space string) {
 		out.WriteString(" xmlns:" + prefix + `="`)
-		_ = escape(&out, space) // was checked when the profile was loaded
+		_ = escape(&out, space, true) // was checked when the profile was loaded
 		out.WriteString(`"`)
 	}
 	declare(soapPrefix, p.soap)

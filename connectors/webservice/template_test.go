@@ -34,8 +34,8 @@ func rendered(tb testing.TB, text string, v Values) string {
 func TestTemplates(t *testing.T) {
 	v := Values{"a": `<x a="1">&'` + "\t\r\n]]>", "b": true, "l": []string{"1<", "2"}, "p": secret.New("s&"), "rows": []Values{{"id": "i", "size": "3"}, {"id": "j"}}}
 	for text, want := range map[string]string{
-		`<d:x>${a}</d:x>`:                                                          `<d:x>&lt;x a=&#34;1&#34;&gt;&amp;&#39;&#x9;&#xD;&#xA;]]&gt;</d:x>`,
-		`<d:x y="-${a}-"/>`:                                                        `<d:x y="-&lt;x a=&#34;1&#34;&gt;&amp;&#39;&#x9;&#xD;&#xA;]]&gt;-"/>`,
+		`<d:x>${a}</d:x>`:                                                          "<d:x>&lt;x a=\"1\"&gt;&amp;'\t&#xD;\n]]&gt;</d:x>",
+		`<d:x y="-${a}-"/>`:                                                        `<d:x y="-&lt;x a=&quot;1&quot;&gt;&amp;'&#x9;&#xD;&#xA;]]&gt;-"/>`,
 		`<d:x>$${a} $ {a} $$ ${p}</d:x>`:                                           `<d:x>${a} $ {a} $$ s&amp;</d:x>`,
 		`<d:x>${b}</d:x>`:                                                          `<d:x>yes</d:x>`,
 		`<d:x siegel:if="b"/><d:y siegel:unless="b"/>`:                             `<d:x/>`,
