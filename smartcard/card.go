@@ -8,15 +8,16 @@ import (
 	"sync/atomic"
 
 	"github.com/siegel-mail/siegel/smartcard/apdu"
+	"github.com/siegel-mail/siegel/smartcard/internal/turns"
 )
 
 // Card is one card, wherever it is now. Each operation is a transaction of the card; those of this program take their turns in the order
-// in which they were asked for.
+// in which they were asked for, decryption in a line of its own: where there are both, each gets every second turn.
 type Card struct {
 	o    Options
 	met  *acquaintances
 	want Selection
-	turn queue
+	turn turns.Queue
 
 	signed    atomic.Uint64
 	telling   sync.Mutex
@@ -82,26 +83,33 @@ func (c *Card) Forgive(ctx context.Context, p PIN) error {
 }
 
 // Waiting is how many wait for the card.
-func (c *Card) Waiting() int { return c.turn.length() }
+func (c *Card) Waiting() int { return c.turn.Length() }
 
 // Signatures is how many were made with the keys of the card, in this process.
 func (c *Card) Signatures() uint64 { return c.signed.Load() }
 
 // do is an operation: inTurn, and who watches the card is told how it has ended.
 func (c *Card) do(ctx context.Context, f func(*Channel) error) error {
-	err := c.inTurn(ctx, f)
+	return c.doIn(ctx, turns.House, f)
+}
+
+// doIn is do in a line.
+func (c *Card) doIn(ctx context.Context, l turns.Line, f func(*Channel) error) error {
+	err := c.inTurn(ctx, l, f)
 	c.tell(err)
 	return err
 }
 
 // inTurn calls f within a transaction when it is its turn. Where the card was reset, or a link from before is dead, it is opened anew, once.
-func (c *Card) inTurn(ctx context.Context, f func(*Channel) error) error {
+func (c *Card) inTurn(ctx context.Context, l turns.Line, f func(*Channel) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	if err := c.turn.enter(ctx); err != nil {
+	if err := c.turn.Enter(ctx, l, nil); errors.Is(err, turns.ErrFull) {
+		return &waitError{ErrBusy}
+	} else if err != nil {
 		return &waitError{err}
 	}
-	defer c.turn.leave()
+	defer c.turn.Leave()
 	if c.closed.Load() {
 		return errClosed
 	}
@@ -156,7 +164,7 @@ func (c *Card) drop() {
 // close lets go of the card when it is its turn. Who waits is told at once.
 func (c *Card) close() {
 	c.closed.Store(true)
-	c.turn.enterLast()
-	defer c.turn.leave()
+	c.turn.EnterLast()
+	defer c.turn.Leave()
 	c.drop()
 }

@@ -2,11 +2,15 @@ package smartcard_test
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/siegel-mail/siegel/smartcard"
+	"github.com/siegel-mail/siegel/smartcard/apdu"
 	"github.com/siegel-mail/siegel/smartcard/cardtest"
 )
 
@@ -134,4 +138,49 @@ func TestManyAtOnce(t *testing.T) {
 	if err := sign(k); err == nil || smartcard.Temporary(err) {
 		t.Error(err)
 	}
+}
+
+// Mail that strangers send, however much it is, keeps no signature away: it waits for one of theirs at most.
+func TestDecryptionLeavesRoom(t *testing.T) {
+	getKeys(t)
+	synctest.Test(t, func(t *testing.T) {
+		c := newPIV(t, cardtest.PIVOptions{})
+		d := newDesk(t, c)
+		card := d.card(smartcard.Selection{Reader: "left"})
+		signing, opening := d.key(c, cardtest.SlotSignature), d.key(c, cardtest.SlotKeyManagement)
+		var slots []byte // in the order in which the card used their keys
+		c.Fault(1, func(cmd apdu.Command) bool {
+			if cmd.INS == apdu.GeneralAuthenticate && cmd.CLA&0x10 == 0 {
+				slots = append(slots, cmd.P2)
+			}
+			return false
+		}, cardtest.Effect{})
+		busy, release := make(chan struct{}), make(chan struct{})
+		c.Fault(1, cardtest.Using, cardtest.Effect{Before: func() { close(busy); <-release }})
+		var wait sync.WaitGroup
+		wait.Go(func() { _ = sign(signing) })
+		<-busy
+		for range 20 {
+			wait.Go(func() {
+				if _, err := opening.Decrypt(nil, make([]byte, 256), &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := card.Waiting(); n != 20 {
+			t.Errorf("%d wait", n)
+		}
+		wait.Go(func() {
+			if err := sign(signing); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		close(release)
+		wait.Wait()
+		if i := slices.Index(slots[1:], cardtest.SlotSignature); i > 1 || len(slots) != 22 {
+			t.Errorf("signed after %d of %d", i, len(slots)-2)
+		}
+	})
 }

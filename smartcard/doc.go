@@ -3,7 +3,8 @@
 // (package pcsc does, behind Transport) nor the files of a card (packages tcos and piv do, behind Family).
 //
 // A Wallet holds the cards of one program. All of its methods, and those of Card and Key, may be called at once: a card does one thing at
-// a time, and callers wait in the order in which they came, no longer than their contexts last.
+// a time, and callers wait in the order in which they came, no longer than their contexts last. Who decrypts waits in a line of his own, which
+// leaves the other every second turn: what strangers send keeps no signature away. Who would come too late is told at once.
 //
 // # PINs
 //

@@ -17,6 +17,7 @@ import (
 
 	"github.com/siegel-mail/siegel/smartcard/apdu"
 	"github.com/siegel-mail/siegel/smartcard/internal/padding"
+	"github.com/siegel-mail/siegel/smartcard/internal/turns"
 )
 
 // Want says which key of a card is meant.
@@ -148,7 +149,7 @@ func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	signature, err := k.compute(op, input)
+	signature, err := k.compute(turns.House, op, input)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +224,7 @@ func (k *Key) Decrypt(_ io.Reader, secret []byte, opts crypto.DecrypterOpts) ([]
 	if !padding.Below(secret, public) {
 		return nil, ErrDecryption
 	}
-	em, err := k.compute(RawRSA, secret)
+	em, err := k.compute(turns.Strangers, RawRSA, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +249,7 @@ func (k *Key) SharedSecret(peer crypto.PublicKey) ([]byte, error) {
 	if err != nil || !isPoint || point.Curve() != ours.Curve() {
 		return nil, fmt.Errorf("%w: a point on another curve", ErrUnsupported)
 	}
-	shared, err := k.compute(AgreeEC, point.Bytes())
+	shared, err := k.compute(turns.Strangers, AgreeEC, point.Bytes())
 	if err == nil && len(shared) != (public.Curve.Params().BitSize+7)/8 {
 		err = fmt.Errorf("%w: an agreed secret of %d octets", ErrAnswer, len(shared))
 	}
@@ -259,9 +260,9 @@ func (k *Key) SharedSecret(peer crypto.PublicKey) ([]byte, error) {
 }
 
 // compute lets the card use the key, with its PIN presented where it asks for one.
-func (k *Key) compute(op Operation, input []byte) (out []byte, err error) {
+func (k *Key) compute(l turns.Line, op Operation, input []byte) (out []byte, err error) {
 	c := k.card
-	err = c.do(k.ctx, func(ch *Channel) error {
+	err = c.doIn(k.ctx, l, func(ch *Channel) error {
 		info, err := c.conn.key(ch, k.info.Fingerprint(), k.pin)
 		if err != nil {
 			return err

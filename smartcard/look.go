@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+
+	"github.com/siegel-mail/siegel/smartcard/internal/turns"
 )
 
 // sight is what is seen of a card without a PIN.
@@ -19,7 +21,7 @@ type sight struct {
 // PIN. After an error the sight holds what was seen until then.
 func (c *Card) look(ctx context.Context, w Want) (sight, error) {
 	var s sight
-	err := c.inTurn(ctx, func(ch *Channel) error {
+	err := c.inTurn(ctx, turns.House, func(ch *Channel) error {
 		s = sight{identity: c.conn.applet.Identity(), reader: c.conn.reader, policy: c.conn.policy}
 		wanted := w.digits()
 		if wanted == "" {

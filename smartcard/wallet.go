@@ -9,6 +9,8 @@ import (
 	"path"
 	"sync"
 	"time"
+
+	"github.com/siegel-mail/siegel/smartcard/internal/turns"
 )
 
 // Options is what a Wallet is made of.
@@ -21,7 +23,7 @@ type Options struct {
 	// FingerprintKey makes what Memory keeps worthless to others: at least 32 octets, the same in every run.
 	FingerprintKey []byte
 	Timeout        time.Duration    // of one operation with its wait at most; 30 seconds
-	MaxWaiting     int              // for one card; 256
+	MaxWaiting     int              // for one card, to sign and to decrypt each; 256
 	Now            func() time.Time // time.Now
 }
 
@@ -76,7 +78,7 @@ func (w *Wallet) Card(s Selection) (*Card, error) {
 	}
 	c := w.cards[s]
 	if c == nil {
-		c = &Card{o: w.o, met: w.met, want: s, turn: queue{most: w.o.MaxWaiting}}
+		c = &Card{o: w.o, met: w.met, want: s, turn: turns.Queue{Most: w.o.MaxWaiting}}
 		w.cards[s] = c
 	}
 	return c, nil

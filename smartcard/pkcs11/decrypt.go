@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/pkcs11"
 	"github.com/siegel-mail/siegel/smartcard"
 	"github.com/siegel-mail/siegel/smartcard/internal/padding"
+	"github.com/siegel-mail/siegel/smartcard/internal/turns"
 )
 
 // hashes are the numbers that PKCS #11 has for hashes: as such, and in MGF1.
@@ -74,7 +75,7 @@ func (k *Key) decryptKey(secret []byte, n, size int) ([]byte, error) {
 	// RFC 3218, 2.3.2: it is there before the token answers, and is the answer where the token does not like the padding.
 	random := make([]byte, n)
 	rand.Read(random)
-	key, err := k.do(k.ctx, ways, func(l cryptoki, session, key uint, m mechanism, input []byte, between func() error) ([]byte, error) {
+	key, err := k.do(turns.Strangers, ways, func(l cryptoki, session, key uint, m mechanism, input []byte, between func() error) ([]byte, error) {
 		out, err := decrypt(l, session, key, m, input, between)
 		if err != nil {
 			return nil, err
@@ -113,7 +114,7 @@ func (k *Key) decryptOAEP(secret []byte, o rsa.OAEPOptions, size int) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	return k.do(k.ctx, ways, func(l cryptoki, session, key uint, m mechanism, input []byte, between func() error) ([]byte, error) {
+	return k.do(turns.Strangers, ways, func(l cryptoki, session, key uint, m mechanism, input []byte, between func() error) ([]byte, error) {
 		out, err := decrypt(l, session, key, m, input, between)
 		if err != nil || m.kind != pkcs11.CKM_RSA_X_509 {
 			return out, err

@@ -200,7 +200,7 @@ func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStand(t, newFake())
 		defer s.close()
-		s.token.o.MaxWaiting = 4
+		s.token.turn.Most = 4
 		gate, first := make(chan struct{}), make(chan error, 1)
 		go func() {
 			_, err := use(t.Context(), s.token, func(*connection) (int, error) { <-gate; return 0, nil })
@@ -224,7 +224,7 @@ func TestTurns(t *testing.T) {
 		if n := s.token.Waiting(); n != 3 {
 			t.Errorf("%d wait", n)
 		}
-		s.token.o.MaxWaiting = 3
+		s.token.turn.Most = 3
 		if _, err := use(t.Context(), s.token, func(*connection) (int, error) { return 0, nil }); !errors.Is(err, smartcard.ErrBusy) {
 			t.Error(err)
 		}

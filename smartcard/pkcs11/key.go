@@ -19,6 +19,7 @@ import (
 	"github.com/miekg/pkcs11"
 	"github.com/siegel-mail/siegel/smartcard"
 	"github.com/siegel-mail/siegel/smartcard/internal/padding"
+	"github.com/siegel-mail/siegel/smartcard/internal/turns"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -118,7 +119,7 @@ func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	signature, err := k.do(k.ctx, ways, cryptoki.sign)
+	signature, err := k.do(turns.House, ways, cryptoki.sign)
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +243,7 @@ func (k *Key) SharedSecret(peer crypto.PublicKey) ([]byte, error) {
 		b.AddASN1OctetString(point.Bytes())
 		ways = append(ways, way{mechanism{kind: pkcs11.CKM_ECDH1_DERIVE}, b.BytesOrPanic()})
 	}
-	shared, err := k.do(k.ctx, ways, func(l cryptoki, session, key uint, _ mechanism, point []byte, between func() error) ([]byte, error) {
+	shared, err := k.do(turns.Strangers, ways, func(l cryptoki, session, key uint, _ mechanism, point []byte, between func() error) ([]byte, error) {
 		if between != nil { // C_DeriveKey has no begin at which a key could ask for its PIN
 			return nil, fmt.Errorf("%w: agreement with a key that asks for its PIN each time", smartcard.ErrUnsupported)
 		}
@@ -261,14 +262,14 @@ func (k *Key) SharedSecret(peer crypto.PublicKey) ([]byte, error) {
 type compute func(l cryptoki, session, key uint, m mechanism, input []byte, between func() error) ([]byte, error)
 
 // do lets the token use the key, with its PIN presented where it asks for one, in the first of the ways that it does not refuse.
-func (k *Key) do(ctx context.Context, ways []way, f compute) ([]byte, error) {
+func (k *Key) do(l turns.Line, ways []way, f compute) ([]byte, error) {
 	t := k.token
 	// What f is given may outlive this call where the module hangs.
 	ways = slices.Clone(ways)
 	for i := range ways {
 		ways[i].input = slices.Clone(ways[i].input)
 	}
-	out, err := use(ctx, t, func(c *connection) ([]byte, error) {
+	out, err := useIn(k.ctx, t, l, func(c *connection) ([]byte, error) {
 		p, err := t.private(c, k.info.Certificate)
 		if err != nil {
 			return nil, err

@@ -14,16 +14,17 @@ import (
 	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/smartcard"
+	"github.com/siegel-mail/siegel/smartcard/internal/turns"
 )
 
-// Token is one token, wherever its module has it now. Operations of this program take their turns in the order in which they were asked for.
+// Token is one token, wherever its module has it now. Operations of this program take their turns in the order in which they were asked for,
+// decryption in a line of its own: where there are both, each gets every second turn.
 type Token struct {
-	o       Options
-	want    Selection
-	module  *module
-	turn    chan struct{} // held by who uses the token; the runtime keeps senders in a queue
-	waiting atomic.Int64
-	signed  atomic.Uint64
+	o      Options
+	want   Selection
+	module *module
+	turn   turns.Queue
+	signed atomic.Uint64
 
 	mu        sync.Mutex
 	observers []*func(error)
@@ -83,7 +84,7 @@ func (t *Token) Forgive(ctx context.Context) error {
 func (t *Token) Signatures() uint64 { return t.signed.Load() }
 
 // Waiting is how many wait for the token.
-func (t *Token) Waiting() int { return int(t.waiting.Load()) }
+func (t *Token) Waiting() int { return t.turn.Length() }
 
 // String names the token as it was asked for.
 func (t *Token) String() string {
@@ -125,15 +126,20 @@ const quietly quiet = true
 
 // use calls f with a session when it is the token's turn. Where the token has gone meanwhile, or its session is dead, it is opened anew, once.
 func use[T any](ctx context.Context, t *Token, f func(*connection) (T, error), q ...quiet) (out T, err error) {
+	return useIn(ctx, t, turns.House, f, q...)
+}
+
+// useIn is use in a line.
+func useIn[T any](ctx context.Context, t *Token, l turns.Line, f func(*connection) (T, error), q ...quiet) (out T, err error) {
 	ctx, cancel := context.WithTimeout(ctx, t.o.Timeout)
 	defer cancel()
 	if len(q) == 0 {
 		defer func() { t.tell(err) }()
 	}
-	if err := t.enter(ctx); err != nil {
+	if err := t.enter(ctx, l); err != nil {
 		return out, err
 	}
-	defer func() { <-t.turn }()
+	defer t.turn.Leave()
 	return call(ctx, t.module, func() (T, error) {
 		kept := t.module.conns[t] != nil
 		out, err := once(ctx, t, f)
@@ -160,23 +166,16 @@ func unheard(err error) bool {
 }
 
 // enter waits for the token's turn.
-func (t *Token) enter(ctx context.Context) error {
-	select {
-	case t.turn <- struct{}{}:
+func (t *Token) enter(ctx context.Context, l turns.Line) error {
+	switch err := t.turn.Enter(ctx, l, t.module.hung()); {
+	case err == nil:
 		return nil
-	default:
-	}
-	defer t.waiting.Add(-1)
-	if t.waiting.Add(1) > int64(t.o.MaxWaiting) {
-		return &waitError{smartcard.ErrBusy}
-	}
-	select {
-	case t.turn <- struct{}{}:
-		return nil
-	case <-t.module.hung():
+	case errors.Is(err, turns.ErrGone):
 		return ErrHung
-	case <-ctx.Done():
-		return &waitError{ctx.Err()}
+	case errors.Is(err, turns.ErrFull):
+		return &waitError{smartcard.ErrBusy}
+	default:
+		return &waitError{err}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/smartcard"
+	"github.com/siegel-mail/siegel/smartcard/internal/turns"
 )
 
 // Options is what a Wallet is made of.
@@ -22,7 +23,7 @@ type Options struct {
 	// FingerprintKey makes what Memory keeps worthless to others: at least 32 octets, the same in every run.
 	FingerprintKey []byte
 	Timeout        time.Duration    // of one operation with its wait at most; 30 seconds
-	MaxWaiting     int              // for one token; 256
+	MaxWaiting     int              // for one token, to sign and to decrypt each; 256
 	Now            func() time.Time // time.Now
 
 	load func(path string) (cryptoki, error) // in tests
@@ -85,7 +86,7 @@ func (w *Wallet) Token(s Selection) (*Token, error) {
 	}
 	t := w.tokens[s]
 	if t == nil {
-		t = &Token{o: w.o, want: s, module: w.module(s.Module), turn: make(chan struct{}, 1)}
+		t = &Token{o: w.o, want: s, module: w.module(s.Module), turn: turns.Queue{Most: w.o.MaxWaiting}}
 		w.tokens[s] = t
 	}
 	return t, nil
