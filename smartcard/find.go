@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -186,10 +187,7 @@ func (s *search) meet(a answer) {
 
 // absent is why the card was not found, with all that was.
 func (s *search) absent() error {
-	e := &absentError{want: s.want, errs: s.errs}
-	for _, text := range s.others {
-		e.found = append(e.found, text)
-	}
+	e := &absentError{want: s.want, errs: s.errs, found: slices.Clone(s.others)}
 	for _, err := range s.errs {
 		e.found = append(e.found, err.Error())
 	}

@@ -216,6 +216,7 @@ func (k *Key) Decrypt(_ io.Reader, secret []byte, opts crypto.DecrypterOpts) ([]
 	if !ok || !k.info.Can(RawRSA) {
 		return nil, fmt.Errorf("%w: decryption by %s", ErrUnsupported, k.info.Name)
 	}
+	//lint:ignore SA1019 most mail is encrypted this way; SessionKeyLen is the safe form of it
 	v15, isV15 := opts.(*rsa.PKCS1v15DecryptOptions)
 	oaep, isOAEP := opts.(*rsa.OAEPOptions)
 	if !isOAEP && (!isV15 || v15.SessionKeyLen <= 0) {

@@ -100,11 +100,13 @@ func TestDecrypt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			//lint:ignore SA1019 what mail is encrypted by
 			got, err := k.Decrypt(nil, v15, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32})
 			if err != nil || !bytes.Equal(got, text) {
 				t.Errorf("%x, %v", got, err)
 			}
 			for _, bad := range [][]byte{append([]byte{}, make([]byte, 256)...), append([]byte{1}, v15[1:]...)} {
+				//lint:ignore SA1019 what mail is encrypted by
 				got, err := k.Decrypt(nil, bad, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32})
 				if err != nil || len(got) != 32 || bytes.Equal(got, text) {
 					t.Errorf("%x, %v", got, err)
@@ -113,11 +115,13 @@ func TestDecrypt(t *testing.T) {
 			for _, o := range []*rsa.OAEPOptions{{Hash: crypto.SHA256}, {Hash: crypto.SHA512, MGFHash: crypto.SHA256, Label: []byte("l")}} {
 				checkOAEP(t, k, o, text)
 			}
+			//lint:ignore SA1019 what mail is encrypted by
 			for _, o := range []crypto.DecrypterOpts{nil, &rsa.PKCS1v15DecryptOptions{}} {
 				if _, err := k.Decrypt(nil, v15, o); !errors.Is(err, smartcard.ErrUnsupported) {
 					t.Error(err)
 				}
 			}
+			//lint:ignore SA1019 what mail is encrypted by
 			if _, err := k.Decrypt(nil, v15[1:], &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32}); !errors.Is(err, smartcard.ErrDecryption) {
 				t.Error(err)
 			}

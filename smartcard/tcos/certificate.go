@@ -1,9 +1,12 @@
 package tcos
 
 import (
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
+	"fmt"
+	"math/big"
 
 	"github.com/siegel-mail/siegel/smartcard"
 )
@@ -38,11 +41,31 @@ func sequence(v asn1.RawValue) bool {
 	return v.Class == asn1.ClassUniversal && v.Tag == asn1.TagSequence && v.IsCompound
 }
 
-// operations is what a key can do of what its place allows: RSA keys of 1024 to 2048 bits are known to work.
+// operations is what a key can do of what its place allows: RSA keys of 1024 to 2048 bits are known to work, and keys on curves sign. How
+// they agree on a secret is not known.
 func operations(c *x509.Certificate, allowed smartcard.Operation) smartcard.Operation {
-	public, ok := c.PublicKey.(*rsa.PublicKey)
-	if !ok || public.N.BitLen() < 1024 || public.N.BitLen() > 2048 {
-		return 0
+	switch public := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if n := public.N.BitLen(); n >= 1024 && n <= 2048 {
+			return allowed
+		}
+	case *ecdsa.PublicKey:
+		if allowed&smartcard.PadRSA != 0 {
+			return smartcard.SignEC
+		}
 	}
-	return allowed
+	return 0
+}
+
+// signatureValue is a signature as an ECDSA-Sig-Value (RFC 3279, 2.2.3). Cards give it so, or r and s one after the other.
+func signatureValue(c *x509.Certificate, out []byte) ([]byte, error) {
+	public, ok := c.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("%w: a signature by a curve with another key", smartcard.ErrAnswer)
+	}
+	if half := (public.Params().N.BitLen() + 7) / 8; len(out) == 2*half {
+		r, s := new(big.Int).SetBytes(out[:half]), new(big.Int).SetBytes(out[half:])
+		return asn1.Marshal(struct{ R, S *big.Int }{r, s})
+	}
+	return out, nil
 }

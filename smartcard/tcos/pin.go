@@ -1,6 +1,7 @@
 package tcos
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -11,28 +12,30 @@ import (
 // local marks references that count in one application only (ISO 7816-4, 11.6.6).
 const local = 0x80
 
-// nullPIN is what is presented where none has been set (GnuPG, app-nks).
-const nullPIN = "\x00\x00\x00\x00\x00\x00"
-
 // pin finds the reference of a key's PIN: the first that the card does not say it lacks, or that it is not set. An answer that says
 // neither must not lead to another PIN, which would be presented in place of the right one.
 func (a *applet) pin(ch *smartcard.Channel, k Key) (byte, bool, error) {
 	if a.o.PINRef != nil {
 		return *a.o.PINRef, true, nil
 	}
+	var unset []byte
 	for _, ref := range k.PINs {
 		r, err := ch.Send(apdu.Command{INS: apdu.Verify, P2: ref})
 		if err != nil {
 			return 0, false, err
 		}
-		if r.Status != apdu.NoReference && r.Status != apdu.Unsatisfied {
+		switch r.Status {
+		case apdu.NoReference:
+		case apdu.Unsatisfied:
+			unset = append(unset, ref)
+		default:
 			return ref, true, nil
 		}
 	}
 	if len(k.PINs) == 0 {
 		return 0, false, nil
 	}
-	return k.PINs[0], true, nil // none of them can be used: the PIN policy says why
+	return append(unset, k.PINs...)[0], true, nil // it cannot be used: the PIN policy says why
 }
 
 // PIN implements smartcard.Applet.
@@ -42,7 +45,24 @@ func (a *applet) PIN(key smartcard.KeyInfo, ref byte) smartcard.PIN {
 
 // describe describes a PIN of an application by its reference.
 func (a *applet) describe(app int, ref byte) smartcard.PIN {
-	p := smartcard.PIN{Ref: ref, Name: "the PIN", Min: 6, Max: 16, Digits: true}
+	l := a.layout(app, ref)
+	p := smartcard.PIN{Ref: ref, Name: l.Name, Min: l.Min, Max: l.Max, Digits: true}
+	if ref&local != 0 && app >= 0 && app < len(a.o.Applications) {
+		p.Application = a.o.Applications[app].Name
+	}
+	return p
+}
+
+// layout is what the application says of a PIN.
+func (a *applet) layout(app int, ref byte) PIN {
+	if app >= 0 && app < len(a.o.Applications) {
+		for _, p := range a.o.Applications[app].PINs {
+			if p.Ref == ref {
+				return p
+			}
+		}
+	}
+	p := PIN{Ref: ref, Name: "the PIN", Min: minPIN, Max: maxPIN, PUK: pukGlobal}
 	switch ref {
 	case pinGlobal:
 		p.Name = "the global PIN"
@@ -51,10 +71,18 @@ func (a *applet) describe(app int, ref byte) smartcard.PIN {
 	case pin2:
 		p.Name = "PIN 2"
 	}
-	if ref&local != 0 && app >= 0 && app < len(a.o.Applications) {
-		p.Application = a.o.Applications[app].Name
-	}
 	return p
+}
+
+// of is the application of a PIN; that of a PIN of the whole card is the first that knows it.
+func (a *applet) of(p smartcard.PIN) int {
+	for _, i := range a.apps {
+		app := a.o.Applications[i]
+		if p.Application == app.Name || p.Application == "" && slices.ContainsFunc(app.PINs, func(l PIN) bool { return l.Ref == p.Ref }) {
+			return i
+		}
+	}
+	return a.apps[0]
 }
 
 // PINs implements smartcard.Applet: those of the layout that the card has.
@@ -91,23 +119,27 @@ func (a *applet) PINs(ch *smartcard.Channel) ([]smartcard.PIN, error) {
 
 // Reach implements smartcard.Applet.
 func (a *applet) Reach(ch *smartcard.Channel, p smartcard.PIN) error {
-	for _, i := range a.apps {
-		if p.Application == "" || p.Application == a.o.Applications[i].Name {
-			return a.enter(ch, i)
-		}
+	i := a.of(p)
+	if p.Application != "" && a.o.Applications[i].Name != p.Application {
+		return fmt.Errorf("%w: it has no application %s", smartcard.ErrUnsupported, p.Application)
 	}
-	return fmt.Errorf("%w: it has no application %s", smartcard.ErrUnsupported, p.Application)
+	return a.enter(ch, i)
 }
 
 // PUK implements smartcard.Applet (GnuPG, app-nks).
 func (a *applet) PUK(p smartcard.PIN) (smartcard.PIN, bool) {
-	return smartcard.PIN{Ref: 0x01, Name: "the PUK", Min: 8, Max: 16, Digits: true}, true
+	i := a.of(p)
+	puk := smartcard.PIN{Ref: a.layout(i, p.Ref).PUK, Name: "the PUK", Min: minPUK, Max: max(maxPIN, p.Max), Digits: true}
+	if puk.Ref&local != 0 {
+		puk.Application = a.o.Applications[i].Name
+	}
+	return puk, true
 }
 
 // Change implements smartcard.Applet: CHANGE REFERENCE DATA (ISO 7816-4, 11.6.7), with old and new value one after the other.
 func (a *applet) Change(p smartcard.PIN, old, value []byte) apdu.Command {
 	if len(old) == 0 {
-		old = []byte(nullPIN)
+		old = []byte(cmp.Or(a.layout(a.of(p), p.Ref).Null, nullOfOthers))
 	}
 	return apdu.Command{INS: apdu.ChangeReference, P2: p.Ref, Data: slices.Concat(old, value)}
 }

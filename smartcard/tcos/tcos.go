@@ -78,8 +78,19 @@ func (f family) Recognise(ch *smartcard.Channel) (smartcard.Applet, error) {
 }
 
 func enter(ch *smartcard.Channel, app Application) (apdu.Status, error) {
-	r, err := ch.Send(apdu.Command{INS: apdu.Select, P1: 0x04, P2: 0x0C, Data: app.AID})
-	return r.Status, err
+	steps := []apdu.Command{{INS: apdu.Select, P1: 0x04, P2: 0x0C, Data: app.AID}}
+	if app.Directory != 0 {
+		steps = append(steps, apdu.Command{INS: apdu.Select, P2: 0x0C, Data: number(fileMF)},
+			apdu.Command{INS: apdu.Select, P1: 0x01, P2: 0x0C, Data: number(app.Directory)})
+	}
+	sw := apdu.OK
+	for _, c := range steps {
+		r, err := ch.Send(c)
+		if sw = r.Status; err != nil || sw != apdu.OK {
+			return sw, err
+		}
+	}
+	return sw, nil
 }
 
 // serial is the object 5A of EF.GDO (ISO 7816-15 and what all TCOS cards have).
@@ -228,24 +239,29 @@ func (a *applet) Compute(ch *smartcard.Channel, key smartcard.KeyInfo, op smartc
 	)
 	manage := apdu.Command{INS: apdu.ManageSecurity, P1: 0x41, P2: 0xB6}
 	use := apdu.Command{INS: apdu.PerformSecurity, P1: 0x9E, P2: 0x9A, Data: input, Ne: apdu.MaxShortAnswer}
-	alg := byte(padded)
+	var alg []byte
 	switch {
 	case !key.Can(op):
 		return nil, fmt.Errorf("%w: %s", smartcard.ErrUnsupported, key.Name)
+	case op == smartcard.SignEC: // the key names the algorithm (GnuPG, app-nks)
 	case op == smartcard.PadRSA:
+		alg = apdu.Encode(0x80, []byte{padded})
 	case op == smartcard.RawRSA:
-		manage.P2, alg = 0xB8, bare
+		manage.P2, alg = 0xB8, apdu.Encode(0x80, []byte{bare})
 		use.P1, use.P2, use.Data = 0x80, 0x86, append([]byte{0x81}, input...)
 	default:
 		return nil, fmt.Errorf("%w: %s", smartcard.ErrUnsupported, key.Name)
 	}
-	manage.Data = append(apdu.Encode(0x80, []byte{alg}), apdu.Encode(0x84, []byte{byte(key.Ref)})...)
+	manage.Data = append(alg, apdu.Encode(0x84, []byte{byte(key.Ref)})...)
 	if _, err := ch.Do(manage); err != nil {
 		return nil, err
 	}
 	out, err := ch.Do(use)
 	if err == nil && len(out) == 0 {
 		err = errors.Join(smartcard.ErrAnswer, errors.New("tcos: a result without octets"))
+	}
+	if err == nil && op == smartcard.SignEC {
+		return signatureValue(key.Certificate, out)
 	}
 	return out, err
 }
