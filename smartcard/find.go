@@ -118,12 +118,14 @@ type answer struct {
 
 // ask asks all of these cards at once.
 func (s *search) ask(ctx context.Context, readers []ReaderState) {
-	if len(readers) == 0 {
-		return
-	}
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
+	if len(readers) == 1 { // nobody else waits
+		c, err := connect(ctx, s.o, readers[0].Name)
+		s.meet(answer{readers[0], c, err})
+		return
+	}
 	answers := make(chan answer, len(readers))
 	for _, r := range readers {
 		go func() {

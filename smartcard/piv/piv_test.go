@@ -23,11 +23,30 @@ import (
 	"github.com/siegel-mail/siegel/smartcard/piv"
 )
 
+// direct is a reader with a card, without goroutines: what a fuzzer sees is the same each time.
+type direct struct{ cardtest.Card }
+
+func (d direct) Readers(context.Context) ([]smartcard.ReaderState, error) {
+	return []smartcard.ReaderState{{Name: "reader", ATR: d.ATR()}}, nil
+}
+
+func (direct) Watch(ctx context.Context, _ []smartcard.ReaderState) ([]smartcard.ReaderState, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (d direct) Connect(context.Context, string) (smartcard.Link, error) { d.Reset(); return d, nil }
+func (direct) Begin(context.Context) error                               { return nil }
+func (direct) End() error                                                { return nil }
+func (direct) Close() error                                              { return nil }
+
+func (d direct) Transmit(_ context.Context, command []byte) ([]byte, error) {
+	return d.Card.Transmit(command), nil
+}
+
 func open(t testing.TB, c cardtest.Card) *smartcard.Card {
 	t.Helper()
-	rack := cardtest.NewRack("reader")
-	rack.Insert("reader", c)
-	w, err := smartcard.New(smartcard.Options{Transport: rack.Transport(), Families: []smartcard.Family{piv.New(piv.Options{})}, Memory: smartcard.ForThisRun(),
+	w, err := smartcard.New(smartcard.Options{Transport: direct{c}, Families: []smartcard.Family{piv.New(piv.Options{})}, Memory: smartcard.ForThisRun(),
 		FingerprintKey: make([]byte, 32),
 		PINs: func(context.Context, smartcard.Identity, smartcard.PIN) (secret.String, error) {
 			return secret.New("123456"), nil
