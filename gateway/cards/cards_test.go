@@ -41,10 +41,12 @@ func TestKey(t *testing.T) {
 		t.Fatalf("%T", key)
 	}
 	secretKey := []byte("0123456789abcdef")
+	//lint:ignore SA1019 it is what most programs send
 	under, err := rsa.EncryptPKCS1v15(rand.Reader, key.(crypto.Signer).Public().(*rsa.PublicKey), secretKey)
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 as above
 	if got, err := decrypter.Decrypt(nil, under, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 16}); err != nil || string(got) != string(secretKey) {
 		t.Fatal(got, err)
 	}
