@@ -49,6 +49,8 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("web service: a client needs a profile, an HTTP client with a transport, and a spool")
 	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Opaque != "":
 		return nil, errors.New("web service: the URL must be https://HOST or https://HOST:PORT")
+	case !xmlText(o.Account) || !xmlText(o.User) || !xmlText(o.Password.Reveal()):
+		return nil, errors.New("web service: account, user or password holds a character that XML cannot carry")
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("web service: the URL must end with the host; paths are part of the profile")
 	}
@@ -155,8 +157,11 @@ func (c *Client) do(ctx context.Context, name Operation, v Values, content Conte
 func (c *Client) exchange(outer context.Context, k *call, use func(*call, *answer) error) error {
 	p := c.options.Profile
 	request, err := c.request(k)
-	if err != nil {
+	if errors.Is(err, errCharacter) {
 		return k.fail(Rejected, err, err.Error())
+	}
+	if err != nil { // the profile's fault, not the message's
+		return k.fail(Unavailable, err, err.Error())
 	}
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)

@@ -315,6 +315,7 @@ func TestNew(t *testing.T) {
 	}
 	for name, alter := range map[string]func(*Options){
 		"profile": func(o *Options) { o.Profile = nil }, "client": func(o *Options) { o.HTTP = nil }, "spool": func(o *Options) { o.Spool = nil },
+		"an account of XML": func(o *Options) { o.Account = "a\x00" }, "a password of XML": func(o *Options) { o.Password = secret.New("secret\x01") },
 		"transport": func(o *Options) { o.HTTP = &http.Client{} },
 	} {
 		o := good

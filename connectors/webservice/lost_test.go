@@ -164,6 +164,18 @@ type unreadable struct{}
 func (unreadable) Size() int64                  { return 100 }
 func (unreadable) Open() (io.ReadCloser, error) { return nil, errors.New("disk") }
 
+// A message that a profile gives no place for is not the sender's fault.
+func TestNoPlace(t *testing.T) {
+	p := profileWith(t, "t-systems", `<d:Message size="${size}">`, `<d:Message siegel:if="receipt" size="${size}">`)
+	s := newProvider(t, p)
+	if _, err := s.client().Submit(t.Context(), small()); ClassOf(err) != Unavailable || !strings.Contains(err.Error(), "siegel:if") {
+		t.Errorf("%v", err)
+	}
+	if n := s.count(OpSubmit); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 // An upload that was given up hands its last byte to nobody.
 func TestGivenUp(t *testing.T) {
 	u := &upload{message: &message{head: []byte("head"), tail: []byte("tail")}, moved: func() {}}
