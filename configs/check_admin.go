@@ -1,7 +1,6 @@
 package configs
 
 import (
-	"crypto/tls"
 	"os"
 	"path/filepath"
 
@@ -62,17 +61,5 @@ func (k *checker) adminTLS(t *AdminTLS) {
 		return
 	}
 	k.validity(t.pair.Leaf, at+".certificate")
-	if t.policy.Name == "" {
-		return
-	}
-	if why := t.policy.KeyTooSmall(t.pair.Leaf); why != "" {
-		k.fail(at+".certificate", "this certificate has %s (profile %s)", why, shorten(t.policy.Name))
-	}
-	for _, f := range t.policy.JudgeListener([]tls.Certificate{*t.pair}) {
-		if f.Broken {
-			k.fail(at+"."+f.Part, "%s", f.Text)
-		} else {
-			k.warn(at+"."+f.Part, "%s", f.Text)
-		}
-	}
+	k.serves(at, t.policy, *t.pair)
 }

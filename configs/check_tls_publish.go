@@ -1,9 +1,12 @@
 package configs
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 )
 
 // tlsPublish holds that what the company publishes can be understood, and served.
@@ -39,9 +42,15 @@ func (k *checker) tlsPublish() {
 	if len(IssuingDomains(k.Domains)) == 0 {
 		k.fail(at+".listen", "a policy is one of the company's own domains; list them under domains")
 	}
-	if p.pair != nil {
-		k.policyNames(at+".certificate", p)
+	if p.pair == nil {
+		return
 	}
+	k.policyNames(at+".certificate", p)
+	p.policy = k.profile(at+".profile", p.Profile)
+	if p.policy.ClientCertificate == tlspolicy.ClientRequired {
+		k.fail(at+".profile", "the profile %s wants clients to show a certificate, and no server that looks for the policy does; name another profile", shorten(p.policy.Name))
+	}
+	k.serves(at, p.policy, *p.pair)
 }
 
 // reportTarget holds that reports can be sent somewhere.
@@ -65,4 +74,21 @@ func (k *checker) policyNames(dotted string, p *TLSPublish) {
 		}
 	}
 	k.validity(p.pair.Leaf, dotted)
+}
+
+// serves holds the certificate of a server of pages against a profile, and the profile against what the gateway can serve.
+func (k *checker) serves(at string, policy tlspolicy.Profile, pair tls.Certificate) {
+	if policy.Name == "" {
+		return // what is wrong with it was said
+	}
+	if why := policy.KeyTooSmall(pair.Leaf); why != "" {
+		k.fail(at+".certificate", "this certificate has %s (profile %s)", why, shorten(policy.Name))
+	}
+	for _, f := range policy.JudgeListener([]tls.Certificate{pair}) {
+		if f.Broken {
+			k.fail(at+"."+f.Part, "%s", f.Text)
+		} else {
+			k.warn(at+"."+f.Part, "%s", f.Text)
+		}
+	}
 }

@@ -3,6 +3,8 @@ package configs
 import (
 	"crypto/tls"
 	"time"
+
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 )
 
 // The words of tls.publish.mode.
@@ -31,9 +33,15 @@ type TLSPublish struct {
 	Certificate Path `yaml:"certificate" example:"/etc/siegel/tls/mta-sts.pem"`
 	// The private key of the certificate, PEM. Where it is absent it is looked for in the certificate's file.
 	Key Path `yaml:"key" example:"/etc/siegel/tls/mta-sts.key"`
+	// The profile that its TLS is held to. Where it is absent: `tls.default`.
+	Profile string `yaml:"profile" example:"bsi-tr-03108"`
 
-	pair *tls.Certificate
+	policy tlspolicy.Profile
+	pair   *tls.Certificate
 }
+
+// Policy returns the profile that the TLS is held to with which the policy is served.
+func (p TLSPublish) Policy() tlspolicy.Profile { return p.policy }
 
 // Pair returns the certificate with its key as they were when the configuration was read, and false where there is none.
 func (p TLSPublish) Pair() (tls.Certificate, bool) {

@@ -12,8 +12,8 @@ import (
 // OwnPolicy is the MTA-STS policy of the company's own domains, as it is served (RFC 8461, 3.3).
 type OwnPolicy struct {
 	Text string // empty: none is served
-	// Certificate is what TLS is done with; nil: it is plain HTTP, for a proxy that does TLS.
-	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// TLS is that with which it is served; nil: it is plain HTTP, for a proxy that does TLS.
+	TLS *tls.Config
 }
 
 // servedPolicy is an OwnPolicy in force.
@@ -38,19 +38,26 @@ func (g *Gateway) openPolicy() (err error) {
 		return nil
 	}
 	o := publish.Options{Address: g.o.PolicyAddress, Find: g.ownPolicy, Log: g.o.Log, Now: g.o.Now}
-	if g.o.Settings.OwnPolicy.Certificate != nil {
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, GetCertificate: g.policyCertificate}
+	if g.o.Settings.OwnPolicy.TLS != nil {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: g.policyTLS}
 	}
 	g.policyServer, err = publish.New(o)
 	return err
 }
 
-// policyCertificate is that of the settings in force.
-func (g *Gateway) policyCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if get := g.policy.Load().Certificate; get != nil {
-		return get(hello)
+// policyTLS is that of the settings in force.
+func (g *Gateway) policyTLS(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	c := g.policy.Load().TLS
+	if c == nil {
+		return nil, errors.New("gateway: the configuration has no certificate for the policy any more")
 	}
-	return nil, errors.New("gateway: the configuration has no certificate for the policy any more")
+	if c.GetConfigForClient == nil {
+		return c, nil
+	}
+	if other, err := c.GetConfigForClient(hello); other != nil || err != nil { // which crypto/tls does not ask again
+		return other, err
+	}
+	return c, nil
 }
 
 // ownPolicy finds the policy, which stands at a well-known place, and nothing else.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/mtasts"
 	"github.com/siegel-mail/siegel/internal/smtpclient/smtptest"
 )
@@ -23,11 +24,12 @@ func TestOwnPolicy(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(pair.Leaf)
 	const first = "version: STSv1\r\nmode: testing\r\nmx: mx.firma.example\r\nmax_age: 86400\r\n"
-	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }
-	for scheme, certificate := range map[string]func(*tls.ClientHelloInfo) (*tls.Certificate, error){"http": nil, "https": get} {
+	present := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }
+	profile, _ := tlspolicy.Builtin("compatible")
+	for scheme, config := range map[string]*tls.Config{"http": nil, "https": profile.ServerConfig(present, false)} {
 		s := newSetting(t)
 		s.options.PolicyAddress = "127.0.0.1:0"
-		s.options.Settings.OwnPolicy = gateway.OwnPolicy{Text: first, Certificate: certificate}
+		s.options.Settings.OwnPolicy = gateway.OwnPolicy{Text: first, TLS: config}
 		g, _ := s.start(t)
 		client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 			DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "mta-sts.firma.example"},
@@ -62,6 +64,22 @@ func TestOwnPolicy(t *testing.T) {
 		}
 		if _, body := get("/.well-known/mta-sts.txt"); body != next.OwnPolicy.Text {
 			t.Errorf("%s: %q", scheme, body)
+		}
+		if scheme == "https" {
+			profile.MinVersion = tls.VersionTLS13
+			next.OwnPolicy.TLS = profile.ServerConfig(present, false)
+			if err := g.Reload(next); err != nil {
+				t.Fatal(err)
+			}
+			for version, fits := range map[uint16]bool{tls.VersionTLS12: false, tls.VersionTLS13: true} {
+				conn, err := tls.Dial("tcp", g.PolicyAddr(), &tls.Config{RootCAs: roots, ServerName: "mta-sts.firma.example", MaxVersion: version})
+				if fits != (err == nil) {
+					t.Errorf("%s: %v", tls.VersionName(version), err)
+				}
+				if err == nil {
+					conn.Close()
+				}
+			}
 		}
 		next.OwnPolicy = gateway.OwnPolicy{}
 		if err := g.Reload(next); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/configs"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 )
 
 // The levels of the admin pages.
@@ -30,17 +31,36 @@ func checkAdmin(a *configs.Admin, now time.Time) []tlsCheck {
 	if a.TLS.Clients() != nil {
 		row.Level = pagesKnown
 	}
-	return []tlsCheck{oneRow(row, func(_ context.Context, r *tlsRow) {
-		r.judge(judgedFits, "", "")
-		for _, f := range a.TLS.Policy().JudgeListener([]tls.Certificate{pair}) {
-			if f.Broken {
-				r.judge(judgedFails, f.Part+": "+f.Text, "give admin.tls another profile, or another certificate")
-				return
-			}
-			r.judge(judgedNote, f.Part+": "+f.Text, "")
+	return []tlsCheck{oneRow(row, func(_ context.Context, r *tlsRow) { judgePages(r, "admin.tls", a.TLS.Policy(), pair, now) })}
+}
+
+// checkPublish judges the server of the company's own policy as checkAdmin does.
+func checkPublish(p *configs.TLSPublish, now time.Time) []tlsCheck {
+	if p.Listen == "" {
+		return nil
+	}
+	row := tlsRow{Kind: "publish", Name: "tls.publish", Address: p.Listen, Level: pagesPlain}
+	pair, ok := p.Pair()
+	if !ok {
+		return []tlsCheck{oneRow(row, func(_ context.Context, r *tlsRow) {
+			r.judge(judgedNote, "it is served by plain HTTP, for a proxy before the gateway that does TLS", "")
+		})}
+	}
+	row.Profile, row.Level = p.Policy().Name, pagesTLSed
+	return []tlsCheck{oneRow(row, func(_ context.Context, r *tlsRow) { judgePages(r, "tls.publish", p.Policy(), pair, now) })}
+}
+
+// judgePages holds a server of pages against its profile.
+func judgePages(r *tlsRow, at string, profile tlspolicy.Profile, pair tls.Certificate, now time.Time) {
+	r.judge(judgedFits, "", "")
+	for _, f := range profile.JudgeListener([]tls.Certificate{pair}) {
+		if f.Broken {
+			r.judge(judgedFails, f.Part+": "+f.Text, "give "+at+" another profile, or another certificate")
+			return
 		}
-		judgeEnd(r, pair.Leaf, now)
-	})}
+		r.judge(judgedNote, f.Part+": "+f.Text, "")
+	}
+	judgeEnd(r, pair.Leaf, now)
 }
 
 // judgePlainPages: what stays on this machine fits. The check of a configuration lets nothing else be.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 
 	"github.com/sirupsen/logrus"
@@ -31,11 +32,15 @@ func useOwnPolicy(s *gateway.Settings, c *configs.Config, log logrus.FieldLogger
 	if p.Certificate == "" {
 		return nil
 	}
-	ring, err := keyring.New(keyring.Options{Name: "tls.publish", Files: []keyring.File{{Certificate: p.Certificate.String(), Key: p.Key.String()}}, Log: log})
+	ring, err := keyring.New(keyring.Options{
+		Name: "tls.publish", Log: log, Files: []keyring.File{{Certificate: p.Certificate.String(), Key: p.Key.String()}},
+		Judge: func(c tls.Certificate) error { return mayServe(p.Policy(), c, true) },
+	})
 	if err != nil {
 		return fmt.Errorf("tls.publish: %w", err)
 	}
-	s.OwnPolicy.Certificate = ring.Get
+	s.OwnPolicy.TLS = p.Policy().ServerConfig(ring.Get, false)
+	s.OwnPolicy.TLS.NextProtos = []string{"http/1.1"}
 	s.Presented = append(s.Presented, gateway.Presented{By: "tls.publish", Certificates: ring.Certificates})
 	s.Companions = append(s.Companions, gateway.Companion{
 		Check: admin.Check{
