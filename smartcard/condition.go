@@ -81,7 +81,7 @@ func advice() map[Condition]string {
 		OtherCard:        "Put the right card in; or, where this one replaces it, bind it by \"siegel smartcard bind\".",
 		Ambiguous:        "Name the serial number of the card in the configuration, or its reader where two cards are alike.",
 		UnknownCard:      "Use this card by its PKCS#11 module, and report its ATR and kind, so that support can be added.",
-		Busy:             "Find the program that holds the card and end it (browsers, gpg and desktop agents do that); if there is none, pull the card and put it in again.",
+		Busy:             "Find the program that holds the card and end it (browsers, gpg and desktop agents do that); if there is none, pull the card and put it in again, and start pcscd anew where that does not help.",
 		Failing:          "Pull the card and put it in again. If that does not help, try another reader; the card may be broken.",
 		NoCertificate:    "See what the card holds by \"siegel smartcard list\". After a renewal, bind the new certificate by \"siegel smartcard bind\".",
 		NonRepudiation:   "Who signs by this key wants to be bound. Bind another certificate; or, if that is meant, say so for this card (non_repudiation: true).",

@@ -88,6 +88,14 @@ func hangs(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// late is the error of a context that has ended before a card has.
+func late(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("pcsc: the card has not answered in time: another program keeps it to itself, or it or the service for smart cards (pcscd) hangs: %w", ctx.Err())
+	}
+	return ctx.Err()
+}
+
 // giveBack calls f and waits for it a while.
 func giveBack(f func()) {
 	done := make(chan struct{})

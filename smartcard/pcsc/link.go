@@ -77,7 +77,7 @@ func (l *link) call(ctx context.Context, f func() ([]byte, error)) ([]byte, erro
 		return out, translate(err)
 	case <-ctx.Done():
 		l.late = done
-		return nil, ctx.Err()
+		return nil, late(ctx)
 	}
 }
 

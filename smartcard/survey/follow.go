@@ -59,7 +59,7 @@ type follower struct {
 
 func (f *follower) next(ctx context.Context) ([]smartcard.ReaderState, error) {
 	if !f.begun {
-		return f.o.Transport.Readers(ctx)
+		return readers(ctx, f.o.Transport)
 	}
 	return f.o.Transport.Watch(ctx, f.known)
 }

@@ -50,7 +50,7 @@ func Take(ctx context.Context, o Options) ([]Reader, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	states, err := o.Transport.Readers(ctx)
+	states, err := readers(ctx, o.Transport)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +61,15 @@ func Take(ctx context.Context, o Options) ([]Reader, error) {
 	}
 	wait.Wait()
 	return only(all, o.Only), ctx.Err()
+}
+
+// serviceWait is how long a service may take to name its readers. One that hangs must not keep a human before an empty screen.
+const serviceWait = 15 * time.Second
+
+func readers(ctx context.Context, t smartcard.Transport) ([]smartcard.ReaderState, error) {
+	ctx, cancel := context.WithTimeout(ctx, serviceWait)
+	defer cancel()
+	return t.Readers(ctx)
 }
 
 // Look looks into one reader, whose state is given.
