@@ -127,7 +127,7 @@ func cardEntries(c *configs.Config) (all []cards.Entry) {
 	return all
 }
 
-// withCards adds cards to settings: they are watched while those are in force.
+// withCards adds cards to settings: they are watched while those are in force, and the ends of their certificates are told of.
 func withCards(s *gateway.Settings, set *cards.Set) {
 	for i, name := range set.Names() {
 		one := gateway.Companion{Check: admin.Check{
@@ -139,6 +139,7 @@ func withCards(s *gateway.Settings, set *cards.Set) {
 			one.Run = set.Run
 		}
 		s.Companions = append(s.Companions, one)
+		s.Presented = append(s.Presented, gateway.Presented{By: "the smart card " + name, Certificates: func() []tls.Certificate { return set.Seen(name) }})
 	}
 }
 

@@ -115,6 +115,24 @@ func TestKeyErrors(t *testing.T) {
 	none.Run(t.Context())
 }
 
+// The certificate of a key is known from when it was seen first, so that its end can be told of, also while the card is away.
+func TestSeen(t *testing.T) {
+	c := newTCOS(t)
+	d := newDesk(t, c)
+	s, _ := d.use(entry("signature", c, cardtest.KeyAuthentication, "123456"), entry("missing", newTCOS(t), cardtest.KeyAuthentication, ""))
+	d.await("signature", smartcard.Ready)
+	if err := d.rack.Pull("left"); err != nil {
+		t.Fatal(err)
+	}
+	d.await("signature", smartcard.NoCard)
+	if seen := s.Seen("signature"); len(seen) != 1 || !seen[0].Leaf.Equal(certificate(t, c, cardtest.KeyAuthentication)) || seen[0].PrivateKey != nil {
+		t.Errorf("%+v", seen)
+	}
+	if s.Seen("missing") != nil || s.Seen("none") != nil {
+		t.Error("a certificate that nobody has seen")
+	}
+}
+
 // A card that is pulled and put back is told of: in the log, to who waits for it, by the check of health.
 func TestComesBack(t *testing.T) {
 	c := newTCOS(t)

@@ -2,6 +2,7 @@ package cards
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"time"
 
@@ -52,6 +53,19 @@ func (s *Set) Check(name string) error {
 		return nil
 	}
 	return errors.New(sentence(now))
+}
+
+// Seen is the certificate of a key as it was seen last, without the key; none where it was not seen yet. It asks no card.
+func (s *Set) Seen(name string) []tls.Certificate {
+	e := s.find(name)
+	if e == nil {
+		return nil
+	}
+	c := e.group.device.status(name).Key.Certificate
+	if c == nil {
+		return nil
+	}
+	return []tls.Certificate{{Certificate: [][]byte{c.Raw}, Leaf: c}}
 }
 
 // sentence is a condition in words, with what to do.
