@@ -130,7 +130,9 @@ func TestRefusals(t *testing.T) {
 				s.check(s.server.Refuse(w, class, "b@x.de-mail.example", "stranger@x.de-mail.example"))
 				return true
 			}
-			_, err := c.Submit(t.Context(), small())
+			sub := small()
+			sub.Cc = []string{"unnamed@x.de-mail.example"}
+			_, err := c.Submit(t.Context(), sub)
 			if ClassOf(err) != class {
 				t.Errorf("%s came as %v", class, err)
 			}
