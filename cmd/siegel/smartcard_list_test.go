@@ -130,3 +130,20 @@ func TestSmartcardExportOnly(t *testing.T) {
 		t.Error(stdout, stderr)
 	}
 }
+
+// A key of the configuration names its card and certificate.
+func TestSmartcardExportNamed(t *testing.T) {
+	file, _ := cardConfig(t)
+	card := simulatedTCOS(t, cardtest.TCOSOptions{})
+	r := rackOf(t, card, simulatedPIV(t, cardtest.PIVOptions{}))
+	if code, _, stderr := atCards(r, "bind", "demail", "--serial", "89490176940000000001", "--write", file); code != exitDone {
+		t.Fatal(stderr)
+	}
+	code, stdout, stderr := atCards(r, "export-cert", "card:demail", "--config", file, "--form", "der")
+	if code != exitDone || stdout != string(card.Certificate(cardtest.KeyAuthentication)) {
+		t.Errorf("%d, %s", code, stderr)
+	}
+	refused(t, r, exitUsage, "no smart card named", "export-cert", "other", "--config", file)
+	refused(t, r, exitUsage, "leave the other flags out", "export-cert", "demail", "--config", file, "--serial", "1")
+	refused(t, r, exitFailed, "the configuration cannot be used", "export-cert", "demail", "--config", file+"x")
+}
