@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ func TestOrder(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		gone := make(chan struct{})
-		var order []int
+		var order []int // one after the other: each waits for the one before
 		for i, c := range []context.Context{t.Context(), ctx, t.Context()} {
 			go func() {
 				if err := q.Enter(c, House, gone); err != nil {
@@ -81,14 +82,14 @@ func TestLines(t *testing.T) {
 		q := Queue{Most: 256}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		served := 0
+		var served atomic.Int32
 		var strangers sync.WaitGroup
 		for range 100 { // each asks again as soon as it was served
 			strangers.Go(func() {
 				for ctx.Err() == nil {
 					if q.Enter(ctx, Strangers, nil) == nil {
 						time.Sleep(turn)
-						served++
+						served.Add(1)
 						q.Leave()
 					} else {
 						time.Sleep(turn)
@@ -108,8 +109,8 @@ func TestLines(t *testing.T) {
 			time.Sleep(turn)
 			q.Leave()
 		}
-		if served < 15 {
-			t.Errorf("%d of strangers were served beside 20 of the house", served)
+		if n := served.Load(); n < 15 {
+			t.Errorf("%d of strangers were served beside 20 of the house", n)
 		}
 		cancel()
 		strangers.Wait()
@@ -121,28 +122,28 @@ func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const turn, patience, seconds = 300 * time.Millisecond, 30 * time.Second, 300
 		q := Queue{Most: 256}
-		done, cut, busy := 0, 0, 0
+		var done, cut, busy atomic.Int32
 		for range 10 * seconds {
 			go func() {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				if q.Enter(ctx, House, nil) != nil {
-					busy++
+					busy.Add(1)
 					return
 				}
 				select {
 				case <-time.After(turn):
-					done++
+					done.Add(1)
 				case <-ctx.Done():
-					cut++
+					cut.Add(1)
 				}
 				q.Leave()
 			}()
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(patience)
-		if most := int(seconds * time.Second / turn); done < most*9/10 || cut > 10 {
-			t.Errorf("%d turns of at least %d were of use, and %d were cut off; %d were sent away", done, most*9/10, cut, busy)
+		if most := int32(seconds * time.Second / turn); done.Load() < most*9/10 || cut.Load() > 10 {
+			t.Errorf("%d turns of at least %d were of use, and %d were cut off; %d were sent away", done.Load(), most*9/10, cut.Load(), busy.Load())
 		}
 	})
 }
