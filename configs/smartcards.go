@@ -19,8 +19,8 @@ type Smartcard struct {
 	Reader string `yaml:"reader" example:"\"Cherry *\""`
 	// The certificate that the key belongs to, by its SHA-256: 64 hexadecimal digits, with colons or without.
 	Certificate string `yaml:"certificate" required:"yes" example:"9b2c..."`
-	// The PIN that opens the key. Without it the key can be used only where the card asks for none. One that the card refuses is never presented
-	// again, and none is while fewer than three tries are left.
+	// The PIN that opens the key. Without it that of another entry of the same card is used; where none has one, only a key for which the card
+	// asks for none can be used. One that the card refuses is never presented again, and none is while fewer than three tries are left.
 	PIN secret.String `yaml:"pin" example:"{file: /etc/siegel/card.pin}"`
 	// The number of that PIN on the card, in hexadecimal digits, where it is another than the card names. Entries of the same card that have
 	// PINs of their own need it each.
