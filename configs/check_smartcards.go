@@ -29,7 +29,7 @@ func (k *checker) smartcards() {
 		}
 	}
 	if len(k.Smartcards) > 0 && !k.options.PCSC() {
-		k.fail("smartcards", "this program was built without PC/SC (CGO_ENABLED=0) and reaches no card; install one that was built with libpcsclite-dev, or remove the section")
+		k.fail("smartcards", "this program was built without PC/SC (CGO_ENABLED=0) and reaches no card and no token; install one that was built with libpcsclite-dev, or remove the section")
 	}
 	k.cardsAlike()
 }

@@ -67,7 +67,7 @@ func (c Condition) Away() bool {
 	return false
 }
 
-// Advice is what to do, in a sentence or two; empty where there is nothing to be done.
+// Advice is what to do about a card, in a sentence or two; empty where there is nothing to be done. Status has that about tokens.
 func (c Condition) Advice() string { return advice()[c] }
 
 // advice is a map, since a switch of it would be longer.
@@ -90,7 +90,7 @@ func advice() map[Condition]string {
 		PINIsRefused:     "Correct the PIN in the configuration; the refused one is not presented again. If it is right after all, say so by \"siegel smartcard unlock\".",
 		PINIsDoubtful:    "See that the PIN in the configuration is right, and present it once by \"siegel smartcard unlock\".",
 		PINHasFewTries:   "Present the right PIN once by \"siegel smartcard unlock\": below three tries this program presents none.",
-		PINIsBlocked:     "The holder of the card unblocks the PIN with the PUK by \"siegel smartcard unlock\".",
+		PINIsBlocked:     "The holder of the card unblocks the PIN with the PUK by \"siegel smartcard unlock --puk\".",
 		PINIsNull:        "The holder of the card sets its PIN by \"siegel smartcard change-pin\".",
 		PINIsTransport:   "The holder of the card replaces the transport PIN by \"siegel smartcard change-pin\".",
 		PINHasNoCounter:  "The card does not say how many tries are left, so no PIN is presented. Pull it and put it in again; a card that never says it can be used by its PKCS#11 module.",
@@ -158,6 +158,7 @@ func (r Reason) condition() Condition {
 // Status is how a bound card is.
 type Status struct {
 	Name      string // of the binding
+	Token     bool   // it is that of a PKCS#11 module, not a card in a reader
 	Condition Condition
 	Since     time.Time // the condition is so
 	Text      string    // what is so, in a sentence, with names
@@ -173,8 +174,13 @@ type Status struct {
 	Waiting    int    // operations
 }
 
-// Advice is what to do.
-func (s Status) Advice() string { return s.Condition.Advice() }
+// Advice is what to do, with a card or with a token.
+func (s Status) Advice() string {
+	if text, ok := tokenAdvice()[s.Condition]; ok && s.Token {
+		return text
+	}
+	return s.Condition.Advice()
+}
 
 // String is for logs: "card berlin: no-card: no card is in the reader".
 func (s Status) String() string {

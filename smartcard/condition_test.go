@@ -30,3 +30,35 @@ func TestConditions(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// What is said of tokens sends nobody to a card, a reader or a PUK, names no command that refuses tokens, and is said of each condition.
+func TestAdviceForTokens(t *testing.T) {
+	misleading := regexp.MustCompile(`\b[Cc]ards?\b|\breaders?\b|\bPUK\b|siegel smartcard change-pin|unlock --puk`)
+	for _, c := range smartcard.Conditions() {
+		switch c {
+		case smartcard.Mute, smartcard.UnknownCard, smartcard.NonRepudiation, smartcard.PINHasNoCounter, smartcard.PINIsNotHere:
+			continue // a token is never in it, or what is said is right for both
+		}
+		advice := smartcard.Status{Condition: c, Token: true}.Advice()
+		if (advice == "") != (c.Advice() == "") || misleading.MatchString(advice) {
+			t.Errorf("%s: %q", c, advice)
+		}
+	}
+	for r := smartcard.PINMissing; r <= smartcard.PINUnreadable; r++ {
+		if r == smartcard.PINNoCounter || r == smartcard.PINNotHere {
+			continue // only cards give it
+		}
+		said := (&smartcard.PINError{Reason: r, Tries: -1, Token: true}).Error()
+		if misleading.MatchString(said) || !regexp.MustCompile(` of token .*: .`).MatchString(said) {
+			t.Errorf("%d: %s", r, said)
+		}
+	}
+	for advice, s := range map[string]smartcard.Status{
+		"Put the card into the reader.": {Condition: smartcard.NoCard},
+		smartcard.Busy.Advice():         {Condition: smartcard.Busy},
+	} {
+		if got := s.Advice(); got != advice {
+			t.Errorf("of a card: %q", got)
+		}
+	}
+}

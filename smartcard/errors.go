@@ -82,11 +82,15 @@ type PINError struct {
 	Reason Reason
 	Tries  int   // that are left; -1 where that is not known
 	Err    error // what lies behind it; may be nil
+	Token  bool  // the card is a token of a PKCS#11 module, about whose PIN other things are to be done
 }
 
 // Error says what has happened and what to do.
 func (e *PINError) Error() string {
 	text := fmt.Sprintf("smartcard: %s of card %s: %s", e.PIN, e.Card, e.Reason.text(e.PIN))
+	if e.Token {
+		text = fmt.Sprintf("smartcard: %s of token %s: %s", e.PIN, e.Card, e.Reason.tokenText(e.PIN))
+	}
 	if e.Tries >= 0 {
 		text += fmt.Sprintf(" (tries left: %d)", e.Tries)
 	}

@@ -31,7 +31,7 @@ type Error struct {
 
 // Error names the card, and says what to do.
 func (e *Error) Error() string {
-	return "the smart card " + safetext.Line(e.Name, 64) + " cannot be used: " + strings.TrimPrefix(e.Err.Error(), "smartcard: ")
+	return "the smart card " + safetext.Line(e.Name, 64) + " cannot be used: " + strings.TrimPrefix(strings.TrimPrefix(e.Err.Error(), "smartcard: "), "pkcs11: ")
 }
 
 // Unwrap is what lies behind it.

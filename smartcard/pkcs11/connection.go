@@ -100,7 +100,7 @@ func (t *Token) find() (*connection, error) {
 	case len(others) == 0:
 		return nil, m.empty()
 	}
-	return nil, fmt.Errorf("%w: %s is wanted, and there are %s", smartcard.ErrNotHere, t, strings.Join(others, ", "))
+	return nil, fmt.Errorf("%w: %s is wanted, and there are %s", errNotHere, t, strings.Join(others, ", "))
 }
 
 // lost notes that someone else has finalised the module.
@@ -117,7 +117,7 @@ func (m *module) empty() error {
 	if all, err := m.lib.slots(false); err == nil && len(all) == 0 {
 		return smartcard.ErrNoReader
 	}
-	return smartcard.ErrNoCard
+	return errNoToken
 }
 
 // fits tells whether a token is the one that is wanted.
@@ -136,7 +136,7 @@ func ambiguous(fits []*connection) error {
 	for _, c := range fits {
 		all = append(all, c.token.String())
 	}
-	return fmt.Errorf("%w: name the label and the serial number of one of these tokens: %s", smartcard.ErrAmbiguous, strings.Join(all, ", "))
+	return fmt.Errorf("%w: name the label and the serial number of one of these tokens: %s", errAmbiguous, strings.Join(all, ", "))
 }
 
 // open opens the session and asks what the token can do.
@@ -202,12 +202,12 @@ func (c *connection) info(fingerprint string, given *x509.Certificate) (smartcar
 		if k := c.keyInfo(len(certs), given, "the key of the certificate that is configured"); k.Fingerprint() == fingerprint {
 			return k, nil
 		}
-		return smartcard.KeyInfo{}, fmt.Errorf("%w, and the one that is given has another fingerprint", smartcard.ErrNoCertificate)
+		return smartcard.KeyInfo{}, fmt.Errorf("%w, and the one that is given has another fingerprint", errNoCertificate)
 	}
 	if c.unlisted > 0 {
-		return smartcard.KeyInfo{}, fmt.Errorf("%w: there are %d others, and %d that cannot be read", smartcard.ErrNoCertificate, len(certs), c.unlisted)
+		return smartcard.KeyInfo{}, fmt.Errorf("%w: there are %d others, and %d that cannot be read", errNoCertificate, len(certs), c.unlisted)
 	}
-	return smartcard.KeyInfo{}, fmt.Errorf("%w: there are %d others", smartcard.ErrNoCertificate, len(certs))
+	return smartcard.KeyInfo{}, fmt.Errorf("%w: there are %d others", errNoCertificate, len(certs))
 }
 
 // look is Token.State.

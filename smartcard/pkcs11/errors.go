@@ -24,6 +24,28 @@ var (
 	ErrTrouble error = &outage{"the token or its module is in trouble"}
 )
 
+// told is an error of package smartcard in words for tokens.
+type told struct {
+	text string
+	is   error
+}
+
+// Error says it with the name of this package.
+func (e *told) Error() string { return "pkcs11: " + e.text }
+
+// Unwrap is the error of package smartcard, which also tells whether it may pass by itself.
+func (e *told) Unwrap() error { return e.is }
+
+// Errors of package smartcard, which speak of cards and readers there.
+var (
+	errNotHere       error = &told{"no such token is there", smartcard.ErrNotHere}
+	errNoToken       error = &told{"no token is there", smartcard.ErrNoCard}
+	errRemoved       error = &told{"the token is away", smartcard.ErrRemoved}
+	errReset         error = &told{"the token has ended the session", smartcard.ErrReset}
+	errAmbiguous     error = &told{"more than one token fits", smartcard.ErrAmbiguous}
+	errNoCertificate error = &told{"the token holds no such certificate", smartcard.ErrNoCertificate}
+)
+
 // Errors that a human must mend.
 var (
 	ErrModule   = errors.New("pkcs11: this is no PKCS #11 module that can be loaded")
@@ -40,10 +62,10 @@ func translate(err error) error {
 	}
 	switch e.Code {
 	case pkcs11.CKR_TOKEN_NOT_PRESENT, pkcs11.CKR_DEVICE_REMOVED, pkcs11.CKR_TOKEN_NOT_RECOGNIZED, pkcs11.CKR_SLOT_ID_INVALID:
-		return fmt.Errorf("%w (%w)", smartcard.ErrRemoved, err)
+		return fmt.Errorf("%w (%w)", errRemoved, err)
 	case pkcs11.CKR_SESSION_HANDLE_INVALID, pkcs11.CKR_SESSION_CLOSED, pkcs11.CKR_CRYPTOKI_NOT_INITIALIZED, pkcs11.CKR_USER_NOT_LOGGED_IN,
 		pkcs11.CKR_OBJECT_HANDLE_INVALID, pkcs11.CKR_KEY_HANDLE_INVALID:
-		return fmt.Errorf("%w (%w)", smartcard.ErrReset, err)
+		return fmt.Errorf("%w (%w)", errReset, err)
 	case pkcs11.CKR_KEY_FUNCTION_NOT_PERMITTED, pkcs11.CKR_MECHANISM_INVALID, pkcs11.CKR_MECHANISM_PARAM_INVALID, pkcs11.CKR_KEY_TYPE_INCONSISTENT,
 		pkcs11.CKR_FUNCTION_NOT_SUPPORTED, pkcs11.CKR_ACTION_PROHIBITED, pkcs11.CKR_KEY_SIZE_RANGE:
 		return fmt.Errorf("%w (%w)", smartcard.ErrUnsupported, err)

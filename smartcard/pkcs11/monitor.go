@@ -72,7 +72,7 @@ func (w *Wallet) Monitor(o Watching) (*Monitor, error) {
 			return nil, err
 		}
 		m.bound = append(m.bound, &bound{Binding: b, m: m, token: t, poke: make(chan struct{}, 1),
-			status: smartcard.Status{Name: b.Name, Condition: smartcard.Asking, Since: w.o.Now(), Text: "the token has not been looked at yet"}})
+			status: smartcard.Status{Name: b.Name, Token: true, Condition: smartcard.Asking, Since: w.o.Now(), Text: "the token has not been looked at yet"}})
 	}
 	return m, nil
 }

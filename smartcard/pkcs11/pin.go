@@ -291,7 +291,7 @@ func (t *Token) unlock(c *connection, text secret.String) error {
 
 // refuse is an error of the PIN of the token.
 func (c *connection) refuse(r smartcard.Reason, l login, err error) error {
-	e := &smartcard.PINError{Card: c.identity(), PIN: c.pin(), Reason: r, Tries: -1, Err: err}
+	e := &smartcard.PINError{Card: c.identity(), PIN: c.pin(), Reason: r, Tries: -1, Err: err, Token: true}
 	if s := l.state(); s.Known {
 		e.Tries = s.Tries
 	}
