@@ -24,8 +24,8 @@ type smartcardCmd struct {
 	Probe    smartcardProbeCmd     `cmd:"" help:"Sign random numbers with an authentication key of each card, verify that, and say by which algorithms it can and how long it takes."`
 	Bind     smartcardBindCmd      `cmd:"" help:"Write the configuration of a key on a card, after the card was asked which it has. Presents no PIN."`
 	Watch    smartcardWatchCmd     `cmd:"" help:"Write a line at each change: readers and cards that come and go, the service. Presents no PIN."`
-	Unlock   smartcardUnlockCmd    `cmd:"" help:"Present the PIN of a card once because you say that it is right, or unblock it by the PUK."`
-	Change   smartcardChangePINCmd `cmd:"" name:"change-pin" help:"Give a PIN another value; also one that was never set, and the transport PIN of a new card."`
+	Unlock   smartcardUnlockCmd    `cmd:"" help:"Present the PIN of a card or token once because you say that it is right, or unblock that of a card by the PUK."`
+	Change   smartcardChangePINCmd `cmd:"" name:"change-pin" help:"Give the PIN of a card another value; also one that was never set, and the transport PIN of a new card."`
 	Export   smartcardExportCmd    `cmd:"" name:"export-cert" help:"Write a certificate of a card to a file or to standard output."`
 	Status   smartcardStatusCmd    `cmd:"" help:"Ask the running gateway how its cards are, and what to do. Exit code 0: all can be used, 1: not."`
 	Simulate smartcardSimulateCmd  `cmd:"" help:"Put a simulated card into a virtual reader of this machine, to rehearse with. It protects nothing."`

@@ -153,6 +153,9 @@ func pinOfKey(state smartcard.State, described survey.Card, entry configs.Smartc
 
 // who names card and PIN.
 func (a *cardAct) who() string {
+	if a.token {
+		return fmt.Sprintf("%s of token %s in slot %s", a.pin, cardName(&a.described), clean(a.reader))
+	}
 	return fmt.Sprintf("%s of card %s in reader %s", a.pin, cardName(&a.described), clean(a.reader))
 }
 

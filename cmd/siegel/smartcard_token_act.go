@@ -13,7 +13,7 @@ import (
 )
 
 // errTokenTools says what only others do with the PIN of a token.
-var errTokenTools = usageError("the PIN of a token is changed and unblocked by the tools of its maker, or pkcs11-tool (--change-pin, --unlock-pin); what is done here is that the right one is presented once")
+var errTokenTools = usageError("the PIN of a token is changed and unblocked by the tools of its maker, or pkcs11-tool (--change-pin, --init-pin); what is done here is that the right one is presented once, by siegel smartcard unlock NAME without --puk")
 
 // openToken finds the token of an entry, and its PIN. Nothing is presented.
 func (f *cardActFlags) openToken(ctx context.Context, entry configs.Smartcard) (*cardAct, error) {

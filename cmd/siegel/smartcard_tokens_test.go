@@ -110,13 +110,14 @@ func unlocksToken(t *testing.T, file string) {
 	t.Helper()
 	none := cardtest.NewRack()
 	code, stdout, stderr := atCards(none, "unlock", "demail", "-c", file, "--yes", "--pin-file", pinFile(t, "654321"))
-	if code != exitFailed || stdout != "" || !strings.Contains(stderr, "does not say how many tries are left") || !strings.Contains(stderr, "has refused it") {
+	if code != exitFailed || stdout != "" || !strings.Contains(stderr, "The token does not say how many tries are left") || !strings.Contains(stderr, "has refused it") {
 		t.Error(stdout, stderr)
 	}
 	if code, stdout, _ = atCards(none, "probe", "demail", "-c", file); code != exitFailed || !strings.Contains(stdout, "siegel smartcard unlock") {
 		t.Error(stdout)
 	}
-	if code, stdout, stderr = atCards(none, "unlock", "demail", "-c", file, "--yes", "--pin-file", pinFile(t, "123456")); code != exitDone {
+	if code, stdout, stderr = atCards(none, "unlock", "demail", "-c", file, "--yes", "--pin-file", pinFile(t, "123456")); code != exitDone || !strings.Contains(stderr, " of token ") ||
+		!strings.HasPrefix(stdout, "The token has accepted the PIN") {
 		t.Error(stdout, stderr)
 	}
 	if code, stdout, stderr = atCards(none, "probe", "demail", "-c", file); code != exitDone {

@@ -45,11 +45,18 @@ func (c *smartcardUnlockCmd) Run(k *kong.Kong, t smartcard.Transport) error {
 func (c *smartcardUnlockCmd) unlock(ctx context.Context, k *kong.Kong, a *cardAct) error {
 	switch a.state.State {
 	case survey.PINBlocked:
+		if a.token {
+			return fmt.Errorf("%s is blocked, so it was not presented; have it set anew by the tool of the token's maker, or pkcs11-tool --init-pin", a.who())
+		}
 		return fmt.Errorf("%s is blocked, so it was not presented; say --puk to set a new one by the PUK", a.who())
 	case survey.PINNull, survey.PINTransport, survey.PINMissing:
 		return fmt.Errorf("%s: %s", a.who(), a.state.Words)
 	}
-	if err := c.agreed(k, fmt.Sprintf("%s is presented once, because you say that it is right.\n%s", a.who(), wrong(a.state.Tries))); err != nil {
+	cost := wrong(a.state.Tries)
+	if a.token && a.state.Tries == nil {
+		cost = "The token does not say how many tries are left. A wrong one costs a try where it counts them."
+	}
+	if err := c.agreed(k, fmt.Sprintf("%s is presented once, because you say that it is right.\n%s", a.who(), cost)); err != nil {
 		return err
 	}
 	value, err := c.value(a, func(text string) { fmt.Fprintln(k.Stderr, text) })
@@ -59,8 +66,11 @@ func (c *smartcardUnlockCmd) unlock(ctx context.Context, k *kong.Kong, a *cardAc
 	if err := c.note("smartcard-unlock", a, ""); err != nil {
 		return err
 	}
-	return c.done(k.Stdout, "smartcard-unlock", a, a.unlock(ctx, value),
-		"The card has accepted the PIN; all of its tries are there again, and the gateway may present this PIN.")
+	good := "The card has accepted the PIN; all of its tries are there again, and the gateway may present this PIN."
+	if a.token {
+		good = "The token has accepted the PIN, and the gateway may present it."
+	}
+	return c.done(k.Stdout, "smartcard-unlock", a, a.unlock(ctx, value), good)
 }
 
 // unblock sets a new PIN by the PUK.
