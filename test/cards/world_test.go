@@ -71,13 +71,16 @@ var theKeys = sync.OnceValues(func() (all map[byte]*rsa.PrivateKey, err error) {
 	return all, nil
 })
 
-// world is a gateway with a card, and the next hop of its mail.
+// world is a gateway with a card or a token, and the next hop of its mail.
 type world struct {
 	t       *testing.T
 	dir     string
 	binary  string
-	daemon  *pcscdtest.Daemon
-	card    *cardtest.TCOS
+	daemon  *pcscdtest.Daemon // nil with a token
+	card    *cardtest.TCOS    // nil with a token
+	which   string            // the card or token, as its entry in the configuration names it
+	environ string            // by which the program finds it
+	cert    *x509.Certificate // of the key that is used
 	ca      *democa.CA
 	hop     *hop
 	inside  string // the address of its listener
@@ -94,7 +97,7 @@ certificates: {folder: certificates, trust: trust}
 listeners:
   - {name: company, address: "%s", role: internal, networks: [127.0.0.0/8]}
 smartcards:
-  - {name: berlin, serial: "%s", certificate: "%s", pin: {file: card.pin}}
+  - {name: berlin, %s, certificate: "%s", pin: {file: card.pin}}
 queue: {retry: [1h], expire: 1d}
 throttle: {except: [firma.example]}
 admin: {socket: run/control.sock, http: "%s"}
@@ -103,20 +106,30 @@ admin: {socket: run/control.sock, http: "%s"}
 // newWorld puts a card whose PINs have so many tries into a reader. The keys of the card are certified for alice@firma.example.
 func newWorld(t *testing.T, tries int) *world {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, dir: t.TempDir(), binary: path, daemon: pcscdtest.Start(t), hop: newHop(t), inside: freeAddress(t), http: freeAddress(t)}
-	if w.ca, err = democa.NewCA(time.Now()); err != nil {
-		t.Fatal(err)
-	}
+	w := emptyWorld(t)
+	w.daemon = pcscdtest.Start(t)
+	w.which, w.environ = fmt.Sprintf("serial: %q", serial), "PCSCLITE_CSOCK_NAME="+w.daemon.Socket()
 	keys, err := theKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.card, err = cardtest.NewTCOS(cardtest.TCOSOptions{PIN: pin, PIN1: pin, PIN2: pin, Tries: tries, Serial: serial, Keys: keys, Issue: w.issue})
 	if err != nil {
+		t.Fatal(err)
+	}
+	w.uses(w.card.Certificate(cardtest.KeyAuthentication))
+	return w
+}
+
+// emptyWorld has neither card nor token.
+func emptyWorld(t *testing.T) *world {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, dir: t.TempDir(), binary: path, hop: newHop(t), inside: freeAddress(t), http: freeAddress(t)}
+	if w.ca, err = democa.NewCA(time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{"run", "certificates", "trust"} {
@@ -127,8 +140,17 @@ func newWorld(t *testing.T, tries int) *world {
 	w.write("at-rest.key", atrest.NewKey().Text())
 	w.write("card.pin", pin+"\n")
 	w.write("trust/root.pem", string(democa.CertificatePEM(w.ca.Certificate())))
-	w.write("alice.pem", string(democa.CertificatePEM(w.certificate())))
 	return w
+}
+
+// uses says by its certificate which key is used.
+func (w *world) uses(der []byte) {
+	w.t.Helper()
+	var err error
+	if w.cert, err = x509.ParseCertificate(der); err != nil {
+		w.t.Fatal(err)
+	}
+	w.write("alice.pem", string(democa.CertificatePEM(w.cert)))
 }
 
 // issue certifies a key for mail and for TLS clients.
@@ -144,15 +166,6 @@ func (w *world) issue(_ cardtest.Use, key crypto.PublicKey) ([]byte, error) {
 	}, w.ca.Certificate(), key, w.ca.Key())
 }
 
-// certificate is that of the key that is used.
-func (w *world) certificate() *x509.Certificate {
-	c, err := x509.ParseCertificate(w.card.Certificate(cardtest.KeyAuthentication))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return c
-}
-
 func (w *world) write(name, content string) string {
 	w.t.Helper()
 	path := filepath.Join(w.dir, name)
@@ -165,10 +178,10 @@ func (w *world) write(name, content string) string {
 // configure writes the configuration, with a policy, more sections, and routes as lines of YAML. All other mail goes to the hop.
 func (w *world) configure(policy, more string, routes ...string) {
 	w.t.Helper()
-	sum := sha256.Sum256(w.certificate().Raw)
+	sum := sha256.Sum256(w.cert.Raw)
 	host, port, _ := net.SplitHostPort(w.hop.addr)
 	routes = append(routes, fmt.Sprintf(`{name: others, domains: "*", host: %s, port: %s, tls: none}`, host, port))
-	w.write("siegel.yaml", fmt.Sprintf(configuration, w.inside, serial, hex.EncodeToString(sum[:]), w.http)+
+	w.write("siegel.yaml", fmt.Sprintf(configuration, w.inside, w.which, hex.EncodeToString(sum[:]), w.http)+
 		"policy: {default: "+policy+"}\nroutes:\n  - "+strings.Join(routes, "\n  - ")+"\n"+more+"\n")
 }
 
@@ -178,7 +191,7 @@ const signing = "{sign: require, encrypt: never}"
 // serve starts the gateway.
 func (w *world) serve() {
 	w.t.Helper()
-	g, err := stand.Serve(w.within("the gateway"), w.binary, filepath.Join(w.dir, "siegel.yaml"), "PCSCLITE_CSOCK_NAME="+w.daemon.Socket())
+	g, err := stand.Serve(w.within("the gateway"), w.binary, filepath.Join(w.dir, "siegel.yaml"), w.environ)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -190,7 +203,7 @@ func (w *world) serve() {
 func (w *world) siegel(args ...string) string {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.within("siegel "+args[0]), w.binary, args...)
-	cmd.Env = append(os.Environ(), "PCSCLITE_CSOCK_NAME="+w.daemon.Socket())
+	cmd.Env = append(os.Environ(), w.environ)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		w.t.Fatalf("siegel %s: %v\n%s", strings.Join(args, " "), err, out)
