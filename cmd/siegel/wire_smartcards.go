@@ -235,9 +235,12 @@ func (b *comeback) wait(c *configs.Config) {
 	}
 }
 
-// inward reports whether a route takes mail to the company.
+// inward reports whether a route takes mail to the company: by name, or as the one for everything where none does by name.
 func inward(c *configs.Config, r configs.Route) bool {
-	return slices.ContainsFunc(c.Domains, func(own mail.Pattern) bool { return slices.Contains(r.Domains, own) })
+	return slices.ContainsFunc(c.Domains, func(own mail.Pattern) bool {
+		named := func(r configs.Route) bool { return slices.Contains(r.Domains, own) }
+		return named(r) || slices.Contains(r.Domains, mail.Pattern{}) && !slices.ContainsFunc(c.Routes, named)
+	})
 }
 
 // run has a gateway try again what waits, until ctx ends and the function that it returns was called.
