@@ -240,7 +240,7 @@ func newUUID() string {
 	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// lost is a call without an answer. Before the whole request was handed to the connection, nobody can have acted on it.
+// lost is a call without an answer. Before the end of the request was handed to the connection, nobody can have acted on it.
 func (k *call) lost(err error, up *upload) error {
 	if up.giveUp() {
 		return k.fail(InDoubt, err, "no answer came to the request: "+reasonOf(err))

@@ -1,6 +1,7 @@
 package webservice
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -176,9 +177,10 @@ func TestNoPlace(t *testing.T) {
 	}
 }
 
-// An upload that was given up hands its last byte to nobody.
+// An upload that was given up hands its ending to nobody; one of whose ending a byte was handed over may have been acted upon, since the
+// provider need not wait for the last line break.
 func TestGivenUp(t *testing.T) {
-	u := &upload{message: &message{head: []byte("head"), tail: []byte("tail")}, moved: func() {}}
+	u := &upload{message: &message{head: []byte("head"), tail: bytes.Repeat([]byte("t"), ending)}, moved: func() {}}
 	in, err := u.open()
 	if err != nil {
 		t.Fatal(err)
@@ -192,9 +194,14 @@ func TestGivenUp(t *testing.T) {
 	if n, err := in.Read(make([]byte, 10)); n != 0 || !errors.Is(err, errGivenUp) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
-	whole := &upload{message: u.message, moved: func() {}}
-	in, _ = whole.open()
-	if _, err := io.ReadAll(in); err != nil || !whole.giveUp() {
-		t.Errorf("%v", err)
+	for _, n := range []int{5, 4 + ending - 2, 4 + ending} {
+		begun := &upload{message: u.message, moved: func() {}}
+		in, err = begun.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(in, make([]byte, n)); err != nil || !begun.giveUp() {
+			t.Errorf("%d bytes: %v", n, err)
+		}
 	}
 }

@@ -209,7 +209,11 @@ func (b *base64Encoder) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// upload is a message on its way, and knows whether all of it was handed to the connection.
+// ending is what the provider may not need to act: a parser knows the whole of a message before the last delimiter and
+// the last tags have come.
+const ending = 1 << 10
+
+// upload is a message on its way, and knows whether all of it, but for the ending, was handed to the connection.
 type upload struct {
 	message *message
 	state   atomic.Int32
@@ -219,7 +223,7 @@ type upload struct {
 // The states of an upload. Of the last two the first that is reached stays.
 const (
 	uploading int32 = iota // somebody may have a part of the request, nobody the whole
-	uploaded               // the last byte was handed over
+	uploaded               // a byte of the ending was handed over
 	givenUp                // it was not, and will not be
 )
 
@@ -235,7 +239,7 @@ func (u *upload) open() (io.ReadCloser, error) {
 	return &uploadReader{upload: u, in: in, left: u.message.size()}, nil
 }
 
-// giveUp ends an upload, and tells whether the whole of it was handed over before.
+// giveUp ends an upload, and tells whether the whole of it, or a part of its ending, was handed over before.
 func (u *upload) giveUp() (complete bool) {
 	return !u.state.CompareAndSwap(uploading, givenUp) && u.state.Load() == uploaded
 }
@@ -246,11 +250,11 @@ type uploadReader struct {
 	left   int64
 }
 
-// Read gives the last byte away only where nobody has given up the call.
+// Read gives the ending away only where nobody has given up the call.
 func (r *uploadReader) Read(p []byte) (int, error) {
 	n, err := r.in.Read(p)
 	r.left -= int64(n)
-	if r.left <= 0 {
+	if r.left < ending {
 		r.upload.state.CompareAndSwap(uploading, uploaded)
 	}
 	if r.upload.state.Load() == givenUp {
