@@ -2,9 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -112,10 +115,21 @@ func (s *summary) packageEnd(e event) {
 	case "fail":
 		if s.bad[e.Package] == 0 {
 			s.failed++
-			fmt.Fprintf(s.w, "--- %s\n%s", e.Package, s.output[name{e.Package, ""}])
+			fmt.Fprintf(s.w, "--- %s\n%s%s", e.Package, s.interrupted(e.Package), s.output[name{e.Package, ""}])
 		}
 		fmt.Fprintf(s.w, "FAIL  %s  %d passed, %d failed  %.1fs\n", e.Package, s.counts[e.Package], s.bad[e.Package], e.Elapsed)
 	}
+}
+
+// interrupted is the output of the tests of a package that did not end, since the process did.
+func (s *summary) interrupted(pkg string) (text string) {
+	for _, key := range slices.SortedFunc(maps.Keys(s.output), func(a, b name) int { return cmp.Compare(a.test, b.test) }) {
+		if key.pkg == pkg && key.test != "" {
+			text += s.output[key]
+			delete(s.output, key)
+		}
+	}
+	return text
 }
 
 // finish prints the end of the summary and reports whether the run was good.

@@ -40,6 +40,19 @@ import (
 
 func TestMain(m *testing.M) { println("no card in the reader"); os.Exit(3) }
 func TestNever(t *testing.T) {}
+-- killed/killed_test.go --
+package killed
+
+import (
+	"syscall"
+	"testing"
+)
+
+func TestKilled(t *testing.T) {
+	println("last words")
+	syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
+	select {}
+}
 -- unbuilt/unbuilt_test.go --
 package unbuilt
 
@@ -98,6 +111,7 @@ func TestSummary(t *testing.T) {
 		{"a test fails", false, []string{"./good", "./bad"}, false, "3 passed, 1 failed, 0 skipped",
 			[]string{"--- example.org/m/bad TestBroken", "two is not three", "FAIL  example.org/m/bad  1 passed, 1 failed"}},
 		{"ends before its tests", false, []string{"./crash"}, false, "0 passed, 1 failed, 0 skipped", []string{"no card in the reader"}},
+		{"ends within a test", false, []string{"./killed"}, false, "0 passed, 1 failed, 0 skipped", []string{"=== RUN   TestKilled", "last words", "signal: killed"}},
 		{"does not build", false, []string{"./unbuilt", "./good"}, false, "2 passed, 1 failed, 0 skipped", []string{"unbuilt_test.go:3"}},
 		{"skip at home", false, []string{"./skip"}, true, "0 passed, 0 failed, 1 skipped",
 			[]string{"skipped example.org/m/skip TestAbsent: skip_test.go:5: postfix is not installed"}},

@@ -5,6 +5,7 @@ package pcsc
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/ebfe/scard"
@@ -104,6 +105,11 @@ func (l *link) release(begun bool) {
 	if begun {
 		_ = l.card.EndTransaction(scard.LeaveCard)
 	}
-	_ = l.card.Disconnect(scard.LeaveCard)
+	if runtime.GOOS == "windows" {
+		_ = l.card.Disconnect(scard.LeaveCard)
+	}
+	// QUIRK: SCardDisconnect of pcsc-lite takes the handle out of its lists without the lock that guards them, and the process
+	// crashes where another thread looks for a handle at that time. With its context, which has no other, the handle ends under the
+	// lock, and the service leaves the card as it is.
 	_ = l.sc.Release()
 }
