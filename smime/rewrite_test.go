@@ -60,8 +60,8 @@ func rewrites() []rewrite {
 		{"outer fields folded anew", true, false, header(func(h string) string { return strings.Replace(h, "Subject: ", "Subject:\r\n ", 1) })},
 		{"outer Subject tagged", true, false, header(func(h string) string { return strings.Replace(h, "Subject: ", "Subject: [list] ", 1) })},
 		{"preamble added", true, false, func(m string) string {
-			if b := firstBoundary(m); b != "" {
-				return strings.Replace(m, "\r\n\r\n--"+b, "\r\n\r\nThis is MIME.\r\n--"+b, 1)
+			if head, rest, _ := strings.Cut(m, "\r\n\r\n"); firstBoundary(m) != "" {
+				return head + "\r\n\r\nThis is MIME.\r\n" + rest
 			}
 			return m
 		}},

@@ -111,9 +111,10 @@ func TestPagesNameCommands(t *testing.T) {
 	t.Parallel()
 	siegel := built(t)
 	makefile, done := page(t, "Makefile"), []string{}
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "docs/demo.md", "docs/administration.md", "docs/configuration.md", "docs/performance.md", "docs/certificates.md", "docs/smime.md", "docs/topologies.md", "docs/outlook.md"} {
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "docs/demo.md", "docs/administration.md", "docs/configuration.md", "docs/performance.md", "docs/certificates.md", "docs/smime.md", "docs/topologies.md", "docs/outlook.md",
+		"docs/smartcards.md", "docs/tls.md", "docs/demail.md"} {
 		text := page(t, name)
-		for _, c := range regexp.MustCompile("(?m)(?:^ {4}(?:bin/)?|`)siegel ((?:[a-z]+ ?){1,2})").FindAllStringSubmatch(text, -1) {
+		for _, c := range regexp.MustCompile("(?m)(?:^ {4}(?:bin/)?|`)siegel ((?:[a-z]+(?:-[a-z]+)* ?){1,2})").FindAllStringSubmatch(text, -1) {
 			if words := strings.Fields(c[1]); !slices.Contains(done, c[1]) {
 				done = append(done, c[1])
 				if out, err := exec.CommandContext(t.Context(), siegel, append(words, "--help")...).CombinedOutput(); err != nil {

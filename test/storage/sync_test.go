@@ -56,7 +56,7 @@ func (w *world) load(connections, each int, refused func(error)) map[string]bool
 // No 250 is written to a client before the sync that covers its message has returned: of the log with the row,
 // and of the file with large content and its folder before that (invariant 1).
 func TestNo250BeforeItsSync(t *testing.T) {
-	const tries = 2 // a trace in which replies are missing proves nothing; what one shows counts at once
+	const tries = 5 // a trace in which replies are missing proves nothing; what one shows counts at once
 	for try := 1; !traceSyncs(t); try++ {
 		if try == tries {
 			t.Fatal("the traces do not show what is tested")
