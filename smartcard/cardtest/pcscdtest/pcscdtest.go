@@ -26,6 +26,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/smartcard/cardtest"
 )
 
@@ -120,13 +121,11 @@ func (d *Daemon) lock(t testing.TB) {
 func freePair(t testing.TB) int {
 	t.Helper()
 	for range 100 {
-		a, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := freeport.Find()
 		if err != nil {
 			t.Fatal(err)
 		}
-		port := a.Addr().(*net.TCPAddr).Port
 		b, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+1))
-		a.Close()
 		if err == nil {
 			b.Close()
 			return port
