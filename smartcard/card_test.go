@@ -162,6 +162,7 @@ func TestDecryptionLeavesRoom(t *testing.T) {
 		<-busy
 		for range 20 {
 			wait.Go(func() {
+				//lint:ignore SA1019 it is what mail is encrypted by
 				if _, err := opening.Decrypt(nil, make([]byte, 256), &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 32}); err != nil {
 					t.Error(err)
 				}
