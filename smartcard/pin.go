@@ -237,6 +237,9 @@ func (ch *Channel) present(c apdu.Command) (apdu.Status, error) {
 	ch.ctx, ch.permit = ctx, true
 	r, err := ch.Send(c)
 	ch.ctx, ch.permit = caller, false
+	if len(r.Data) > 0 { // no card says anything here: this answer is to something else, and its status word means nothing
+		return 0, err
+	}
 	return r.Status, err
 }
 
