@@ -100,7 +100,13 @@ func messages(now time.Time) []queue.Message {
 // serveControl runs a control socket for one script.
 func serveControl(t *testing.T, path string, reload func(context.Context) error) {
 	t.Helper()
-	c, err := admin.NewControl(admin.ControlOptions{Path: path, Store: listStore{messages: messages(time.Now())}, Ways: openWays{}, Reload: reload})
+	t.Cleanup(control(t, admin.ControlOptions{Path: path, Store: listStore{messages: messages(time.Now())}, Ways: openWays{}, Reload: reload}))
+}
+
+// control runs a control socket until the function that it returns is called.
+func control(t *testing.T, o admin.ControlOptions) (stop func()) {
+	t.Helper()
+	c, err := admin.NewControl(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,12 +116,12 @@ func serveControl(t *testing.T, path string, reload func(context.Context) error)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Serve(ctx) }()
-	t.Cleanup(func() {
+	return func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	})
+	}
 }
 
 // The commands against a running control socket, as scripts.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"path/filepath"
 	"strings"
@@ -27,22 +26,7 @@ func (s *someCards) Look() { s.looked++ }
 // controlOf is the control socket of a gateway with cards.
 func controlOf(t *testing.T, cards admin.Smartcards, path string) {
 	t.Helper()
-	c, err := admin.NewControl(admin.ControlOptions{Path: path, Store: listStore{}, Smartcards: cards})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- c.Serve(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(control(t, admin.ControlOptions{Path: path, Store: listStore{}, Smartcards: cards}))
 }
 
 func TestSmartcardStatus(t *testing.T) {

@@ -96,22 +96,7 @@ func TestTrackCommands(t *testing.T) {
 
 func serveTrack(t *testing.T, path string, record admin.Track) (stop func()) {
 	t.Helper()
-	c, err := admin.NewControl(admin.ControlOptions{Path: path, Store: listStore{}, Track: record})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- c.Serve(ctx) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
+	return control(t, admin.ControlOptions{Path: path, Store: listStore{}, Track: record})
 }
 
 // Where there is neither a gateway nor a record, what to do is said.
