@@ -253,6 +253,24 @@ func TestDoubtTwice(t *testing.T) {
 	pinError(t, sign(k), smartcard.PINDoubtful, 3)
 }
 
+// An answer to VERIFY that holds data is to something else: a status word of success in it accepts no PIN, which would be presented again as
+// for a key that asks for it each time.
+func TestGarbledAcceptance(t *testing.T) {
+	card := newPIV(t, cardtest.PIVOptions{Tries: 5})
+	d := newDesk(t, card)
+	d.setPIN("654321")
+	k := d.key(card, cardtest.SlotAuthentication)
+	card.Fault(1, cardtest.Presenting, cardtest.Garbage(1, 2, 3, 0x90, 0))
+	for range 2 {
+		if err := sign(k); err == nil {
+			t.Error("signed with a wrong PIN")
+		}
+	}
+	if n := card.Counts(); n.Presented != 1 || n.Refused != 1 {
+		t.Errorf("%+v", n)
+	}
+}
+
 // A key that asks for its PIN each time gets it each time, whether we know that beforehand or not.
 func TestPINPerUse(t *testing.T) {
 	n, p := newTCOS(t, cardtest.TCOSOptions{PINPerUse: true}), newPIV(t, cardtest.PIVOptions{})
