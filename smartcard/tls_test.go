@@ -11,14 +11,15 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/smartcard"
 	"github.com/siegel-mail/siegel/smartcard/cardtest"
 )
@@ -102,13 +103,11 @@ func handshake(t *testing.T, k *smartcard.Key, version uint16) string {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	return strconv.Itoa(port)
 }
 
 // serverFiles are the certificate and key of a server.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/dns/dnstest"
+	"github.com/siegel-mail/siegel/internal/freeport"
 )
 
 // siegelSays runs a command line and returns what it says, and its exit code.
@@ -100,12 +102,11 @@ func TestTLSProbeCommand(t *testing.T) {
 	dir, _, server := tlsFiles(t)
 	host, port := mailServer(t, &tls.Config{Certificates: []tls.Certificate{server}, MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519}})
 	addr, ca := net.JoinHostPort(host, port), filepath.Join(dir, "ca.pem")
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := free.Addr().String()
-	free.Close()
+	nobody := net.JoinHostPort("127.0.0.1", strconv.Itoa(free))
 	for _, c := range []struct {
 		args           []string
 		code           int

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"testing"
 
 	"bytes"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/smartcard/apdu"
 	"github.com/siegel-mail/siegel/smartcard/cardtest"
 )
@@ -120,17 +122,17 @@ type longWinded struct{ cardtest.Card }
 func (longWinded) Transmit([]byte) []byte { return make([]byte, 70000) }
 
 func TestServeVPCDWithoutReader(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	if err := cardtest.ServeVPCD(t.Context(), l.Addr().String(), newTCOS(t, cardtest.TCOSOptions{})); !errors.Is(err, cardtest.ErrNoVPCD) {
+	nobody := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if err := cardtest.ServeVPCD(t.Context(), nobody, newTCOS(t, cardtest.TCOSOptions{})); !errors.Is(err, cardtest.ErrNoVPCD) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := cardtest.ServeVPCD(ctx, l.Addr().String(), newTCOS(t, cardtest.TCOSOptions{})); err != nil {
+	if err := cardtest.ServeVPCD(ctx, nobody, newTCOS(t, cardtest.TCOSOptions{})); err != nil {
 		t.Error(err)
 	}
 }

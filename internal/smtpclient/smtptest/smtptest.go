@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/siegel-mail/siegel/internal/freeport"
 )
 
 // patience is how long a server may take to start or a message to arrive.
@@ -56,15 +58,14 @@ func Dir(t testing.TB) string {
 	return dir
 }
 
-// FreeAddr is a loopback address nobody listens on.
+// FreeAddr is a loopback address nobody listens on, and that the system gives to no connection.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // tool finds a program of Postfix or OpenSSL.
