@@ -44,23 +44,13 @@ func issuingSetting(t *testing.T, rules ...policy.Rule) *setting {
 		return v, v.Judge()
 	}
 	s.options.Socket = shortSocket(t)
-	s.options.Publish = freeAddress(t)
+	s.options.Publish = freeport.Address(t)
 	s.options.Settings.Issue = &gateway.Issue{
 		CA:       enroll.CAOptions{URL: "http://" + s.options.Publish},
 		Founding: enroll.Founding{Organization: "Firma GmbH", Country: "DE", Domains: []string{"firma.example"}, Key: enroll.P384},
 		Key:      enroll.P256, FirstUse: true,
 	}
 	return s
-}
-
-// freeAddress is a loopback address that was free a moment ago: the URL of lists is known before they are served.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // command has the gateway carry out a command on certificates.

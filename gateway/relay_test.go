@@ -20,6 +20,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/secret"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
@@ -151,10 +152,8 @@ func TestForgedResultsAreRemoved(t *testing.T) {
 // Mail accepted while the next hop is down rests encrypted, and is delivered by the next run.
 func TestRestart(t *testing.T) {
 	s := newSetting(t)
-	down := listen(t, "127.0.0.1:0")
 	hosts := s.options.Settings.Routes[0].SMTP.Hosts
-	s.options.Settings.Routes[0].SMTP.Hosts = []string{down.Addr().String()}
-	down.Close() // refuses from here on
+	s.options.Settings.Routes[0].SMTP.Hosts = []string{freeport.Address(t)} // refuses
 	g, stop := s.start(t)
 	big := letter("bob@partner.example", "alice@firma.example") + strings.Repeat("planted line\r\n", 20_000)
 	for _, m := range []string{letter("bob@partner.example", "alice@firma.example"), big} {

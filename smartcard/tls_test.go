@@ -61,7 +61,7 @@ func handshake(t *testing.T, k *smartcard.Key, version uint16) string {
 	t.Helper()
 	dir := t.TempDir()
 	pool := serverFiles(t, dir)
-	port := freePort(t)
+	port := strconv.Itoa(freeport.Port(t))
 	cmd := exec.Command("openssl", "s_server", "-accept", "127.0.0.1:"+port, "-cert", filepath.Join(dir, "cert.pem"), "-key", filepath.Join(dir, "key.pem"),
 		"-Verify", "1", "-naccept", "1", "-state")
 	out, err := cmd.StdoutPipe()
@@ -99,15 +99,6 @@ func handshake(t *testing.T, k *smartcard.Key, version uint16) string {
 		}
 	}
 	return kind
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strconv.Itoa(port)
 }
 
 // serverFiles are the certificate and key of a server.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/probe"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlsnames"
 )
 
@@ -48,7 +49,7 @@ func TestTLSListenersJudged(t *testing.T) {
 	var listeners strings.Builder
 	addrs := map[string][2]string{} // implicit, STARTTLS
 	for _, p := range profiles {
-		addrs[p.Name] = [2]string{freeAddress(t), freeAddress(t)}
+		addrs[p.Name] = [2]string{freeport.Address(t), freeport.Address(t)}
 		for i, mode := range []string{"implicit", "starttls"} {
 			fmt.Fprintf(&listeners, "  - {name: %s-%s, address: %q, role: external, tls: {mode: %[2]s, profile: %[1]s, certificate: %[4]s/rsa.pem, key: %[4]s/rsa.key, certificates: [{certificate: %[4]s/ec.pem, key: %[4]s/ec.key}]}}\n",
 				p.Name, mode, addrs[p.Name][i], dir)

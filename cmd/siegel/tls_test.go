@@ -102,10 +102,7 @@ func TestTLSProbeCommand(t *testing.T) {
 	dir, _, server := tlsFiles(t)
 	host, port := mailServer(t, &tls.Config{Certificates: []tls.Certificate{server}, MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519}})
 	addr, ca := net.JoinHostPort(host, port), filepath.Join(dir, "ca.pem")
-	free, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
+	free := freeport.Port(t)
 	nobody := net.JoinHostPort("127.0.0.1", strconv.Itoa(free))
 	for _, c := range []struct {
 		args           []string

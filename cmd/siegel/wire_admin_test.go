@@ -77,10 +77,7 @@ func TestPagesTLSOfConfiguration(t *testing.T) {
 func TestPagesTLSWhileWaiting(t *testing.T) {
 	ca := tlstest.NewCA(t, tlstest.P256)
 	pair, client := ca.Issue(tlstest.P256, nil, "127.0.0.1"), ca.Issue(tlstest.P256, nil, "monitor.example")
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := freeport.Port(t)
 	c, problems := configs.Load(adminConfig(t, fmt.Sprintf("{http: \"127.0.0.1:%d\", tls: {certificate: %s, key: %s, client_ca: %s}}",
 		port, pair.CertFile, pair.KeyFile, ca.File)), configs.Options{Environ: []string{}})
 	if c == nil {

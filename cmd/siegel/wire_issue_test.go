@@ -13,6 +13,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/enroll"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/gateway"
+	"github.com/siegel-mail/siegel/internal/freeport"
 )
 
 // A real vault issues for a key that is made here, and revokes what it issued.
@@ -87,7 +88,7 @@ func serving(t *testing.T) (dir string, do func(args ...string) (int, string)) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	at := freeAddress(t)
+	at := freeport.Address(t)
 	text := strings.Replace(stateConfig, "trust: certificates}", "trust: certificates, issue: {ca: built-in, organization: Firma GmbH, country: DE, key: p-256, url: \"http://"+at+"\", listen: \""+at+"\"}}", 1)
 	if _, _, err := writeState(dir); err != nil {
 		t.Fatal(err)

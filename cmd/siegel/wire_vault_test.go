@@ -38,7 +38,7 @@ type vaultConfig struct {
 
 func newVaultConfig(t *testing.T) *vaultConfig {
 	t.Helper()
-	v := &vaultConfig{server: vaulttest.Start(t, vaulttest.Options{}), door: freeAddress(t), http: freeAddress(t)}
+	v := &vaultConfig{server: vaulttest.Start(t, vaulttest.Options{}), door: freeport.Address(t), http: freeport.Address(t)}
 	dir := t.TempDir()
 	_, key, err := writeState(dir)
 	if err != nil {
@@ -85,15 +85,6 @@ func (v *vaultConfig) load(t *testing.T) *configs.Config {
 		t.Fatal(problems)
 	}
 	return c
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // lines is a log that a test reads while it is written.

@@ -17,6 +17,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/report"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/smtpclient/smtptest"
 )
 
@@ -146,7 +147,7 @@ func TestRelay(t *testing.T) {
 
 // The next hop is away at first; then it refuses all for a while.
 func TestRelayLater(t *testing.T) {
-	addr := smtptest.FreeAddr(t)
+	addr := freeport.Address(t)
 	var tries atomic.Int64
 	route := to(t, addr, 0)[0].Route
 	inner := route.Transport

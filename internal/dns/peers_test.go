@@ -90,15 +90,6 @@ func run(t testing.TB, ready, name string, args ...string) {
 	})
 }
 
-func freePort(t testing.TB) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strconv.Itoa(port)
-}
-
 func write(t testing.TB, path, text string) string {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -111,7 +102,7 @@ func write(t testing.TB, path, text string) string {
 func knot(t testing.TB) (port, ds string) {
 	t.Helper()
 	dir := t.TempDir()
-	port = freePort(t)
+	port = strconv.Itoa(freeport.Port(t))
 	var big strings.Builder
 	for i := range 100 {
 		fmt.Fprintf(&big, "big TXT \"%d %s\"\n", i, strings.Repeat("x", 200))
@@ -139,7 +130,7 @@ func knot(t testing.TB) (port, ds string) {
 func unbound(t testing.TB, knotPort, ds, ede string) string {
 	t.Helper()
 	dir := t.TempDir()
-	port := freePort(t)
+	port := strconv.Itoa(freeport.Port(t))
 	conf := fmt.Sprintf("server:\n interface: 127.0.0.1\n port: %s\n do-daemonize: no\n use-syslog: no\n verbosity: 1\n chroot: \"\"\n username: \"\"\n"+
 		" directory: %q\n pidfile: \"\"\n do-not-query-localhost: no\n do-ip6: no\n ede: %s\n trust-anchor: %q\n trust-anchor: %q\nremote-control:\n control-enable: no\n",
 		port, dir, ede, ds, strings.Replace(ds, "signed", "stripped", 1))

@@ -68,6 +68,7 @@ var oracles = map[string]string{
 	"pgregory.net/rapid":                    "for tests",
 	"github.com/rogpeppe/go-internal":       "for tests",
 	"github.com/sirupsen/logrus/hooks/test": "for tests",
+	module + "/internal/freeport":           "for tests",
 }
 
 // confined are modules that one package alone may use, since it bounds what they are given.

@@ -122,10 +122,7 @@ type longWinded struct{ cardtest.Card }
 func (longWinded) Transmit([]byte) []byte { return make([]byte, 70000) }
 
 func TestServeVPCDWithoutReader(t *testing.T) {
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := freeport.Port(t)
 	nobody := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	if err := cardtest.ServeVPCD(t.Context(), nobody, newTCOS(t, cardtest.TCOSOptions{})); !errors.Is(err, cardtest.ErrNoVPCD) {
 		t.Error(err)

@@ -40,10 +40,7 @@ func (h *hsm) handshake(k *pkcs11.Key, server crypto.Signer, version uint16) str
 		h.t.Fatal(err)
 	}
 	cert := authority(h.t, server)
-	port, err := freeport.Find()
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	port := freeport.Port(h.t)
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	cmd := exec.Command("openssl", "s_server", "-accept", address, "-cert", h.write("server.pem", "CERTIFICATE", cert.Raw),
 		"-key", h.write("server-key.pem", "PRIVATE KEY", der), "-Verify", "1", "-naccept", "1", "-state")

@@ -211,10 +211,7 @@ func TestRouteByCard(t *testing.T) {
 func (w *world) demandingPostfix() *postfix.Server {
 	w.t.Helper()
 	pair := tlstest.NewCA(w.t, tlstest.P256).Issue(tlstest.RSA2048, nil, "localhost")
-	port, err := freeport.Find()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	port := freeport.Port(w.t)
 	s, err := postfix.Start(w.within("Postfix"), postfix.Options{
 		Hostname: "mx.partner.example", Port: port, Mailboxes: []string{"bob@modern.example", "bob@old.example", "eve@modern.example", "eve@old.example"},
 		Certificate: readFile(w.t, pair.CertFile), Key: readFile(w.t, pair.KeyFile),

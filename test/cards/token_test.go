@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 	"github.com/siegel-mail/siegel/smartcard/cardtest"
 )
@@ -141,7 +142,7 @@ func TestSignedByToken(t *testing.T) {
 // Mail that OpenSSL has encrypted, by the padding of old and by OAEP with SHA-256, is opened by the token. What comes while it is away waits closed.
 func TestOpenedByToken(t *testing.T) {
 	w := newTokenWorld(t)
-	outside := freeAddress(t)
+	outside := freeport.Address(t)
 	w.configure("{sign: never, encrypt: never}", "")
 	config := string(readFile(t, filepath.Join(w.dir, "siegel.yaml")))
 	w.write("siegel.yaml", strings.Replace(config, "listeners:\n", fmt.Sprintf("listeners:\n  - {name: internet, address: %q, role: external}\n", outside), 1))

@@ -126,7 +126,7 @@ func emptyWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: t.TempDir(), binary: path, hop: newHop(t), inside: freeAddress(t), http: freeAddress(t)}
+	w := &world{t: t, dir: t.TempDir(), binary: path, hop: newHop(t), inside: freeport.Address(t), http: freeport.Address(t)}
 	if w.ca, err = democa.NewCA(time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -286,15 +286,6 @@ func (w *world) within(what string) context.Context {
 	ctx, cancel := context.WithTimeoutCause(w.t.Context(), patience, fmt.Errorf("%s did not come within %v", what, patience))
 	w.t.Cleanup(cancel)
 	return ctx
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // public writes a file that every user may read, as Postfix does.

@@ -24,10 +24,7 @@ func start(t *testing.T, o postfix.Options) *postfix.Server {
 	if os.Getuid() != 0 {
 		t.Skip("Postfix wants to be started by root")
 	}
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := freeport.Port(t)
 	o.Port = port
 	s, err := postfix.Start(context.Background(), o)
 	if err != nil {
@@ -122,10 +119,7 @@ func TestStartTLS(t *testing.T) {
 // A wait that ends in vain says what Postfix had to say.
 // What waits for long is tried at once.
 func TestFlush(t *testing.T) {
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := freeport.Port(t)
 	dir, err := os.MkdirTemp("", "postfix-test")
 	if err != nil {
 		t.Fatal(err)

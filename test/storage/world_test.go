@@ -66,7 +66,7 @@ func newWorld(t *testing.T, state, retry string) *world {
 	if w.binary, err = stand.Build(t.Context(), w.dir); err != nil {
 		t.Fatal(err)
 	}
-	w.address, w.hop = freeAddress(t), freeAddress(t)
+	w.address, w.hop = freeport.Address(t), freeport.Address(t)
 	_, port, _ := net.SplitHostPort(w.hop)
 	for name, text := range map[string]string{"siegel.yaml": fmt.Sprintf(configuration, w.state, w.address, port, retry), "at-rest.key": atrest.NewKey().Text()} {
 		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
@@ -80,15 +80,6 @@ func newWorld(t *testing.T, state, retry string) *world {
 	}
 	w.start()
 	return w
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 func (w *world) context() context.Context {

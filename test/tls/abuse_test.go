@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 )
 
@@ -24,7 +25,7 @@ import (
 func attacked(t *testing.T, more string) (w *world, addr string) {
 	t.Helper()
 	w = newWorld(t)
-	addr = freeAddress(t)
+	addr = freeport.Address(t)
 	p := w.pair(tlstest.P256)
 	w.configure([]string{fmt.Sprintf(`{name: mx, address: "%s", role: external, authentication: false, limits: {connections_per_minute: 0, connections_per_client: 100000%s}, tls: {certificate: %s, key: %s}}`,
 		addr, more, p.CertFile, p.KeyFile)}, nil)
@@ -367,7 +368,7 @@ func (w *world) fat(bytes, copies int) tls.Certificate {
 // Certificates and chains beyond all measure are refused from clients and servers, and memory stays.
 func TestOversized(t *testing.T) {
 	w := newWorld(t)
-	addr, p, fat := freeAddress(t), w.pair(tlstest.P256), w.fat(100<<10, 50)
+	addr, p, fat := freeport.Address(t), w.pair(tlstest.P256), w.fat(100<<10, 50)
 	var far []string
 	for _, pair := range []tls.Certificate{fat, w.fat(0, 1500), p.Certificate} {
 		far = append(far, listen(t, func(c net.Conn) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 )
 
@@ -26,7 +27,7 @@ func (w *world) doors() (all []door, listeners []string) {
 			if !rules[profile].large(kind) || rules[profile].clientOnly {
 				continue
 			}
-			d := door{profile, kind, freeAddress(w.t)}
+			d := door{profile, kind, freeport.Address(w.t)}
 			all = append(all, d)
 			listeners = append(listeners, w.listener(d))
 		}

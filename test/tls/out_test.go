@@ -60,15 +60,8 @@ func (r rule) reaches(f *far) bool {
 func (w *world) sServers(all []*far) (got func(to string) string) {
 	var mu sync.Mutex
 	taken := map[string]string{}
-	found := map[int]bool{}
 	for _, f := range all {
-		inner, err := freeport.Find()
-		for ; err == nil && found[inner]; inner, err = freeport.Find() {
-		}
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		found[inner] = true
+		inner := freeport.Port(w.t)
 		pair := w.pair(f.kind)
 		args := append([]string{"s_server", "-accept", fmt.Sprintf("127.0.0.1:%d", inner), "-cert", pair.CertFile, "-key", pair.KeyFile, "-brief", "-verify", "1"}, f.openssl()...)
 		var ends atomic.Bool

@@ -21,10 +21,7 @@ func startPostfix(t *testing.T, o postfix.Options) *postfix.Server {
 	if os.Getuid() != 0 && os.Getenv("CI") == "" {
 		t.Skip("Postfix wants to be started by root")
 	}
-	var err error
-	if o.Port, err = freeport.Find(); err != nil {
-		t.Fatal(err)
-	}
+	o.Port = freeport.Port(t)
 	s, err := postfix.Start(within(t, "Postfix"), o)
 	if err != nil {
 		t.Fatal(err)
@@ -186,10 +183,7 @@ func (w *world) ways() (all []way, services []string) {
 		cert, _ := os.ReadFile(p.CertFile)
 		chain := w.write(string(kind)+"-chain.pem", string(key)+string(cert))
 		for _, o := range smtpdOffers[kind] {
-			port, err := freeport.Find()
-			if err != nil {
-				w.t.Fatal(err)
-			}
+			port := freeport.Port(w.t)
 			service := fmt.Sprintf("127.0.0.1:%d inet n - n - 4 smtpd -o smtpd_tls_chain_files=%s -o smtpd_tls_ask_ccert=yes -o smtpd_tls_received_header=yes%s",
 				port, chain, o.postfixOptions("smtpd"))
 			if o.suite == "" {

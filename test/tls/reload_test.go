@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 )
 
@@ -40,7 +41,7 @@ func shown(t *testing.T, addr, name string, more ...string) string {
 // A client gets the certificate for the name that it asks for, of a kind that it takes, else the first.
 func TestServerNames(t *testing.T) {
 	w := newWorld(t)
-	addr := freeAddress(t)
+	addr := freeport.Address(t)
 	first := w.ca.Issue(tlstest.P256, nil, "mx.firma.example")
 	var more []string
 	for _, name := range []string{"mx.tochter.example", "*.wild.example"} {
@@ -89,7 +90,7 @@ func replace(t *testing.T, cert, key string, p tlstest.Pair) {
 func TestReplaced(t *testing.T) {
 	t.Parallel() // the files are looked at every ten seconds
 	w := newWorld(t)
-	addr := freeAddress(t)
+	addr := freeport.Address(t)
 	cert, key := filepath.Join(w.dir, "mx.pem"), filepath.Join(w.dir, "mx.key")
 	pair := func(name string) tlstest.Pair { return w.ca.Issue(tlstest.P256, nil, name) }
 	replace(t, cert, key, pair("one.example"))
@@ -154,7 +155,7 @@ func TestResumed(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			w := newWorld(t)
 			p := w.pair(tlstest.P256)
-			with, without, other := freeAddress(t), freeAddress(t), freeAddress(t)
+			with, without, other := freeport.Address(t), freeport.Address(t), freeport.Address(t)
 			at := func(name, addr, profile string) string {
 				return fmt.Sprintf(`{name: %s, address: "%s", role: internal, tls: {certificate: %s, key: %s, profile: %s, client_names: [localhost], client_ca: %s}}`,
 					name, addr, p.CertFile, p.KeyFile, profile, w.ca.File)

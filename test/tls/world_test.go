@@ -81,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: t.TempDir(), binary: path, ca: tlstest.NewCA(t, tlstest.P256), pairs: map[tlstest.Kind]tlstest.Pair{}, plain: freeAddress(t)}
+	w := &world{t: t, dir: t.TempDir(), binary: path, ca: tlstest.NewCA(t, tlstest.P256), pairs: map[tlstest.Kind]tlstest.Pair{}, plain: freeport.Address(t)}
 	w.hop = newHop(t)
 	w.write("at-rest.key", atrest.NewKey().Text())
 	if err := os.Mkdir(filepath.Join(w.dir, "run"), 0o700); err != nil {
@@ -143,15 +143,6 @@ func within(t testing.TB, what string) context.Context {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("%s did not come within %v", what, patience))
 	t.Cleanup(cancel)
 	return ctx
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // hop takes all mail without TLS and keeps it by recipient.

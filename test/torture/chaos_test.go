@@ -137,10 +137,7 @@ func (c *chaos) mailServer(name, gateway string, own ...string) *mailServer {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	port, err := freeport.Find()
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	port := freeport.Port(c.t)
 	var transports []string
 	for _, domain := range own {
 		transports = append(transports, fmt.Sprintf("{%s=smtp:[127.0.0.1]:%s}", domain, c.w.hop))

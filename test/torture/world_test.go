@@ -93,22 +93,13 @@ func newWorldTo(t *testing.T, hop smtp.Backend) *world {
 	}
 	w.hop = listen(t, hop)
 	w.senders = &senders{kinds: kinds(), book: w.book, dice: w.dice, sealed: w.sink.sealed, sessions: 8, backlog: 200, address: map[string]string{
-		"internal": freeAddress(t), "external": freeAddress(t),
+		"internal": freeport.Address(t), "external": freeport.Address(t),
 	}}
 	w.configure(map[string]string{
 		"INTERNAL": w.senders.address["internal"], "EXTERNAL": w.senders.address["external"],
 		"HOP": w.hop, "COMPANY": w.hop, "CONCURRENCY": strconv.Itoa(concurrency),
 	})
 	return w
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 func (w *world) configure(values map[string]string) {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
 
@@ -144,7 +145,7 @@ func (s *Server) load(ldif string) {
 func (s *Server) run() bool {
 	s.t.Helper()
 	if s.URL == "" {
-		s.URL, s.Secure = "ldap://127.0.0.1:"+freePort(s.t), "ldaps://127.0.0.1:"+freePort(s.t)
+		s.URL, s.Secure = "ldap://"+freeport.Address(s.t), "ldaps://"+freeport.Address(s.t)
 		s.Socket = "ldapi://" + strings.ReplaceAll(s.path("s"), "/", "%2F")
 	}
 	plain, secure := s.URL[strings.LastIndexByte(s.URL, ':')+1:], s.Secure[strings.LastIndexByte(s.Secure, ':')+1:]

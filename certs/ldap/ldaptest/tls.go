@@ -8,9 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"math/big"
-	mrand "math/rand/v2"
 	"net"
 	"testing"
 	"time"
@@ -86,23 +84,6 @@ func create(t testing.TB, c, issuer *x509.Certificate, key, issuerKey *ecdsa.Pri
 
 func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
-// freePort finds a port of 127.0.0.1 that nobody listens on, below those that systems give to clients.
-func freePort(t testing.TB) string {
-	t.Helper()
-	const first, last, attempts = 10_000, 32_000, 1000
-	for range attempts {
-		port := fmt.Sprint(first + mrand.IntN(last-first))
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err != nil {
-			continue
-		}
-		l.Close()
-		return port
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // Config believes the authority and shows the client's certificate.

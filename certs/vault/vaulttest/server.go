@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+	"github.com/siegel-mail/siegel/internal/freeport"
 )
 
 // startTime bounds the start of a server, on a machine at work.
@@ -57,7 +58,7 @@ func Start(t testing.TB, o Options) *Server {
 	s := &Server{o: o, dir: t.TempDir()}
 	s.CA = filepath.Join(s.dir, "ca.pem")
 	writePair(t, s.CA, filepath.Join(s.dir, "key.pem"))
-	s.run(t, "127.0.0.1:0")
+	s.run(t, freeport.Address(t)) // which nobody takes while it is restarted
 	t.Cleanup(s.Stop)
 	return s
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/smtpclient/smtptest"
 )
 
@@ -68,7 +69,7 @@ func TestPostfix(t *testing.T) {
 	host, dial := named(t, "mx.partner.example", p.Addr)
 	for _, mode := range []smtpout.Level{smtpout.None, smtpout.Opportunistic, smtpout.Required, smtpout.Verified} {
 		tr, err := smtpout.New(smtpout.Options{
-			Hosts: []string{smtptest.FreeAddr(t), host}, Hello: "gw.firma.example", Chunking: mode == smtpout.Verified,
+			Hosts: []string{freeport.Address(t), host}, Hello: "gw.firma.example", Chunking: mode == smtpout.Verified,
 			TLS: smtpout.Security{Level: mode, Roots: roots}, Dial: dial,
 		})
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/probe"
+	"github.com/siegel-mail/siegel/internal/freeport"
 )
 
 // served listens on a loopback port and has each connection done by serve, until the test ends.
@@ -192,7 +193,7 @@ func TestBounds(t *testing.T) {
 
 func TestNobody(t *testing.T) {
 	t.Parallel()
-	target, _ := probe.ParseTarget(freeAddr(t), "", false)
+	target, _ := probe.ParseTarget(freeport.Address(t), "", false)
 	r := probe.Probe(t.Context(), target, probe.Options{Timeout: patience})
 	if r.Reached || r.Problem == nil || !strings.Contains(r.Problem.Text, "connection refused") || r.Connections != 1 {
 		t.Errorf("%d connections, %+v", r.Connections, r.Problem)

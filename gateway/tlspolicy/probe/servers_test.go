@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -185,20 +184,10 @@ func openssl(t testing.TB, args string) string {
 	return strings.TrimPrefix(line, "ACCEPT ")
 }
 
-// freeAddr is a loopback address nobody listens on.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", port)
-}
-
 // gnutls starts gnutls-serv and returns its address.
 func gnutls(t testing.TB, priority string, args ...string) string {
 	t.Helper()
-	k, addr := someKeys(t), freeAddr(t)
+	k, addr := someKeys(t), freeport.Address(t)
 	_, port, _ := net.SplitHostPort(addr)
 	run(t, tool(t, "gnutls-serv", "gnutls-bin"), k.dir, "", append([]string{"--http", "-p", port, "--priority", priority}, args...)...)
 	listening(t, addr)
@@ -240,7 +229,7 @@ func ask(t testing.TB, addr string, protocol probe.Protocol, o probe.Options) *p
 // nginx starts nginx with settings of its server and returns the address.
 func nginx(t testing.TB, settings string) string {
 	t.Helper()
-	k, addr, dir := someKeys(t), freeAddr(t), t.TempDir()
+	k, addr, dir := someKeys(t), freeport.Address(t), t.TempDir()
 	text := "daemon off; master_process off; pid " + dir + "/pid; error_log stderr; worker_processes 1; events {}\nhttp { access_log off; client_body_temp_path " + dir + "/b; proxy_temp_path " + dir + "/p; " +
 		"fastcgi_temp_path " + dir + "/f; uwsgi_temp_path " + dir + "/u; scgi_temp_path " + dir + "/s;\nserver { listen " + addr + " ssl; ssl_certificate " + k.file("rsa.pem") + "; ssl_certificate_key " + k.file("rsa.key") + "; " +
 		settings + " location / { return 204; } } }\n"

@@ -23,7 +23,7 @@ const patience = 20 * time.Second
 // the test ends.
 func Sink(t testing.TB, options ...string) (addr string) {
 	t.Helper()
-	addr = FreeAddr(t)
+	addr = freeport.Address(t)
 	args := append(options, addr, "1000")
 	if os.Getuid() == 0 {
 		args = append([]string{"-u", "nobody"}, args...)
@@ -56,16 +56,6 @@ func Dir(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// FreeAddr is a loopback address nobody listens on, and that the system gives to no connection.
-func FreeAddr(t testing.TB) string {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // tool finds a program of Postfix or OpenSSL.
@@ -150,7 +140,7 @@ type Postfix struct {
 // added to its main.cf. It is stopped when the test ends.
 func StartPostfix(t testing.TB, settings map[string]string) *Postfix {
 	t.Helper()
-	p := &Postfix{Addr: FreeAddr(t), dir: Dir(t)}
+	p := &Postfix{Addr: freeport.Address(t), dir: Dir(t)}
 	p.configure(t, settings)
 	postfix := tool(t, "postfix")
 	if out, err := exec.Command(postfix, "-c", p.dir, "start").CombinedOutput(); err != nil {

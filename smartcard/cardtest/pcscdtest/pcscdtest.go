@@ -70,7 +70,11 @@ func StartPairs(t testing.TB, pairs int) *Daemon {
 		os.RemoveAll(d.dir)
 	})
 	for range pairs {
-		d.port = append(d.port, freePair(t))
+		port, err := freeport.FindPair() // the driver takes both
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.port = append(d.port, port)
 	}
 	d.Restart(t)
 	return d
@@ -115,24 +119,6 @@ func (d *Daemon) lock(t testing.TB) {
 			t.Fatalf("%s is there; remove it where no test runs", d.dir)
 		}
 	}
-}
-
-// freePair finds two ports in a row that nothing listens on: the driver takes both.
-func freePair(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		port, err := freeport.Find()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+1))
-		if err == nil {
-			b.Close()
-			return port
-		}
-	}
-	t.Fatal("no two free ports in a row")
-	return 0
 }
 
 // Restart starts the daemon, after it has ended the one that ran. The readers keep their names and addresses; cards in them are pulled.
