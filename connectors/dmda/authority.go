@@ -1,6 +1,7 @@
 package dmda
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,7 +14,7 @@ import (
 	"github.com/siegel-mail/siegel/connectors/demail"
 )
 
-// Authority issues the certificates of simulated providers. Its key is made anew each time and forgotten with the process.
+// Authority issues the certificates of simulated providers. Its key is made anew each time, and forgotten with the process unless somebody keeps its PEM.
 type Authority struct {
 	Certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -50,7 +51,7 @@ func template(name string, from, until time.Time) *x509.Certificate {
 		NotBefore: from.Add(-time.Hour), NotAfter: until, BasicConstraintsValid: true}
 }
 
-func issue(t, parent *x509.Certificate, public *ecdsa.PublicKey, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
+func issue(t, parent *x509.Certificate, public crypto.PublicKey, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126))
 	if err != nil {
 		return nil, err

@@ -51,11 +51,11 @@ func (c Connector) Fetch(ctx context.Context, handler connectors.Handler) error 
 	if err := over(ctx); err != nil {
 		return err
 	}
-	for _, id := range c.Session.List() {
+	for _, w := range c.Session.List() {
 		if err := over(ctx); err != nil {
 			return err
 		}
-		l, err := c.Session.Get(id)
+		l, err := c.Session.Get(w.ID)
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (c Connector) Fetch(ctx context.Context, handler connectors.Handler) error 
 		if err != nil {
 			return err
 		}
-		c.Session.Acknowledge(id)
+		c.Session.Acknowledge(w.ID)
 	}
 	return nil
 }

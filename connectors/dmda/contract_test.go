@@ -3,7 +3,6 @@ package dmda
 import (
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/siegel-mail/siegel/connectors/connectortest"
@@ -48,12 +47,7 @@ func (h *hands) Taken() ([]connectortest.Taken, error) {
 }
 
 func (h *hands) Put(content []byte) error {
-	head, body, _ := strings.Cut(string(content), "\r\n\r\n")
-	f := demail.Field{Name: "From", Raw: []byte(head + "\r\n")} // as it is, whatever it says
-	h.net.mu.Lock()
-	defer h.net.mu.Unlock()
-	h.net.put(h.a, h.session.account, &letter{to: h.session.account.Addresses[0], header: demail.NewHeader(f), body: []byte(body)})
-	return nil
+	return h.a.Lay(h.session.account.Addresses[0], content)
 }
 
 func (h *hands) Waiting() (int, error) {

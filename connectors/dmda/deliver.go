@@ -54,9 +54,26 @@ func (d *draft) deliver(h demail.Header, to demail.Address) error {
 	return nil
 }
 
+// Lay puts a message into somebody's mailbox as it is, sealed by nobody and whatever it says. It is for rehearsing what a provider never does, such as
+// to deliver a confirmation that is forged.
+func (p *Simulated) Lay(to demail.Address, content []byte) error {
+	head, body, ok := bytes.Cut(content, []byte("\r\n\r\n"))
+	if !ok {
+		return errors.New("dmda: the message has no end of its header")
+	}
+	p.net.mu.Lock()
+	defer p.net.mu.Unlock()
+	at, c := p.net.find(to)
+	if c == nil || at != p {
+		return errors.New("dmda: nobody to write to")
+	}
+	p.net.put(p, c, &letter{to: to, header: demail.NewHeader(demail.Field{Name: "From", Raw: slices.Concat(head, []byte("\r\n"))}), body: slices.Clone(body)})
+	return nil
+}
+
 // put lays a letter into a mailbox.
 func (n *Network) put(p *Simulated, c *account, l *letter) {
-	l.id = n.id(p)
+	l.id, l.arrived = n.id(p), n.now()
 	n.stored += len(l.body)
 	c.letters = append(c.letters, l)
 }

@@ -88,6 +88,7 @@ type letter struct {
 	to       demail.Address
 	header   demail.Header
 	body     []byte
+	arrived  time.Time
 	private  bool     // to be read at level high only
 	retrieve *receipt // to be confirmed at the next login at level high
 }

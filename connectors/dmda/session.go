@@ -3,6 +3,7 @@ package dmda
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"github.com/siegel-mail/siegel/connectors"
 	"github.com/siegel-mail/siegel/connectors/demail"
@@ -74,17 +75,25 @@ type Letter struct {
 	Content []byte
 }
 
-// List gives the ids of what lies in the mailbox and may be read at the level of the session, the oldest first.
-func (s *Session) List() []string {
+// Waiting is a message that lies in the mailbox.
+type Waiting struct {
+	ID      string
+	Mailbox demail.Address // whom it was for
+	Size    int64          // of its Content
+	Arrived time.Time
+}
+
+// List tells what lies in the mailbox and may be read at the level of the session, the oldest first.
+func (s *Session) List() []Waiting {
 	s.provider.net.mu.Lock()
 	defer s.provider.net.mu.Unlock()
-	var ids []string
+	var all []Waiting
 	for _, l := range s.account.letters {
 		if s.may(l) {
-			ids = append(ids, l.id)
+			all = append(all, Waiting{ID: l.id, Mailbox: l.to, Size: int64(len(l.header.Bytes()) + 2 + len(l.body)), Arrived: l.arrived})
 		}
 	}
-	return ids
+	return all
 }
 
 // may: what is private is for level high (TR-01201 3.1, 3.3.1).

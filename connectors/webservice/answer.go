@@ -14,10 +14,11 @@ import (
 
 // answer is one that was read as far as its XML.
 type answer struct {
-	root  *node // of the document
-	body  *node // soap:Body
-	lexer *lexer
-	parts *related // nil where the answer is XML alone
+	root   *node // of the document
+	header *node // soap:Header; nil where there is none
+	body   *node // soap:Body
+	lexer  *lexer
+	parts  *related // nil where the answer is XML alone
 }
 
 // close gives up what was kept of the answer.
@@ -95,7 +96,7 @@ func (p *Profile) envelope(a *answer) error {
 				return err
 			}
 		}
-		parts = parts[1:]
+		a.header, parts = parts[0], parts[1:]
 	}
 	if len(parts) != 1 || parts[0].space != p.soap || parts[0].local != "Body" {
 		return answerError("it has no SOAP body, or something beside it")

@@ -37,12 +37,15 @@ func (r *Request) Message() (io.ReadCloser, error) {
 // Close gives up what was kept of the request.
 func (r *Request) Close() { r.answer.close() }
 
-// errForeign is a request that no template of the profile makes.
-var errForeign = errors.New("web service: the request is none of the profile's")
+// ErrForeign is a request that no template of the profile makes.
+var ErrForeign = errors.New("web service: the request is none of the profile's")
+
+// ErrNoExample is an answer that cannot be given, since the profile has no example of it.
+var ErrNoExample = errors.New("web service: the profile has no example of that answer")
 
 // Read reads a request and finds out which operation it asks for. The caller closes it.
 func (s *Server) Read(in *http.Request) (*Request, error) {
-	p := s.Profile
+	p := s.Profile.serving()
 	a, err := p.readAnswer(in.Header.Get("Content-Type"), in.Body, s.Spool)
 	if err != nil {
 		return nil, err
@@ -53,7 +56,7 @@ func (s *Server) Read(in *http.Request) (*Request, error) {
 			continue
 		}
 		m := &matcher{profile: p, content: op.content(), kinds: op.all(), values: Values{}}
-		if !m.children(op.request.nodes, a.body, nil) {
+		if !m.header(op.header, a.header) || !m.children(op.request.nodes, a.body, nil) {
 			continue
 		}
 		r := &Request{Operation: d.name, Values: m.values, answer: a, at: m.at}
@@ -63,14 +66,14 @@ func (s *Server) Read(in *http.Request) (*Request, error) {
 		return r, err
 	}
 	a.close()
-	return nil, errForeign
+	return nil, ErrForeign
 }
 
 // Write answers with the example of an operation. Content is the message, nil where there is none.
 func (s *Server) Write(w http.ResponseWriter, op Operation, v Values, content Content) error {
 	o := s.Profile.operations[op]
 	if o == nil || o.example == nil {
-		return errors.New("web service: the profile has no example of that answer")
+		return ErrNoExample
 	}
 	variable := ""
 	if content != nil {
@@ -101,7 +104,7 @@ func (s *Server) Refuse(w http.ResponseWriter, class Class, addresses ...string)
 			return m.write(w, status)
 		}
 	}
-	return errors.New("web service: the profile has no example of such a refusal")
+	return ErrNoExample
 }
 
 func sortedCodes(m map[string]Class) []string {
@@ -133,6 +136,23 @@ type matcher struct {
 	kinds   map[string]kind
 	values  Values
 	at      *node
+}
+
+// header matches the template of the header. What else stands in a header is a matter between others.
+func (m *matcher) header(t *template, n *node) bool {
+	if t == nil {
+		return true
+	}
+	if n == nil {
+		n = &node{}
+	}
+	known := &node{}
+	for _, c := range n.elements() {
+		if slices.ContainsFunc(t.nodes, func(t templateNode) bool { return t.name != "" && t.space == c.space && t.local == c.local }) {
+			known.children = append(known.children, c)
+		}
+	}
+	return m.children(t.nodes, known, nil)
 }
 
 // children matches templates with the elements below n, all of them.
