@@ -1,6 +1,9 @@
 package demail
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Limits of what is sent.
 const (
@@ -17,6 +20,61 @@ type Options struct {
 	Retrieve      bool // a confirmation that the recipient has logged in since; for public bodies only
 	Authoritative bool // the provider signs that the sender had logged in at level "high"
 	Private       bool // the recipient has to log in at level "high"
+}
+
+// known is an option and the word by which people ask for it.
+type known struct {
+	name string
+	of   func(*Options) *bool
+}
+
+// allOptions are in the order of 3.4, table 1.
+func allOptions() []known {
+	return []known{
+		{"dispatch", func(o *Options) *bool { return &o.Dispatch }},
+		{"receipt", func(o *Options) *bool { return &o.Receipt }},
+		{"retrieve", func(o *Options) *bool { return &o.Retrieve }},
+		{"authoritative", func(o *Options) *bool { return &o.Authoritative }},
+		{"private", func(o *Options) *bool { return &o.Private }},
+	}
+}
+
+// Names are the words for the options that are set: dispatch, receipt, retrieve, authoritative, private.
+func (o Options) Names() []string {
+	var names []string
+	for _, k := range allOptions() {
+		if *k.of(&o) {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
+// ParseOption reads the word for an option, in letters of any case; false where it is none.
+func ParseOption(word string) (o Options, ok bool) {
+	all := allOptions()
+	i := slices.IndexFunc(all, func(k known) bool { return k.name == lower(word) })
+	if i < 0 {
+		return Options{}, false
+	}
+	*all[i].of(&o) = true
+	return o, true
+}
+
+// Or are the options that one of both has.
+func (o Options) Or(other Options) Options {
+	for _, k := range allOptions() {
+		*k.of(&o) = *k.of(&o) || *k.of(&other)
+	}
+	return o
+}
+
+// Without are the options that o has and other has not.
+func (o Options) Without(other Options) Options {
+	for _, k := range allOptions() {
+		*k.of(&o) = *k.of(&o) && !*k.of(&other)
+	}
+	return o
 }
 
 // Check reports why options are not for somebody who has logged in at this level and sends from this address (3.1, 3.3). Who may ask for

@@ -99,6 +99,9 @@ type Envelope struct {
 	TLSOptional bool
 	// TLS is what the message demands of each hop; TLSOptional goes before it.
 	TLS TLSLevel
+	// DeMail is set where the message is handed to a provider of De-Mail, and then never goes by SMTP (TR-01201 6.1, 10.1.3); nil for all
+	// other mail, also for what came by De-Mail. It is not changed once set.
+	DeMail *DeMail
 }
 
 // Direction is that of the message as a whole: Outgoing where it came from the company's side.

@@ -45,12 +45,16 @@ var (
 // ProtectPrefix begins the destinations of messages that wait for their protection; what they wait for follows.
 const ProtectPrefix = "protect:"
 
+// DeMailPrefix begins the destinations of messages that are handed to a provider of De-Mail (mail.Envelope.DeMail); the name of the account
+// follows.
+const DeMailPrefix = "demail:"
+
 // New is one variant of a message, to be put.
 type New struct {
 	// Envelope is the variant's own: its ID names it in the queue, its Recipients are the rows.
 	Envelope mail.Envelope
 	// Destinations holds, for each recipient in order, the destination that schedules it (a route name,
-	// or "mx:" or "backup:" and a domain). It must be as long as Envelope.Recipients.
+	// or "mx:" or "backup:" and a domain, or one of the prefixes above). It must be as long as Envelope.Recipients.
 	Destinations []string
 	Content      mail.Content
 	// Origin is the id under which the message was accepted, the same for all its variants.

@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 )
@@ -30,8 +31,22 @@ func odd() queue.New {
 	return n
 }
 
+// deMail is for a provider, with everything that may be asked of it.
+func deMail() queue.New {
+	n := Entry(start, Bytes("x"), queue.DeMailPrefix+"main", "smarthost")
+	sender, _ := demail.ParseAddress("kontakt@firma.de-mail.de")
+	n.Envelope.DeMail = &mail.DeMail{
+		Account: "main\xff", Sender: sender, Author: mail.Address{Local: "Erika \x00", Domain: "firma.example"},
+		Options: demail.Options{Dispatch: true, Retrieve: true, Private: true},
+	}
+	return n
+}
+
 func envelopeComesBack(b *bench) {
-	for _, n := range []queue.New{odd(), Entry(start, Bytes(nil), "smarthost")} {
+	waiting, bare := deMail(), deMail()
+	waiting.Pending = []byte("{}")
+	bare.Envelope.DeMail = new(mail.DeMail)
+	for _, n := range []queue.New{odd(), Entry(start, Bytes(nil), "smarthost"), deMail(), waiting, bare} {
 		n.Envelope.MayUse = mail.Patterns{mail.Pattern{}}
 		if err := b.Put(b.Context(), []queue.New{n}); err != nil {
 			b.Fatal(err)
@@ -40,7 +55,7 @@ func envelopeComesBack(b *bench) {
 		want.MayUse = nil
 		m := b.message(n.Envelope.ID)
 		b.wantEqual("envelope", m.Envelope, want)
-		b.wantEqual("the rest", []any{m.Origin, m.Note, m.Size, m.Expires}, []any{n.Origin, n.Note, n.Content.Size(), n.Expires})
+		b.wantEqual("the rest", []any{m.Origin, m.Note, m.Size, m.Expires, m.Pending}, []any{n.Origin, n.Note, n.Content.Size(), n.Expires, n.Pending})
 		for i, r := range m.Recipients {
 			b.wantEqual("recipient", r, queue.Recipient{
 				Recipient: want.Recipients[i], Destination: n.Destinations[i], State: queue.Queued, Next: n.Due,

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
@@ -13,6 +14,8 @@ import (
 const (
 	codecVersion = 1
 	codecPending = 2 // what a pending message carries follows after the fields of version 1
+	codecDeMail  = 3 // what makes it a De-Mail follows after the fields of version 1
+	codecBoth    = 4 // first what makes it a De-Mail, then what it carries
 )
 
 var errCodec = errors.New("sqlqueue: not an envelope")
@@ -28,10 +31,7 @@ type record struct {
 // clear beside it.
 func (r record) encode() []byte {
 	e := r.envelope
-	w := encoder{codecVersion}
-	if r.pending != nil {
-		w = encoder{codecPending}
-	}
+	w := encoder{r.version()}
 	w.text(r.note)
 	w.address(e.From)
 	w.flags(e.Internal, e.Body8Bit, e.SMTPUTF8, e.TLSOptional, e.TLS != mail.TLSAsRouted, e.TLS == mail.TLSVerified)
@@ -53,10 +53,26 @@ func (r record) encode() []byte {
 			w.text(n)
 		}
 	}
+	if e.DeMail != nil {
+		w.deMail(*e.DeMail)
+	}
 	if r.pending != nil {
 		w.text(string(r.pending))
 	}
 	return w
+}
+
+// version is the first that has all of r.
+func (r record) version() byte {
+	switch deMail, pending := r.envelope.DeMail != nil, r.pending != nil; {
+	case deMail && pending:
+		return codecBoth
+	case deMail:
+		return codecDeMail
+	case pending:
+		return codecPending
+	}
+	return codecVersion
 }
 
 // decodeRecord reads what encode wrote, and nothing else: errCodec.
@@ -64,7 +80,7 @@ func decodeRecord(data []byte) (record, error) {
 	var r record
 	d := decoder{rest: data}
 	version := d.byte()
-	if version != codecVersion && version != codecPending {
+	if version < codecVersion || version > codecBoth {
 		return record{}, errCodec
 	}
 	e := &r.envelope
@@ -89,7 +105,10 @@ func decodeRecord(data []byte) (record, error) {
 	e.Ret = d.text()
 	e.EnvID = d.text()
 	e.Recipients = d.recipients()
-	if version == codecPending {
+	if version == codecDeMail || version == codecBoth {
+		e.DeMail = d.deMail()
+	}
+	if version == codecPending || version == codecBoth {
 		r.pending = []byte(d.text())
 	}
 	if d.bad || len(d.rest) != 0 {
@@ -136,6 +155,14 @@ func (w *encoder) flags(flags ...bool) {
 	*w = append(*w, b)
 }
 
+func (w *encoder) deMail(d mail.DeMail) {
+	w.text(d.Account)
+	w.text(d.Sender.String())
+	o := d.Options
+	w.flags(o.Dispatch, o.Receipt, o.Retrieve, o.Authoritative, o.Private)
+	w.address(d.Author)
+}
+
 // decoder reads what encoder wrote. After a fault it gives zero values and bad stays true.
 type decoder struct {
 	rest []byte
@@ -180,6 +207,19 @@ func (d *decoder) text() string {
 }
 
 func (d *decoder) address() mail.Address { return mail.Address{Local: d.text(), Domain: d.text()} }
+
+// deMail reads what encoder.deMail wrote. A sender that is no address, or is written in another way, is none of ours.
+func (d *decoder) deMail() *mail.DeMail {
+	m := &mail.DeMail{Account: d.text()}
+	sender := d.text()
+	if err := m.Sender.UnmarshalText([]byte(sender)); err != nil || m.Sender.String() != sender {
+		m.Sender, d.bad = demail.Address{}, true
+	}
+	o := &m.Options
+	d.flags(&o.Dispatch, &o.Receipt, &o.Retrieve, &o.Authoritative, &o.Private)
+	m.Author = d.address()
+	return m
+}
 
 // flags reads what encoder.flags wrote of as many flags, or of fewer.
 func (d *decoder) flags(flags ...*bool) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/queuetest"
@@ -286,6 +287,10 @@ func FuzzDecodeRecord(f *testing.F) {
 	n.Envelope.Recipients[1].Notify = []string{"SUCCESS", "DELAY"}
 	n.Envelope.Client.TLS = "TLS1.3"
 	f.Add(record{n.Envelope, "note", nil}.encode())
+	sender, _ := demail.ParseAddress("kontakt@firma.de-mail.de")
+	n.Envelope.DeMail = &mail.DeMail{Account: "main", Sender: sender, Options: demail.Options{Receipt: true}}
+	f.Add(record{n.Envelope, "note", nil}.encode())
+	f.Add(record{n.Envelope, "note", []byte("may use")}.encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := decodeRecord(data)
 		if err != nil {
