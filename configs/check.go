@@ -49,6 +49,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.backups()
 	k.tlsReport()
 	k.tlsPublish()
+	k.demail()
 	k.dns()
 	k.tlsPartners()
 	k.admin()
@@ -148,10 +149,13 @@ func listable(dir string) error {
 }
 
 // file holds that a path can be read as a file, and returns its bytes.
-func (k *checker) file(dotted string, p Path) []byte {
+func (k *checker) file(dotted string, p Path) []byte { return k.fileMember(dotted, 0, p) }
+
+// fileMember is file for the i-th value of a list.
+func (k *checker) fileMember(dotted string, i int, p Path) []byte {
 	text, err := readFile(p.String())
 	if err != nil {
-		k.fail(dotted, "%s: %s", shorten(p.String()), fileTrouble(err))
+		k.failMember(dotted, i, "%s: %s", shorten(p.String()), fileTrouble(err))
 		return nil
 	}
 	return text

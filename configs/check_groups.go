@@ -21,10 +21,14 @@ func (k *checker) fromGroups(r *Rule, dotted string) {
 
 // groupsDirectory holds that the directory that is to know the groups is there and can tell them.
 func (k *checker) groupsDirectory() {
-	asked := slices.ContainsFunc(k.Policy.Rules, func(r Rule) bool { return len(r.FromGroups) > 0 })
+	byRule := slices.ContainsFunc(k.Policy.Rules, func(r Rule) bool { return len(r.FromGroups) > 0 })
+	asked := byRule || k.demailGroups()
 	name, key := k.Policy.GroupsDirectory(k.Recipients), "policy.directory"
 	if k.Policy.Directory == "" {
 		key = "policy.rules"
+		if !byRule {
+			key = "demail.senders"
+		}
 	}
 	switch {
 	case !asked && k.Policy.Directory != "":
@@ -32,7 +36,7 @@ func (k *checker) groupsDirectory() {
 	case !asked:
 		return
 	case name == "":
-		k.fail(key, "a rule is for a group, and no directory knows who is in it; name one under certificates.directories by policy.directory")
+		k.fail(key, "who is in a group counts here, and no directory knows who is in it; name one under certificates.directories by policy.directory")
 		return
 	}
 	i := slices.IndexFunc(k.Certificates.Directories, func(d Directory) bool { return strings.EqualFold(d.Name, name) })

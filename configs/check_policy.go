@@ -69,11 +69,14 @@ func (k *checker) ruleReach(r *Rule, dotted string, said []string, decided map[s
 }
 
 func (k *checker) tags() {
-	t, asked := k.Policy.Tags, map[string]string{}
+	t, d, asked := k.Policy.Tags, k.Config.DeMail.Tags, map[string]string{}
 	for _, list := range []struct {
 		key  string
 		tags []string
-	}{{"policy.tags.encrypt", t.Encrypt}, {"policy.tags.sign", t.Sign}, {"policy.tags.tls", t.TLS}} {
+	}{
+		{"policy.tags.encrypt", t.Encrypt}, {"policy.tags.sign", t.Sign}, {"policy.tags.tls", t.TLS}, {"demail.tags.dispatch", d.Dispatch},
+		{"demail.tags.receipt", d.Receipt}, {"demail.tags.retrieve", d.Retrieve}, {"demail.tags.authoritative", d.Authoritative}, {"demail.tags.private", d.Private},
+	} {
 		for i, tag := range list.tags {
 			folded := strings.ToLower(tag)
 			switch other := asked[folded]; {
@@ -85,12 +88,14 @@ func (k *checker) tags() {
 			asked[folded] = list.key
 		}
 	}
+	p, m := k.Policy.MarkSubject, k.Config.DeMail.Incoming.MarkSubject
 	for _, m := range []struct{ key, text string }{
-		{"encrypted", k.Policy.MarkSubject.Encrypted}, {"signed", k.Policy.MarkSubject.Signed}, {"invalid", k.Policy.MarkSubject.Invalid},
-		{"doubtful", k.Policy.MarkSubject.Doubtful},
+		{"policy.mark_subject.encrypted", p.Encrypted}, {"policy.mark_subject.signed", p.Signed}, {"policy.mark_subject.invalid", p.Invalid},
+		{"policy.mark_subject.doubtful", p.Doubtful}, {"demail.incoming.mark_subject.verified", m.Verified},
+		{"demail.incoming.mark_subject.unverified", m.Unverified},
 	} {
 		if by := asked[strings.ToLower(m.text)]; by != "" && m.text != "" {
-			k.warn("policy.mark_subject."+m.key, "this mark is also one of %s, so who answers or forwards such a message may ask for it without knowing; choose another", by)
+			k.warn(m.key, "this mark is also one of %s, so who answers or forwards such a message may ask for it without knowing; choose another", by)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/tlsnames"
 )
 
@@ -222,8 +223,12 @@ const smtpPort = 25
 // clientCertificate loads what the route shows to its hosts.
 func (k *checker) clientCertificate(t *RouteTLS, dotted string) {
 	_, onCard := t.ClientKey.Card()
+	_, inVault := t.ClientKey.Vault()
 	switch {
 	case t.ClientCertificate == "" && t.ClientKey == "":
+		return
+	case inVault:
+		k.fail(dotted+".client_key", "a key in a vault is for accounts of De-Mail and for S/MIME; name a file, or card:NAME")
 		return
 	case strings.Contains(string(t.ClientCertificate), "/"+cardPrefix):
 		k.fail(dotted+".client_certificate", "the certificate comes with the key; write client_key: card:NAME, and no client_certificate")
@@ -247,19 +252,19 @@ func (k *checker) clientCertificate(t *RouteTLS, dotted string) {
 	}
 	if t.pair = k.pair(t.ClientCertificate, t.ClientKey.Path(), dotted+".client_"); t.pair != nil {
 		k.validity(t.pair.Leaf, dotted+".client_certificate")
-		k.clientCurve(t, dotted)
+		k.clientCurve(t.pair.Leaf, t.policy, dotted+".client_certificate")
 	}
 }
 
 // clientCurve warns of a key that servers below TLS 1.3 refuse: its curve has to be among the groups (RFC 8422, 5.5).
-func (k *checker) clientCurve(t *RouteTLS, dotted string) {
-	key, ok := t.pair.Leaf.PublicKey.(*ecdsa.PublicKey)
-	if !ok || t.policy.Name == "" || t.policy.MaxVersion >= tls.VersionTLS13 {
+func (k *checker) clientCurve(leaf *x509.Certificate, policy tlspolicy.Profile, dotted string) {
+	key, ok := leaf.PublicKey.(*ecdsa.PublicKey)
+	if !ok || policy.Name == "" || policy.MaxVersion >= tls.VersionTLS13 {
 		return
 	}
 	curve := key.Curve.Params().Name
-	if g, err := tlsnames.ParseGroup(curve); err != nil || !t.policy.AllowsGroup(tls.CurveID(g)) {
-		k.warn(dotted+".client_certificate", "its key is on %s, which is not among the groups of the profile %s: servers refuse it below TLS 1.3; use an RSA key or one on a curve of the profile, or give the profile more groups if the server has them", curve, shorten(t.policy.Name))
+	if g, err := tlsnames.ParseGroup(curve); err != nil || !policy.AllowsGroup(tls.CurveID(g)) {
+		k.warn(dotted, "its key is on %s, which is not among the groups of the profile %s: servers refuse it below TLS 1.3; use an RSA key or one on a curve of the profile, or give the profile more groups if the server has them", curve, shorten(policy.Name))
 	}
 }
 

@@ -111,7 +111,12 @@ func alike(s, o *Smartcard) (key, text string) {
 
 // certificatesOf reads the certificates of a PEM file.
 func (k *checker) certificatesOf(dotted string, p Path) []*x509.Certificate {
-	text := k.file(dotted, p)
+	return k.certificatesMember(dotted, 0, p)
+}
+
+// certificatesMember is certificatesOf for the i-th value of a list.
+func (k *checker) certificatesMember(dotted string, i int, p Path) []*x509.Certificate {
+	text := k.fileMember(dotted, i, p)
 	if text == nil {
 		return nil
 	}
@@ -126,13 +131,13 @@ func (k *checker) certificatesOf(dotted string, p Path) []*x509.Certificate {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			k.fail(dotted, "the certificate %d of this file cannot be read", len(all)+1)
+			k.failMember(dotted, i, "the certificate %d of this file cannot be read", len(all)+1)
 			return nil
 		}
 		all = append(all, c)
 	}
 	if len(all) == 0 {
-		k.fail(dotted, "there is no PEM certificate in this file")
+		k.failMember(dotted, i, "there is no PEM certificate in this file")
 	}
 	return all
 }

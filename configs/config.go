@@ -65,6 +65,8 @@ type Config struct {
 	Routes []Route `yaml:"routes"`
 	// Mail that is kept for others while their own servers are away, as their backup MX.
 	Backup []Backup `yaml:"backup"`
+	// How mail to De-Mail addresses is sent, and fetched. See demail.md.
+	DeMail DeMail `yaml:"demail"`
 	// How names are looked up: where mail goes by MX, and where it comes from.
 	DNS DNS `yaml:"dns"`
 	// What TLS connections must be like: versions, cipher suites, groups, keys.

@@ -57,6 +57,8 @@ func (f *files) value(v reflect.Value, dotted string) {
 		f.add(x.String())
 	case KeyFile:
 		f.add(x.Path().String())
+	case ProfileFile:
+		f.add(x.Path().String())
 	case []Path:
 		for _, p := range x {
 			f.add(p.String())

@@ -60,6 +60,7 @@ func finish(c *Config, d *decoder) {
 	for i := range c.Certificates.Directories {
 		finishDirectory(&c.Certificates.Directories[i])
 	}
+	finishDeMail(&c.DeMail)
 	for i := range c.Policy.Rules {
 		if c.Policy.Rules[i].Name == "" {
 			c.Policy.Rules[i].Name = "rule " + strconv.Itoa(i+1)

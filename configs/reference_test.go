@@ -112,7 +112,7 @@ func (r *reference) row(st reflect.Type, f field, path string) {
 	case f.fallback != "" && f.kind == leavesKind:
 		fallback = "`[" + f.fallback + "]`"
 		if strings.Contains(f.fallback, "[") {
-			fallback = "`[\"" + f.fallback + "\"]`"
+			fallback = "`[\"" + strings.ReplaceAll(f.fallback, ", ", "\", \"") + "\"]`"
 		}
 	case f.fallback != "":
 		fallback = "`" + f.fallback + "`"

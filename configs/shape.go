@@ -86,15 +86,16 @@ func newField(i int, sf reflect.StructField) field {
 }
 
 var (
-	secretType   = reflect.TypeFor[secret.String]()
-	prefixType   = reflect.TypeFor[netip.Prefix]()
-	patternType  = reflect.TypeFor[mail.Pattern]()
-	durationType = reflect.TypeFor[time.Duration]()
-	sizeType     = reflect.TypeFor[Size]()
-	pathType     = reflect.TypeFor[Path]()
-	keyFileType  = reflect.TypeFor[KeyFile]()
-	maybeType    = reflect.TypeFor[Maybe]()
-	textType     = reflect.TypeFor[encoding.TextMarshaler]()
+	secretType      = reflect.TypeFor[secret.String]()
+	prefixType      = reflect.TypeFor[netip.Prefix]()
+	patternType     = reflect.TypeFor[mail.Pattern]()
+	durationType    = reflect.TypeFor[time.Duration]()
+	sizeType        = reflect.TypeFor[Size]()
+	pathType        = reflect.TypeFor[Path]()
+	keyFileType     = reflect.TypeFor[KeyFile]()
+	profileFileType = reflect.TypeFor[ProfileFile]()
+	maybeType       = reflect.TypeFor[Maybe]()
+	textType        = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
 func kindOf(t reflect.Type) kind {

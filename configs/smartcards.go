@@ -95,15 +95,23 @@ func parseReference(s string) (byte, bool) {
 // cardPrefix begins the name of a key on a smart card.
 const cardPrefix = "card:"
 
-// KeyFile is a file with a private key, or card:NAME for the key of an entry of smartcards.
+// vaultPrefix begins the name of a key in a vault.
+const vaultPrefix = "vault:"
+
+// KeyFile is a file with a private key, card:NAME for the key of an entry of smartcards, or, where that is said, vault:NAME:KEY for that of an
+// entry of vault.
 type KeyFile string
 
 // Card returns the name of the entry of smartcards; false: the key is in a file.
 func (k KeyFile) Card() (string, bool) { return strings.CutPrefix(string(k), cardPrefix) }
 
-// Path is the file; none where the key is on a card.
+// Vault returns the reference of a key in a vault; false: it is not in one.
+func (k KeyFile) Vault() (string, bool) { return string(k), strings.HasPrefix(string(k), vaultPrefix) }
+
+// Path is the file; none where the key is on a card or in a vault.
 func (k KeyFile) Path() Path {
-	if _, ok := k.Card(); ok {
+	_, onCard := k.Card()
+	if _, inVault := k.Vault(); onCard || inVault {
 		return ""
 	}
 	return Path(k)

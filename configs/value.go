@@ -149,7 +149,13 @@ func convert(v reflect.Value, f *field, text, file string) error {
 		v.SetString(absolute(file, text))
 		return nil
 	case keyFileType:
-		if !strings.HasPrefix(text, cardPrefix) {
+		if !strings.HasPrefix(text, cardPrefix) && !strings.HasPrefix(text, vaultPrefix) {
+			text = absolute(file, text)
+		}
+		v.SetString(text)
+		return nil
+	case profileFileType:
+		if _, ok := ProfileFile(text).Shipped(); !ok {
 			text = absolute(file, text)
 		}
 		v.SetString(text)
