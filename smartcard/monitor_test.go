@@ -122,7 +122,11 @@ func TestMonitorFollows(t *testing.T) {
 			if step.want == before.Condition {
 				want = nil
 			}
-			if got := p.changes(); !slices.Equal(got, want) && i > 0 {
+			got := p.changes()
+			if step.want == smartcard.Ready && slices.Equal(got, []string{"card: ready > no-card", "card: no-card > ready"}) {
+				got = nil // it looked just between pulling and inserting, and saw what was so
+			}
+			if !slices.Equal(got, want) && i > 0 {
 				t.Errorf("%d: told %q; want %q", i, got, want)
 			}
 			if since := time.Since(s.Since); since > 20*time.Second && step.want != before.Condition {
