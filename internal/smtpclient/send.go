@@ -38,7 +38,8 @@ func (c *Client) Send(ctx context.Context, m Message) (Result, error) {
 		return s.result, nil
 	}
 	s.checkRecipients()
-	if s.left == 0 {
+	if s.left == 0 || m.Whole && s.left < len(m.Recipients) {
+		s.spare()
 		return s.result, nil
 	}
 	if c.dirty {
@@ -119,7 +120,9 @@ func (s *sending) forget() {
 
 func (s *sending) run() error {
 	s.c.dirty = true
-	if err := s.envelope(); err != nil {
+	err := s.envelope()
+	s.result.Mail = s.mail
+	if err != nil {
 		s.forget()
 		return &Error{StageEnvelope, err}
 	}
@@ -129,6 +132,9 @@ func (s *sending) run() error {
 		return s.empty()
 	case s.accepted == 0:
 		return s.empty()
+	case s.m.Whole && s.accepted < len(s.m.Recipients):
+		s.spare()
+		return nil
 	case s.start.Code != 0 && s.start.Code != 354 || s.c.closed:
 		return s.noData()
 	}
@@ -149,6 +155,15 @@ func (s *sending) run() error {
 	s.result.Data = reply
 	s.answer(reply)
 	return nil
+}
+
+// spare says to whom nothing was sent that it is because of others.
+func (s *sending) spare() {
+	for i := range s.result.Recipients {
+		if p := &s.result.Recipients[i]; p.Code == 0 || p.Positive() {
+			*p = Reply{Code: 451, Enhanced: "4.5.0", Text: "nothing was sent, since another recipient was refused", Local: true}
+		}
+	}
 }
 
 // reject gives the refusal of MAIL to all recipients, whatever was said to them afterwards.
@@ -185,7 +200,7 @@ func (s *sending) empty() error {
 	return nil
 }
 
-// envelope sends MAIL, RCPT and, where no BDAT follows, DATA: pipelined where offered (RFC 2920).
+// envelope sends MAIL, RCPT and, where no BDAT follows, DATA: pipelined where offered (RFC 2920), DATA too unless it depends on the replies.
 func (s *sending) envelope() error {
 	steps, ahead := len(s.m.Recipients)+1, 1
 	if !s.chunked() {
@@ -196,6 +211,11 @@ func (s *sending) envelope() error {
 	}
 	for read := 0; read < steps; {
 		next := min(read+ahead, steps)
+		if data := len(s.m.Recipients) + 1; s.m.Whole && read < data {
+			next = min(next, data)
+		} else if s.m.Whole && s.accepted < len(s.m.Recipients) {
+			return nil
+		}
 		for step := read; step < next; step++ {
 			s.write(step, ahead > 1)
 		}

@@ -277,3 +277,45 @@ func TestContextBeforeSend(t *testing.T) {
 		t.Errorf("%s %v", codes(res), err)
 	}
 }
+
+// A message for all or none: DATA waits for every reply, and is not said where somebody was refused.
+func TestWhole(t *testing.T) {
+	const rcpts = `
+		C: MAIL FROM:<a@firma.example>
+		C: RCPT TO:<b@x.example>
+		C: RCPT TO:<c@x.example>
+	`
+	const again = "\nC: RSET\nS: 250 ok" + rcpts + "S: 250 ok\nS: 250 ok\nS: 250 ok\nC: DATA\nS: 354 go\nC: hi\nC: .\nS: 250 ok\nC: QUIT\nS: 221 bye"
+	alone := strings.NewReplacer("C: RCPT TO:<b", "S: 250 ok\nC: RCPT TO:<b", "C: RCPT TO:<c", "S: 550 5.1.1 who\nC: RCPT TO:<c").Replace(rcpts)
+	for name, c := range map[string]struct{ script, want, mail string }{
+		"all":             {pipelined + rcpts + "S: 250 2.1.0 ok\nS: 250 ok\nS: 250 ok\nC: DATA\nS: 354 go\nC: hi\nC: .\nS: 250 taken\nC: QUIT\nS: 221 bye", "250 250", "250 2.1.0 ok"},
+		"one refused":     {pipelined + rcpts + "S: 250 ok\nS: 550 5.1.1 who\nS: 250 ok" + again, "550 451L", "250 ok"},
+		"the last, later": {pipelined + rcpts + "S: 250 ok\nS: 250 ok\nS: 450 later" + again, "451L 450", "250 ok"},
+		"the sender":      {pipelined + rcpts + "S: 550 5.7.1 not you\nS: 503 no\nS: 503 no" + again, "550 550", "550 5.7.1 not you"},
+		"421 between":     {pipelined + rcpts + "S: 250 ok\nS: 250 ok\nS: 421 closing\ndrop", "421 421", "250 ok"},
+		"one by one":      {greeting + "S: 250 x" + alone + "S: 250 ok" + strings.Replace(again, rcpts+"S: 250 ok\nS: 250 ok\nS: 250 ok", strings.Replace(alone, "550 5.1.1 who", "250 ok", 1)+"S: 250 ok", 1), "550 451L", "250 ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDialogues(t, c.script)
+			client := dial(t, d.options())
+			m := message("hi\r\n", "b@x.example", "c@x.example")
+			m.Whole = true
+			res, err := client.Send(t.Context(), m)
+			if err != nil || codes(res) != c.want || res.Mail.String() != c.mail {
+				t.Errorf("%s, %s, %v", codes(res), res.Mail, err)
+			}
+			if strings.Contains(c.script, "RSET") {
+				m.Body = strings.NewReader("hi\r\n")
+				if res, err := client.Send(t.Context(), m); err != nil || codes(res) != "250 250" {
+					t.Errorf("the next one: %s %v", codes(res), err)
+				}
+			}
+		})
+	}
+	client := dial(t, newDialogues(t, pipelined+"C: QUIT\nS: 221 bye").options())
+	m := message("hi\r\n", "b@x.example", "ü@x.example")
+	m.Whole = true
+	if res, err := client.Send(t.Context(), m); err != nil || codes(res) != "451L 553L" {
+		t.Errorf("an address that cannot be sent: %s %v", codes(res), err)
+	}
+}

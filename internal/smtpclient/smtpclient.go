@@ -100,6 +100,9 @@ type Message struct {
 	SMTPUTF8   bool      // needs SMTPUTF8 (RFC 6531)
 	Ret        string    // FULL, HDRS or empty (RFC 3461, 4.3); with EnvID sent only to peers that offer DSN
 	EnvID      string    // decoded; xtext is put on here
+	// Whole sends the message to all recipients or to none: where one is refused the body is not sent, and those who were accepted have a
+	// temporary refusal of this client.
+	Whole bool
 }
 
 // Recipient is one RCPT TO with its DSN parameters, which are sent only to peers that offer DSN.
@@ -113,6 +116,7 @@ type Recipient struct {
 // of MAIL or RCPT, or else the reply to the message itself. A zero Code means that no answer came.
 type Result struct {
 	Recipients []Reply
+	Mail       Reply // the reply to the sender's address; zero where none came
 	Data       Reply // the reply to the message; zero where it was not sent
 }
 
