@@ -73,10 +73,12 @@ var oracles = map[string]string{
 
 // confined are modules that one package alone may use, since it bounds what they are given.
 var confined = map[string]string{
-	"go.mozilla.org/pkcs7":                  "certs/bundle",
-	"github.com/antchfx/xpath":              "connectors/webservice",
-	"github.com/refraction-networking/utls": "gateway/tlspolicy/legacy",
-	"github.com/russellhaering/goxmldsig":   "connectors/demail",
+	"go.mozilla.org/pkcs7":                      "certs/bundle",
+	"github.com/antchfx/xpath":                  "connectors/webservice",
+	"github.com/refraction-networking/utls":     "gateway/tlspolicy/legacy",
+	"github.com/russellhaering/goxmldsig":       "connectors/demail",
+	"github.com/emersion/go-imap/v2":            "connectors/mailbox",
+	"github.com/emersion/go-imap/v2/imapclient": "connectors/mailbox",
 }
 
 func TestConfined(t *testing.T) {

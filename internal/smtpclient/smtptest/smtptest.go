@@ -29,7 +29,7 @@ func Sink(t testing.TB, options ...string) (addr string) {
 		args = append([]string{"-u", "nobody"}, args...)
 	}
 	start(t, exec.Command(tool(t, "smtp-sink"), args...))
-	listening(t, addr)
+	Listening(t, addr)
 	return addr
 }
 
@@ -88,7 +88,8 @@ func start(t testing.TB, cmd *exec.Cmd) {
 	})
 }
 
-func listening(t testing.TB, addr string) {
+// Listening waits until somebody listens at an address.
+func Listening(t testing.TB, addr string) {
 	t.Helper()
 	if err := await(func() error {
 		conn, err := net.Dial("tcp", addr)
@@ -153,7 +154,7 @@ func StartPostfix(t testing.TB, settings map[string]string) *Postfix {
 			t.Logf("Postfix's log:\n%s", log)
 		}
 	})
-	listening(t, p.Addr)
+	Listening(t, p.Addr)
 	return p
 }
 
