@@ -22,6 +22,7 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/smtpclient/smtptest"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 )
@@ -213,7 +214,7 @@ func startDovecot(tb testing.TB, h *house, more string) dovecot {
 		tb.Fatal("dovecot is needed: scripts/install-tools test installs it")
 	}
 	dir := smtptest.Dir(tb)
-	d := dovecot{imap: smtptest.FreeAddr(tb), imaps: smtptest.FreeAddr(tb), auth: filepath.Join(dir, "auth")}
+	d := dovecot{imap: freeport.Address(tb), imaps: freeport.Address(tb), auth: filepath.Join(dir, "auth")}
 	_, plain, _ := net.SplitHostPort(d.imap)
 	_, implicit, _ := net.SplitHostPort(d.imaps)
 	config := fmt.Sprintf(`
