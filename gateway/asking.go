@@ -45,7 +45,7 @@ type question struct {
 }
 
 // mayAsk tells who may be asked: people outside, who read their mail themselves.
-func (a Ask) mayAsk(local mail.Patterns) func(mail.Address) bool {
+func (a Ask) mayAsk(local mail.Patterns, isDeMail func(domain string) bool) func(mail.Address) bool {
 	if a.From.IsNull() {
 		return nil
 	}
@@ -189,7 +189,7 @@ func (g *Gateway) askAll(ctx context.Context) error {
 // askOne asks a recipient for a signed message, once in a period, however many messages wait for it.
 func (g *Gateway) askOne(ctx context.Context, q question, to mail.Address) error {
 	a := g.asks.Load()
-	if may := a.mayAsk(g.watch.Load().local); may == nil || !may(to) { // the settings have changed
+	if may := a.mayAsk(g.watch.Load().local, g.routes.isDeMail); may == nil || !may(to) { // the settings have changed
 		return nil
 	}
 	now := g.o.Now()

@@ -181,7 +181,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack, WithoutTLS: g.routes.withoutTLS,
 		Local: s.Local, Policy: s.Policy, Groups: s.Groups, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
 		Enroller: g.firstUse(s), StaysWithout: g.staysWithout, Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
-		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
+		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local, s.isDeMail), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
 }

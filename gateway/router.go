@@ -40,6 +40,8 @@ type routes struct {
 	roundTrip  map[string]bool // by name of the route
 	plain      []plainly       // as table
 	local      mail.Patterns
+	isDeMail   func(domain string) bool
+	accounts   map[string]delivery.Route // of De-Mail, by name
 }
 
 // perMX begins the names of the destinations of routes by MX; the domain follows.
@@ -47,7 +49,7 @@ const perMX = "mx:"
 
 // newRoutes makes the routes of settings. reports take in how connections to others fare with TLS.
 func newRoutes(hostname string, s Settings, reports tlsrpt.Noter) (routes, error) {
-	r := routes{roundTrip: map[string]bool{}, local: s.Local}
+	r := routes{roundTrip: map[string]bool{}, local: s.Local, isDeMail: s.isDeMail}
 	self := newSelf(hostname, s)
 	self.reports = reports
 	for _, b := range s.Backup {
@@ -69,18 +71,9 @@ func newRoutes(hostname string, s Settings, reports tlsrpt.Noter) (routes, error
 
 // add makes the transport of a route and appends it to the table; on an error all that was made is closed.
 func (r *routes) add(rt Route, prefix string, self self, s Settings) error {
-	entry := delivery.Entry{Match: rt.Domains, PerDomain: prefix, Route: delivery.Route{
-		Name: rt.Name, Concurrency: rt.Concurrency, Retry: rt.Retry, Lifetime: rt.Expire, DelayAfter: s.DelayAfter,
-	}}
-	if len(rt.Retry.Steps) == 0 {
-		entry.Route.Retry = s.Retry
-	}
-	if rt.Expire == 0 {
-		entry.Route.Lifetime = s.Expire
-	}
-	if s.DelayAfter == 0 {
-		entry.Route.DelayAfter = never
-	}
+	entry := delivery.Entry{Match: rt.Domains, PerDomain: prefix, Route: s.terms(delivery.Route{
+		Name: rt.Name, Concurrency: rt.Concurrency, Retry: rt.Retry, Lifetime: rt.Expire,
+	})}
 	t, err := smtpout.New(self.complete(rt.SMTP, s))
 	if err != nil {
 		r.close()
@@ -94,9 +87,25 @@ func (r *routes) add(rt Route, prefix string, self self, s Settings) error {
 	return nil
 }
 
+// terms are those of a route, with what the settings say where it says nothing itself.
+func (s Settings) terms(r delivery.Route) delivery.Route {
+	if len(r.Retry.Steps) == 0 {
+		r.Retry = s.Retry
+	}
+	if r.Lifetime == 0 {
+		r.Lifetime = s.Expire
+	}
+	if r.DelayAfter = s.DelayAfter; r.DelayAfter == 0 {
+		r.DelayAfter = never
+	}
+	return r
+}
+
 // barred reports whether a recipient is in a De-Mail domain that is not the company's own: no route leads there
 // by SMTP, whatever the routes say (invariant 3; TR-01201 6.1, 10.1.3).
-func (r routes) barred(to mail.Address) bool { return isDeMail(to.Domain) && !r.local.Match(to) }
+func (r routes) barred(to mail.Address) bool {
+	return r.isDeMail != nil && r.isDeMail(to.Domain) && !r.local.Match(to)
+}
 
 // never is a delivery.Route.DelayAfter.
 const never = -1
@@ -134,6 +143,17 @@ func (r *router) Destination(to mail.Address) (string, error) {
 		return "", delivery.ErrNoRoute
 	}
 	return r.current.table.Destination(to)
+}
+
+// isDeMail reports whether a domain is De-Mail by the settings in force.
+func (r *router) isDeMail(domain string) bool {
+	r.mu.RLock()
+	is := r.current.isDeMail
+	r.mu.RUnlock()
+	if is == nil {
+		return Settings{}.isDeMail(domain)
+	}
+	return is(domain)
 }
 
 // named gives the route of a name.

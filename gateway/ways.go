@@ -22,17 +22,19 @@ var (
 	errUnready  = errors.New("the message waits for its protection; reroute what becomes of it then")
 	errRound    = errors.New("a route of round trips is for the mail that the routing sends there alone")
 	errNoChoice = errors.New("there is no such route")
+	errAccount  = errors.New("De-Mail goes by the account it was accepted for, and other mail by none; what must not go is held, returned or dropped")
 )
 
 // ways are the routes of a configuration, as what an operator may choose from. They are not changed once made.
 type ways struct {
-	local mail.Patterns
-	list  []Route
-	kept  []Route // of backups, which come first and cannot be chosen
+	local    mail.Patterns
+	isDeMail func(domain string) bool
+	list     []Route
+	kept     []Route // of backups, which come first and cannot be chosen
 }
 
 func newWays(s Settings) *ways {
-	w := &ways{local: s.Local, list: s.Routes}
+	w := &ways{local: s.Local, isDeMail: s.isDeMail, list: s.Routes}
 	for _, b := range s.Backup {
 		w.kept = append(w.kept, b.route())
 	}
@@ -43,13 +45,16 @@ func newWays(s Settings) *ways {
 // routing, else why not. The queue holds outgoing mail as the internet may see it; what is decided here is
 // what else must not leave: mail from outside, which delivery decrypts (invariant 2), De-Mail (invariant 3).
 func (w *ways) permit(name string, env mail.Envelope, to mail.Address) error {
+	if env.DeMail != nil || strings.HasPrefix(name, queue.DeMailPrefix) {
+		return errAccount
+	}
 	i := slices.IndexFunc(w.list, func(r Route) bool { return r.Name == name })
 	if i < 0 {
 		return fmt.Errorf("%w: %q; the routes are %s", errNoChoice, name, w.names())
 	}
 	chosen, home := w.list[i], w.local.Match(to)
 	switch {
-	case isDeMail(to.Domain):
+	case w.isDeMail(to.Domain):
 		return errDeMail
 	case chosen.RoundTrip:
 		return errRound
@@ -101,11 +106,6 @@ func (w *ways) isHome(p mail.Pattern) bool {
 		return true
 	}
 	return p.Domain() != "" && w.local.Match(mail.Address{Local: "postmaster", Domain: p.Domain()})
-}
-
-// isDeMail reports whether a domain is one of De-Mail by its name.
-func isDeMail(domain string) bool {
-	return domain == "de-mail.de" || strings.HasSuffix(domain, ".de-mail.de")
 }
 
 // level is how well a route protects the connection to an address.

@@ -60,6 +60,8 @@ func TestPermit(t *testing.T) {
 		"from outside to others":          {"bob@bank.example", "bank", false, errOutward},
 		"De-Mail":                         {"bob@x.de-mail.de", "internet", true, errDeMail},
 		"De-Mail in":                      {"bob@de-mail.de", "exchange", false, errDeMail},
+		"to an account":                   {"bob@x.de-mail.de", "demail:main", true, errAccount},
+		"other mail to an account":        {"bob@x.example", "demail:main", true, errAccount},
 		"a round trip":                    {"alice@firma.example", "round", false, errRound},
 		"no such route":                   {"bob@x.example", "nowhere", true, errNoChoice},
 		"not even a name":                 {"bob@x.example", "", true, errNoChoice},
@@ -97,5 +99,16 @@ func TestPendingIsNotRerouted(t *testing.T) {
 	m.Pending = []byte{}
 	if err := g.MayReroute(m, 0, "all"); !errors.Is(err, errUnready) {
 		t.Error(err)
+	}
+}
+
+// De-Mail goes by its account, also where a route leads to its recipient.
+func TestDeMailIsNotRerouted(t *testing.T) {
+	w := newWays(Settings{Routes: []Route{{Name: "all", Domains: patterns(t, "*")}}})
+	env := mail.Envelope{Internal: true, DeMail: &mail.DeMail{Account: "main"}}
+	for _, name := range []string{"all", "demail:main", "demail:other", "nowhere"} {
+		if err := w.permit(name, env, mail.Address{Local: "bob", Domain: "x.example"}); !errors.Is(err, errAccount) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

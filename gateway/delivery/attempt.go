@@ -167,7 +167,7 @@ func (s *Scheduler) unprepared(ctx context.Context, c queue.Claim, err error) []
 		return nil
 	case errors.As(err, &wait):
 		log.Info("The message waits for something that is away.")
-		r := Result{Status: Deferred, Enhanced: "4.7.5", Text: err.Error(), before: wait.Until, pause: wait.Pause, hidden: !c.Message.IsPending()}
+		r := Result{Status: Deferred, Enhanced: "4.7.5", Text: err.Error(), before: wait.Until, Pause: wait.Pause, hidden: !c.Message.IsPending()}
 		r.Unreachable = c.Message.IsPending() && !wait.Alone
 		return repeat(r, len(c.Due))
 	case errors.Is(err, queue.ErrDamaged):
@@ -199,13 +199,14 @@ func (s *Scheduler) send(ctx context.Context, route Route, c queue.Claim, conten
 	}
 	env := c.Message.Envelope
 	got := route.Transport.Deliver(ctx, Attempt{
-		Destination: route.Name, Content: content, Key: string(env.ID) + "/" + route.Name, Secret: secret,
+		Destination: route.Name, Origin: c.Message.Origin, Content: content, Key: string(env.ID) + "/" + route.Name, Secret: secret,
 		Envelope: env.WithRecipients(env.ID, to),
 	})
 	results := repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: fmt.Sprintf("the transport gave %d results for %d recipients", len(got), len(to))}, len(to))
 	for k := range results {
 		if len(got) == len(to) && got[k].Status != "" {
 			results[k] = got[k]
+			results[k].judged = true
 		}
 	}
 	return results

@@ -94,6 +94,18 @@ func (b *bench) Destination(a mail.Address) (string, error) {
 	return r.Name, err
 }
 
+// DeMail gives the bench as the provider, for any account but "none".
+func (b *bench) DeMail(account string) (Route, error) {
+	if account == "none" {
+		return Route{}, ErrNoRoute
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.route
+	r.Name, r.Transport = queue.DeMailPrefix+account, b
+	return r, nil
+}
+
 // Route is Destination's, with the bench as the hop.
 func (b *bench) Route(a mail.Address) (Route, error) {
 	b.mu.Lock()

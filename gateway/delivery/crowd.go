@@ -17,7 +17,7 @@ type crowd struct {
 
 // isOneOfMany tells the destinations per domain by their names, which have a prefix as those of routes never have.
 func isOneOfMany(destination string) bool {
-	return strings.Contains(destination, ":") && !strings.HasPrefix(destination, queue.ProtectPrefix)
+	return strings.Contains(destination, ":") && !strings.HasPrefix(destination, queue.ProtectPrefix) && !strings.HasPrefix(destination, queue.DeMailPrefix)
 }
 
 // admit takes a destination in, or has it wait.

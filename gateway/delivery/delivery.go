@@ -23,8 +23,10 @@ type Transport interface {
 
 // Attempt is what a Transport is asked to do.
 type Attempt struct {
-	// Destination is the route's name, or "mx:" and a domain.
+	// Destination is the route's name, "mx:" and a domain, or "demail:" and an account.
 	Destination string
+	// Origin is the id under which the message was accepted; Envelope.ID is the one that it has in the queue.
+	Origin mail.ID
 	// Envelope holds only the recipients of this attempt.
 	Envelope mail.Envelope
 	Content  mail.Content
@@ -73,11 +75,19 @@ type Result struct {
 	Insecure bool
 	// Reports means that the next hop answers for notifications to the sender from here on (RFC 3461, 5.2.2).
 	Reports bool
+	// Doubt means that the next hop may have the message, whatever the Status: where it is not tried any more it is
+	// held, and its sender is never told that it was not delivered.
+	Doubt bool
+	// Pause is how long the next attempt waits at least, unless somebody makes it due.
+	Pause time.Duration
 
-	hidden bool          // the sender must not learn of it
-	before time.Time     // of the next attempt, at the latest; zero: as the schedule has it
-	pause  time.Duration // until the next attempt, at least
+	hidden bool      // the sender must not learn of it
+	before time.Time // of the next attempt, at the latest; zero: as the schedule has it
+	judged bool      // the transport of this message gave it
 }
+
+// InDoubt begins the reply of a recipient whose message the next hop may have, for operators.
+const InDoubt = "in doubt: "
 
 // Reply is the result on one line, for operators.
 func (r Result) Reply() string {
@@ -87,6 +97,9 @@ func (r Result) Reply() string {
 	}
 	if r.Code != 0 {
 		s = fmt.Sprintf("%d %s", r.Code, s)
+	}
+	if r.Doubt {
+		s = InDoubt + s
 	}
 	return s
 }
@@ -194,6 +207,9 @@ type Router interface {
 	Destination(mail.Address) (string, error)
 	// Route gives the way at the moment of an attempt; ErrNoRoute.
 	Route(mail.Address) (Route, error)
+	// DeMail gives the way of an account at a De-Mail provider, which alone is asked for messages with
+	// Envelope.DeMail, whoever their recipients are and whatever an operator chose; ErrNoRoute.
+	DeMail(account string) (Route, error)
 }
 
 // Prepare gives the content to send for a claim: what is stored, or what becomes of it on the way (an

@@ -132,7 +132,7 @@ func (l *lane) begin(ctx context.Context) {
 		case l.stopping:
 			l.settling++
 			go func() { l.settled <- l.s.settleNothing(h) }()
-		case down:
+		case down && !l.s.isLast(h, l.termsOf(h)):
 			l.settling++
 			last, terms := l.health.last, l.termsOf(h)
 			go func() { l.settled <- l.s.postpone(h, last, terms) }()

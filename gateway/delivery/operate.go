@@ -15,11 +15,14 @@ var (
 	ErrHidden = errors.New("what became of it may depend on what an encrypted message holds, which a report would tell its sender; release or drop it")
 )
 
-// routeOf gives the way to a recipient of m: the one an operator chose, or the routing of this moment.
+// routeOf gives the way to a recipient of m: the one an operator chose, or the routing of this moment. De-Mail goes by
+// its account and by nothing else.
 func (s *Scheduler) routeOf(m *queue.Message, row int) (Route, error) {
 	rcpt := &m.Recipients[row]
 	route, err := Route{}, ErrNoRoute
 	switch {
+	case m.Envelope.DeMail != nil:
+		route, err = s.o.Router.DeMail(m.Envelope.DeMail.Account)
 	case !rcpt.Rerouted:
 		route, err = s.o.Router.Route(rcpt.Address)
 	case s.o.Chosen != nil:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -77,6 +78,7 @@ func (s *Scheduler) settleNothing(h *hold) time.Time {
 
 // postpone settles a claim that is not tried since its destination is down.
 func (s *Scheduler) postpone(h *hold, last Result, terms terms) time.Time {
+	last.judged, last.Doubt = false, false // it was said of another message
 	return s.settle(h, tried{results: repeat(last, len(h.claim.Due))}, terms, s.o.Now())
 }
 
@@ -84,9 +86,13 @@ func (s *Scheduler) postpone(h *hold, last Result, terms terms) time.Time {
 func (t *settlement) add(row int, r Result) {
 	m := &t.h.claim.Message
 	rcpt := &m.Recipients[row]
+	expired := !t.ends.IsZero() && !t.now.Before(t.ends)
+	if m.Envelope.DeMail != nil {
+		r = unsure(r, expired)
+	}
 	o := queue.Outcome{Index: row, Reply: r.Reply(), Tried: t.started, Hidden: r.hidden && r.Status != Delivered}
 	line := t.line(rcpt.Recipient, r)
-	switch expired := !t.ends.IsZero() && !t.now.Before(t.ends); {
+	switch {
 	case r.Status == Delivered:
 		o.State = queue.Delivered
 		if line.Action = report.Relayed; r.Reports || r.hidden {
@@ -96,8 +102,11 @@ func (t *settlement) add(row int, r Result) {
 		o.State = queue.Delivered // it is gone with this commit; the variants are delivered from here on
 	case r.Status == Refused:
 		o.State, line.Action = queue.Failed, report.Failed
-	case r.Status == Held, expired && (r.hidden || rcpt.Hidden):
+	case r.Status == Held, expired && (r.hidden || rcpt.Hidden || r.Doubt):
 		o.State = queue.Held
+		if r.Doubt && !strings.HasPrefix(rcpt.LastReply, heldInDoubt) {
+			line.Action = report.Delayed
+		}
 	case expired && m.IsPending():
 		o.State = queue.Failed
 		t.returned(&line)
@@ -107,7 +116,7 @@ func (t *settlement) add(row int, r Result) {
 			line.Status = "4.4.7"
 		}
 	default:
-		o.State, o.Next = queue.Queued, t.now.Add(max(t.terms.retry.Wait(rcpt.Attempts+1), r.pause))
+		o.State, o.Next = queue.Queued, t.now.Add(max(t.terms.retry.Wait(rcpt.Attempts+1), r.Pause))
 		if !t.ends.IsZero() && o.Next.After(t.ends) {
 			o.Next = t.ends
 		}
@@ -128,7 +137,10 @@ func (t *settlement) add(row int, r Result) {
 // operators: they name hosts and causes inside. So does the company's own server, of which the outside learns the
 // status alone.
 func (t *settlement) line(to mail.Recipient, r Result) report.Recipient {
-	line := report.Recipient{Recipient: to, Status: r.Enhanced, Remote: r.Remote, LastTried: t.started}
+	line := report.Recipient{
+		Recipient: to, Status: r.Enhanced, Remote: r.Remote, LastTried: t.started,
+		DeMail: t.h.claim.Message.Envelope.DeMail != nil, Doubt: r.Doubt,
+	}
 	switch inside := !t.h.claim.Message.Envelope.Internal; {
 	case inside && r.Remote:
 	case inside && r.Status == Refused:

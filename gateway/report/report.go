@@ -35,6 +35,8 @@ type Recipient struct {
 	Host       string    // of the last attempt, with or without port; empty where none was reached
 	LastTried  time.Time // zero: left out
 	RetryUntil time.Time // of a delayed message; zero: left out
+	DeMail     bool      // it is a De-Mail, which goes to the sender's own provider
+	Doubt      bool      // that provider may have it already: it is Delayed, and must not be sent again
 }
 
 // Original is the message that a notification is about.

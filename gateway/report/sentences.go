@@ -92,6 +92,9 @@ func (r Recipient) reason() sentence {
 		return insecure
 	}
 	_, code, _ := strings.Cut(r.status(), ".")
+	if r.DeMail && code != "7.5" {
+		return r.deMailReason(code)
+	}
 	if code == "7.5" && !r.Remote && r.Action == Delayed {
 		return awaiting
 	}
@@ -120,7 +123,7 @@ func explanation(hostname string, arrived time.Time, recipients []Recipient) str
 
 func english(b *strings.Builder, hostname string, arrived time.Time, recipients []Recipient) {
 	fmt.Fprintf(b, "This is the mail gateway %s. It writes about your message of %s.\n", hostname, date(arrived))
-	each(recipients, func(a Action) { fmt.Fprintf(b, "\n%s\n", openings[a].en) }, func(r Recipient) {
+	each(recipients, func(s sentence) { fmt.Fprintf(b, "\n%s\n", s.en) }, func(r Recipient) {
 		details(b, r, r.reason().en, "The server %s answered:", "Details:", "It will be tried until %s.")
 	})
 	b.WriteString("\nThe header of your message is attached. If you need help, please pass this message on to your help desk.\n")
@@ -128,25 +131,38 @@ func english(b *strings.Builder, hostname string, arrived time.Time, recipients 
 
 func german(b *strings.Builder, hostname string, arrived time.Time, recipients []Recipient) {
 	fmt.Fprintf(b, "Dies ist das Mail-Gateway %s. Es geht um Ihre Nachricht vom %s.\n", hostname, arrived.Format("02.01.2006, 15:04 -0700"))
-	each(recipients, func(a Action) { fmt.Fprintf(b, "\n%s\n", openings[a].de) }, func(r Recipient) {
+	each(recipients, func(s sentence) { fmt.Fprintf(b, "\n%s\n", s.de) }, func(r Recipient) {
 		details(b, r, r.reason().de, "Der Server %s antwortete:", "Einzelheiten:", "Es wird bis zum %s versucht.")
 	})
 	b.WriteString("\nDie Kopfzeilen Ihrer Nachricht sind angehängt. Wenn Sie Hilfe brauchen, leiten Sie diese Nachricht bitte an Ihren Helpdesk weiter.\n")
 }
 
-// each visits the recipients by action, and each action once before its recipients.
-func each(recipients []Recipient, action func(Action), recipient func(Recipient)) {
+// opening says what became of a recipient and those who fared alike.
+func (r Recipient) opening() sentence {
+	switch {
+	case r.Action == Delayed && r.Doubt:
+		return doubtful
+	case r.Action == Relayed && r.DeMail:
+		return handedOver
+	}
+	return openings[r.Action]
+}
+
+// each visits the recipients by action, and the opening of those who fared alike once before them.
+func each(recipients []Recipient, opening func(sentence), recipient func(Recipient)) {
 	for _, a := range []Action{Failed, Delayed, Relayed, Delivered} {
-		first := true
-		for _, r := range recipients {
-			if r.Action != a {
+		said := map[sentence]bool{}
+		for _, first := range recipients {
+			if said[first.opening()] || first.Action != a {
 				continue
 			}
-			if first {
-				action(a)
-				first = false
+			said[first.opening()] = true
+			opening(first.opening())
+			for _, r := range recipients {
+				if r.Action == a && r.opening() == first.opening() {
+					recipient(r)
+				}
 			}
-			recipient(r)
 		}
 	}
 }

@@ -1,0 +1,49 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/siegel-mail/siegel/connectors"
+	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/dispatch"
+)
+
+// DeMail is what the settings have for De-Mail.
+type DeMail struct {
+	// Desk knows which domains are De-Mail, and who may send what. Its accounts are those of Accounts, by name.
+	Desk     *dispatch.Desk
+	Accounts []DeMailAccount
+}
+
+// DeMailAccount is an account with a provider of De-Mail.
+type DeMailAccount struct {
+	Name        string
+	Provider    connectors.Provider
+	Host        string         // of the provider, as events name it; empty: the account's name
+	Concurrency int            // messages being submitted at once; 0: 2
+	Retry       delivery.Retry // no steps: that of the settings
+	Expire      time.Duration  // 0: that of the settings
+	// Close lets go of what the provider holds, such as connections that are not in use; nil: nothing. It is called once, when other settings
+	// are in force; attempts that are under way may go on.
+	Close func()
+}
+
+// isDeMail reports whether a domain is De-Mail: by its name, and by what the settings and the providers say.
+func (s Settings) isDeMail(domain string) bool {
+	var desk *dispatch.Desk // none knows the domains that all providers share
+	if s.DeMail != nil {
+		desk = s.DeMail.Desk
+	}
+	return desk.IsDeMail(domain)
+}
+
+// DeMail implements delivery.Router.
+func (r *router) DeMail(account string) (delivery.Route, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	route, ok := r.current.accounts[account]
+	if !ok {
+		return delivery.Route{}, delivery.ErrNoRoute
+	}
+	return route, nil
+}
