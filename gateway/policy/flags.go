@@ -20,6 +20,8 @@ type Vocabulary struct {
 	Sign    []string
 	Encrypt []string
 	TLS     []string // ask for mail.TLSVerified
+	// DeMail are the words that ask for options of De-Mail; see [DefaultDeMail]. Nil: subjects ask for none, and none is taken out.
+	DeMail []DeMailWord
 }
 
 // DefaultVocabulary knows [sign], [encrypt] and [tls].
@@ -37,7 +39,8 @@ func DefaultVocabulary() Vocabulary {
 // rest of the subject keeps its bytes, but for the blanks next to a tag and for an encoded word of which a
 // tag was a part. The fields X-Siegel-Sign and X-Siegel-Encrypt ask unless their value is "no", "false",
 // "0" or empty; so does X-Siegel-TLS, for TLS that is verified, or with the value "required" for TLS of any
-// kind. Thread-Topic, in which Outlook repeats the subject, loses the tags but does not ask.
+// kind. X-Siegel-DeMail asks for De-Mail and for the options that it lists, see [DeMailWord]. Thread-Topic, in which Outlook repeats the
+// subject, loses the tags but does not ask.
 func ReadFlags(h *entity.Header, v Vocabulary) Flags {
 	var f Flags
 	changed := false
@@ -70,10 +73,14 @@ func (f *Flags) add(o Flags) {
 	f.Sign = f.Sign || o.Sign
 	f.Encrypt = f.Encrypt || o.Encrypt
 	f.TLS = f.TLS.Raise(o.TLS)
+	f.DeMail.add(o.DeMail)
 }
 
 // requested reads one X-Siegel- field.
 func requested(field entity.Field) Flags {
+	if field.Is(requestPrefix + "DeMail") {
+		return Flags{DeMail: parseDeMail(field.Value())}
+	}
 	switch strings.ToLower(field.Value()) {
 	case "", "no", "false", "0":
 		return Flags{}
@@ -148,7 +155,8 @@ func (v Vocabulary) match(text string, at end) (int, Flags) {
 			return n, Flags{TLS: mail.TLSVerified}
 		}
 	}
-	return 0, Flags{}
+	n, asked := v.bracket(text, at)
+	return n, Flags{DeMail: asked}
 }
 
 // end is one of the two ends of a text.

@@ -313,6 +313,6 @@ func BenchmarkReadFlags(b *testing.B) {
 func ExampleReadFlags() {
 	h, _, _ := entity.Read(strings.NewReader("Subject: [encrypt] =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\r\n"), 0)
 	f := policy.ReadFlags(&h, policy.DefaultVocabulary())
-	fmt.Printf("%+v %s", f, h.Bytes())
-	// Output: {Sign:false Encrypt:true TLS:} Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=
+	fmt.Printf("encrypt=%t %s", f.Encrypt, h.Bytes())
+	// Output: encrypt=true Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=
 }

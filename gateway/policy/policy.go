@@ -55,6 +55,7 @@ type Flags struct {
 	Sign    bool
 	Encrypt bool
 	TLS     mail.TLSLevel
+	DeMail  DeMailFlags
 }
 
 // Rule says what is wanted for messages that match all its conditions. An empty condition matches.
