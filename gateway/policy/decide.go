@@ -157,14 +157,16 @@ func lower(a mail.Address) mail.Address {
 func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) Decision {
 	d := Decision{Recipient: r.Address, Direction: dir}
 	d.Terms, d.ProRule = p.terms(rules, in.Kind, r)
-	sign, encrypt := p.levels(dir, rules, in.Kind, r.Address, &d)
+	sign, encrypt := p.levels(dir, rules, in.Kind, r, &d)
 	if dir == mail.Outgoing {
 		sign, d.SignRule = raise(sign, d.SignRule, in.Flags.Sign)
 		encrypt, d.EncRule = raise(encrypt, d.EncRule, in.Flags.Encrypt)
 	}
 	sign, d.SignRule = stronger(sign, d.SignRule, r.AtLeast.Sign)
 	encrypt, d.EncRule = stronger(encrypt, d.EncRule, r.AtLeast.Encrypt)
-	d.TLS, d.TLSRule = tlsLevel(dir, rules, in, r)
+	if !r.DeMail { // the connection to a provider is protected as its account says
+		d.TLS, d.TLSRule = tlsLevel(dir, rules, in, r)
+	}
 	d.Levels = Levels{Sign: sign, Encrypt: encrypt, Profile: d.Terms.Profile, TLS: d.TLS}
 	d.Sign = sign == Require || sign == IfPossible && in.CanSign
 	d.Encrypt = encrypt == Require || encrypt == IfPossible && r.CanEncrypt
@@ -187,8 +189,8 @@ func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) 
 
 // levels finds, for each key on its own, the first rule that says it, else the default. What is only wanted where it is
 // possible is not done to a message of a kind that would not be understood any more, unless the rule names the kind.
-func (p *Policy) levels(dir mail.Direction, rules []*Rule, kind Kind, to mail.Address, d *Decision) (sign, encrypt Level) {
-	to = lower(to)
+func (p *Policy) levels(dir mail.Direction, rules []*Rule, kind Kind, recipient Recipient, d *Decision) (sign, encrypt Level) {
+	to, otherwise := lower(recipient.Address), p.without(dir, recipient)
 	say := func(level *Level, by *string, said Level, name string, named bool) {
 		if *level == "" && said != "" {
 			*level, *by = said, name
@@ -202,14 +204,15 @@ func (p *Policy) levels(dir mail.Direction, rules []*Rule, kind Kind, to mail.Ad
 		if !news || !r.isFor(kind) || r.To != nil && !r.To.Match(to) {
 			continue
 		}
-		say(&sign, &d.SignRule, r.Sign, r.Name, r.names(kind))
-		say(&encrypt, &d.EncRule, r.Encrypt, r.Name, r.names(kind))
+		signs, encrypts := r.says(recipient)
+		say(&sign, &d.SignRule, signs, r.Name, r.names(kind))
+		say(&encrypt, &d.EncRule, encrypts, r.Name, r.names(kind))
 		if sign != "" && encrypt != "" {
 			break
 		}
 	}
-	say(&sign, &d.SignRule, p.defaults[dir].Sign, ByDefault, false)
-	say(&encrypt, &d.EncRule, p.defaults[dir].Encrypt, ByDefault, false)
+	say(&sign, &d.SignRule, otherwise.Sign, ByDefault, false)
+	say(&encrypt, &d.EncRule, otherwise.Encrypt, ByDefault, false)
 	return sign, encrypt
 }
 

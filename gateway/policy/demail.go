@@ -7,12 +7,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/siegel-mail/siegel/connectors/demail"
+	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
 // DeMailWord is a word that asks for options of De-Mail by the subject: in square brackets at the very beginning or end, also several in
 // one pair with commas between. Neither case nor blanks matter.
 type DeMailWord struct {
-	Word    string
+	Word    string // with or without its brackets
 	Options demail.Options
 }
 
@@ -91,7 +92,8 @@ func (e end) bracketed(text string) (inner string, ok bool) {
 func (v Vocabulary) deMail(word string) (demail.Options, bool) {
 	word = plainWord(word)
 	for _, w := range v.DeMail {
-		if word != "" && plainWord(w.Word) == word {
+		known := strings.TrimSuffix(strings.TrimPrefix(plainWord(w.Word), "["), "]")
+		if word != "" && known == word {
 			return w.Options, true
 		}
 	}
@@ -141,4 +143,24 @@ func truth(word string) (yes, known bool) {
 		return false, true
 	}
 	return false, false
+}
+
+// says is what a rule wants for a recipient. De-Mail is under way between providers whom the law holds to secrecy, so rules for everybody do not
+// reach it: only one that names recipients does, and one that demands encryption, whoever it is for (invariant 2).
+func (r *Rule) says(to Recipient) (sign, encrypt Level) {
+	switch {
+	case !to.DeMail || r.To != nil:
+		return r.Sign, r.Encrypt
+	case r.Encrypt == IfPossible: // it says something, so that rules below do not count
+		return "", Never
+	}
+	return "", r.Encrypt
+}
+
+// without are the levels where no rule says.
+func (p *Policy) without(dir mail.Direction, to Recipient) Defaults {
+	if to.DeMail {
+		return Defaults{Sign: Never, Encrypt: Never}
+	}
+	return p.defaults[dir]
 }

@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/siegel-mail/siegel/connectors/demail"
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -134,4 +136,48 @@ func FuzzDeMail(f *testing.F) {
 			t.Errorf("%q asks again: %+v", subject, again)
 		}
 	})
+}
+
+// The usual rules leave De-Mail alone; what names its recipients, what a user asks for and what must be encrypted anywhere does not.
+func TestRulesForDeMail(t *testing.T) {
+	parse := func(texts ...string) mail.Patterns {
+		p, err := mail.ParsePatterns(texts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	everybody := Rule{Name: "everybody", Sign: Require, Encrypt: IfPossible, TLS: mail.TLSVerified}
+	secret := Rule{Name: "secret", Encrypt: Require}
+	city := Rule{Name: "city", To: parse("@stadt.de-mail.de"), Sign: IfPossible, Encrypt: Never}
+	star := Rule{Name: "star", To: parse("*"), Sign: Require}
+	for _, c := range []struct {
+		name  string
+		rules []Rule
+		flags Flags
+		want  string
+	}{
+		{"no rules", nil, Flags{}, "sign never by default, encrypt never by default"},
+		{"a rule for everybody", []Rule{everybody}, Flags{}, "sign never by default, encrypt never by everybody"},
+		{"encryption of everything", []Rule{secret}, Flags{}, "sign never by default, encrypt require by secret"},
+		{"a rule before it", []Rule{everybody, secret}, Flags{}, "sign never by default, encrypt never by everybody"},
+		{"a rule that names it", []Rule{city, secret}, Flags{}, "sign if-possible by city, encrypt never by city"},
+		{"a rule that names all", []Rule{star}, Flags{}, "sign require by star, encrypt never by default"},
+		{"flags", []Rule{everybody}, Flags{Sign: true, Encrypt: true, TLS: mail.TLSVerified}, "sign require by flag, encrypt require by flag"},
+	} {
+		p, err := New(c.rules, Defaults{Sign: Require, Encrypt: IfPossible})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := Input{Internal: true, From: mail.Address{Local: "a", Domain: "firma.example"}, Flags: c.flags, CanSign: true, Recipients: []Recipient{
+			{Address: mail.Address{Local: "amt", Domain: "stadt.de-mail.de"}, DeMail: true, CanEncrypt: true},
+		}}
+		d := p.Decide(in)[0]
+		if got := fmt.Sprintf("sign %s by %s, encrypt %s by %s", d.Levels.Sign, d.SignRule, d.Levels.Encrypt, d.EncRule); got != c.want || d.TLS != mail.TLSAsRouted || d.Refusal != "" {
+			t.Errorf("%s: %s, TLS %q, %s", c.name, got, d.TLS, d.Refusal)
+		}
+		if least := p.Least(in)[0]; least.Sign != d.Levels.Sign || least.Encrypt != d.Levels.Encrypt {
+			t.Errorf("%s: at least %+v", c.name, least)
+		}
+	}
 }

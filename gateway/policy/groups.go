@@ -109,8 +109,9 @@ func (p *Policy) least(in *Input, r Recipient) Levels {
 	sign, encrypt, profile := lowest{kind: in.Kind}, lowest{kind: in.Kind}, smime.Profile("")
 	weaker, decided := false, false // a rule for a group may choose another profile than TR03116, and a sure one has chosen
 	p.walk(in, r, func(rule *Rule, sure bool) {
-		sign.take(rule.Sign, rule.names(in.Kind), sure)
-		encrypt.take(rule.Encrypt, rule.names(in.Kind), sure)
+		signs, encrypts := rule.says(r)
+		sign.take(signs, rule.names(in.Kind), sure)
+		encrypt.take(encrypts, rule.names(in.Kind), sure)
 		switch said := rule.Terms.Profile; {
 		case decided || said == "":
 		case sure:
@@ -125,7 +126,8 @@ func (p *Policy) least(in *Input, r Recipient) Levels {
 	if profile == "" || weaker {
 		profile = smime.Compatible
 	}
-	l := Levels{Sign: sign.end(p.defaults[dir].Sign), Encrypt: encrypt.end(p.defaults[dir].Encrypt), Profile: profile}
+	otherwise := p.without(dir, r)
+	l := Levels{Sign: sign.end(otherwise.Sign), Encrypt: encrypt.end(otherwise.Encrypt), Profile: profile}
 	if dir == mail.Outgoing {
 		l.Sign, _ = raise(l.Sign, "", in.Flags.Sign)
 		l.Encrypt, _ = raise(l.Encrypt, "", in.Flags.Encrypt)

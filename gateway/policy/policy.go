@@ -84,8 +84,11 @@ type Levels struct {
 
 // Recipient is what is known of one recipient.
 type Recipient struct {
-	Address    mail.Address
-	Local      bool // in one of the company's own domains
+	Address mail.Address
+	Local   bool // in one of the company's own domains
+	// DeMail: its copy leaves as De-Mail. Where no rule names its recipients it is not signed and not encrypted, unless the sender asks for that, or a rule
+	// demands encryption of everybody.
+	DeMail     bool
 	CanEncrypt bool // a usable certificate is at hand
 	// Why says why CanEncrypt is false, in words for the sender: "no certificate of x@y is known". It may
 	// be empty.

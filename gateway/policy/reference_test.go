@@ -22,6 +22,9 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 	default:
 		d.Direction = mail.Outgoing
 	}
+	if r.DeMail {
+		rules, defaults.Sign, defaults.Encrypt = referenceDeMail(rules), policy.Never, policy.Never
+	}
 	key := func(say func(policy.Rule) policy.Level, otherwise policy.Level, flag bool, earlier policy.Level) (policy.Level, string) {
 		level, by, named := policy.Never, policy.ByDefault, false
 		if d.Direction == mail.Outgoing {
@@ -67,6 +70,21 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 		d.Refusal = "refused"
 	}
 	return d
+}
+
+// referenceDeMail are rules as if they had been written for De-Mail alone.
+func referenceDeMail(rules []policy.Rule) []policy.Rule {
+	rules = slices.Clone(rules)
+	for i := range rules {
+		if rules[i].To != nil {
+			continue
+		}
+		rules[i].Sign = ""
+		if rules[i].Encrypt == policy.IfPossible {
+			rules[i].Encrypt = policy.Never
+		}
+	}
+	return rules
 }
 
 // referenceTerms looks for each key on its own.
@@ -203,7 +221,7 @@ func drawInput(t *rapid.T) policy.Input {
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "recipients") {
 		in.Recipients = append(in.Recipients, policy.Recipient{
-			Address: drawAddress(t, "recipient"), Local: yes.Draw(t, "local"), CanEncrypt: yes.Draw(t, "can encrypt"),
+			Address: drawAddress(t, "recipient"), Local: yes.Draw(t, "local"), DeMail: yes.Draw(t, "De-Mail"), CanEncrypt: yes.Draw(t, "can encrypt"),
 			Unfit: genUnfit.Draw(t, "unfit"), UnfitSigner: genUnfit.Draw(t, "unfit signer"),
 			AtLeast: policy.Levels{
 				Sign: genLevel.Draw(t, "sign at least"), Encrypt: genLevel.Draw(t, "encrypt at least"), Profile: genProfile.Draw(t, "earlier profile"),
