@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/siegel-mail/siegel/connectors"
 	"github.com/siegel-mail/siegel/connectors/demail"
 )
 
@@ -21,28 +22,22 @@ type receipt struct {
 func (d *draft) deliver(h demail.Header, to demail.Address) error {
 	n := d.session.provider.net
 	p, c := n.find(to)
+	if p == nil {
+		p = d.session.provider
+	}
 	o := d.message.Options
 	private := o.Private || o.Retrieve
-	why, about := error(nil), demail.NotifyOther
-	switch {
-	case c == nil:
-		why, about = errUnknown, demail.NotifyUnknownRecipient
-	case c.Closed:
-		why, about = errClosed, demail.NotifyClosedAccount
-	case private && c.Highest != demail.LevelHigh:
-		why = errLevel
+	if about, why := d.stops(c, private); why != "" {
+		return p.notify(demail.TypeNotification, about, d.message.Sender, h, "Die Nachricht an "+to.String()+" wurde nicht zugestellt: "+why+".")
 	}
-	if why != nil {
-		if p == nil {
-			p = d.session.provider
-		}
-		return p.notify(demail.TypeNotification, about, d.message.Sender, h, "Die Nachricht an "+to.String()+" wurde nicht zugestellt: "+why.Error()+".")
+	r := &receipt{original: h, sender: d.message.Sender, recipient: to, arrived: d.now}
+	if d.session.fate == InfectedThere || infected(d.body) {
+		return p.malware(d.message, r)
 	}
 	envelope, err := demail.NewField(demail.FieldEnvelopeTo, to.String()) // TR-01201 3.4, 3.1.22
 	if err != nil {
 		return err
 	}
-	r := &receipt{original: h, sender: d.message.Sender, recipient: to, arrived: d.now}
 	l := &letter{to: to, header: demail.NewHeader(slices.Concat([]demail.Field{envelope}, h.Fields())...), body: d.body, private: private}
 	if o.Retrieve {
 		l.retrieve = r
@@ -52,6 +47,53 @@ func (d *draft) deliver(h demail.Header, to demail.Address) error {
 		return p.confirm(demail.TypeReceipt, r, true)
 	}
 	return nil
+}
+
+// stops tells why a message does not arrive in an account; empty: it does.
+func (d *draft) stops(c *account, private bool) (demail.NotificationType, string) {
+	switch fate := d.session.fate; {
+	case c == nil, fate == Nowhere:
+		return demail.NotifyUnknownRecipient, "die Adresse gibt es nicht"
+	case c.Closed, fate == Shut:
+		return demail.NotifyClosedAccount, "das Konto ist geschlossen"
+	case private && c.Highest != demail.LevelHigh:
+		return demail.NotifyOther, "der Empfänger kann sich nicht mit dem Authentisierungsniveau hoch anmelden"
+	case fate == Full, c.Limit > 0 && c.holds()+int64(len(d.body)) > c.Limit:
+		return demail.NotifyOther, "das Postfach des Empfängers ist voll"
+	}
+	return "", ""
+}
+
+// holds is how much lies in the mailbox.
+func (c *account) holds() int64 {
+	sum := int64(0)
+	for _, l := range c.letters {
+		sum += int64(len(l.body))
+	}
+	return sum
+}
+
+// malware tells sender and recipient that the recipient's provider has found some, and delivers nothing: by a confirmation where the sender wanted one,
+// else by a notification (TR-01201 3.1, 6.5, step 56).
+func (p *Simulated) malware(m connectors.Message, r *receipt) error {
+	if o := m.Options; o.Dispatch || o.Receipt || o.Retrieve {
+		return p.confirm(demail.TypeMalwareAcknowledge, r, true)
+	}
+	text := "In der Nachricht von " + r.sender.String() + " an " + r.recipient.String() + " wurde Schadsoftware gefunden; sie wurde nicht zugestellt. Eine Kenntnisnahme ist daher ggf. nicht möglich."
+	for _, to := range r.parties() {
+		if err := p.notify(demail.TypeMalwareNotification, demail.NotifyOther, to, r.original, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parties are the sender and the recipient, or the one who is both.
+func (r *receipt) parties() []demail.Address {
+	if r.recipient.IsZero() || r.recipient == r.sender {
+		return []demail.Address{r.sender}
+	}
+	return []demail.Address{r.sender, r.recipient}
 }
 
 // Lay puts a message into somebody's mailbox as it is, sealed by nobody and whatever it says. It is for rehearsing what a provider never does, such as
@@ -85,8 +127,8 @@ func (p *Simulated) confirm(kind demail.MessageType, r *receipt, both bool) erro
 	if !ok {
 		return errors.New("dmda: what is confirmed is not sealed")
 	}
-	word := map[demail.MessageType]string{demail.TypeDispatch: "Versandbestätigung", demail.TypeReceipt: "Eingangsbestätigung", demail.TypeRetrieve: "Abholbestätigung"}[kind]
-	from, err := p.system(map[demail.MessageType]demail.System{demail.TypeDispatch: demail.SystemDispatch, demail.TypeReceipt: demail.SystemReceipt, demail.TypeRetrieve: demail.SystemRetrieve}[kind])
+	how := confirmations[kind]
+	from, err := p.system(how.from)
 	if err != nil {
 		return err
 	}
@@ -94,7 +136,7 @@ func (p *Simulated) confirm(kind demail.MessageType, r *receipt, both bool) erro
 	if err != nil {
 		return err
 	}
-	a := &demail.Acknowledgement{Sender: from.String(), Metadates: demail.Repeat(r.original), Subject: "*" + word + "* " + meta.Subject,
+	a := &demail.Acknowledgement{Sender: from.String(), Metadates: demail.Repeat(r.original), Subject: "*" + how.word + "* " + meta.Subject,
 		Text: text(kind, r, meta, p.domain), Hash: integrity.Value(), Time: now}
 	if kind == demail.TypeRetrieve {
 		a.DeliveryTime = r.arrived
@@ -103,9 +145,9 @@ func (p *Simulated) confirm(kind demail.MessageType, r *receipt, both bool) erro
 	if err != nil {
 		return err
 	}
-	to := []demail.Address{r.sender}
-	if both && r.recipient != r.sender {
-		to = append(to, r.recipient)
+	to := r.parties()
+	if !both {
+		to = to[:1]
 	}
 	for _, address := range to {
 		m := &demail.Metadata{Type: kind, Sender: from, Subject: a.Subject, PrivateID: meta.PrivateID}
@@ -117,13 +159,22 @@ func (p *Simulated) confirm(kind demail.MessageType, r *receipt, both bool) erro
 	return nil
 }
 
-// text is what the guideline suggests (3.4, 3.5.1), and that it is simulated.
+// confirmations are how each is named, whom it is from and what it says (TR-01201 3.1, 4.3; 3.4, 3.5.1).
+var confirmations = map[demail.MessageType]struct {
+	word string
+	from demail.System
+	text string
+}{
+	demail.TypeDispatch: {"Versandbestätigung", demail.SystemDispatch, "Hiermit wird bestätigt, dass die Nachricht mit den folgenden Angaben an den Empfänger versandt wurde."},
+	demail.TypeReceipt:  {"Eingangsbestätigung", demail.SystemReceipt, "Hiermit wird bestätigt, dass die Nachricht mit den folgenden Angaben im Postfach des Empfängers abgelegt wurde."},
+	demail.TypeRetrieve: {"Abholbestätigung", demail.SystemRetrieve, "Hiermit wird bestätigt, dass sich der Empfänger der Nachricht mit den folgenden Angaben an seinem De-Mail-Konto sicher angemeldet hat."},
+	demail.TypeMalwareAcknowledge: {"Schadsoftware-Bestätigung", demail.SystemMalware, "Hiermit wird bestätigt, dass in der Nachricht mit den folgenden Angaben, für die eine Versand-, Eingangs- und/oder Abholbestätigung " +
+		"angefordert worden ist, beim Anbieter des Empfängers Schadsoftware gefunden wurde. Sie wurde nicht zugestellt; von einer Kenntnisnahme durch den Empfänger kann nicht ausgegangen werden."},
+}
+
+// text is what the guideline suggests, and that it is simulated.
 func text(kind demail.MessageType, r *receipt, m *demail.Metadata, provider string) string {
-	what := map[demail.MessageType]string{
-		demail.TypeDispatch: "Hiermit wird bestätigt, dass die Nachricht mit den folgenden Angaben an den Empfänger versandt wurde.",
-		demail.TypeReceipt:  "Hiermit wird bestätigt, dass die Nachricht mit den folgenden Angaben im Postfach des Empfängers abgelegt wurde.",
-		demail.TypeRetrieve: "Hiermit wird bestätigt, dass sich der Empfänger der Nachricht mit den folgenden Angaben an seinem De-Mail-Konto sicher angemeldet hat.",
-	}[kind]
+	what := confirmations[kind].text
 	to := r.recipient.String()
 	if to == "" {
 		to = m.Chosen.String()

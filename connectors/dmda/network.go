@@ -34,6 +34,15 @@ type Simulated struct {
 	domain   string
 	seal     demail.Sealer
 	accounts []*account
+	// overlooks: it finds no malware in what its own customers send, so that the recipient's provider has to.
+	overlooks bool
+}
+
+// Overlook makes the provider find no malware in what its customers send, or find it again.
+func (p *Simulated) Overlook(overlooks bool) {
+	p.net.mu.Lock()
+	defer p.net.mu.Unlock()
+	p.overlooks = overlooks
 }
 
 // Add puts a provider into the network. Its domain is where its system addresses are, and may be that of persons, too; seal is its key, which
@@ -64,7 +73,8 @@ type Account struct {
 	Highest   demail.Level     // how its holder can log in at most
 	// PublicBody may ask for confirmations of retrieve (TR-01201 3.1, 3.3.5).
 	PublicBody bool
-	Closed     bool // nothing is delivered to it any more
+	Closed     bool  // nothing is delivered to it any more
+	Limit      int64 // bytes that the mailbox holds of other people's messages; zero: as many as the network
 }
 
 type account struct {

@@ -15,6 +15,27 @@ type Session struct {
 	account  *account
 	level    demail.Level
 	how      string
+	fate     Fate
+}
+
+// Fate is how a message ends that is sent, whatever its recipients are like.
+type Fate string
+
+// The fates. Each is told by a notification, or by a confirmation of malware, since the provider has taken the message.
+const (
+	Delivered     Fate = ""
+	Nowhere       Fate = "nowhere"        // no recipient's address exists
+	Shut          Fate = "shut"           // every recipient's account is closed
+	Full          Fate = "full"           // every recipient's mailbox is full
+	Infected      Fate = "infected"       // the sender's provider finds malware
+	InfectedThere Fate = "infected-there" // the recipient's provider does
+)
+
+// Doom makes the messages of the session end so from now on.
+func (s *Session) Doom(f Fate) {
+	s.provider.net.mu.Lock()
+	defer s.provider.net.mu.Unlock()
+	s.fate = f
 }
 
 // Login lets the holder of an address in, at a level; how is what X-de-mail-auth-mechanism says of it. Whoever calls has seen the password or

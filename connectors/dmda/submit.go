@@ -3,7 +3,6 @@ package dmda
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -192,7 +191,7 @@ func (d *draft) sendTo(g demail.Recipients) (string, error) {
 	if h, err = seal.Seal(h, bytes.NewReader(d.body)); err != nil {
 		return "", err
 	}
-	if infected(d.body) {
+	if d.session.fate == Infected || infected(d.body) && !p.overlooks && d.session.fate != InfectedThere {
 		return id, p.notify(demail.TypeMalwareNotification, demail.NotifyOther, d.message.Sender, h, "In der Nachricht wurde Schadsoftware gefunden; sie wurde nicht versandt.")
 	}
 	if d.message.Options.Dispatch {
@@ -233,10 +232,3 @@ func (d *draft) metadata(id string, g demail.Recipients) (demail.Header, error) 
 	}
 	return h, nil
 }
-
-// errClosed and others say why a message does not arrive.
-var (
-	errUnknown = errors.New("die Adresse gibt es nicht")
-	errClosed  = errors.New("das Konto ist geschlossen")
-	errLevel   = errors.New("der Empfänger kann sich nicht mit dem Authentisierungsniveau hoch anmelden")
-)

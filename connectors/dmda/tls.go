@@ -56,13 +56,18 @@ func (a *Authority) pair(t *x509.Certificate, key crypto.Signer) (tls.Certificat
 	return tls.Certificate{Certificate: [][]byte{c.Raw}, PrivateKey: key, Leaf: c}, nil
 }
 
-// PEM is the certificate of the authority, and its key, in one text, which ReadAuthority reads.
+// PEM is the key of the authority and its certificate, in one text, which ReadAuthority reads.
 func (a *Authority) PEM() ([]byte, error) {
-	key, err := x509.MarshalPKCS8PrivateKey(a.key)
+	return PairPEM(tls.Certificate{Certificate: [][]byte{a.Certificate.Raw}, PrivateKey: a.key})
+}
+
+// PairPEM is the key of a certificate and the certificate, in one text.
+func PairPEM(c tls.Certificate) ([]byte, error) {
+	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {
 		return nil, err
 	}
-	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate.Raw})...), nil
+	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})...), nil
 }
 
 // ReadAuthority makes again the authority that PEM wrote down.

@@ -130,6 +130,9 @@ func (x *exchange) submit(s *dmda.Session) {
 		x.failed(err)
 		return
 	}
+	if f, ok := x.strike(fated, webservice.OpSubmit); ok {
+		s.Doom(kinds[f.Kind].fate)
+	}
 	r, err := s.Submit(m)
 	if err != nil {
 		x.failed(err)

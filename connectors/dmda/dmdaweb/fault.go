@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/siegel-mail/siegel/connectors/dmda"
 	"github.com/siegel-mail/siegel/connectors/webservice"
 )
 
@@ -15,27 +16,32 @@ type Kind string
 
 // The kinds of faults.
 const (
-	Slow         Kind = "slow"              // the answer takes its time
-	Down         Kind = "down"              // a front door says 503, and passes nothing on
-	Drop         Kind = "drop"              // the connection ends before the request is looked at
-	DropUpload   Kind = "drop-upload"       // the connection ends in the midst of the request
-	Lost         Kind = "lost"              // the request is carried out, and the connection ends before the answer
-	Garbage      Kind = "garbage"           // the request is carried out, and the answer is no XML
-	Page         Kind = "page"              // the request is carried out, and a page in HTML comes with status 200
-	Hang         Kind = "hang"              // the request is carried out, and no answer comes
-	Huge         Kind = "huge"              // the request is carried out, and the answer has no end
-	Cut          Kind = "cut"               // the connection ends within the message that is fetched
-	Keep         Kind = "keep"              // what is acknowledged stays, and the acknowledgement fails
-	Unavailable  Kind = "unavailable"       // the service says that it is out of order
-	Login        Kind = "login"             // nobody is let in
-	Expired      Kind = "expired"           // the session has ended
-	Rejected     Kind = "rejected"          // messages are refused for good
-	NotEntitled  Kind = "not-entitled"      // the account may not send so
-	DailyLimit   Kind = "daily-limit"       // no more messages today
-	TooLarge     Kind = "too-large"         // messages are too large
-	UnknownAt    Kind = "unknown-recipient" // every recipient is unknown, and the service says so at once
-	ClosedAt     Kind = "closed-account"    // every recipient's account is closed, and the service says so at once
-	faultPattern      = "KIND[=TIME][@OPERATION][*TIMES]"
+	Slow          Kind = "slow"              // the answer takes its time
+	Down          Kind = "down"              // a front door says 503, and passes nothing on
+	Drop          Kind = "drop"              // the connection ends before the request is looked at
+	DropUpload    Kind = "drop-upload"       // the connection ends in the midst of the request
+	Lost          Kind = "lost"              // the request is carried out, and the connection ends before the answer
+	Garbage       Kind = "garbage"           // the request is carried out, and the answer is no XML
+	Page          Kind = "page"              // the request is carried out, and a page in HTML comes with status 200
+	Hang          Kind = "hang"              // the request is carried out, and no answer comes
+	Huge          Kind = "huge"              // the request is carried out, and the answer has no end
+	Cut           Kind = "cut"               // the connection ends within the message that is fetched
+	Keep          Kind = "keep"              // what is acknowledged stays, and the acknowledgement fails
+	Unavailable   Kind = "unavailable"       // the service says that it is out of order
+	Login         Kind = "login"             // nobody is let in
+	Expired       Kind = "expired"           // the session has ended
+	Rejected      Kind = "rejected"          // messages are refused for good
+	NotEntitled   Kind = "not-entitled"      // the account may not send so
+	DailyLimit    Kind = "daily-limit"       // no more messages today
+	TooLarge      Kind = "too-large"         // messages are too large
+	UnknownAt     Kind = "unknown-recipient" // every recipient is unknown, and the service says so at once
+	ClosedAt      Kind = "closed-account"    // every recipient's account is closed, and the service says so at once
+	UnknownNotice Kind = "unknown-notice"    // the message is taken, and a notification says that no recipient exists
+	ClosedNotice  Kind = "closed-notice"     // the same: every account is closed
+	MailboxFull   Kind = "mailbox-full"      // the same: every mailbox is full
+	Malware       Kind = "malware"           // the same: the provider has found some
+	MalwareThere  Kind = "malware-recipient" // the same of the recipient's provider, which tells sender and recipient
+	faultPattern       = "KIND[=TIME][@OPERATION][*TIMES]"
 )
 
 // stage is when in a request a fault strikes.
@@ -45,22 +51,27 @@ const (
 	upload stage = iota // while it comes
 	early               // when it was read
 	refuse              // in place of what it asks for
+	fated               // when a message is sent
 	late                // in place of the answer
 )
 
-// kinds are all faults: their stage, the operation that they are about where it is one, and the class of those that refuse.
+// kinds are all faults: their stage, the operation that they are about where it is one, the class of those that refuse, and how a message ends.
 var kinds = map[Kind]struct {
 	stage stage
 	only  webservice.Operation
 	class webservice.Class
+	fate  dmda.Fate
 }{
 	Slow: {stage: early}, Down: {stage: early}, Drop: {stage: early}, DropUpload: {stage: upload},
 	Lost: {stage: late}, Garbage: {stage: late}, Page: {stage: late}, Hang: {stage: late}, Huge: {stage: late}, Cut: {stage: late, only: webservice.OpFetch},
-	Keep:        {refuse, webservice.OpAcknowledge, webservice.Unavailable},
-	Unavailable: {refuse, "", webservice.Unavailable}, Login: {refuse, "", webservice.LoginFailed}, Expired: {refuse, "", webservice.SessionExpired},
-	Rejected: {refuse, webservice.OpSubmit, webservice.Rejected}, NotEntitled: {refuse, webservice.OpSubmit, webservice.NotEntitled},
-	DailyLimit: {refuse, webservice.OpSubmit, webservice.OverQuota}, TooLarge: {refuse, webservice.OpSubmit, webservice.TooLarge},
-	UnknownAt: {refuse, webservice.OpSubmit, webservice.NoSuchAddress}, ClosedAt: {refuse, webservice.OpSubmit, webservice.NoSuchAddress},
+	Keep:        {stage: refuse, only: webservice.OpAcknowledge, class: webservice.Unavailable},
+	Unavailable: {stage: refuse, only: "", class: webservice.Unavailable}, Login: {stage: refuse, only: "", class: webservice.LoginFailed}, Expired: {stage: refuse, only: "", class: webservice.SessionExpired},
+	Rejected: {stage: refuse, only: webservice.OpSubmit, class: webservice.Rejected}, NotEntitled: {stage: refuse, only: webservice.OpSubmit, class: webservice.NotEntitled},
+	DailyLimit: {stage: refuse, only: webservice.OpSubmit, class: webservice.OverQuota}, TooLarge: {stage: refuse, only: webservice.OpSubmit, class: webservice.TooLarge},
+	UnknownNotice: {stage: fated, only: webservice.OpSubmit, fate: dmda.Nowhere}, ClosedNotice: {stage: fated, only: webservice.OpSubmit, fate: dmda.Shut},
+	MailboxFull: {stage: fated, only: webservice.OpSubmit, fate: dmda.Full}, Malware: {stage: fated, only: webservice.OpSubmit, fate: dmda.Infected},
+	MalwareThere: {stage: fated, only: webservice.OpSubmit, fate: dmda.InfectedThere},
+	UnknownAt:    {stage: refuse, only: webservice.OpSubmit, class: webservice.NoSuchAddress}, ClosedAt: {stage: refuse, only: webservice.OpSubmit, class: webservice.NoSuchAddress},
 }
 
 // Kinds are all kinds of faults, by the alphabet.

@@ -49,6 +49,7 @@ func TestFaults(t *testing.T) {
 		Down: {connectors.Later, false}, Unavailable: {connectors.Later, false}, Lost: {connectors.Doubtful, true}, Garbage: {connectors.Doubtful, true}, Page: {connectors.Doubtful, true},
 		Login: {connectors.Mend, false}, Rejected: {connectors.Never, false}, NotEntitled: {connectors.Never, false}, DailyLimit: {connectors.Later, false},
 		TooLarge: {connectors.Never, false}, UnknownAt: {connectors.Never, false}, ClosedAt: {connectors.Never, false}, Expired: {connectors.Mend, false},
+		UnknownNotice: {connectors.Taken, true}, ClosedNotice: {connectors.Taken, true}, MailboxFull: {connectors.Taken, true}, Malware: {connectors.Taken, true}, MalwareThere: {connectors.Taken, true},
 		Cut: {connectors.Taken, true}, Keep: {connectors.Taken, true}, // not about submissions
 	}
 	for kind, w := range want {
@@ -63,10 +64,42 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%s does not say whom it is about: %v", kind, err)
 		}
 		d.handler.SetFaults()
+		if told := fates(t, p); told != notices[kind] {
+			t.Errorf("%s: the sender is told %q", kind, told)
+		}
 		if _, err := p.Find(t.Context(), "k"); (err == nil) != w.taken {
 			t.Errorf("%s: taken: %v", kind, err)
 		}
 	}
+}
+
+// notices are what the sender of a message is told by notification.
+var notices = map[Kind]string{
+	UnknownNotice: "notification unknown-recipient", ClosedNotice: "notification closed-account", MailboxFull: "notification other", Malware: "malware-notification other", MalwareThere: "malware-notification other",
+}
+
+// fates fetches what came, and names it.
+func fates(t *testing.T, p connectors.Provider) string {
+	var said []string
+	err := p.Fetch(t.Context(), func(_ context.Context, in connectors.Incoming) error {
+		text, err := io.ReadAll(in.Content)
+		if err != nil {
+			return err
+		}
+		h, err := head(held(text))
+		if err != nil {
+			return err
+		}
+		m, err := demail.ParseMetadata(h)
+		if err == nil {
+			said = append(said, string(m.Type)+" "+string(m.NotificationType))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return strings.Join(said, ", ")
 }
 
 // A fault strikes as often as it says, and the operation that it names.
