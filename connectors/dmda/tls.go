@@ -3,7 +3,6 @@ package dmda
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -32,9 +31,10 @@ func (a *Authority) Server(now time.Time, hosts ...string) (tls.Certificate, err
 	return a.pair(t, key)
 }
 
-// Client makes a key and a certificate that somebody logs in with.
+// Client makes a key and a certificate that somebody logs in with. It is RSA: OpenSSL refuses clients' keys on other curves than those that it exchanges keys by,
+// which may be P-521 alone.
 func (a *Authority) Client(now time.Time, name string) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -58,16 +58,22 @@ func (a *Authority) pair(t *x509.Certificate, key crypto.Signer) (tls.Certificat
 
 // PEM is the key of the authority and its certificate, in one text, which ReadAuthority reads.
 func (a *Authority) PEM() ([]byte, error) {
-	return PairPEM(tls.Certificate{Certificate: [][]byte{a.Certificate.Raw}, PrivateKey: a.key})
+	key, err := KeyPEM(tls.Certificate{PrivateKey: a.key})
+	return append(key, CertificatePEM(a.Certificate)...), err
 }
 
-// PairPEM is the key of a certificate and the certificate, in one text.
-func PairPEM(c tls.Certificate) ([]byte, error) {
+// CertificatePEM writes a certificate.
+func CertificatePEM(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+}
+
+// KeyPEM writes the key of a certificate, if it is one that can leave its place.
+func KeyPEM(c tls.Certificate) ([]byte, error) {
 	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {
 		return nil, err
 	}
-	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})...), nil
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), nil
 }
 
 // ReadAuthority makes again the authority that PEM wrote down.

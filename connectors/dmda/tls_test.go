@@ -56,8 +56,8 @@ func TestTLSCertificates(t *testing.T) {
 			t.Error(c.pair.Leaf.Subject)
 		}
 	}
-	own, err := PairPEM(client)
-	if err != nil {
+	own := CertificatePEM(client.Leaf)
+	if key, err := KeyPEM(client); err != nil || !strings.HasPrefix(string(key), "-----BEGIN PRIVATE KEY-----") {
 		t.Fatal(err)
 	}
 	for _, bad := range []string{"", "x", string(own), string(text[:len(text)/2])} {

@@ -1,9 +1,16 @@
-package dmdaweb
+package dmdaweb_test
 
 import (
-	"errors"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
 	"net/http"
-	"slices"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,116 +18,96 @@ import (
 	"github.com/siegel-mail/siegel/connectors/connectortest"
 	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/connectors/dmda"
+	"github.com/siegel-mail/siegel/connectors/dmda/dmdatest"
+	"github.com/siegel-mail/siegel/connectors/dmda/dmdaweb"
 	"github.com/siegel-mail/siegel/connectors/webservice"
+	"github.com/siegel-mail/siegel/internal/atrest"
+	"github.com/siegel-mail/siegel/internal/secret"
 )
 
-// hands are a test's on the simulated provider behind its web service.
-type hands struct {
-	*desk
-	http  http.RoundTripper
-	down  atomic.Bool
-	mu    chan struct{}
-	taken []connectortest.Taken
+const secretWord = "Passwort-<&>-geheim"
+
+// maker makes what a stand needs.
+type maker struct {
+	testing.TB
+	hours atomic.Int64
 }
 
-// RoundTrip is the way to the provider: when it is down, nobody answers.
-func (h *hands) RoundTrip(r *http.Request) (*http.Response, error) {
-	if h.down.Load() {
-		return nil, errors.New("connect: connection refused")
+func (m *maker) check(err error) {
+	m.Helper()
+	if err != nil {
+		m.Fatal(err)
 	}
-	return h.http.RoundTrip(r)
 }
 
-func (h *hands) Fault(f connectortest.Fault) error {
-	h.pass(2 * time.Hour) // what was put off because of the one before is due
-	h.down.Store(f == connectortest.Down)
-	kind := map[connectortest.Fault]Kind{
-		connectortest.Dropped: Drop, connectortest.Lost: Lost, connectortest.Garbled: Garbage, connectortest.Hangs: Hang, connectortest.Huge: Huge,
-		connectortest.Refused: Rejected, connectortest.Unentitled: NotEntitled, connectortest.Large: TooLarge, connectortest.Login: Login,
-		connectortest.Unavailable: Unavailable, connectortest.KeepsAll: Keep, connectortest.Cut: Cut,
-	}[f]
-	if kind == "" {
-		h.handler.SetFaults()
-	} else {
-		h.handler.SetFaults(Fault{Kind: kind})
-	}
-	return nil
+func (m *maker) now() time.Time {
+	return time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC).Add(time.Duration(m.hours.Load()) * time.Hour)
 }
 
-func (h *hands) login(a string) *dmda.Session {
-	s, err := h.provider.Login(address(h.tb, a), demail.LevelHigh, "Test")
-	h.check(err)
+func (m *maker) address(s string) demail.Address {
+	a, err := demail.ParseAddress(s)
+	m.check(err)
+	return a
+}
+
+func (m *maker) spool() *atrest.Spool {
+	s, err := atrest.NewSpool(m.TempDir(), atrest.NewKey(), 0)
+	m.check(err)
 	return s
 }
 
-// Taken empties the mailboxes of those that are written to.
-func (h *hands) Taken() ([]connectortest.Taken, error) {
-	h.mu <- struct{}{}
-	defer func() { <-h.mu }()
-	for _, s := range []*dmda.Session{h.login("amt@stadt.de-mail.de"), h.login("post@firma.de-mail.de")} {
-		for _, w := range s.List() {
-			l, err := s.Get(w.ID)
-			if err != nil {
-				return nil, err
-			}
-			if err := h.note(l.Content); err != nil {
-				return nil, err
-			}
-			s.Acknowledge(w.ID)
-		}
-	}
-	return h.taken, nil
-}
-
-// note keeps what a message says of how it was submitted. Who is not seen by the others has a message of his own.
-func (h *hands) note(content []byte) error {
-	header, err := head(held(content))
-	if err != nil {
-		return err
-	}
-	m, err := demail.ParseMetadata(header)
-	if err != nil || m.Type != demail.TypeNormal {
-		return err
-	}
-	own := slices.DeleteFunc(slices.Clone(header.Fields()), func(f demail.Field) bool { return demail.IsMetadata(f.Name) || f.Is(demail.FieldEnvelopeTo) })
-	t := connectortest.Taken{Key: m.PrivateID, Sender: m.Sender, Options: m.Options,
-		Content: slices.Concat(demail.NewHeader(own...).Bytes(), content[len(header.Bytes()):])}
-	i := slices.IndexFunc(h.taken, func(o connectortest.Taken) bool { return o.Key == t.Key })
-	if i < 0 {
-		i = len(h.taken)
-		h.taken = append(h.taken, t)
-	}
-	for _, r := range m.Chosen.All() {
-		if !slices.Contains(h.taken[i].Recipients, r.Address) {
-			h.taken[i].Recipients = append(h.taken[i].Recipients, r.Address)
-		}
-	}
-	return nil
-}
-
-func (h *hands) Put(content []byte) error {
-	return h.provider.Lay(address(h.tb, "post@firma.de-mail.de"), content)
-}
-
-func (h *hands) Waiting() (int, error) { return len(h.login("post@firma.de-mail.de").List()), nil }
-
-func (h *hands) Hung() <-chan struct{} { return h.hung }
-
+// stand is a connector with a simulated provider behind mutual TLS.
 func stand(t *testing.T, p *webservice.Profile) connectortest.Stand {
-	d := newDesk(t, p)
-	h := &hands{desk: d, http: d.http(d.firma).Transport, mu: make(chan struct{}, 1)}
-	return connectortest.Stand{
-		Provider: d.client(func(o *webservice.Options) { o.HTTP = &http.Client{Transport: h} }), Back: h,
-		Sender: address(t, "post@firma.de-mail.de"), Recipient: address(t, "amt@stadt.de-mail.de"), Missing: address(t, "niemand@stadt.de-mail.example"),
-		Secrets: []string{password, "SIMULATED-"}, NoDirectory: !p.Has(webservice.OpLookup), Forgets: !p.Has(webservice.OpFind),
-	}
+	m := &maker{TB: t}
+	authority, err := dmda.NewAuthority(m.now())
+	m.check(err)
+	seal, err := authority.Sealer("anbieter.example", m.now())
+	m.check(err)
+	provider, err := dmda.NewNetwork(m.now).Add("anbieter.example", seal)
+	m.check(err)
+	b := &dmdatest.Back{At: provider, FarAt: provider, Pass: func(d time.Duration) { m.hours.Add(int64(d / time.Hour)) },
+		Own: dmda.Account{Holder: "Firma GmbH", Addresses: []demail.Address{m.address("post@firma.de-mail.de")}, Highest: demail.LevelHigh},
+		Far: dmda.Account{Holder: "Stadt Musterstadt", Addresses: []demail.Address{m.address("amt@stadt.de-mail.de")}, Highest: demail.LevelHigh}}
+	m.check(provider.Open(b.Own))
+	m.check(provider.Open(b.Far))
+	forTLS, err := dmda.NewAuthority(time.Now())
+	m.check(err)
+	client, err := forTLS.Client(time.Now(), "firma")
+	m.check(err)
+	server, err := forTLS.Server(time.Now(), "127.0.0.1")
+	m.check(err)
+	b.Handler, err = dmdaweb.New(dmdaweb.Options{Provider: provider, Profile: p, Spool: m.spool(), Now: m.now, Log: b.Log, Accounts: []dmdaweb.Account{{
+		Name: "firma", Address: b.Own.Addresses[0], User: "gateway", Password: secret.New(secretWord), Keys: [][32]byte{sha256.Sum256(client.Leaf.RawSubjectPublicKeyInfo)}}}})
+	m.check(err)
+	pool := x509.NewCertPool()
+	pool.AddCert(forTLS.Certificate)
+	web := httptest.NewUnstartedServer(b.Handler)
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	web.TLS = &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	web.StartTLS()
+	t.Cleanup(web.Close)
+	t.Cleanup(b.Handler.Close)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{client}}}
+	t.Cleanup(transport.CloseIdleConnections)
+	b.HTTP = transport
+	c, err := webservice.New(webservice.Options{Profile: p, URL: web.URL, HTTP: &http.Client{Transport: b}, Account: "firma", User: "gateway", Password: secret.New(secretWord), Spool: m.spool(), Now: m.now})
+	m.check(err)
+	return connectortest.Stand{Provider: webservice.NewProvider(c), Back: b, Sender: b.Own.Addresses[0], Recipient: b.Far.Addresses[0],
+		Missing: m.address("niemand@stadt.de-mail.example"), Secrets: []string{secretWord, "SIMULATED-"}}
 }
 
 // The connector keeps the whole contract with the simulated provider behind mutual TLS, with both shipped profiles.
 func TestContract(t *testing.T) {
-	for _, name := range shipped {
+	for _, name := range []string{"t-systems", "mentana"} {
 		t.Run(name, func(t *testing.T) {
-			p := profile(t, name, "answer: 4MiB", "answer: 128KiB") // so that too large is not slow
+			text, err := os.ReadFile(filepath.Join("..", "..", "..", "configs", "connectors", name+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := webservice.Load(strings.NewReader(strings.Replace(string(text), "answer: 4MiB", "answer: 128KiB", 1)), name) // so that too large is not slow
+			if err != nil {
+				t.Fatal(err)
+			}
 			connectortest.Run(t, func(t *testing.T) connectortest.Stand { return stand(t, p) })
 		})
 	}

@@ -76,7 +76,7 @@ func New(o Options) (*Handler, error) {
 		o.Life = 10 * time.Minute
 	}
 	if o.Certificate == nil {
-		o.Certificate = ofConnection
+		o.Certificate = OfConnection
 	}
 	if o.Log == nil {
 		o.Log = func(Event) {}
@@ -85,8 +85,8 @@ func New(o Options) (*Handler, error) {
 	return &Handler{o: o, server: &webservice.Server{Profile: o.Profile, Spool: o.Spool}, sessions: map[string]*session{}, closed: make(chan struct{})}, nil
 }
 
-// ofConnection is the certificate that the TLS server has verified.
-func ofConnection(r *http.Request) *x509.Certificate {
+// OfConnection is the client's certificate that the TLS server has verified.
+func OfConnection(r *http.Request) *x509.Certificate {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return nil
 	}

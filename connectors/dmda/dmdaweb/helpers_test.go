@@ -75,7 +75,6 @@ type desk struct {
 	mu       sync.Mutex
 	time     time.Time
 	events   []Event
-	hung     chan struct{}
 }
 
 func (d *desk) now() time.Time {
@@ -92,11 +91,8 @@ func (d *desk) pass(by time.Duration) {
 
 func (d *desk) log(e Event) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.events = append(d.events, e)
-	d.mu.Unlock()
-	if e.Fault == Hang {
-		d.hung <- struct{}{}
-	}
 }
 
 // last is what the provider has noted last.
@@ -108,7 +104,7 @@ func (d *desk) last() Event {
 
 func newDesk(tb testing.TB, p *webservice.Profile, alter ...func(*Options)) *desk {
 	tb.Helper()
-	d := &desk{tb: tb, time: time.Date(2026, 11, 26, 10, 0, 0, 0, time.FixedZone("CET", 3600)), hung: make(chan struct{}, 64)}
+	d := &desk{tb: tb, time: time.Date(2026, 11, 26, 10, 0, 0, 0, time.FixedZone("CET", 3600))}
 	signing, err := dmda.NewAuthority(d.time)
 	d.check(err)
 	d.tls, err = dmda.NewAuthority(time.Now())
