@@ -25,6 +25,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/origin"
 	"github.com/siegel-mail/siegel/gateway/pickup"
+	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/publish"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -56,6 +57,7 @@ type Gateway struct {
 	audit     *audit.Log
 	stored    later        // the record of messages
 	known     *store.Store // what is known of the programs of partners
+	proof     *proof.Store // the record of De-Mail
 	listeners *smtpin.Server
 	scheduler *delivery.Scheduler
 	routes    *router
@@ -119,6 +121,9 @@ func New(o Options) (_ *Gateway, err error) {
 			g.closeKnown()
 		}
 	}()
+	if err := g.openProof(); err != nil {
+		return nil, err
+	}
 	g.openRevocation()
 	if err := g.openTLSReports(); err != nil {
 		return nil, err
@@ -268,6 +273,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.lookAfter(ctx) })
 	group.Go(func() error { return g.revocation.Run(ctx) })
 	group.Go(func() error { return g.tlsReports.Run(ctx) })
+	group.Go(func() error { return g.keepProof(ctx) })
 	for _, s := range g.servers() {
 		group.Go(func() error { return s.Serve(ctx) })
 	}
@@ -357,6 +363,7 @@ func (g *Gateway) setAdmin() (err error) {
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
 	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck(), g.revocationCheck(), g.tlsReportsCheck()}
 	checks = append(checks, g.recordChecks()...)
+	checks = append(checks, g.proofChecks()...)
 	if err := g.openPages(checks); err != nil {
 		return err
 	}

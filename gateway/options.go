@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/pickup"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/privacy"
+	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/gateway/throttle"
@@ -106,6 +107,7 @@ type Settings struct {
 	TLSReport    TLSReport          // to other domains
 	OwnPolicy    OwnPolicy          // of TLS to our own mail servers
 	PagesTLS     *admin.PagesTLS    // of metrics and health; nil: plain HTTP
+	DeMailRecord proof.Terms        // of the record of De-Mail
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }

@@ -16,11 +16,11 @@ func (g *Gateway) openRevocation() {
 	g.revocation = revocation.New(revocation.Options{Settings: g.o.Settings.Revocation, Cache: g.known.Answers(), Log: g.o.Log, Now: g.o.Now})
 }
 
-// closeKnown ends what uses the store of certificates, and closes it.
+// closeKnown ends what uses the store of certificates, and closes it and the record of De-Mail.
 func (g *Gateway) closeKnown() error {
-	var err error
+	err := g.closeProof()
 	if g.revocation != nil {
-		err = g.revocation.Close()
+		err = errors.Join(err, g.revocation.Close())
 	}
 	return errors.Join(err, g.known.Close())
 }

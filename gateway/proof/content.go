@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -237,6 +238,32 @@ func (s *Store) openContent(ctx context.Context, tx *sql.Tx, name string) (io.Re
 		return nil, 0, fmt.Errorf("%w: a content was altered", ErrDamaged)
 	}
 	return io.NopCloser(bytes.NewReader(plain)), size, nil
+}
+
+// openMeasured is openContent, and holds what is read against its digest, which stands sealed in another place.
+func (s *Store) openMeasured(ctx context.Context, tx *sql.Tx, name string, sum []byte) (io.ReadCloser, error) {
+	r, _, err := s.openContent(ctx, tx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &summed{ReadCloser: r, hash: sha256.New(), want: sum}, nil
+}
+
+// summed is a content that must have a digest.
+type summed struct {
+	io.ReadCloser
+	hash hash.Hash
+	want []byte
+}
+
+// Read implements io.Reader.
+func (r *summed) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.hash.Write(p[:n])
+	if errors.Is(err, io.EOF) && !bytes.Equal(r.hash.Sum(nil), r.want) {
+		return 0, fmt.Errorf("%w: a content is another than was kept", ErrDamaged)
+	}
+	return n, err
 }
 
 func (s *Store) openFile(name string, size int64) (io.ReadCloser, error) {

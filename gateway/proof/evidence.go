@@ -421,7 +421,7 @@ func (s *Store) OpenEvidence(ctx context.Context, account, id string) (r io.Read
 		if err != nil {
 			return err
 		}
-		r, _, err = s.openContent(ctx, tx, e.content)
+		r, err = s.openMeasured(ctx, tx, e.content, e.body.Measure.SHA256)
 		return err
 	})
 	return r, err
@@ -438,7 +438,7 @@ func (s *Store) OpenBlob(ctx context.Context, b Blob) (r io.ReadCloser, err erro
 		if !there {
 			return ErrUnknown
 		}
-		r, _, err = s.openContent(ctx, tx, name)
+		r, err = s.openMeasured(ctx, tx, name, b.SHA256)
 		return err
 	})
 	return r, err

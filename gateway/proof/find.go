@@ -82,7 +82,7 @@ func (s *Store) Open(ctx context.Context, key string) (r io.ReadCloser, err erro
 		if err != nil {
 			return err
 		}
-		r, _, err = s.openContent(ctx, tx, row.content)
+		r, err = s.openMeasured(ctx, tx, row.content, row.body.Measure.SHA256)
 		return err
 	})
 	return r, err

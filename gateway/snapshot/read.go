@@ -16,6 +16,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/siegel-mail/siegel/certs/store"
+	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 	"github.com/siegel-mail/siegel/gateway/track/audit"
 	"github.com/siegel-mail/siegel/internal/atrest"
@@ -31,7 +32,7 @@ type Opened struct {
 
 // Open reads an archive into the folder dir, which must be empty, and checks all of it: that it is whole, that every file is as it
 // was, that the databases are sound and were written under the key, and that each message has its content. Errors: ErrDamaged,
-// sqlqueue.ErrWrongKey, sqldb.ErrUnsound, and that of age for the wrong passphrase or key.
+// sqlqueue.ErrWrongKey, proof.ErrWrongKey, sqldb.ErrUnsound, and that of age for the wrong passphrase or key.
 func Open(ctx context.Context, r io.Reader, dir string, identities ...age.Identity) (*Opened, error) {
 	plain, err := age.Decrypt(during{ctx, r}, identities...)
 	if err != nil {
@@ -241,6 +242,9 @@ func (o *Opened) check(ctx context.Context) error {
 		if err := checkDatabase(ctx, filepath.Join(o.dir, filepath.FromSlash(m.Name))); err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
+	}
+	if err := proof.CheckCopy(ctx, filepath.Join(state, demailName), key); err != nil {
+		return err
 	}
 	if err := checkCertificates(ctx, filepath.Join(state, certsName), key); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 	"github.com/siegel-mail/siegel/gateway/track/audit"
 	"github.com/siegel-mail/siegel/internal/sqldb"
@@ -22,6 +23,7 @@ const (
 	queueName     = "queue"
 	auditName     = "audit"
 	auditHead     = "head"
+	demailName    = "demail"
 )
 
 // stagedState is a copy of the state, of which each part is of one instant.
@@ -74,6 +76,9 @@ func (s *stagedState) fill(ctx context.Context, o Options) error {
 	if err := sqlqueue.Snapshot(ctx, filepath.Join(o.State, queueName), filepath.Join(s.dir, queueName)); err != nil {
 		return err
 	}
+	if err := proof.Snapshot(ctx, filepath.Join(o.State, demailName), filepath.Join(s.dir, demailName)); err != nil {
+		return err
+	}
 	if err := s.audit(o); err != nil {
 		return err
 	}
@@ -88,7 +93,7 @@ func (s *stagedState) fill(ctx context.Context, o Options) error {
 		switch {
 		case err != nil || rel == ".":
 			return err
-		case d.IsDir() && (rel == queueName || rel == auditName || skipped(rel)):
+		case d.IsDir() && (rel == queueName || rel == auditName || rel == demailName || skipped(rel)):
 			return fs.SkipDir
 		case d.IsDir(), skipped(rel), !d.Type().IsRegular():
 			return nil
