@@ -80,8 +80,6 @@ func (k *checker) demailAccount(a *DeMailAccount, dotted string) {
 	}
 	if o := DeMailOptions(a.Entitled); a.Level != demail.LevelHigh && (o.Retrieve || o.Authoritative || o.Private) {
 		k.fail(dotted+".entitled", "retrieve, authoritative and private are for accounts that are logged in at the level high; set level, if that is so, or remove them")
-	} else if o.Retrieve && !o.Private {
-		k.fail(dotted+".entitled", "a confirmation of retrieve goes with private only (TR-01201 3.1); add private, or remove retrieve")
 	}
 	if a.Fetch.Every == 0 {
 		k.warn(dotted+".fetch", "nothing is fetched: no De-Mail comes in by this account, and no confirmation")

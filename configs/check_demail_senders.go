@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,43 +59,67 @@ func (k *checker) demailSender(s *DeMailSender, dotted string) {
 	}
 }
 
-// demailFrom holds that there is one way to the De-Mail address.
+// demailFrom judges the ways to the De-Mail address.
 func (k *checker) demailFrom(s *DeMailSender, dotted string) {
-	ways := 0
-	for _, given := range []bool{s.Address != "", s.Table != "", s.Directory.Given()} {
-		if given {
-			ways++
+	if s.Address == "" && s.Table == "" && !s.Directory.Given() {
+		k.fail(dotted+".address", "say from which De-Mail address this sender writes: by address, table or directory")
+	}
+	if s.Address != "" {
+		local, domain, _ := strings.Cut(s.Address, "@")
+		a, why := demailAddress(strings.Replace(s.Address, demailLocal, "a", 1))
+		if why != "" || strings.Contains(domain, demailLocal) || strings.Count(local, demailLocal) > 1 {
+			k.fail(dotted+".address", "this must be a De-Mail address, as kontakt@firma.de-mail.de or {local}@firma.de-mail.de")
+		} else if why := k.sendsFrom(a); why != "" {
+			k.fail(dotted+".address", "%s", why)
 		}
 	}
-	switch {
-	case ways == 0:
-		k.fail(dotted+".address", "say from which De-Mail address this sender writes: by address, table or directory")
-	case ways > 1:
-		k.fail(dotted+".address", "address, table and directory each say from which De-Mail address this sender writes; keep one of them")
-	case s.Address != "":
-		if _, why := demailAddress(strings.ReplaceAll(s.Address, demailLocal, "a")); why != "" || strings.LastIndex(s.Address, demailLocal) > strings.Index(s.Address, "@") {
-			k.fail(dotted+".address", "this must be a De-Mail address, as kontakt@firma.de-mail.de or {local}@firma.de-mail.de")
-		}
-	case s.Table != "":
-		text := k.file(dotted+".table", s.Table)
-		if text == nil {
-			return
-		}
-		table, faults := senderTable(text)
-		k.tableFaults(dotted+".table", s.Table, faults)
-		if len(table) == 0 && len(faults) == 0 {
-			k.warn(dotted+".table", "there is no address in this file, so nobody may send by it")
-		}
-		s.table = table
-	case s.Directory.Name == "":
+	k.demailTable(s, dotted+".table")
+	switch d := s.Directory; {
+	case !d.Given():
+	case d.Name == "":
 		k.fail(dotted+".directory.name", "name the directory under certificates.directories that has the attribute")
-	case !isAttribute(s.Directory.Attribute):
+	case !isAttribute(d.Attribute):
 		k.fail(dotted+".directory.attribute", "name the attribute that holds the De-Mail address, as extensionAttribute7")
 	default:
-		if why := k.companyDirectory(s.Directory.Name); why != "" {
+		if why := k.companyDirectory(d.Name); why != "" {
 			k.fail(dotted+".directory.name", "%s", why)
 		}
 	}
+}
+
+// demailTable reads the table of a sender.
+func (k *checker) demailTable(s *DeMailSender, dotted string) {
+	s.table = nil
+	if s.Table == "" {
+		return
+	}
+	text := k.file(dotted, s.Table)
+	if text == nil {
+		return
+	}
+	table, faults := senderTable(text, k.sendsFrom)
+	k.tableFaults(dotted, s.Table, faults)
+	if len(table) == 0 && len(faults) == 0 {
+		k.warn(dotted, "there is no address in this file, so nobody may send by it")
+	}
+	s.table = table
+}
+
+// sendsFrom says why nothing can be sent from a De-Mail address, or nothing.
+func (k *checker) sendsFrom(a demail.Address) string {
+	named := slices.Clone(k.Config.DeMail.Domains)
+	for _, account := range k.Config.DeMail.Accounts {
+		named = append(named, account.Domains...)
+	}
+	switch domains, err := demail.NewDomains(named...); {
+	case err != nil: // told at the domains
+		return ""
+	case !domains.Has(a.Domain()):
+		return shorten(a.Domain()) + " is no domain of De-Mail; if it is one, add it to the domains of the account"
+	case a.Form() == demail.FormSystem:
+		return shorten(a.String()) + " is an address from which providers write themselves"
+	}
+	return ""
 }
 
 // demailEntitled holds that who may use an option sends by an account that may.
@@ -124,12 +150,14 @@ func (k *checker) demailEntitled(s *DeMailSender, a DeMailAccount, dotted string
 
 // demailAlways holds that a provider takes the options that every message has.
 func (k *checker) demailAlways(s *DeMailSender, a DeMailAccount, dotted string) {
-	from, why := demailAddress(strings.ReplaceAll(s.Address, demailLocal, "a"))
-	if why != "" {
-		from = demail.Address{}
+	from := slices.Collect(maps.Values(s.table))
+	if address, why := demailAddress(strings.Replace(s.Address, demailLocal, "a", 1)); why == "" {
+		from = append(from, address)
 	}
-	always := DeMailOptions(s.Always)
-	if err := always.Check(from, a.Level); err != nil {
-		k.fail(dotted+".always", "%s", strings.TrimPrefix(err.Error(), demail.ErrOptions.Error()+": "))
+	for _, address := range from {
+		if err := DeMailOptions(s.Always).Check(address, a.Level); err != nil {
+			k.fail(dotted+".always", "from %s: %s", shorten(address.String()), strings.TrimPrefix(err.Error(), demail.ErrOptions.Error()+": "))
+			return
+		}
 	}
 }

@@ -84,7 +84,7 @@ type DeMailAccount struct {
 	// options need `high`.
 	Level demail.Level `yaml:"level" default:"normal" oneof:"normal high"`
 	// The options that the account may use: `dispatch`, `receipt` and `retrieve` are confirmations, `authoritative` (confirmed by the sender's
-	// provider) and `private` (for the recipient alone) need the level `high`. `retrieve` is for public bodies.
+	// provider) and `private` (for the recipient alone) need the level `high`. `retrieve` is for public bodies, and comes with `private`.
 	Entitled []DeMailOption `yaml:"entitled" default:"dispatch, receipt" oneof:"dispatch receipt retrieve authoritative private"`
 	// The most messages under way at once.
 	Concurrency int `yaml:"concurrency" default:"2" min:"1" max:"100"`
@@ -104,7 +104,7 @@ func (a DeMailAccount) WebService() *webservice.Profile { return a.profile }
 // DeMailOption is an option of De-Mail.
 type DeMailOption string
 
-// DeMailOptions are options as package demail has them.
+// DeMailOptions are options as package demail has them; retrieve comes with private (TR-01201 3.1).
 func DeMailOptions(list []DeMailOption) (o demail.Options) {
 	for _, one := range list {
 		switch one {
@@ -113,7 +113,7 @@ func DeMailOptions(list []DeMailOption) (o demail.Options) {
 		case "receipt":
 			o.Receipt = true
 		case "retrieve":
-			o.Retrieve = true
+			o.Retrieve, o.Private = true, true
 		case "authoritative":
 			o.Authoritative = true
 		case "private":
@@ -154,10 +154,10 @@ type DeMailSender struct {
 	Groups []string `yaml:"groups" example:"[De-Mail]"`
 	// The account it is sent by. Where there is one account only it may be absent.
 	Account string `yaml:"account" example:"telekom"`
-	// The De-Mail address it is sent from. `{local}` stands for what the From address has before the @. A sender has this, `table` or
-	// `directory`.
+	// The De-Mail address it is sent from. `{local}` stands for what the From address has before the @.
 	Address string `yaml:"address" example:"kontakt@firma.de-mail.de"`
-	// A file with lines of a From address and, after a blank, the De-Mail address; `#` begins a comment. Who is not in it may not send.
+	// A file with lines of a From address and, after a blank, the De-Mail address; `#` begins a comment. Where the From address stands in it,
+	// this counts; where not, `directory`, then `address`. Whom none of them gives an address may not send.
 	Table Path `yaml:"table" example:"/etc/siegel/de-mail-senders"`
 	// An attribute of the company's directory that holds the De-Mail address.
 	Directory DeMailDirectory `yaml:"directory"`
@@ -178,7 +178,7 @@ func (s DeMailSender) Addresses() map[string]demail.Address { return s.table }
 type DeMailDirectory struct {
 	// The name of a directory under `certificates.directories`, in which the From address is looked for.
 	Name string `yaml:"name" example:"company"`
-	// The attribute of the entry that holds the De-Mail address. An entry without it may not send.
+	// The attribute of the entry that holds the De-Mail address.
 	Attribute string `yaml:"attribute" example:"extensionAttribute7"`
 }
 
@@ -253,20 +253,22 @@ type DeMailOverdue struct {
 
 // DeMailEvidence is what is kept to prove what was sent and received.
 type DeMailEvidence struct {
-	// How long it is kept.
+	// How long it is kept. What is in doubt, or awaits a confirmation, is kept whatever stands here.
 	Keep DeMailKeep `yaml:"keep"`
 	// A service that stamps evidence with the time (RFC 3161).
 	Timestamp DeMailTimestamp `yaml:"timestamp" short:"url"`
 }
 
-// DeMailKeep is how long evidence is kept. It is removed by itself after that; `0s` is never.
+// DeMailKeep is how long evidence is kept. It is removed by itself after that; `0s` is never. What is in doubt, or awaits a confirmation, stays.
 type DeMailKeep struct {
 	// Of messages for which a confirmation was asked: the message as it was sent, its confirmations and how they were judged.
 	Confirmed time.Duration `yaml:"confirmed" default:"3650d" min:"0s" max:"36500d"`
 	// Of other messages that were sent.
-	Plain time.Duration `yaml:"plain" default:"2190d" min:"0s" max:"36500d"`
+	Sent time.Duration `yaml:"sent" default:"2190d" min:"0s" max:"36500d"`
+	// Of messages that the provider did not take.
+	Refused time.Duration `yaml:"refused" default:"365d" min:"0s" max:"36500d"`
 	// Of what was fetched: when, for whom and how it was judged; not its content, which was delivered.
-	Incoming time.Duration `yaml:"incoming" default:"3650d" min:"0s" max:"36500d"`
+	Received time.Duration `yaml:"received" default:"3650d" min:"0s" max:"36500d"`
 }
 
 // DeMailTimestamp is a service that stamps evidence with the time.

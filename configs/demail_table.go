@@ -44,8 +44,8 @@ func pairs(text []byte, take func(first, second string) string) []fault {
 	return faults
 }
 
-// senderTable reads lines of a From address and its De-Mail address.
-func senderTable(text []byte) (map[string]demail.Address, []fault) {
+// senderTable reads lines of a From address and its De-Mail address, of which wrong says why nothing can be sent from it.
+func senderTable(text []byte, wrong func(demail.Address) string) (map[string]demail.Address, []fault) {
 	all := map[string]demail.Address{}
 	faults := pairs(text, func(first, second string) string {
 		from, why := ownAddress(first)
@@ -53,6 +53,9 @@ func senderTable(text []byte) (map[string]demail.Address, []fault) {
 			return why
 		}
 		address, why := demailAddress(second)
+		if why == "" {
+			why = wrong(address)
+		}
 		if _, twice := all[from.Key()]; why == "" && twice {
 			why = shorten(first) + " stands here twice; remove one of the two"
 		}

@@ -103,10 +103,10 @@ demail:
        tls: {pins: ["key:sha256:`+strings.Repeat("0f", 32)+`"], client_certificate: good.pem, client_key: "vault:main:de-mail:2", profile: de-mail-legacy}, fetch: 0s}
     - {name: b, connector: mailbox, mailbox: {submission: "smtp.provider.example:465", imap: "[2001:db8::1]:993"}, tls: {public_roots: true, client_certificate: both.pem}}
   senders:
-    - {name: table, from: [chef@firma.example], account: a, table: senders, may: [], always: [private, retrieve]}
+    - {name: table, from: [chef@firma.example], account: a, table: senders, may: [], always: [retrieve]}
     - {address: a@firma.de-mail.de, account: b}
   incoming: {mailboxes: [{demail: Kontakt@firma.de-mail.de, to: office@firma.example}], table: mailboxes}
-  evidence: {keep: {plain: 0s}, timestamp: {url: "http://tsa.example", ca: good.pem}}
+  evidence: {keep: {sent: 0s}, timestamp: {url: "http://tsa.example", ca: good.pem}}
   tags: false
 `, map[string]string{
 		"own.yaml": string(shipped), "senders": "\ufeff# who\r\nChef@Firma.example\tchef@firma.de-mail.de # the chief\r\n\r\n",
@@ -126,7 +126,7 @@ demail:
 	if s := c.DeMail.Senders[0]; DeMailOptions(s.May) != (demail.Options{}) || DeMailOptions(s.Always) != (demail.Options{Private: true, Retrieve: true}) {
 		t.Errorf("%+v", s)
 	}
-	if c.DeMail.Tags.Enabled || c.DeMail.Evidence.Keep.Plain != 0 || len(c.DeMail.Evidence.Timestamp.Authorities()) != 1 {
+	if c.DeMail.Tags.Enabled || c.DeMail.Evidence.Keep.Sent != 0 || len(c.DeMail.Evidence.Timestamp.Authorities()) != 1 {
 		t.Errorf("%+v", c.DeMail)
 	}
 	got := map[string]string{}
@@ -210,9 +210,10 @@ func FuzzTables(f *testing.F) {
 	f.Add("a@firma.example a@firma.de-mail.de\n# b\n\n b@firma.example\tb@firma.de-mail.de")
 	f.Add("kontakt@firma.de-mail.de office@firma.example # c\r\n")
 	f.Add("\ufeff\"a b\"@firma.example x@y.de\n@ @\n\x00 \xff")
+	fine := func(demail.Address) string { return "" }
 	f.Fuzz(func(t *testing.T, text string) {
 		lines := strings.Count(text, "\n") + 1
-		table, faults := senderTable([]byte(text))
+		table, faults := senderTable([]byte(text), fine)
 		mailboxes := map[demail.Address]mail.Address{}
 		faults = append(faults, mailboxTable([]byte(text), mailboxes, func(mail.Address) string { return "" })...)
 		for _, one := range faults {
@@ -226,7 +227,7 @@ func FuzzTables(f *testing.F) {
 				again.WriteString(from + " " + to.String() + "\n")
 			}
 		}
-		if _, faults := senderTable([]byte(again.String())); len(faults) > 0 {
+		if _, faults := senderTable([]byte(again.String()), fine); len(faults) > 0 {
 			t.Errorf("%q: %v", again.String(), faults)
 		}
 	})
