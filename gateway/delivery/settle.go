@@ -100,6 +100,8 @@ func (t *settlement) add(row int, r Result) {
 		}
 	case r.Status == protected:
 		o.State = queue.Delivered // it is gone with this commit; the variants are delivered from here on
+	case m.Envelope.Fetched && (r.Status == Refused || expired):
+		o.State = queue.Held
 	case r.Status == Refused:
 		o.State, line.Action = queue.Failed, report.Failed
 	case r.Status == Held, expired && (r.hidden || rcpt.Hidden || r.Doubt):

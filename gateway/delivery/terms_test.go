@@ -166,3 +166,24 @@ func TestLanesAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// What was fetched from a provider of De-Mail, who has forgotten it, is never given up: what is refused, or not taken in time, is held, and
+// nobody outside is told.
+func TestFetchedIsHeld(t *testing.T) {
+	for name, hop := range map[string]func(context.Context, Attempt) []Result{"refused": always(never, 0), "never taken": always(later, 0)} {
+		t.Run(name, func(t *testing.T) {
+			run(t, nil, func(b *bench) {
+				b.hop(hop)
+				b.letter(func(e *queue.New) {
+					outside(e)
+					e.Envelope.From, e.Envelope.Fetched = mail.Address{}, true
+				}, "bob@x.example")
+				time.Sleep(6 * 24 * time.Hour)
+				synctest.Wait()
+				if b.count(queue.Held) != 1 || len(b.messages) != 1 {
+					t.Errorf("%d held of %d messages", b.count(queue.Held), len(b.messages))
+				}
+			})
+		})
+	}
+}

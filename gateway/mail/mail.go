@@ -102,6 +102,9 @@ type Envelope struct {
 	// DeMail is set where the message is handed to a provider of De-Mail, and then never goes by SMTP (TR-01201 6.1, 10.1.3); nil for all
 	// other mail, also for what came by De-Mail. It is not changed once set.
 	DeMail *DeMail
+	// Fetched means that it came from a provider of De-Mail, or tells of what did, and that the provider has forgotten it since: nobody can
+	// be told what became of it, so that what cannot be delivered is held, and never given up.
+	Fetched bool
 }
 
 // Direction is that of the message as a whole: Outgoing where it came from the company's side.

@@ -25,7 +25,7 @@ func odd() queue.New {
 	e.Recipients[1] = mail.Recipient{Address: mail.Address{Local: "", Domain: ""}, Notify: []string{"NEVER"}}
 	e.Client = mail.Client{Listener: "l", Addr: netip.MustParseAddr("fe80::1%eth0"), Helo: "\x80", User: "alice", TLS: "TLS1.3 TLS_AES_128_GCM_SHA256"}
 	e.Body8Bit, e.SMTPUTF8, e.Ret, e.EnvID, e.TLSOptional = true, true, "HDRS", "\x01id", true
-	e.TLS = mail.TLSVerified
+	e.TLS, e.Fetched = mail.TLSVerified, true
 	n.Note = "signed, encrypted by rule \"partner\""
 	n.Origin = mail.NewID(start)
 	return n

@@ -34,7 +34,7 @@ func (r record) encode() []byte {
 	w := encoder{r.version()}
 	w.text(r.note)
 	w.address(e.From)
-	w.flags(e.Internal, e.Body8Bit, e.SMTPUTF8, e.TLSOptional, e.TLS != mail.TLSAsRouted, e.TLS == mail.TLSVerified)
+	w.flags(e.Internal, e.Body8Bit, e.SMTPUTF8, e.TLSOptional, e.TLS != mail.TLSAsRouted, e.TLS == mail.TLSVerified, e.Fetched)
 	w.text(e.Client.Listener)
 	addr, _ := e.Client.Addr.MarshalBinary() // never fails
 	w.text(string(addr))
@@ -87,7 +87,7 @@ func decodeRecord(data []byte) (record, error) {
 	r.note = d.text()
 	e.From = d.address()
 	var required, verified bool
-	d.flags(&e.Internal, &e.Body8Bit, &e.SMTPUTF8, &e.TLSOptional, &required, &verified)
+	d.flags(&e.Internal, &e.Body8Bit, &e.SMTPUTF8, &e.TLSOptional, &required, &verified, &e.Fetched)
 	if required {
 		e.TLS = mail.TLSRequired
 	}
