@@ -48,7 +48,7 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 	p.recordOpened(c, opened, late)
 	p.learn(ctx, opened)
 	p.harvest(opened)
-	content, err := p.annotate(opened)
+	content, err := p.annotate(opened, c.Message.Envelope.Fetched)
 	if err != nil {
 		opened.Close()
 		return nil, nil, err
@@ -215,11 +215,15 @@ func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened, late *Away) {
 }
 
 // annotate writes what was found into the header: fields first, then the marks of the subject.
-func (p *Protector) annotate(o *smime.Opened) (mail.Content, error) {
+func (p *Protector) annotate(o *smime.Opened, fetched bool) (mail.Content, error) {
 	header := o.Header()
 	origin, doubtful, judged := takeOrigin(header)
+	found := takeDeMail(header, fetched)
 	header.DelPrefix("X-Siegel-") // what came from outside or out of a layer (invariant 5)
-	if err := p.o.Marks.mark(&header, o, doubtful); err != nil {
+	if !fetched {
+		header.DelPrefix("X-de-mail-") // the door did so before
+	}
+	if err := p.o.Marks.mark(&header, o, doubtful, found.mark(p.o.Marks)); err != nil {
 		return nil, err
 	}
 	for i := len(o.Layers) - 1; i >= 0; i-- {
@@ -238,6 +242,9 @@ func (p *Protector) annotate(o *smime.Opened) (mail.Content, error) {
 		if err := header.InsertTop(OriginField, origin); err != nil {
 			return nil, err
 		}
+	}
+	if err := found.write(&header); err != nil {
+		return nil, err
 	}
 	if err := header.InsertTop("X-Siegel-Verdict", string(o.Verdict)); err != nil {
 		return nil, err

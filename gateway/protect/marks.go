@@ -20,16 +20,19 @@ type Marks struct {
 	Valid     string // its signature is valid
 	Invalid   string // it has a signature that is not valid
 	Doubtful  string // its origin is in doubt, as the door found
+
+	DeMail           string // it was fetched as De-Mail, and is verified
+	DeMailUnverified string // it was fetched as De-Mail, and is not
 }
 
 // mark puts the marks that a message has earned in front of its subject, after what looks like one of them
-// is removed from every field that programs show as the subject (invariant 5).
-func (m Marks) mark(h *entity.Header, o *smime.Opened, doubtful bool) error {
+// is removed from every field that programs show as the subject (invariant 5). others are earned, too; empty ones are not put.
+func (m Marks) mark(h *entity.Header, o *smime.Opened, doubtful bool, others ...string) error {
 	if m == (Marks{}) {
 		return nil
 	}
 	fields := slices.Clone(h.Fields())
-	earned := strings.Join(m.of(o, doubtful), " ")
+	earned := strings.Join(slices.DeleteFunc(append(others, m.of(o, doubtful)...), func(s string) bool { return s == "" }), " ")
 	first := true
 	for i, f := range fields {
 		prefix := ""
@@ -112,7 +115,7 @@ func validUTF8(s string) string {
 // mark must not make another: what is left of the text is looked at as it comes together.
 func (m Marks) strip(subject string) (clean string, found bool) {
 	var marks [][]glyph
-	for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid, m.Doubtful} {
+	for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid, m.Doubtful, m.DeMail, m.DeMailUnverified} {
 		if g := glyphs(mark)[1:]; len(g) > 0 {
 			marks = append(marks, g)
 		}
