@@ -139,6 +139,10 @@ func sentence(s track.Step) string {
 		return fmt.Sprintf("A report to %s was queued as %s.", to, s.ID)
 	case track.Asked:
 		return fmt.Sprintf("Asked %s for a signed message, to learn the certificate; the request was queued as %s.", to, s.ID)
+	case track.Fetched:
+		return fmt.Sprintf("Fetched as De-Mail from %s, for %s%s: integrity %s%s.", orNull(s.From), to, sized(s.Size), s.Verdict, prefixed(", ", s.Reply))
+	case track.Confirmed:
+		return fmt.Sprintf("The De-Mail provider said what became of it: %s.", s.Verdict)
 	case track.Delivered, track.Deferred, track.Failed, track.Held:
 		return attemptSentence(s, to)
 	}

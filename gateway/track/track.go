@@ -29,6 +29,8 @@ const (
 	Rerouted  Kind = "rerouted"  // an operator gave it another destination
 	Returned  Kind = "returned"  // an operator had it returned to its sender
 	Dropped   Kind = "dropped"   // an operator removed it
+	Fetched   Kind = "fetched"   // it was fetched from a provider of De-Mail; Verdict is what its integrity is
+	Confirmed Kind = "confirmed" // a provider of De-Mail said what became of it; Verdict says what
 )
 
 // Event is one step. It never holds content, keys or secrets, nor what was encrypted (invariant 11). Empty
@@ -68,7 +70,7 @@ type Event struct {
 
 // Kinds lists every kind there is, in the order of the constants.
 func Kinds() []Kind {
-	return []Kind{Judged, Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Asked, Held, Released, Rerouted, Returned, Dropped}
+	return []Kind{Judged, Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Asked, Held, Released, Rerouted, Returned, Dropped, Fetched, Confirmed}
 }
 
 // Recorder takes events. Record returns at once, may be called at once from many goroutines, and must

@@ -102,7 +102,7 @@ func fromMilli(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 func kindBit(k track.Kind) int64 {
 	for i, known := range []track.Kind{
 		track.Accepted, track.Refused, track.Decided, track.Protected, track.Opened, track.Queued, track.Delivered, track.Deferred, track.Failed,
-		track.Reported, track.Held, track.Released, track.Rerouted, track.Returned, track.Dropped, track.Judged, track.Asked,
+		track.Reported, track.Held, track.Released, track.Rerouted, track.Returned, track.Dropped, track.Judged, track.Asked, track.Fetched, track.Confirmed,
 	} {
 		if k == known {
 			return 1 << i
