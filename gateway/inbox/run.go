@@ -1,0 +1,162 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/siegel-mail/siegel/connectors"
+)
+
+// Status is how fetching fares.
+type Status struct {
+	Tried    time.Time // when it was last begun
+	Last     time.Time // when everything was last fetched that could be; zero: never, since the gateway was started
+	Failures int       // in a row, since then
+	Err      error     // of the last failure
+	Login    bool      // the provider does not let the account in
+	Left     int       // messages that were left with the provider the last time
+	Why      string    // why, of one of them
+	Taken    int64     // messages that were taken in since the start
+
+	failing time.Time // since when it fails
+}
+
+// Status tells how fetching fares.
+func (i *Inbox) Status() Status {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.status
+}
+
+// Run fetches, at once and then by the schedule, until ctx ends. It returns nil.
+func (i *Inbox) Run(ctx context.Context) error {
+	for {
+		err := i.Fetch(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		timer := time.NewTimer(i.wait(err))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+// How long to wait after failures: from the first to the most, and twice as long each time. Who was not let in waits longer, since tries may
+// lock the account.
+const (
+	firstPause, mostPause           = time.Minute, time.Hour
+	firstLoginPause, mostLoginPause = time.Hour, 12 * time.Hour
+)
+
+// jitter spreads waits by up to this share in both directions, so that gateways that failed together do not come together.
+const jitter = 0.1
+
+// wait is how long to wait after a fetch.
+func (i *Inbox) wait(err error) time.Duration {
+	s := i.Status()
+	d := i.o.Every
+	if err != nil {
+		first, most := min(firstPause, i.o.Every), max(mostPause, i.o.Every)
+		if s.Login {
+			first, most = firstLoginPause, max(mostLoginPause, i.o.Every)
+		}
+		d = first
+		for n := 1; n < s.Failures && d < most; n++ {
+			d *= 2
+		}
+		d = min(d, most)
+		if e, ok := errors.AsType[*connectors.Error](err); ok { // the provider says when it wants to be asked again
+			d = max(d, min(e.After, mostLoginPause))
+		}
+	}
+	return d + time.Duration((2*rand.Float64()-1)*jitter*float64(d))
+}
+
+// Fetch takes in everything that lies in the account, once, and asks what became of what is in doubt. The error is that of the provider, of
+// the record or of the queue: then what was not taken in lies there still.
+func (i *Inbox) Fetch(ctx context.Context) error {
+	i.fetching.Lock()
+	defer i.fetching.Unlock()
+	r := &round{i: i, began: i.o.Now()}
+	err := i.fetch(ctx, r)
+	if ctx.Err() != nil {
+		return err // it was stopped, which says nothing
+	}
+	i.ended(ctx, r, err)
+	i.afterwards(ctx)
+	return err
+}
+
+// afterwards looks after what was sent: what is in doubt, and what is missed.
+func (i *Inbox) afterwards(ctx context.Context) {
+	log := i.o.Log.WithField("account", i.o.Account)
+	if i.o.Reconcile != nil {
+		if e := i.o.Reconcile(ctx); e != nil && ctx.Err() == nil {
+			log.WithError(e).Warn("What became of De-Mail that is in doubt cannot be asked at present.")
+		}
+	}
+	if e := i.overdue(ctx); e != nil && ctx.Err() == nil {
+		log.WithError(e).Warn("Nobody can be told at present of confirmations of De-Mail that are missing.")
+	}
+}
+
+// round is one Fetch.
+type round struct {
+	i     *Inbox
+	began time.Time
+	taken int64
+	left  int
+	why   string
+}
+
+func (i *Inbox) fetch(ctx context.Context, r *round) error {
+	if err := i.o.Record.Check(); err != nil { // nothing is asked for that cannot be kept
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	return i.o.Provider.Fetch(ctx, r.handle)
+}
+
+// ended notes how a round ended, and tells whom it concerns.
+func (i *Inbox) ended(ctx context.Context, r *round, err error) {
+	log := i.o.Log.WithField("account", i.o.Account)
+	i.mu.Lock()
+	before := i.status
+	s := &i.status
+	s.Tried, s.Left, s.Why, s.Taken = r.began, r.left, r.why, s.Taken+r.taken
+	if err == nil {
+		s.Last, s.Failures, s.Err, s.Login = i.o.Now(), 0, nil, false
+	} else {
+		if s.Failures == 0 {
+			s.failing = r.began
+		}
+		s.Failures, s.Err, s.Login = s.Failures+1, err, connectors.Class(err) == connectors.ErrLogin
+	}
+	now := *s
+	i.mu.Unlock()
+	switch {
+	case err == nil && before.Failures > 0:
+		log.Info("De-Mail is fetched again.")
+		i.forget(aboutLogin)
+		i.forget(aboutAway)
+	case err == nil:
+	case now.Login:
+		log.WithError(err).Error("The provider does not let the account in; De-Mail is not fetched.")
+		i.alarm(ctx, aboutLogin, i.loginAlarm(err))
+	default:
+		log.WithError(err).Warn("De-Mail cannot be fetched at present.")
+		if i.o.Now().Sub(now.failing) >= awayAfter {
+			i.alarm(ctx, aboutAway, i.awayAlarm(now.failing, err))
+		}
+	}
+}
+
+// awayAfter is how long a provider may be away until the administrators are told by mail.
+const awayAfter = 2 * time.Hour
