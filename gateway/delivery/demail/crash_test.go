@@ -1,0 +1,3 @@
+package demail_test
+
+func child() bool { return false }

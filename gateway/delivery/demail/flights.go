@@ -1,0 +1,76 @@
+package demail
+
+import (
+	"sync"
+	"time"
+
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/proof"
+)
+
+// Flights are what a process knows of an account's submissions beyond the record. The zero value is ready; it is safe for concurrent use and is
+// not copied.
+type Flights struct {
+	mu    sync.Mutex
+	under map[mail.ID]bool        // messages that an attempt is at, also one whose lease has passed to another
+	fates map[string]proof.Result // by key: what became of a submission, where the record could not be written
+	since map[string]time.Time    // by key: since when this process knows that it is in doubt
+}
+
+// enter begins an attempt at a message; false where there is one. leave ends it.
+func (f *Flights) enter(id mail.ID) (leave func(), ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.under[id] {
+		return nil, false
+	}
+	if f.under == nil {
+		f.under = map[mail.ID]bool{}
+	}
+	f.under[id] = true
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.under, id)
+	}, true
+}
+
+// remember keeps what became of a submission until the record can be written.
+func (f *Flights) remember(key string, r proof.Result) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fates == nil {
+		f.fates = map[string]proof.Result{}
+	}
+	f.fates[key] = r
+}
+
+// remembered is what remember kept.
+func (f *Flights) remembered(key string) (r proof.Result, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, ok = f.fates[key]
+	return r, ok
+}
+
+// doubted is since when a submission is in doubt: from the first call on. It goes by the time that this process has seen go by, since
+// somebody may set the clock.
+func (f *Flights) doubted(key string, now time.Time) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.since == nil {
+		f.since = map[string]time.Time{}
+	}
+	if _, ok := f.since[key]; !ok {
+		f.since[key] = now
+	}
+	return f.since[key]
+}
+
+// forget ends what is kept of a submission.
+func (f *Flights) forget(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.fates, key)
+	delete(f.since, key)
+}
