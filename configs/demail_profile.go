@@ -34,22 +34,26 @@ func (p ProfileFile) Path() Path {
 	return Path(p)
 }
 
-// Load reads the profile. An error that concerns what it says is a *webservice.ProfileError.
-func (p ProfileFile) Load() (*webservice.Profile, error) {
+// Text is what the profile says.
+func (p ProfileFile) Text() ([]byte, error) {
 	name, ok := p.Shipped()
 	if !ok {
-		text, err := readFile(string(p))
-		if err != nil {
-			return nil, err
-		}
-		return webservice.Load(bytes.NewReader(text), string(p))
+		return readFile(string(p))
 	}
-	f, err := shippedProfiles.Open("connectors/" + name + ".yaml")
+	text, err := shippedProfiles.ReadFile("connectors/" + name + ".yaml")
 	if err != nil {
 		return nil, fmt.Errorf("the profile %s is not part of this program: %w", name, err)
 	}
-	defer f.Close()
-	return webservice.Load(f, name)
+	return text, nil
+}
+
+// Load reads the profile. An error that concerns what it says is a *webservice.ProfileError.
+func (p ProfileFile) Load() (*webservice.Profile, error) {
+	text, err := p.Text()
+	if err != nil {
+		return nil, err
+	}
+	return webservice.Load(bytes.NewReader(text), string(p))
 }
 
 // serviceProfile reads the profile of an account; nil where it cannot be used. What is wrong in it is reported with its own lines.

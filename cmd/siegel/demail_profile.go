@@ -11,7 +11,9 @@ import (
 
 // demailCmd groups what an administrator needs for De-Mail.
 type demailCmd struct {
-	Profile demailProfileCmd `cmd:"" help:"Profiles: what a provider's web service is like."`
+	Profile  demailProfileCmd  `cmd:"" help:"Profiles: what a provider's web service is like."`
+	Simulate demailSimulateCmd `cmd:"" help:"Run two simulated providers on this machine, with a company at each, for rehearsals. They prove nothing."`
+	Rehearse demailRehearseCmd `cmd:"" help:"Be the other side of a rehearsal: send to the gateway's company, look into mailboxes, make something go wrong."`
 }
 
 // demailProfileCmd groups what is done with profiles.

@@ -14,33 +14,33 @@ import (
 // Kind names what goes wrong.
 type Kind string
 
-// The kinds of faults.
+// The kinds of faults; About tells what each does.
 const (
-	Slow          Kind = "slow"              // the answer takes its time
-	Down          Kind = "down"              // a front door says 503, and passes nothing on
-	Drop          Kind = "drop"              // the connection ends before the request is looked at
-	DropUpload    Kind = "drop-upload"       // the connection ends in the midst of the request
-	Lost          Kind = "lost"              // the request is carried out, and the connection ends before the answer
-	Garbage       Kind = "garbage"           // the request is carried out, and the answer is no XML
-	Page          Kind = "page"              // the request is carried out, and a page in HTML comes with status 200
-	Hang          Kind = "hang"              // the request is carried out, and no answer comes
-	Huge          Kind = "huge"              // the request is carried out, and the answer has no end
-	Cut           Kind = "cut"               // the connection ends within the message that is fetched
-	Keep          Kind = "keep"              // what is acknowledged stays, and the acknowledgement fails
-	Unavailable   Kind = "unavailable"       // the service says that it is out of order
-	Login         Kind = "login"             // nobody is let in
-	Expired       Kind = "expired"           // the session has ended
-	Rejected      Kind = "rejected"          // messages are refused for good
-	NotEntitled   Kind = "not-entitled"      // the account may not send so
-	DailyLimit    Kind = "daily-limit"       // no more messages today
-	TooLarge      Kind = "too-large"         // messages are too large
-	UnknownAt     Kind = "unknown-recipient" // every recipient is unknown, and the service says so at once
-	ClosedAt      Kind = "closed-account"    // every recipient's account is closed, and the service says so at once
-	UnknownNotice Kind = "unknown-notice"    // the message is taken, and a notification says that no recipient exists
-	ClosedNotice  Kind = "closed-notice"     // the same: every account is closed
-	MailboxFull   Kind = "mailbox-full"      // the same: every mailbox is full
-	Malware       Kind = "malware"           // the same: the provider has found some
-	MalwareThere  Kind = "malware-recipient" // the same of the recipient's provider, which tells sender and recipient
+	Slow          Kind = "slow"
+	Down          Kind = "down"
+	Drop          Kind = "drop"
+	DropUpload    Kind = "drop-upload"
+	Lost          Kind = "lost"
+	Garbage       Kind = "garbage"
+	Page          Kind = "page"
+	Hang          Kind = "hang"
+	Huge          Kind = "huge"
+	Cut           Kind = "cut"
+	Keep          Kind = "keep"
+	Unavailable   Kind = "unavailable"
+	Login         Kind = "login"
+	Expired       Kind = "expired"
+	Rejected      Kind = "rejected"
+	NotEntitled   Kind = "not-entitled"
+	DailyLimit    Kind = "daily-limit"
+	TooLarge      Kind = "too-large"
+	UnknownAt     Kind = "unknown-recipient"
+	ClosedAt      Kind = "closed-account"
+	UnknownNotice Kind = "unknown-notice"
+	ClosedNotice  Kind = "closed-notice"
+	MailboxFull   Kind = "mailbox-full"
+	Malware       Kind = "malware"
+	MalwareThere  Kind = "malware-recipient"
 	faultPattern       = "KIND[=TIME][@OPERATION][*TIMES]"
 )
 
@@ -55,24 +55,43 @@ const (
 	late                // in place of the answer
 )
 
-// kinds are all faults: their stage, the operation that they are about where it is one, the class of those that refuse, and how a message ends.
+// kinds are all faults: what each does, its stage, the operation that it is about where it is one, the class of those that refuse, and how a message ends.
 var kinds = map[Kind]struct {
+	about string
 	stage stage
 	only  webservice.Operation
 	class webservice.Class
 	fate  dmda.Fate
 }{
-	Slow: {stage: early}, Down: {stage: early}, Drop: {stage: early}, DropUpload: {stage: upload},
-	Lost: {stage: late}, Garbage: {stage: late}, Page: {stage: late}, Hang: {stage: late}, Huge: {stage: late}, Cut: {stage: late, only: webservice.OpFetch},
-	Keep:        {stage: refuse, only: webservice.OpAcknowledge, class: webservice.Unavailable},
-	Unavailable: {stage: refuse, only: "", class: webservice.Unavailable}, Login: {stage: refuse, only: "", class: webservice.LoginFailed}, Expired: {stage: refuse, only: "", class: webservice.SessionExpired},
-	Rejected: {stage: refuse, only: webservice.OpSubmit, class: webservice.Rejected}, NotEntitled: {stage: refuse, only: webservice.OpSubmit, class: webservice.NotEntitled},
-	DailyLimit: {stage: refuse, only: webservice.OpSubmit, class: webservice.OverQuota}, TooLarge: {stage: refuse, only: webservice.OpSubmit, class: webservice.TooLarge},
-	UnknownNotice: {stage: fated, only: webservice.OpSubmit, fate: dmda.Nowhere}, ClosedNotice: {stage: fated, only: webservice.OpSubmit, fate: dmda.Shut},
-	MailboxFull: {stage: fated, only: webservice.OpSubmit, fate: dmda.Full}, Malware: {stage: fated, only: webservice.OpSubmit, fate: dmda.Infected},
-	MalwareThere: {stage: fated, only: webservice.OpSubmit, fate: dmda.InfectedThere},
-	UnknownAt:    {stage: refuse, only: webservice.OpSubmit, class: webservice.NoSuchAddress}, ClosedAt: {stage: refuse, only: webservice.OpSubmit, class: webservice.NoSuchAddress},
+	Slow:          {about: "the answer takes its time", stage: early},
+	Down:          {about: "a front door says 503, and passes nothing on", stage: early},
+	Drop:          {about: "the connection ends before the request is looked at", stage: early},
+	DropUpload:    {about: "the connection ends in the midst of the request", stage: upload},
+	Lost:          {about: "the request is carried out, and the connection ends before the answer", stage: late},
+	Garbage:       {about: "the request is carried out, and the answer is no XML", stage: late},
+	Page:          {about: "the request is carried out, and a page in HTML comes with status 200", stage: late},
+	Hang:          {about: "the request is carried out, and no answer comes", stage: late},
+	Huge:          {about: "the request is carried out, and the answer has no end", stage: late},
+	Cut:           {about: "the connection ends within the message that is fetched", stage: late, only: webservice.OpFetch},
+	Keep:          {about: "what is acknowledged stays, and the acknowledgement fails", stage: refuse, only: webservice.OpAcknowledge, class: webservice.Unavailable},
+	Unavailable:   {about: "the service says that it is out of order", stage: refuse, class: webservice.Unavailable},
+	Login:         {about: "nobody is let in", stage: refuse, class: webservice.LoginFailed},
+	Expired:       {about: "the session has ended", stage: refuse, class: webservice.SessionExpired},
+	Rejected:      {about: "messages are refused for good", stage: refuse, only: webservice.OpSubmit, class: webservice.Rejected},
+	NotEntitled:   {about: "the account may not send so", stage: refuse, only: webservice.OpSubmit, class: webservice.NotEntitled},
+	DailyLimit:    {about: "no more messages today", stage: refuse, only: webservice.OpSubmit, class: webservice.OverQuota},
+	TooLarge:      {about: "messages are too large", stage: refuse, only: webservice.OpSubmit, class: webservice.TooLarge},
+	UnknownAt:     {about: "every recipient is unknown, and the service says so at once", stage: refuse, only: webservice.OpSubmit, class: webservice.NoSuchAddress},
+	ClosedAt:      {about: "every recipient's account is closed, and the service says so at once", stage: refuse, only: webservice.OpSubmit, class: webservice.NoSuchAddress},
+	UnknownNotice: {about: "messages are taken, and a notification says that no recipient exists", stage: fated, only: webservice.OpSubmit, fate: dmda.Nowhere},
+	ClosedNotice:  {about: "messages are taken, and a notification says that every recipient's account is closed", stage: fated, only: webservice.OpSubmit, fate: dmda.Shut},
+	MailboxFull:   {about: "messages are taken, and a notification says that every recipient's mailbox is full", stage: fated, only: webservice.OpSubmit, fate: dmda.Full},
+	Malware:       {about: "messages are taken, and a notification says that malware was found in them", stage: fated, only: webservice.OpSubmit, fate: dmda.Infected},
+	MalwareThere:  {about: "messages are taken, and the recipient's provider finds malware and tells both sides", stage: fated, only: webservice.OpSubmit, fate: dmda.InfectedThere},
 }
+
+// About tells what the fault does.
+func (k Kind) About() string { return kinds[k].about }
 
 // Kinds are all kinds of faults, by the alphabet.
 func Kinds() []Kind {

@@ -3,6 +3,8 @@ package rehearsal
 import (
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -201,4 +203,26 @@ func ReadClient(dir, name string) (tls.Certificate, error) {
 func ReadPassword(dir, name string) (secret.String, error) {
 	text, err := readFile(dir, PasswordFile(name))
 	return secret.New(strings.TrimSpace(string(text))), err
+}
+
+// ReadRoot reads the authority of the providers' TLS.
+func ReadRoot(dir string) (*x509.Certificate, error) { return readCertificate(dir, RootsFile) }
+
+// ReadAnchor reads the authority of the providers' signatures.
+func ReadAnchor(dir string) (*x509.Certificate, error) { return readCertificate(dir, AnchorsFile) }
+
+func readCertificate(dir, name string) (*x509.Certificate, error) {
+	text, err := readFile(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s holds no certificate", filepath.Join(dir, name))
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s holds no certificate", filepath.Join(dir, name))
+	}
+	return c, nil
 }

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/connectors/dmda"
 	"github.com/siegel-mail/siegel/connectors/dmda/dmdaweb"
 )
 
-// FaultsPath is where the operator asks for faults, and sets them: one a line.
+// FaultsPath is where the operator asks for faults, and sets them: one a line. Each provider tells of all; the query provider=DOMAIN names another one than itself.
 const FaultsPath = "/simulated/faults"
 
 // mux puts the web services of all profiles on one provider.
@@ -85,14 +86,18 @@ const maxFaults = 4 << 10
 
 // faults gives the operator those that are left, or sets others.
 func (w *World) faults(out http.ResponseWriter, in *http.Request, p *Provider) {
-	read := w.certificate()
-	if read == nil {
-		read = dmdaweb.OfConnection
-	}
-	c := read(in)
+	c := p.certificate(in)
 	if c == nil || subtle.ConstantTimeCompare(c.Raw, w.Keys.Clients[Operator].Leaf.Raw) != 1 {
 		http.Error(out, dmda.Simulation+"\n\nThis is for the certificate "+CertificateFile(Operator)+" alone.", http.StatusForbidden)
 		return
+	}
+	if domain := in.URL.Query().Get("provider"); domain != "" {
+		i := slices.IndexFunc(w.Providers, func(o *Provider) bool { return o.Domain == domain })
+		if i < 0 {
+			http.Error(out, dmda.Simulation+"\n\nThere is no provider of that domain.", http.StatusNotFound)
+			return
+		}
+		p = w.Providers[i]
 	}
 	if in.Method == http.MethodPost {
 		var faults []dmdaweb.Fault

@@ -80,7 +80,8 @@ type TLS struct {
 	Mutual bool // without a client certificate the handshake ends; else the login
 	Only12 bool // TLS 1.2 alone
 	P521   bool // key exchange by P-521 alone
-	// Nginx, where it is not empty, is the program that ends TLS as old providers do: TLS 1.2, ECDHE-RSA-AES256-SHA384, P-521. Go's own TLS cannot.
+	// Nginx, where it is not empty, is the program that ends TLS as old providers do, for the first provider: TLS 1.2, ECDHE-RSA-AES256-SHA384, P-521.
+	// Go's own TLS cannot.
 	Nginx string
 }
 
@@ -92,6 +93,8 @@ type Provider struct {
 	Handlers []*dmdaweb.Handler // one for each profile
 	server   *http.Server
 	front    *front // nil: none
+	// certificate tells whose request it is: by TLS, or by what stands before the provider.
+	certificate func(*http.Request) *x509.Certificate
 }
 
 // World runs. It is safe for concurrent use.
@@ -119,7 +122,7 @@ func Start(o Options) (*World, error) {
 	}
 	w := &World{Network: dmda.NewNetwork(o.Now), Keys: o.Keys, o: o}
 	for i, c := range Companies() {
-		p, err := w.provider(c)
+		p, err := w.provider(c, w.old(i))
 		if err == nil {
 			w.Providers = append(w.Providers, p)
 			err = w.listen(p, i)
@@ -132,13 +135,19 @@ func Start(o Options) (*World, error) {
 	return w, nil
 }
 
+// old tells whether the i-th provider has TLS as old ones do.
+func (w *World) old(i int) bool { return i == 0 && w.o.TLS.Nginx != "" }
+
 // provider makes the provider of a company, and the company's account with it.
-func (w *World) provider(c Company) (*Provider, error) {
+func (w *World) provider(c Company, old bool) (*Provider, error) {
 	seal, err := w.Keys.Signing.Sealer(c.Provider, w.o.Now())
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{Domain: c.Provider}
+	p := &Provider{Domain: c.Provider, certificate: dmdaweb.OfConnection}
+	if old {
+		p.certificate = frontCertificate
+	}
 	if p.Simulated, err = w.Network.Add(c.Provider, seal); err != nil {
 		return nil, err
 	}
@@ -153,7 +162,7 @@ func (w *World) provider(c Company) (*Provider, error) {
 		Keys: [][32]byte{sha256.Sum256(w.Keys.Clients[c.Name].Leaf.RawSubjectPublicKeyInfo)}}
 	for _, profile := range w.o.Profiles {
 		h, err := dmdaweb.New(dmdaweb.Options{Provider: p.Simulated, Profile: profile, Accounts: []dmdaweb.Account{account}, Spool: w.o.Spool, Now: w.o.Now,
-			Certificate: w.certificate(), Log: func(e dmdaweb.Event) {
+			Certificate: p.certificate, Log: func(e dmdaweb.Event) {
 				if w.o.Log != nil {
 					w.o.Log(p.Domain, e)
 				}
@@ -164,14 +173,6 @@ func (w *World) provider(c Company) (*Provider, error) {
 		p.Handlers = append(p.Handlers, h)
 	}
 	return p, nil
-}
-
-// certificate tells whose request it is: by TLS, or by what stands before the provider.
-func (w *World) certificate() func(*http.Request) *x509.Certificate {
-	if w.o.TLS.Nginx != "" {
-		return frontCertificate
-	}
-	return nil
 }
 
 // listen begins to serve a provider, the i-th.
@@ -202,7 +203,7 @@ func (w *World) listen(p *Provider, i int) error {
 		return err
 	}
 	p.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
-	if w.o.TLS.Nginx != "" {
+	if w.old(i) {
 		_ = l.Close()
 		p.front, err = w.startFront(p, l.Addr().String(), certificate)
 		return err

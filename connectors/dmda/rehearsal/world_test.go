@@ -266,6 +266,9 @@ func TestPages(t *testing.T) {
 		{firma, "GET", "/", "", "Faults: lost@submit*1", true},
 		{operator, "POST", FaultsPath, "nonsense", "KIND", false},
 		{operator, "GET", FaultsPath, "", "lost@submit*1", true},
+		{operator, "POST", FaultsPath + "?provider=anbieter-b.de-mail.de", "down", "down (service 2)", true},
+		{operator, "GET", FaultsPath, "", "lost@submit*1", true},
+		{operator, "POST", FaultsPath + "?provider=other", "down", "no provider", false},
 		{operator, "POST", FaultsPath, "", "none", true},
 	} {
 		text, err := ask(t, c.client, c.method, url+c.path, c.body)
