@@ -72,5 +72,5 @@ func (g *Gateway) companionChecks() []admin.Check {
 			all = append(all, c.Check)
 		}
 	}
-	return all
+	return append(all, g.inboxChecks()...)
 }

@@ -13,6 +13,7 @@ type DeMail struct {
 	// Desk knows which domains are De-Mail, and who may send what. Its accounts are those of Accounts, by name.
 	Desk     *dispatch.Desk
 	Accounts []DeMailAccount
+	Incoming DeMailIncoming
 }
 
 // DeMailAccount is an account with a provider of De-Mail.
@@ -23,6 +24,7 @@ type DeMailAccount struct {
 	Concurrency int            // messages being submitted at once; 0: 2
 	Retry       delivery.Retry // no steps: that of the settings
 	Expire      time.Duration  // 0: that of the settings
+	Fetch       DeMailFetch
 	// Close lets go of what the provider holds, such as connections that are not in use; nil: nothing. It is called once, when other settings
 	// are in force; attempts that are under way may go on.
 	Close func()

@@ -89,6 +89,7 @@ type Gateway struct {
 	endings   *endings
 	watched   atomic.Pointer[watched]
 	beside    beside
+	inboxes   inboxes
 	// directories are those that metrics tell of.
 	directories atomic.Pointer[[]WatchedDirectory]
 	// revocation tells which certificates are revoked.
@@ -155,10 +156,13 @@ func New(o Options) (_ *Gateway, err error) {
 		return nil, errors.Join(err, g.Close())
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
-		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.entered,
+		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.entered, Kept: g.tellHeld,
 		SignReport: g.signReport, Recorder: g.recorder, Log: o.Log, Hostname: o.Hostname, Retry: o.Settings.Retry, ProtectRetry: o.Settings.ProtectRetry,
 		Lifetime: o.Settings.Expire, Now: o.Now,
 	})
+	if err == nil {
+		g.inboxes.list, err = g.newInboxes(o.Settings)
+	}
 	if err == nil {
 		err = g.openPickup()
 	}
@@ -264,6 +268,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer g.routes.close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.beside.run(ctx, g.o.Settings.Companions) })
+	group.Go(func() error { return g.inboxes.run(ctx) })
 	group.Go(func() error { return g.listeners.Serve(ctx) })
 	group.Go(func() error { return g.scheduler.Run(ctx) })
 	group.Go(func() error { return g.tellSetAside(ctx) })
@@ -335,6 +340,9 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, fun
 			return nil, nil, err
 		}
 	}
+	if g.stranded(c) {
+		return nil, nil, errStranded
+	}
 	content, release, err := g.protector.Load().Prepare(ctx, g.store, c)
 	var away *protect.Away
 	if errors.As(err, &away) {
@@ -352,7 +360,7 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, fun
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
-	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, newDirectoryCollector(g), newRevocationCollector(g.revocation)}, append(g.tlsReports.Collectors(), g.o.Collectors...)...) {
+	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, newDirectoryCollector(g), newRevocationCollector(g.revocation), newInboxCollector(g)}, append(g.tlsReports.Collectors(), g.o.Collectors...)...) {
 		err = errors.Join(err, g.metrics.Registry().Register(c))
 	}
 	if err != nil {

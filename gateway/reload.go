@@ -29,6 +29,11 @@ func (g *Gateway) Reload(s Settings) error {
 		table.close()
 		return err
 	}
+	fetching, err := g.newInboxes(s)
+	if err != nil {
+		table.close()
+		return err
+	}
 	judge, err := g.newJudge(s)
 	if err == nil {
 		err = g.listeners.Reload(g.smtpinOptions(s))
@@ -44,6 +49,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.watched.Store(newWatched(s))
 	g.judge.Store(judge)
 	g.beside.replace(s.Companions)
+	g.inboxes.replace(fetching)
 	g.setThrottle(s)
 	g.setAsk(s)
 	g.setHarvest(s, s.Validator)

@@ -235,6 +235,9 @@ type Options struct {
 	Protect Protect
 	// Entered is told each variant of Protect once it is in the queue; nil: nobody is.
 	Entered func(queue.New)
+	// Kept is told of recipients of a message that a provider of De-Mail has forgotten (mail.Envelope.Fetched) and that had to be held, and of the
+	// last reply; nil: nobody is. It must not wait long.
+	Kept func(m queue.Message, to []string, reply string)
 	// SignReport signs the reports that are written; nil: they go unsigned. It may be called at once.
 	SignReport SignReport
 	Recorder   track.Recorder

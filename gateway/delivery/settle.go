@@ -305,6 +305,9 @@ func (t *settlement) record() {
 		if e.Kind != "" {
 			t.s.o.Recorder.Record(e)
 		}
+		if o.State == queue.Held && m.Envelope.Fetched && t.s.o.Kept != nil {
+			t.s.o.Kept(*m, e.To, o.Reply)
+		}
 	}
 	for _, r := range t.reports {
 		t.s.o.Recorder.Record(track.Event{

@@ -77,6 +77,7 @@ type Options struct {
 	Service Service
 	Tell    []mail.Address
 	Every   time.Duration // between fetches; 0: 5 minutes
+	Never   bool          // nothing is fetched; what was sent is looked after all the same
 	// Reconcile asks what became of submissions that are in doubt; it is called after each fetch. nil: there are none.
 	Reconcile func(ctx context.Context) error
 	// Clean removes from a header what only this gateway may say.

@@ -134,13 +134,13 @@ func (i *Inbox) envelope(id mail.ID, to []mail.Address) mail.Envelope {
 	return env
 }
 
-// entry makes an envelope ready for the queue.
+// entry makes an envelope ready for the queue. The error is left.
 func (i *Inbox) entry(env mail.Envelope, content mail.Content, note string) (queue.New, error) {
 	e := queue.New{Envelope: env, Content: content, Origin: env.ID, Note: note, Due: env.Received}
 	for _, r := range env.Recipients {
 		destination, lifetime, err := i.o.Ways.Destination(r.Address)
 		if err != nil {
-			return queue.New{}, fmt.Errorf("%s: %w", r.Address, err)
+			return queue.New{}, left{fmt.Sprintf("nothing leads to %s inside: %v", r.Address, err)}
 		}
 		e.Destinations = append(e.Destinations, destination)
 		if end := env.Received.Add(lifetime); lifetime > 0 && end.After(e.Expires) {

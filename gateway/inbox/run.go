@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -28,6 +29,23 @@ func (i *Inbox) Status() Status {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.status
+}
+
+// Account is the name of the account.
+func (i *Inbox) Account() string { return i.o.Account }
+
+// Check returns nil where everything is fetched, and else what is not, and why.
+func (i *Inbox) Check() error {
+	s := i.Status()
+	switch {
+	case s.Login:
+		return fmt.Errorf("the provider does not let the account in: %w", s.Err)
+	case s.Failures > 1: // one may pass
+		return fmt.Errorf("nothing was fetched since %s: %w", s.failing.Format(time.RFC3339), s.Err)
+	case s.Left > 0:
+		return fmt.Errorf("%d messages were left with the provider; of one: %s", s.Left, s.Why)
+	}
+	return nil
 }
 
 // Run fetches, at once and then by the schedule, until ctx ends. It returns nil.
@@ -83,6 +101,10 @@ func (i *Inbox) wait(err error) time.Duration {
 func (i *Inbox) Fetch(ctx context.Context) error {
 	i.fetching.Lock()
 	defer i.fetching.Unlock()
+	if i.o.Never {
+		i.afterwards(ctx)
+		return nil
+	}
 	r := &round{i: i, began: i.o.Now()}
 	err := i.fetch(ctx, r)
 	if ctx.Err() != nil {
