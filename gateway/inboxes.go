@@ -222,45 +222,25 @@ func (g *Gateway) inboxChecks() (all []admin.Check) {
 	return all
 }
 
-// inboxCollector gives the figures of the inboxes.
+// inboxCollector gives the figures of the inboxes that package providers does not have.
 type inboxCollector struct {
-	g                    *Gateway
-	last, failures, left *prometheus.Desc
+	g    *Gateway
+	left *prometheus.Desc
 }
 
 // newInboxCollector returns a collector of
 //
-//	siegel_demail_last_fetch_timestamp_seconds{account}  when everything was last fetched; 0: never since the start, or since the last reload
-//	siegel_demail_fetch_failures{account}                fetches that failed since then, in a row
-//	siegel_demail_left{account}                          messages that the last fetch left with the provider
+//	siegel_demail_left{account}  messages that the last fetch left with the provider
 func newInboxCollector(g *Gateway) prometheus.Collector {
-	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("siegel_demail_"+name, help, []string{"account"}, nil)
-	}
-	return &inboxCollector{g,
-		desc("last_fetch_timestamp_seconds", "When everything that lay in the account was last fetched."),
-		desc("fetch_failures", "Fetches that failed in a row."),
-		desc("left", "Messages that the last fetch left with the provider."),
-	}
+	return &inboxCollector{g, prometheus.NewDesc("siegel_demail_left", "Messages that the last fetch left with the provider of De-Mail.", []string{"account"}, nil)}
 }
 
 // Describe implements prometheus.Collector.
-func (c *inboxCollector) Describe(out chan<- *prometheus.Desc) {
-	out <- c.last
-	out <- c.failures
-	out <- c.left
-}
+func (c *inboxCollector) Describe(out chan<- *prometheus.Desc) { out <- c.left }
 
 // Collect implements prometheus.Collector.
 func (c *inboxCollector) Collect(out chan<- prometheus.Metric) {
 	for _, i := range c.g.inboxes.now() {
-		s := i.Status()
-		last := 0.0
-		if !s.Last.IsZero() {
-			last = float64(s.Last.UnixMilli()) / 1000
-		}
-		for d, v := range map[*prometheus.Desc]float64{c.last: last, c.failures: float64(s.Failures), c.left: float64(s.Left)} {
-			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, i.Account())
-		}
+		out <- prometheus.MustNewConstMetric(c.left, prometheus.GaugeValue, float64(i.Status().Left), i.Account())
 	}
 }

@@ -34,13 +34,12 @@ func (i *Inbox) Status() Status {
 // Account is the name of the account.
 func (i *Inbox) Account() string { return i.o.Account }
 
-// Check returns nil where everything is fetched, and else what is not, and why.
+// Check returns nil where everything is fetched, and else what is not, and why. Where it is the provider that does not answer, whoever watches its
+// connection says so.
 func (i *Inbox) Check() error {
 	s := i.Status()
 	switch {
-	case s.Login:
-		return fmt.Errorf("the provider does not let the account in: %w", s.Err)
-	case s.Failures > 1: // one may pass
+	case s.Failures > 0 && connectors.Class(s.Err) == nil:
 		return fmt.Errorf("nothing was fetched since %s: %w", s.failing.Format(time.RFC3339), s.Err)
 	case s.Left > 0:
 		return fmt.Errorf("%d messages were left with the provider; of one: %s", s.Left, s.Why)
