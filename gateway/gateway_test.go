@@ -33,7 +33,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds waits for what must come; nothing waits that long where all is well.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // setting is a company firma.example and a partner, both on one simulated server, and a gateway between them.
 type setting struct {

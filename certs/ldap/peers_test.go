@@ -57,7 +57,7 @@ func TestServerIsVerified(t *testing.T) {
 		"no TLS there": {func(o *ldap.Options) { o.Servers = []string{strings.Replace(s.URL, "ldap:", "ldaps:", 1)} }, "TLS: "},
 	} {
 		d := open(t, s, ldap.OpenLDAP, func(o *ldap.Options) {
-			o.Connect = 5 * time.Second
+			o.Connect = time.Minute
 			c.change(o)
 		})
 		if _, err := d.Exists(t.Context(), "alice@firma.example"); err == nil || !strings.Contains(unavailable(t, err), c.want) {
@@ -80,7 +80,7 @@ func TestServerGoesAndComes(t *testing.T) {
 	tls.Certificates = nil // which the other one would not believe
 	d := open(t, a, ldap.OpenLDAP, func(o *ldap.Options) {
 		o.Servers, o.TLS, o.Now = []string{a.Secure, b.Secure}, tls, func() time.Time { return now }
-		o.Connect, o.Timeout = 5*time.Second, 20*time.Second
+		o.Connect, o.Timeout = time.Minute, time.Minute
 	})
 	exists(t, d, "alice@firma.example", true)
 	if at := d.State().Server; at != a.Secure {
@@ -120,7 +120,7 @@ func TestReferrals(t *testing.T) {
 			"dn: ou=dns,dc=firma,dc=example\nobjectClass: referral\nobjectClass: extensibleObject\nou: dns\nref: ldap://DomainDnsZones.firma.example/DC=DomainDnsZones,DC=firma,DC=example\n",
 	})
 	change := func(o *ldap.Options) {
-		o.Method, o.Servers, o.Connect = ldap.Anonymous, []string{s.URL}, 5*time.Second
+		o.Method, o.Servers, o.Connect = ldap.Anonymous, []string{s.URL}, time.Minute
 	}
 	d := open(t, s, ldap.OpenLDAP, change)
 	exists(t, d, "alice@firma.example", true)

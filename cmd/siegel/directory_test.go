@@ -207,7 +207,7 @@ func TestDirectoryAtTheDoor(t *testing.T) {
 // awaitFile waits until a file is there.
 func awaitFile(t *testing.T, path string) {
 	t.Helper()
-	const patience, step = 30 * time.Second, 5 * time.Millisecond
+	const patience, step = 2 * time.Minute, 5 * time.Millisecond
 	deadline, again := time.After(patience), time.NewTicker(step)
 	defer again.Stop()
 	for {

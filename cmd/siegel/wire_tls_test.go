@@ -40,7 +40,7 @@ func oldServer(t *testing.T, pair tls.Certificate) (addr string, shaken *atomic.
 			}
 			conn := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{pair}, MaxVersion: tls.VersionTLS12,
 				CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA}})
-			raw.SetDeadline(time.Now().Add(10 * time.Second))
+			raw.SetDeadline(time.Now().Add(2 * time.Minute))
 			if conn.Handshake() == nil {
 				shaken.Add(1)
 				conn.Write([]byte("this is no protocol\r\n"))
@@ -94,7 +94,7 @@ func TestProfileOfEveryConnection(t *testing.T) {
 	for profile, reaches := range map[string]bool{"modern": false, "compatible": true} {
 		addr, shaken := oldServer(t, server.Certificate)
 		c := tlsConfig(t, addr, ca.File, profile, own)
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		for what, connect := range map[string]func() error{
 			"directory": func() error {

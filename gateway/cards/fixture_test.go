@@ -150,7 +150,7 @@ func (d *desk) use(entries ...cards.Entry) (s *cards.Set, end func()) {
 func (d *desk) await(name string, want smartcard.Condition) {
 	d.t.Helper()
 	var got smartcard.Condition
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		changed := d.rack.Changed()
 		for _, s := range d.holder.Status() {
 			if s.Name == name {

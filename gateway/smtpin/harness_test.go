@@ -28,7 +28,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // received is one message that the handler got.
 type received struct {

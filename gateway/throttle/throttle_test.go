@@ -212,11 +212,11 @@ func TestAtTheSameMoment(t *testing.T) {
 
 // Many senders to many recipients take up what is fixed.
 func TestBounded(t *testing.T) {
-	held := func() uint64 {
+	held := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+		return int64(m.HeapAlloc)
 	}
 	before := held()
 	th := throttle.New(throttle.Options{Limits: throttle.Limits{MessagesPerHour: 1 << 30, DistinctPerDay: 1000}})

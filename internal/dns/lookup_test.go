@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,7 +82,8 @@ func TestLookupHost(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	s, r := start(t, dns.Options{Timeout: 300 * time.Millisecond})
+	s, patient := start(t, dns.Options{Timeout: time.Minute, Total: time.Minute})
+	hasty := s.Resolver(t, dns.Options{Timeout: 50 * time.Millisecond}) // for who says nothing
 	s.Fail("servfail.example", dnstest.ServFail)
 	s.Fail("refused.example", dnstest.Refused)
 	s.Fail("silent.example", dnstest.Silent)
@@ -105,6 +107,10 @@ func TestFailures(t *testing.T) {
 		{"192.0.2.1", dns.ErrName, false},
 		{"a..b", dns.ErrName, false},
 	} {
+		r := patient
+		if c.name == "silent.example" {
+			r = hasty
+		}
 		_, err := r.LookupHost(t.Context(), c.name)
 		var failure *dns.Error
 		if !errors.As(err, &failure) || !errors.Is(err, c.class) || failure.NoName != c.noName || failure.Name != c.name {
@@ -128,7 +134,8 @@ func TestFailures(t *testing.T) {
 // One family is enough; that there is none is known only when both said so.
 func TestLookupHostOneFamilyFails(t *testing.T) {
 	s := dnstest.Start(t, "both.example. A 192.0.2.1\n")
-	r := s.Resolver(t, dns.Options{Timeout: 300 * time.Millisecond, Attempts: 1, Dial: failAAAA(s.Addr())})
+	lost := losses{lost: func(_, query string) bool { return strings.Contains(query, "\x07example\x00\x00\x1c") }} // AAAA
+	r := s.Resolver(t, dns.Options{Timeout: time.Minute, Attempts: 1, Dial: lost.Dial})
 	if h, err := r.LookupHost(t.Context(), "both.example"); err != nil || len(h.Addrs) != 1 {
 		t.Errorf("%+v, %v", h, err)
 	}
@@ -137,22 +144,36 @@ func TestLookupHostOneFamilyFails(t *testing.T) {
 	}
 }
 
-// failAAAA makes connections that lose queries for AAAA.
-func failAAAA(addr string) func(ctx context.Context, network, _ string) (net.Conn, error) {
-	return func(ctx context.Context, network, _ string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return losing{c.(*net.UDPConn)}, nil
-	}
+// losses makes connections that lose some queries. Where one is lost, the reply is missed at once, as when the time was up: how long a server that
+// does answer may take does not depend on it.
+type losses struct {
+	to    func(addr string) string // where a server really is; nil: at addr
+	lost  func(server, query string) bool
+	count atomic.Int32
 }
 
-type losing struct{ *net.UDPConn }
+func (l *losses) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	at := addr
+	if l.to != nil {
+		at = l.to(addr)
+	}
+	c, err := new(net.Dialer).DialContext(ctx, network, at)
+	if err != nil {
+		return nil, err
+	}
+	return losing{c.(*net.UDPConn), addr, l}, nil
+}
+
+type losing struct {
+	*net.UDPConn
+	server string
+	l      *losses
+}
 
 func (l losing) Write(b []byte) (int, error) {
-	if strings.Contains(string(b), "\x07example\x00\x00\x1c") {
-		return len(b), nil
+	if l.l.lost(l.server, string(b)) {
+		l.l.count.Add(1)
+		return len(b), l.SetReadDeadline(time.Unix(1, 0))
 	}
 	return l.UDPConn.Write(b)
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds waits for what must come; nothing waits that long where all is well.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // binary is the command under test, built once.
 var binary = sync.OnceValues(func() (string, error) {

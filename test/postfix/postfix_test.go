@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds waits for what must come.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func start(t *testing.T, o postfix.Options) *postfix.Server {
 	t.Helper()

@@ -172,7 +172,7 @@ func (s *Server) run() bool {
 
 // answers waits until it can be connected to, which comes after it says that it starts.
 func (s *Server) answers(port string) bool {
-	const patience, step = 20 * time.Second, 5 * time.Millisecond
+	const patience, step = 2 * time.Minute, 5 * time.Millisecond
 	deadline, again := time.After(patience), time.NewTicker(step)
 	defer again.Stop()
 	for {
@@ -219,7 +219,7 @@ func (s *Server) Log() string {
 
 // Count is how often slapd said a text, once it said it at least so often: what it did stands in its log a moment later.
 func (s *Server) Count(text string, least int) int {
-	const patience = 20 * time.Second
+	const patience = 2 * time.Minute
 	late := false
 	timer := time.AfterFunc(patience, func() {
 		s.mu.Lock()
@@ -243,7 +243,7 @@ func (s *Server) Stop() {
 	}
 	s.cmd.Process.Signal(syscall.SIGCONT)
 	s.cmd.Process.Signal(syscall.SIGTERM)
-	const patience = 10 * time.Second
+	const patience = time.Minute
 	watchdog := time.AfterFunc(patience, func() { s.cmd.Process.Kill() })
 	<-s.ended
 	s.cmd.Wait()

@@ -27,7 +27,7 @@ type Options struct {
 }
 
 // patience is how long one message may take from the first hop to the last.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Run sends a message from Alice to Bob and Bob's reply back, and shows each hop. Without Once it then
 // stays up until ctx ends. An error means that the demo did not show what it should.

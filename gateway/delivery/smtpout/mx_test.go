@@ -72,7 +72,7 @@ func many() string {
 func byMX(t *testing.T, h *hosts, change func(*Options)) (*Transport, *dnstest.Server) {
 	t.Helper()
 	server := dnstest.Start(t, zone+many())
-	resolver := server.Resolver(t, dns.Options{Attempts: 1, Timeout: 2 * time.Second, Shuffle: func(int, func(int, int)) {}})
+	resolver := server.Resolver(t, dns.Options{Attempts: 1, Timeout: time.Minute, Total: time.Minute, Shuffle: func(int, func(int, int)) {}})
 	tr := transport(t, h, func(o *Options) {
 		o.Hosts = nil
 		o.MX = &MX{
@@ -172,7 +172,7 @@ func TestMXSeveralDomains(t *testing.T) {
 		"refused 556 5.1.10 the domain null.example takes no mail: it has a null MX record; refused 550 5.1.1 who by a.two.example:25"; got != want {
 		t.Errorf("%s, want\n%s", got, want)
 	}
-	for _, line := range h.lines {
+	for _, line := range h.commands() {
 		if strings.HasPrefix(line, "RCPT") && strings.Contains(line, "null.example") {
 			t.Errorf("said %q", line)
 		}

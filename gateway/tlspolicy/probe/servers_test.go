@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a server may take to start.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // tool finds a program; the test is skipped without it, but not in CI.
 func tool(t testing.TB, name, pkg string) string {

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a server may take to start or a message to arrive.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Sink starts smtp-sink with the given options on a free port and returns its address. It is stopped when
 // the test ends.
