@@ -31,12 +31,23 @@ type DeMailAccount struct {
 }
 
 // isDeMail reports whether a domain is De-Mail: by its name, and by what the settings and the providers say.
-func (s Settings) isDeMail(domain string) bool {
-	var desk *dispatch.Desk // none knows the domains that all providers share
-	if s.DeMail != nil {
-		desk = s.DeMail.Desk
+func (s Settings) isDeMail(domain string) bool { return s.desk().IsDeMail(domain) }
+
+// desk decides on De-Mail; nil where the settings have none. It still knows the domains that all providers share then.
+func (s Settings) desk() *dispatch.Desk {
+	if s.DeMail == nil {
+		return nil
 	}
-	return desk.IsDeMail(domain)
+	return s.DeMail.Desk
+}
+
+// deMailLifetime is how long a message may wait for the provider of an account; 0 where there is no such account.
+func (r *router) deMailLifetime(account string) time.Duration {
+	route, err := r.DeMail(account)
+	if err != nil {
+		return 0
+	}
+	return route.Lifetime
 }
 
 // DeMail implements delivery.Router.

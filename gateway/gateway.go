@@ -21,6 +21,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/backup"
 	"github.com/siegel-mail/siegel/gateway/delivery"
+	"github.com/siegel-mail/siegel/gateway/dispatch"
 	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/origin"
@@ -72,6 +73,7 @@ type Gateway struct {
 	throttle  *throttle.Throttle
 	throttled prometheus.Counter
 	watch     atomic.Pointer[watch]
+	desk      atomic.Pointer[dispatch.Desk] // may hold nil
 	setAside  chan struct{} // a database of the queue was
 	ways      atomic.Pointer[ways]
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
@@ -190,7 +192,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack, WithoutTLS: g.routes.withoutTLS,
 		Local: s.Local, Policy: s.Policy, Groups: s.Groups, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
 		Enroller: g.firstUse(s), StaysWithout: g.staysWithout, Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
-		Patience: s.Patience, Within: s.ProtectWithin, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local, s.isDeMail), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
+		Patience: s.Patience, Within: s.ProtectWithin, Desk: s.desk(), DeMailLifetime: g.routes.deMailLifetime, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local, s.isDeMail), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
 	})
 }
@@ -218,6 +220,7 @@ func (g *Gateway) prepareParts() (err error) {
 	}
 	g.routes.replace(table)
 	g.ways.Store(newWays(g.o.Settings))
+	g.desk.Store(g.o.Settings.desk())
 	g.resolver.Store(g.o.Settings.DNS)
 	g.kept = backup.New(usage{g}, g.o.Now)
 	g.kept.Set(quotas(g.o.Settings.Backup))

@@ -15,6 +15,7 @@ func (g *Gateway) Reload(s Settings) error {
 	if err != nil {
 		return err
 	}
+	s.desk().Inherit(g.desk.Load())
 	table, err := newRoutes(g.o.Hostname, s, g.tlsReports.Collector())
 	if err != nil {
 		return err
@@ -55,6 +56,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.setHarvest(s, s.Validator)
 	g.directories.Store(&s.Directories)
 	g.ways.Store(newWays(s))
+	g.desk.Store(s.desk())
 	g.routes.replace(table)
 	g.protector.Store(p)
 	g.sight.Store(&sight{s.Certs, s.Validator})

@@ -75,21 +75,26 @@ func names(to []mail.Recipient) string {
 // mayAsk reports whether a recipient may be asked for a certificate. What a machine wrote asks nobody: two machines would
 // write to each other (RFC 3834, 2).
 func (p *Protector) mayAsk(d *draft, to mail.Address) bool {
-	return p.o.Ask.May != nil && p.o.Ask.May(to) && !d.env.From.IsNull() && !automatic(d.before)
+	return p.o.Ask.May != nil && p.o.Ask.May(to) && d.env.DeMail == nil && !d.env.From.IsNull() && !automatic(d.before)
 }
 
 // automatic reports whether a message was made by a program, or is for many.
 func automatic(h entity.Header) bool {
-	if v, ok := h.Get("Auto-Submitted"); ok { // RFC 3834, 5
-		word, _, _ := strings.Cut(v, ";")
-		if !strings.EqualFold(strings.TrimSpace(word), "no") {
-			return true
-		}
+	if autoSubmitted(h) {
+		return true
 	}
 	if v, ok := h.Get("Precedence"); ok && slices.Contains([]string{"bulk", "junk", "list"}, strings.ToLower(strings.TrimSpace(v))) {
 		return true
 	}
 	return slices.ContainsFunc(h.Fields(), func(f entity.Field) bool { return f.HasPrefix("List-") }) // RFC 2369, RFC 2919
+}
+
+// autoSubmitted reports whether a message says that no person sent it (RFC 3834, 5).
+func autoSubmitted(h entity.Header) bool {
+	return slices.ContainsFunc(h.Values("Auto-Submitted"), func(v string) bool {
+		word, _, _ := strings.Cut(v, ";")
+		return !strings.EqualFold(strings.TrimSpace(word), "no")
+	})
 }
 
 // part is what is left of a draft and its decisions for some of its recipients.
@@ -129,7 +134,7 @@ func (p *Protector) await(d *draft, content mail.Content, decisions []policy.Dec
 	if !alone || d.again {
 		entry.Envelope.ID = mail.NewID(p.o.Now())
 	}
-	then := moment{MayUse: d.env.MayUse}
+	then := moment{MayUse: d.env.MayUse, DeMail: d.momentOfDeMail(nil)}
 	for i, dec := range levels {
 		then.AtLeast = append(then.AtLeast, dec.Levels)
 		entry.Destinations = append(entry.Destinations, AskedAt(waiting.env.Recipients[i].Address))

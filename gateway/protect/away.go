@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/dispatch"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -82,7 +83,7 @@ func (d *draft) awayOf(limit context.Context, err error) *Away {
 	var away *Away
 	var refused *Refused
 	switch {
-	case err == nil, errors.As(err, &refused), errors.Is(err, ErrMessage):
+	case err == nil, !d.read, errors.As(err, &refused), errors.Is(err, ErrMessage), errors.Is(err, dispatch.ErrUnavailable):
 	case errors.As(err, &away):
 		return away
 	case errors.Is(context.Cause(limit), errSlow) && d.read:
@@ -109,12 +110,15 @@ func (d *draft) needs(decisions []policy.Decision) *Away {
 
 // hold makes the entry of a message that waits for its protection: the message as it came, with what was
 // allowed and wanted at this moment. Whatever can be refused already is refused.
-func (p *Protector) hold(d *draft, content mail.Content, away *Away) (*Admission, error) {
+func (p *Protector) hold(ctx context.Context, d *draft, content mail.Content, away *Away) (*Admission, error) {
 	levels, err := p.settled(d)
 	if err != nil {
 		return nil, err
 	}
-	then := moment{MayUse: d.env.MayUse, AtLeast: levels}
+	if err := p.spend(ctx, d); err != nil {
+		return nil, err
+	}
+	then := moment{MayUse: d.env.MayUse, AtLeast: levels, DeMail: d.momentOfDeMail(p.deMailOf(d))}
 	now := p.o.Now()
 	entry := queue.New{
 		Envelope: d.env, Content: content, Origin: d.env.ID, Due: now, Expires: now.Add(p.o.Within),
@@ -130,19 +134,28 @@ func (p *Protector) hold(d *draft, content mail.Content, away *Away) (*Admission
 }
 
 // settled are the levels that hold for each recipient whatever comes back; its error is a refusal that does.
-func (p *Protector) settled(d *draft) (levels []policy.Levels, err error) {
-	in := p.input(d)
-	decisions := p.o.Policy.Decide(in)
-	if d.groupsAway != nil && len(p.o.Policy.Asks(in)) > 0 { // what is refused may not be for the sender's groups: but for who cannot be reached at all
-		for i := range decisions {
-			decisions[i].Refusal = ""
+func (p *Protector) settled(d *draft) ([]policy.Levels, error) {
+	levels := make([]policy.Levels, len(d.env.Recipients))
+	var refused refusals
+	for _, part := range d.parts {
+		in := p.input(part)
+		decisions := p.o.Policy.Decide(in)
+		var least []policy.Levels
+		if part.groupsAway != nil && len(p.o.Policy.Asks(in)) > 0 { // what is refused may not be for the sender's groups: but for who cannot be reached at all
+			for i := range decisions {
+				decisions[i].Refusal = ""
+			}
+			least = p.o.Policy.Least(in)
 		}
-		return p.o.Policy.Least(in), p.refusal(decisions)
+		for i, dec := range decisions {
+			if least != nil {
+				dec.Levels = least[i]
+			}
+			levels[part.place(i)] = dec.Levels
+		}
+		p.refuse(&refused, part, decisions)
 	}
-	for _, dec := range decisions {
-		levels = append(levels, dec.Levels)
-	}
-	return levels, p.refusal(decisions)
+	return levels, refused.err()
 }
 
 // Resume protects a message that waits for it (queue.Message.IsPending), for the recipients of the claim, as
@@ -153,7 +166,7 @@ func (p *Protector) settled(d *draft) (levels []policy.Levels, err error) {
 func (p *Protector) Resume(ctx context.Context, store queue.Store, c queue.Claim) (*Admission, error) {
 	m := c.Message
 	then, err := decodeMoment(m.Pending)
-	if err == nil && len(then.AtLeast) != len(m.Recipients) {
+	if err == nil && (len(then.AtLeast) != len(m.Recipients) || !then.DeMail.fits(len(m.Recipients))) {
 		err = errMoment
 	}
 	if err != nil {
@@ -162,10 +175,13 @@ func (p *Protector) Resume(ctx context.Context, store queue.Store, c queue.Claim
 	if err := p.stillMissing(ctx, c); err != nil {
 		return nil, err
 	}
-	d := &draft{env: m.Envelope, origin: m.Origin, again: true, waited: IsAsked(c.Destination)}
+	d := &draft{progress: new(progress), env: m.Envelope, origin: m.Origin, again: true, waited: IsAsked(c.Destination), deMail: then.DeMail.decided()}
 	d.env.MayUse, d.env.Recipients = then.MayUse, nil
 	attempts := 0
-	for _, i := range c.Due {
+	for at, i := range c.Due {
+		if then.DeMail.isFor(i) {
+			d.then = append(d.then, at)
+		}
 		d.env.Recipients = append(d.env.Recipients, m.Recipients[i].Recipient)
 		d.atLeast = append(d.atLeast, then.AtLeast[i])
 		attempts = max(attempts, m.Recipients[i].Attempts)

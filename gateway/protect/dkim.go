@@ -21,7 +21,7 @@ func (p *Protector) finish(ctx context.Context, d *draft, v variant, content mai
 	if content, err = d.dropBroken(content, v.sign || v.encrypt); err != nil {
 		return nil, "", err
 	}
-	if v.direction != mail.Outgoing || d.from.IsNull() || !d.env.MayUse.Match(d.from) { // invariant 4
+	if v.direction != mail.Outgoing || d.env.DeMail != nil || d.from.IsNull() || !d.env.MayUse.Match(d.from) { // invariant 4
 		return content, "", nil
 	}
 	return p.signed(ctx, p.o.DKIM.For(d.from), content)

@@ -31,7 +31,9 @@ func (p *Protector) mayEnroll(d *draft) {
 // enroll gets the sender a certificate where a decision is to sign and there is none, and decides again: by what came of it.
 func (p *Protector) enroll(ctx context.Context, d *draft, decisions []policy.Decision) ([]policy.Decision, error) {
 	wanted := slices.ContainsFunc(decisions, func(dec policy.Decision) bool { return dec.Sign && !d.form.Signed })
-	if !d.enrolls || !wanted || p.refusal(decisions) != nil {
+	var refused refusals
+	p.refuse(&refused, d, decisions)
+	if !d.enrolls || !wanted || refused.err() != nil {
 		return decisions, nil
 	}
 	d.step = keyStep(d.from)

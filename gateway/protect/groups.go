@@ -26,8 +26,8 @@ func (p *Protector) lookUpGroups(ctx context.Context, d *draft) error {
 		d.groupsAway = nil
 		return nil
 	}
-	d.step = groupStep(d.from)
-	in, err := p.o.Groups.In(ctx, d.from, names)
+	d.step = groupStep(d.author)
+	in, err := p.o.Groups.In(ctx, d.author, names)
 	if err != nil {
 		if away := d.awayOf(ctx, err); away != nil {
 			d.groupsAway = away

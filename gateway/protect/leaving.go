@@ -31,5 +31,5 @@ func (p *Protector) isOurs(f entity.Field) bool {
 
 // goesBack reports whether a recipient's copy goes back to where the message came from.
 func (p *Protector) goesBack(d *draft, to mail.Address) bool {
-	return p.o.RoundTrip[d.env.Client.Listener] && (p.o.GoesBack == nil || p.o.GoesBack(to))
+	return d.env.DeMail == nil && p.o.RoundTrip[d.env.Client.Listener] && (p.o.GoesBack == nil || p.o.GoesBack(to))
 }

@@ -16,6 +16,8 @@ type moment struct {
 	MayUse mail.Patterns `json:"may_use"`
 	// AtLeast are the levels that were in force for each recipient of the envelope.
 	AtLeast []policy.Levels `json:"at_least"`
+	// DeMail is how it leaves as De-Mail; nil: it did not.
+	DeMail *deMailMoment `json:"de_mail,omitempty"`
 }
 
 func (m moment) encode() ([]byte, error) { return json.Marshal(m) }
@@ -35,6 +37,9 @@ func decodeMoment(b []byte) (moment, error) {
 		if l.Sign == "" || l.Encrypt == "" {
 			return moment{}, momentError(errors.New("a level is missing"))
 		}
+	}
+	if then := m.DeMail; then != nil && (then.Account == "" || then.Sender.IsZero() || then.Author.IsNull()) {
+		return moment{}, momentError(errors.New("a De-Mail has no account, sender or author"))
 	}
 	return m, nil
 }

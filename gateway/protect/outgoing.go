@@ -21,22 +21,26 @@ import (
 // headerLimit bounds the header section that protection reads into memory.
 const headerLimit = 256 << 10
 
-// draft is an outgoing message on its way to its variants.
+// draft is an outgoing message on its way to its variants, or the part of it that is for some of its recipients.
 type draft struct {
-	env     mail.Envelope
+	*progress
+	env     mail.Envelope   // with DeMail for the part that leaves so
 	origin  mail.ID         // under which it was accepted
-	again   bool            // it waited for its protection
+	again   bool            // it waited for its protection, or another part bears its id
 	waited  bool            // it waited for certificates that recipients were asked for
 	atLeast []policy.Levels // that were in force when it began to wait; as env.Recipients, or nil
-	step    step            // what is under way
-	read    bool            // the header was read, and the kind is known: all from here to known is set, or says that it was not asked
+	then    []int           // the recipients who were to get it as De-Mail when it began to wait
+	deMail  *dispatched     // how it leaves as De-Mail; nil: it does not, or that is not decided yet
+	parts   []*draft        // of the whole message, which are decided on apart; it may be the only one itself
+	places  []int           // of a part: where its recipients stand in the whole message; nil: it is the whole
 
 	before     entity.Header // as it was taken
 	source     source
 	form       smime.Form // how it is protected already, by its sender's own program
 	kind       policy.Kind
 	self       *x509.Certificate // the sender's, to encrypt to as well; nil: not wanted, or not there
-	from       mail.Address
+	author     mail.Address      // the single From address
+	from       mail.Address      // who signs: the author, or the De-Mail address in its place
 	signer     *smime.Signer
 	noSign     string // why signer is nil, for the sender
 	signerAway *Away  // where it is not known whether there is a signer
@@ -46,17 +50,24 @@ type draft struct {
 	groupsAway *Away           // where that is not known
 	visible    map[string]bool // Key of each address that To and Cc name
 	known      []known         // as env.Recipients
-	events     []track.Event   // of what was done, for the record of a message that gets through
+	decisions  []policy.Decision
+}
+
+// progress is what the parts of one message have in common while it is worked on.
+type progress struct {
+	step   step          // what is under way
+	read   bool          // the parts are made: all that a draft has is set in them, or says that it was not asked
+	events []track.Event // of what was done, for the record of a message that gets through
 }
 
 // admitOutgoing admits a message from inside. What cannot be protected now, but may be later, is held.
 func (p *Protector) admitOutgoing(ctx context.Context, env mail.Envelope, content mail.Content) (*Admission, error) {
-	d := &draft{env: env, origin: env.ID}
+	d := &draft{progress: new(progress), env: env, origin: env.ID}
 	limit, cancel := context.WithTimeoutCause(ctx, p.o.Patience, errSlow)
 	defer cancel()
 	adm, err := p.outgoing(limit, d, content)
 	if away := d.awayOf(limit, err); away != nil && ctx.Err() == nil {
-		return p.hold(d, content, away)
+		return p.hold(ctx, d, content, away)
 	}
 	return adm, err
 }
@@ -67,22 +78,53 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 	if err := p.prepare(ctx, d, content); err != nil {
 		return nil, err
 	}
-	decisions, err := p.enroll(ctx, d, p.o.Policy.Decide(p.input(d)))
+	refusal, err := p.decide(ctx, d)
 	if err != nil {
 		return nil, err
-	}
-	refusal := p.refusal(decisions)
-	if away := d.needs(decisions); away != nil && refusal == nil {
-		return nil, away
-	}
-	for i, dec := range decisions {
-		p.recordDecision(d, dec, d.known[i])
 	}
 	if refusal != nil {
 		p.flush(d)
 		return nil, refusal
 	}
-	return p.carryOut(ctx, d, content, decisions)
+	if err := p.spend(ctx, d); err != nil {
+		return nil, err
+	}
+	whole := new(Admission)
+	for _, part := range d.parts {
+		adm, err := p.carryOut(ctx, part, content, part.decisions)
+		if err != nil {
+			whole.Release()
+			return nil, err
+		}
+		whole.Entries, whole.buffers = append(whole.Entries, adm.Entries...), append(whole.buffers, adm.buffers...)
+	}
+	p.flush(d)
+	return whole, nil
+}
+
+// decide decides on every part and notes it. Where it cannot be decided now what becomes of one, and nothing is refused, the error is an *Away.
+func (p *Protector) decide(ctx context.Context, d *draft) (refusal, err error) {
+	var refused refusals
+	var away *Away
+	for _, part := range d.parts {
+		if part.decisions, err = p.enroll(ctx, part, p.o.Policy.Decide(p.input(part))); err != nil {
+			return nil, err
+		}
+		p.refuse(&refused, part, part.decisions)
+		if away == nil {
+			away = part.needs(part.decisions)
+		}
+	}
+	refusal = refused.err()
+	if away != nil && refusal == nil {
+		return nil, away
+	}
+	for _, part := range d.parts {
+		for i, dec := range part.decisions {
+			p.recordDecision(part, dec, part.known[i])
+		}
+	}
+	return refusal, nil
 }
 
 // carryOut makes the variants of those who are served now, and the entry of those who have to be asked first.
@@ -103,9 +145,7 @@ func (p *Protector) carryOut(ctx context.Context, d *draft, content mail.Content
 	}
 	adm := new(Admission)
 	for i, v := range variants {
-		err := p.addVariant(ctx, adm, now, v, i)
-		d.step = now.step
-		if err != nil {
+		if err := p.addVariant(ctx, adm, now, v, i); err != nil {
 			adm.Release()
 			return nil, err
 		}
@@ -113,44 +153,56 @@ func (p *Protector) carryOut(ctx context.Context, d *draft, content mail.Content
 	if waits {
 		adm.Entries = append(adm.Entries, waiting)
 	}
-	p.flush(now)
 	return adm, nil
 }
 
-// prepare reads the header, takes the flags out of it and looks up what policy wants to know.
+// prepare reads the header, takes the flags out of it, makes the parts and looks up what policy wants to know.
 func (p *Protector) prepare(ctx context.Context, d *draft, content mail.Content) error {
 	header, bodyAt, err := readHeader(during{ctx, content})
 	if err != nil {
 		return err
 	}
+	deMail := p.deMailOf(d)
 	d.before = header
-	d.flags = policy.ReadFlags(&header, p.o.Vocabulary)
+	d.flags = policy.ReadFlags(&header, p.vocabulary(d, deMail))
 	d.visible = visible(header)
-	d.from = singleFrom(header)
+	d.author = singleFrom(header)
 	header.Del("Bcc") // RFC 5322, 3.6.3 and 3.6.6: they name the recipients the others must not see
 	header.Del("Resent-Bcc")
 	d.source = newSource(header, content, bodyAt)
-	d.signerAway = keyStep(d.from).away(errNotAsked)
-	d.groupsAway = groupStep(d.from).away(errNotAsked)
-	d.known = make([]known, len(d.env.Recipients))
-	for i, r := range d.env.Recipients {
-		d.known[i].away = certStep(r.Address).away(errNotAsked)
-	}
-	// Before anything that may be held: the levels that such a message keeps are those for its kind.
+	// Before anything that may be held: the levels that such a message keeps are those for its kind, and for how it leaves.
 	if d.kind, err = kindOf(header, during{ctx, d.source}); err != nil {
+		return err
+	}
+	if err := p.dispatch(ctx, d, deMail); err != nil {
+		return err
+	}
+	if err := p.split(d, header, deMail); err != nil {
 		return err
 	}
 	d.read, d.step = true, workStep()
 	if err := p.look(ctx, d); err != nil {
 		return err
 	}
-	if err := p.lookUpGroups(ctx, d); err != nil {
-		return err
+	for _, part := range d.parts {
+		part.form = d.form
+		for _, lookUp := range []func(context.Context, *draft) error{p.lookUpGroups, p.lookUpSigner, p.lookUp} {
+			if err := lookUp(ctx, part); err != nil {
+				return err
+			}
+		}
 	}
-	if err := p.lookUpSigner(ctx, d); err != nil {
-		return err
+	return nil
+}
+
+// begin says of all that is looked up for a part that it was not asked yet.
+func (d *draft) begin() {
+	d.signerAway = keyStep(d.from).away(errNotAsked)
+	d.groupsAway = groupStep(d.author).away(errNotAsked)
+	d.known = make([]known, len(d.env.Recipients))
+	for i, r := range d.env.Recipients {
+		d.known[i].away = certStep(r.Address).away(errNotAsked)
 	}
-	return p.lookUp(ctx, d)
 }
 
 // look finds out how the message is protected already. A signature of the sender's own program counts where
@@ -170,7 +222,7 @@ func (p *Protector) look(ctx context.Context, d *draft) (err error) {
 	}
 	defer opened.Close()
 	// By who is From outside: one that a signature protects may be another.
-	d.form.Signed = opened.Verdict == smime.Valid && singleFrom(opened.Header()) == d.from
+	d.form.Signed = opened.Verdict == smime.Valid && singleFrom(opened.Header()) == d.author
 	return nil
 }
 
@@ -204,13 +256,13 @@ func readHeaderWithin(content mail.Content, limit int) (entity.Header, int64, er
 // input is what policy decides by. What is away counts as at hand: see needs.
 func (p *Protector) input(d *draft) policy.Input {
 	in := policy.Input{
-		Internal: true, From: d.from, Groups: d.groups, Flags: d.flags, Kind: d.kind,
+		Internal: true, From: d.author, Groups: d.groups, Flags: d.flags, Kind: d.kind,
 		CanSign: d.signer != nil || d.signerAway != nil || d.form.Signed, WhyNotSign: d.noSign,
 	}
 	for i, r := range d.env.Recipients {
 		k := d.known[i]
 		to := policy.Recipient{
-			Address: r.Address, Local: p.o.Local.Match(r.Address),
+			Address: r.Address, DeMail: d.env.DeMail != nil, Local: d.env.DeMail == nil && p.o.Local.Match(r.Address),
 			CanEncrypt: k.cert != nil || k.away != nil || d.form.Encrypted, Why: k.why, NoAsk: !p.mayAsk(d, r.Address),
 		}
 		if d.atLeast != nil {
@@ -224,24 +276,33 @@ func (p *Protector) input(d *draft) policy.Input {
 	return in
 }
 
-// refusal is nil where every recipient may be served: one DATA has one reply, all or nothing.
-func (p *Protector) refusal(decisions []policy.Decision) error {
-	var refused, lost Refused
-	for _, d := range decisions {
-		if d.Refusal != "" {
-			refused.refuse(d.Recipient, d.Refusal)
-		} else if d.TLS != mail.TLSAsRouted && p.o.WithoutTLS != nil && p.o.WithoutTLS(d.Recipient) {
-			refused.refuse(d.Recipient, policy.RefuseTLS(d.Recipient, d.TLS, d.TLSRule))
-		} else if _, err := p.o.Router.Destination(d.Recipient); err != nil {
-			lost.refuse(d.Recipient, "The message to "+d.Recipient.String()+" was not sent: no route leads to its domain. Check the spelling, or ask your administrator for a route.")
+// refusals are why recipients cannot be served: one DATA has one reply, all or nothing.
+type refusals struct{ refused, lost Refused }
+
+// refuse adds what is refused of a draft.
+func (p *Protector) refuse(r *refusals, d *draft, decisions []policy.Decision) {
+	for _, dec := range decisions {
+		to := dec.Recipient
+		if dec.Refusal != "" {
+			r.refused.refuse(to, dec.Refusal)
+		} else if d.env.DeMail != nil { // its way was found before
+			continue
+		} else if dec.TLS != mail.TLSAsRouted && p.o.WithoutTLS != nil && p.o.WithoutTLS(to) {
+			r.refused.refuse(to, policy.RefuseTLS(to, dec.TLS, dec.TLSRule))
+		} else if _, err := p.o.Router.Destination(to); err != nil {
+			r.lost.refuse(to, "The message to "+to.String()+" was not sent: no route leads to its domain. Check the spelling, or ask your administrator for a route.")
 		}
 	}
+}
+
+// err is nil where every recipient may be served.
+func (r *refusals) err() error {
 	switch {
-	case refused.Reasons != nil:
-		return &refused
-	case lost.Reasons != nil:
-		lost.Err = ErrNoRoute
-		return &lost
+	case r.refused.Reasons != nil:
+		return &r.refused
+	case r.lost.Reasons != nil:
+		r.lost.Err = ErrNoRoute
+		return &r.lost
 	}
 	return nil
 }
@@ -269,6 +330,9 @@ func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
 	if len(d.groups) > 0 {
 		rule += ", sender in " + groupNames(d.groups)
 	}
+	if d.env.DeMail != nil {
+		rule += ", " + d.deMail.String()
+	}
 	d.events = append(d.events, track.Event{
 		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: dec.Direction,
 		From: d.env.From.String(), To: []string{dec.Recipient.String()},
@@ -292,7 +356,7 @@ func (d *draft) asked() string {
 	for _, w := range []struct {
 		set  bool
 		text string
-	}{{d.flags.Sign, "sign"}, {d.flags.Encrypt, "encrypt"}, {d.flags.TLS != mail.TLSAsRouted, "tls " + string(d.flags.TLS)}, {d.form.Signed, "is signed"}, {d.form.Encrypted, "is encrypted"}, {d.kind != "", "is " + string(d.kind)}} {
+	}{{d.flags.Sign, "sign"}, {d.flags.Encrypt, "encrypt"}, {d.flags.TLS != mail.TLSAsRouted, "tls " + string(d.flags.TLS)}, {d.flags.DeMail != policy.DeMailFlags{}, d.askedOfDeMail()}, {d.form.Signed, "is signed"}, {d.form.Encrypted, "is encrypted"}, {d.kind != "", "is " + string(d.kind)}} {
 		if w.set {
 			words = append(words, w.text)
 		}

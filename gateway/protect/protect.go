@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/dispatch"
 	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
@@ -37,9 +39,13 @@ type Options struct {
 	// StaysWithout is told of each message why the Enroller gave its sender nothing, and returns at once; nil: nobody is.
 	StaysWithout func(from mail.Address, why error)
 	Groups       Groups // where a rule is for a group of senders
-	Router       Router
-	SMIME        SMIME
-	Memory       Memory // nil: nothing is remembered
+	// Desk decides on De-Mail; nil: mail to De-Mail addresses is refused.
+	Desk *dispatch.Desk
+	// DeMailLifetime is Lifetime for an account of De-Mail.
+	DeMailLifetime func(account string) time.Duration
+	Router         Router
+	SMIME          SMIME
+	Memory         Memory // nil: nothing is remembered
 	// Harvest is offered the signatures of messages from outside, and returns at once; nil: nobody is.
 	Harvest   func(harvest.Signature)
 	Marks     Marks
@@ -173,6 +179,9 @@ func (p *Protector) Admit(ctx context.Context, env mail.Envelope, content mail.C
 	if env.Internal {
 		return p.admitOutgoing(ctx, env, content)
 	}
+	if err := p.noRelay(env); err != nil {
+		return nil, err
+	}
 	entry, err := p.entry(env, env.Recipients, content, "as it came")
 	if err != nil { // the company's own domains have routes, or it is our own trouble
 		return nil, err
@@ -189,6 +198,11 @@ func (p *Protector) entry(env mail.Envelope, to []mail.Recipient, content mail.C
 	}
 	entry.Envelope.Recipients = to
 	longest := time.Duration(0)
+	if env.DeMail != nil { // and nowhere else, whatever the routes say (invariant 3)
+		entry.Destinations = slices.Repeat([]string{queue.DeMailPrefix + env.DeMail.Account}, len(to))
+		entry.Expires = now.Add(p.deMailLifetime(env.DeMail.Account))
+		return entry, nil
+	}
 	for _, r := range to {
 		longest = max(longest, p.lifetime(r.Address))
 		dest, err := p.o.Router.Destination(r.Address)

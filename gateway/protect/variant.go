@@ -74,7 +74,10 @@ func (p *Protector) addVariant(ctx context.Context, adm *Admission, d *draft, v 
 	if err != nil {
 		return fmt.Errorf("protecting a message of %s: %w", d.env.From, err)
 	}
-	entry, err := p.entry(d.env, v.recipients, content, v.note(keys))
+	if err := p.fitsDeMail(ctx, d, v, content); err != nil {
+		return err
+	}
+	entry, err := p.entry(d.env, v.recipients, content, d.note(v.note(keys)))
 	if err != nil {
 		return err
 	}

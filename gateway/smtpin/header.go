@@ -15,18 +15,19 @@ const (
 	askSign      = "X-Siegel-Sign"
 	askEncrypt   = "X-Siegel-Encrypt"
 	askTLS       = "X-Siegel-TLS"
+	askDeMail    = "X-Siegel-DeMail"
 	authResults  = "Authentication-Results"
 )
 
-// Firewall removes what the sender may not set (invariant 5): from outside all that others take for the word
-// of this gateway or of a De-Mail provider, from inside only results.
+// Firewall removes what the sender may not set (invariant 5): all that others take for the word of this gateway or of a De-Mail provider.
+// From inside the gateway may be asked for something.
 func Firewall(h *entity.Header, hostname string, internal bool) {
 	*h = h.Filter(func(f entity.Field) bool {
 		switch {
 		case f.HasPrefix(ownPrefix):
-			return internal && (f.Is(askSign) || f.Is(askEncrypt) || f.Is(askTLS))
+			return internal && (f.Is(askSign) || f.Is(askEncrypt) || f.Is(askTLS) || f.Is(askDeMail))
 		case f.HasPrefix(deMailPrefix):
-			return internal
+			return false
 		case f.Is(authResults):
 			return !strings.EqualFold(authServID(f.Value()), hostname)
 		}

@@ -55,6 +55,20 @@ func TestFirewallKeepsEveryOtherByte(t *testing.T) {
 	}
 }
 
+// From inside the gateway may be asked; what only it and providers say is removed all the same.
+func TestFirewallInside(t *testing.T) {
+	const asks = "X-SIEGEL-sign: yes\r\nX-Siegel-Encrypt: yes\r\nX-Siegel-TLS: verified\r\nx-siegel-demail: dispatch\r\nSubject: x\r\n"
+	const says = "X-Siegel-DeMail-Level: high\r\nX-Siegel-Verdict: valid\r\nX-de-mail-auth-level: high\r\nX-DE-MAIL-confirmation-of-dispatch: yes\r\n"
+	h, _, err := entity.Read(strings.NewReader(says+asks+says+"\r\n"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Firewall(&h, "mx.example", true)
+	if got := string(h.Bytes()); got != asks {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestTrace(t *testing.T) {
 	env := mail.Envelope{
 		ID: "0123456789abcdefghij", Received: time.Date(2026, 3, 1, 12, 0, 0, 0, time.FixedZone("", 3600)),

@@ -163,14 +163,14 @@ func TestRoundTripFirewall(t *testing.T) {
 	o := options(t, h, tenantListener(t, smtpin.RoundTrip))
 	o.Marks = roundtrip.New(atrest.NewKey())
 	s := serve(t, o)
-	const fields = "X-Siegel-Encrypt: yes\r\nX-Siegel-TLS: verified\r\nX-Siegel-Verdict: valid\r\nX-de-mail-auth: high\r\n"
+	const fields = "X-Siegel-Encrypt: yes\r\nX-Siegel-TLS: verified\r\nX-Siegel-DeMail: dispatch\r\nX-Siegel-Verdict: valid\r\nX-de-mail-auth: high\r\n"
 	submit(t, s, "roundtrip", map[string]submission{
 		"in":  {"bob@partner.example", "alice@firma.example", ourTenant + anonymous + fields + "From: bob@partner.example\r\n", "250 "},
 		"out": {"alice@firma.example", "bob@partner.example", ourTenant + loggedIn + fields + "From: alice@firma.example\r\n", "250 "},
 	})
 	for _, m := range h.messages() {
 		if strings.Contains(m.content, "X-Siegel-Verdict") || strings.Contains(m.content, "X-Siegel-Encrypt") != m.env.Internal || strings.Contains(m.content, "X-Siegel-TLS") != m.env.Internal ||
-			strings.Contains(m.content, "X-de-mail") != m.env.Internal {
+			strings.Contains(m.content, "X-Siegel-DeMail") != m.env.Internal || strings.Contains(m.content, "X-de-mail") {
 			t.Errorf("from inside %t:\n%s", m.env.Internal, m.content)
 		}
 	}

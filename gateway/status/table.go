@@ -4,6 +4,7 @@ import (
 	"context"
 	"syscall"
 
+	"github.com/siegel-mail/siegel/gateway/dispatch"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -30,6 +31,7 @@ func table() []row {
 	return []row{
 		{syscall.ENOSPC, full},
 		{syscall.EDQUOT, full},
+		{dispatch.ErrUnavailable, Reply{Code: 451, Enhanced: [3]int{4, 4, 3}, Text: "it cannot be decided at present whether this may be sent as De-Mail, please try again later"}},
 		{queue.ErrFull, full},
 		{context.Canceled, busy},
 		{context.DeadlineExceeded, busy},
