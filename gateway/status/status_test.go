@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/siegel-mail/siegel/gateway/dispatch"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -16,6 +17,8 @@ import (
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
+
+const later = "451 4.4.3 it cannot be decided at present whether this may be sent as De-Mail, please try again later"
 
 const unknown = "451 4.3.0 the gateway has a local problem, please try again later"
 
@@ -41,6 +44,9 @@ func TestFor(t *testing.T) {
 		{mail.ErrAddress, "501 5.1.3 the address is not a mailbox this gateway can relay"},
 		{entity.ErrLimit, "554 5.6.0 the message is too complex: its header or its parts exceed a limit"},
 		{queue.ErrFull, "452 4.3.1 the gateway is short of storage, please try again later"},
+		{dispatch.ErrUnavailable, later},
+		{fmt.Errorf("%w: %w", dispatch.ErrUnavailable, context.DeadlineExceeded), later},
+		{&protect.Refused{Reasons: []string{"No De-Mail."}, Err: protect.ErrDeMail}, "550 5.7.1 No De-Mail."},
 		{queue.ErrUnavailable, unknown},
 		{queue.ErrClosed, "451 4.3.2 the gateway is stopping or overloaded, please try again later"},
 		{protect.ErrMessage, "554 5.6.0 the message cannot be taken apart to be signed or encrypted: its header is too long, or it has too many parts"},
