@@ -74,7 +74,7 @@ type Gateway struct {
 	throttled prometheus.Counter
 	watch     atomic.Pointer[watch]
 	desk      atomic.Pointer[dispatch.Desk] // may hold nil
-	setAside  chan struct{} // a database of the queue was
+	setAside  chan struct{}                 // a database of the queue was
 	ways      atomic.Pointer[ways]
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
 	kept      *backup.Domains
