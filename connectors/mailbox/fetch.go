@@ -138,8 +138,8 @@ func (c *content) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill fetches a piece. The message ends with an empty one, or with a short one where its size is the one that was told: sizes that servers
-// tell are often not true.
+// fill fetches a piece. The message ends with an empty one, or with a short one where its size is the one that was told. A message that has
+// more than was told is read to its end; one that has less may have lost something, and is none.
 func (c *content) fill() (there bool, err error) {
 	if c.piece == nil {
 		c.piece = make([]byte, 0, min(pieceSize, max(c.size+1, 32<<10)))
@@ -151,6 +151,9 @@ func (c *content) fill() (there bool, err error) {
 		return there, err
 	}
 	n := len(c.piece)
+	if n == 0 && c.next < c.size {
+		return true, connectors.Errorf(connectors.ErrUnavailable, "retrieval: the server says that a message has %d bytes, and gives %d", c.size, c.next)
+	}
 	if n == 0 {
 		return true, io.EOF
 	}
@@ -177,7 +180,7 @@ func (s *session) body(uid imap.UID, section *imap.FetchItemBodySection, buf []b
 				return
 			}
 			there = true
-			buf, failed = appendLiteral(buf, got.Literal, limit)
+			buf, failed = s.literal(buf, got.Literal, limit)
 		})
 		return errors.Join(failed, command.Close())
 	})
@@ -189,23 +192,27 @@ var (
 	errCut    = errors.New("the server stopped within a message")
 )
 
-// appendLiteral reads what a server promised: all of it, and no more than limit. The library says of a literal that was cut only that it ended.
-func appendLiteral(buf []byte, literal imap.LiteralReader, limit int) ([]byte, error) {
+// literal reads what a server promised: all of it, and no more than limit. The library says of a literal that was cut only that it ended, and
+// goes on reading while who had it could read, too: it has to have ended itself before anything more is done.
+func (s *session) literal(buf []byte, literal imap.LiteralReader, limit int) ([]byte, error) {
 	if literal == nil { // NIL
 		return buf, nil
 	}
 	if literal.Size() > int64(limit) {
+		s.conn.raw.Close()
+		if n, _ := io.Copy(io.Discard, literal); n < literal.Size() {
+			<-s.client.Closed()
+		}
 		return buf, errLarger
 	}
-	had := len(buf)
-	w := bytes.NewBuffer(buf)
-	if _, err := io.Copy(w, literal); err != nil {
-		return buf, err
+	had, w := len(buf), bytes.NewBuffer(buf)
+	_, err := io.Copy(w, literal)
+	if buf = w.Bytes(); err == nil && int64(len(buf)-had) == literal.Size() {
+		return buf, nil
 	}
-	if int64(w.Len()-had) != literal.Size() {
-		return buf, errCut
-	}
-	return w.Bytes(), nil
+	s.conn.raw.Close()
+	<-s.client.Closed()
+	return buf[:had], errCut
 }
 
 // find looks for a message with exactly this private id.

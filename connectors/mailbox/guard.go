@@ -23,23 +23,34 @@ type guarded struct {
 	raw   net.Conn // below TLS: closing it ends everything at once
 	left  atomic.Int64
 	ahead *bytes.Reader // read before what comes; only the reader touches it
+	why   atomic.Pointer[error] // what ended the reading, which the library does not tell
 }
 
-// Read gives bytes while any are allowed.
+// Read gives bytes while any are allowed. The connection is read ahead, also between commands: what is said then is part of what the next
+// command may have.
 func (g *guarded) Read(p []byte) (int, error) {
 	if g.ahead != nil && g.ahead.Len() > 0 {
 		return g.ahead.Read(p)
 	}
-	left := g.left.Load()
-	if left <= 0 && len(p) > 0 {
-		// The connection is read ahead, also between commands: what is said then waits here until it is asked for, or is too much.
-		left = 1
+	if len(p) == 0 {
+		return 0, nil
 	}
-	n, err := g.Conn.Read(p[:min(int64(len(p)), left)])
+	n, err := g.Conn.Read(p[:min(int64(len(p)), max(g.left.Load(), 1))])
 	if g.left.Add(-int64(n)) < 0 {
-		return 0, errFlood
+		n, err = 0, errFlood
+	}
+	if err != nil {
+		g.why.CompareAndSwap(nil, &err)
 	}
 	return n, err
+}
+
+// ended is why the reading ended; nil where it did not.
+func (g *guarded) ended() error {
+	if err := g.why.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // SetDeadline does nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (s *session) drop() {
 // close says LOGOUT, where the connection is sound.
 func (s *session) close() {
 	if !s.broken && s.ctx.Err() == nil {
-		s.conn.allow(answerSize, time.Now().Add(quit))
+		s.conn.allow(answerSize, time.Now().Add(min(quit, s.p.options.Timeout)))
 		_ = s.client.Logout().Wait()
 	}
 	s.drop()
@@ -101,7 +102,14 @@ func (s *session) fail(what string, err error) error {
 	if e := over(s.ctx); e != nil {
 		return e
 	}
-	return &connectors.Error{Class: connectors.ErrUnavailable, Code: word(err), Text: "retrieval: " + what, Err: err}
+	why := s.conn.ended()
+	switch {
+	case errors.Is(err, errFlood), errors.Is(why, errFlood):
+		what += ": " + errFlood.Error()
+	case errors.Is(why, os.ErrDeadlineExceeded):
+		what += ": the server did not answer in time"
+	}
+	return &connectors.Error{Class: connectors.ErrUnavailable, Code: word(err), Text: "retrieval: " + what, Err: errors.Join(err, why)}
 }
 
 // word is the kind of a refusal: NO, BAD or BYE, and its code where it is one of RFC 5530, 3.
