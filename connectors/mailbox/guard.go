@@ -22,7 +22,7 @@ type guarded struct {
 	net.Conn
 	raw   net.Conn // below TLS: closing it ends everything at once
 	left  atomic.Int64
-	ahead *bytes.Reader // read before what comes; only the reader touches it
+	ahead *bytes.Reader         // read before what comes; only the reader touches it
 	why   atomic.Pointer[error] // what ended the reading, which the library does not tell
 }
 
