@@ -131,15 +131,36 @@ func (k *checker) demailMailbox(a *DeMailAccount, dotted string) {
 			k.fail(dotted+".mailbox."+key, "on port 25 mail servers talk to each other; the provider's submission is on 465 or 587")
 		}
 	}
+	m := &a.Mailbox
+	m.whose = demail.Address{}
+	if m.Address != "" {
+		var why string
+		if m.whose, why = demailAddress(m.Address); why != "" {
+			k.fail(dotted+".mailbox.address", "%s", why)
+		}
+	}
+	switch {
+	case m.SentAlways && m.Sent == "":
+		k.fail(dotted+".mailbox.sent_always", "name the folder as sent, or remove this")
+	case m.Sent != "" && m.Sent == m.Folder || m.Done != "" && (m.Done == m.Folder || m.Done == m.Sent):
+		k.fail(dotted+".mailbox", "folder, done and sent are three folders; give each its own name")
+	}
+	if len(a.Domains) == 0 {
+		k.fail(dotted+".domains", "no server of this way tells the De-Mail domains of the account; list them, as [firma.de-mail.de]")
+	}
 	if strings.TrimSpace(a.Mailbox.Folder) == "" {
 		k.fail(dotted+".mailbox.folder", "this must be the name of a folder, as INBOX")
 	}
 }
 
-// people holds that who is to be told can be written to.
+// people holds that who is to be told is inside: what was fetched may be quoted to them.
 func (k *checker) people(dotted string, list []string) {
 	for i, text := range list {
-		if _, why := ownAddress(text); why != "" {
+		a, why := ownAddress(text)
+		if why == "" {
+			why = k.inside(a)
+		}
+		if why != "" {
 			k.failMember(dotted, i, "%s", why)
 		}
 	}
@@ -176,7 +197,7 @@ func (k *checker) demailIncoming() {
 	k.people(dotted+".responsible", in.Responsible)
 	if in.Fallback == "" {
 		if len(k.Config.DeMail.Accounts) > 0 {
-			k.warn(dotted+".fallback", "De-Mail for an address that is not assigned is held until somebody decides; name an address that gets it")
+			k.warn(dotted+".fallback", "De-Mail for an address that is not assigned stays with the provider, and admin.mail_to is told; name an address that gets it")
 		}
 		return
 	}

@@ -107,19 +107,11 @@ type DeMailOption string
 // DeMailOptions are options as package demail has them; retrieve comes with private (TR-01201 3.1).
 func DeMailOptions(list []DeMailOption) (o demail.Options) {
 	for _, one := range list {
-		switch one {
-		case "dispatch":
-			o.Dispatch = true
-		case "receipt":
-			o.Receipt = true
-		case "retrieve":
-			o.Retrieve, o.Private = true, true
-		case "authoritative":
-			o.Authoritative = true
-		case "private":
-			o.Private = true
+		if option, ok := demail.ParseOption(string(one)); ok {
+			o = o.Or(option)
 		}
 	}
+	o.Private = o.Private || o.Retrieve
 	return o
 }
 
@@ -131,7 +123,21 @@ type DeMailMailbox struct {
 	IMAP string `yaml:"imap" example:"imap.provider.example:993"`
 	// The folder that messages are fetched from.
 	Folder string `yaml:"folder" default:"INBOX"`
+	// The folder that a message is moved to once the gateway has it; it has to be there. Where it is absent the message is deleted.
+	Done string `yaml:"done" example:"Fetched"`
+	// The folder into which the provider puts a copy of what was handed over. Where it is absent it does not, and a message whose answer was
+	// lost waits for its confirmation, or for a person.
+	Sent string `yaml:"sent" example:"Sent"`
+	// Whether it does so before it answers: then what is not there was not taken, and is handed over again.
+	SentAlways bool `yaml:"sent_always" default:"false"`
+	// The De-Mail address whose messages lie in the folder, where they are those of one.
+	Address string `yaml:"address" example:"kontakt@firma.de-mail.de"`
+
+	whose demail.Address
 }
+
+// Whose returns address; the zero address where there is none.
+func (m DeMailMailbox) Whose() demail.Address { return m.whose }
 
 // DeMailFetch is how messages and confirmations are fetched.
 type DeMailFetch struct {
@@ -189,16 +195,17 @@ func (d DeMailDirectory) Given() bool { return d.Name != "" || d.Attribute != ""
 type DeMailTags struct {
 	// Whether tags count. The header field `X-Siegel-DeMail` always does.
 	Enabled bool `yaml:"enabled" default:"true"`
-	// Ask for a confirmation of dispatch. Upper and lower case are the same; a tag is removed before sending.
-	Dispatch []string `yaml:"dispatch" default:"[Versandbestätigung], [Delivery confirmation]"`
+	// Ask for a confirmation of dispatch. A tag stands in square brackets, at the very beginning or end of a subject; several may stand in one pair with
+	// commas between. Upper and lower case are the same; it is removed before sending, from what is sent as De-Mail.
+	Dispatch []string `yaml:"dispatch" default:"[Versandbestätigung], [Versandbestaetigung], [Delivery confirmation]"`
 	// Ask for a confirmation of receipt.
-	Receipt []string `yaml:"receipt" default:"[Eingangsbestätigung], [Receipt confirmation]"`
+	Receipt []string `yaml:"receipt" default:"[Eingangsbestätigung], [Eingangsbestaetigung], [Receipt confirmation]"`
 	// Ask for a confirmation of retrieve.
-	Retrieve []string `yaml:"retrieve" default:"[Abholbestätigung], [Collection confirmation]"`
+	Retrieve []string `yaml:"retrieve" default:"[Abholbestätigung], [Abholbestaetigung], [Collection confirmation]"`
 	// Ask that the provider confirms the sender.
-	Authoritative []string `yaml:"authoritative" default:"[Absenderbestätigt], [Confirmed by sender]"`
+	Authoritative []string `yaml:"authoritative" default:"[Absenderbestätigt], [Absenderbestaetigt], [Confirmed by sender]"`
 	// Ask that the recipient has to log in strongly.
-	Private []string `yaml:"private" default:"[Persönlich], [Personal]"`
+	Private []string `yaml:"private" default:"[Persönlich], [Persoenlich], [Personal]"`
 }
 
 // DeMailIncoming is where De-Mail that was fetched goes.
@@ -207,8 +214,8 @@ type DeMailIncoming struct {
 	Mailboxes []DeMailAssigned `yaml:"mailboxes"`
 	// A file with more of them: lines of a De-Mail address and, after a blank, the address inside; `#` begins a comment.
 	Table Path `yaml:"table" example:"/etc/siegel/de-mail-mailboxes"`
-	// Who gets what is for a De-Mail address that none of them names, with a warning to `admin.mail_to`. Where it is absent such mail is held
-	// until somebody decides.
+	// Who gets what is for a De-Mail address that none of them names, with a warning to `admin.mail_to`. Where it is absent such mail stays with the
+	// provider, and `admin.mail_to` is told.
 	Fallback string `yaml:"fallback" example:"office@firma.example"`
 	// What is put before the subject, so that a reader sees what the gateway found.
 	MarkSubject DeMailMarks `yaml:"mark_subject"`

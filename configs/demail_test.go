@@ -78,7 +78,7 @@ demail:
 	if s.Name != "sender 1" || s.Account != "telekom" || s.Daily != 100 || DeMailOptions(s.May) != DeMailOptions(a.Entitled) || s.Addresses() != nil || s.Directory.Given() {
 		t.Errorf("%+v", s)
 	}
-	if len(d.Trust()) != 1 || !d.Tags.Enabled || !slices.Equal(d.Tags.Dispatch, []string{"[Versandbestätigung]", "[Delivery confirmation]"}) {
+	if len(d.Trust()) != 1 || !d.Tags.Enabled || !slices.Equal(d.Tags.Dispatch, []string{"[Versandbestätigung]", "[Versandbestaetigung]", "[Delivery confirmation]"}) {
 		t.Errorf("%d anchors, tags %+v", len(d.Trust()), d.Tags)
 	}
 	if got := d.Incoming.FallbackAddress().String(); got != "office@firma.example" || len(d.Incoming.Assigned()) != 0 {
@@ -101,7 +101,7 @@ demail:
   accounts:
     - {name: a, profile: own.yaml, url: "https://provider.example:8443/", user: u, password: {file: relay.password}, level: high, entitled: [retrieve, private, authoritative],
        tls: {pins: ["key:sha256:`+strings.Repeat("0f", 32)+`"], client_certificate: good.pem, client_key: "vault:main:de-mail:2", profile: de-mail-legacy}, fetch: 0s}
-    - {name: b, connector: mailbox, mailbox: {submission: "smtp.provider.example:465", imap: "[2001:db8::1]:993"}, tls: {public_roots: true, client_certificate: both.pem}}
+    - {name: b, connector: mailbox, domains: [firma.de-mail.de], mailbox: {address: kontakt@firma.de-mail.de, sent: Sent, sent_always: true, submission: "smtp.provider.example:465", imap: "[2001:db8::1]:993"}, tls: {public_roots: true, client_certificate: both.pem}}
   senders:
     - {name: table, from: [chef@firma.example], account: a, table: senders, may: [], always: [retrieve]}
     - {address: a@firma.de-mail.de, account: b}
@@ -117,7 +117,7 @@ demail:
 	if !ok || key.Reference.String() != "vault:main:de-mail:2" || len(key.Chain) != 1 || len(a.TLS.Pinned()) != 1 || a.TLS.Roots() != nil {
 		t.Errorf("%+v", a.TLS)
 	}
-	if _, ok := b.TLS.Pair(); !ok || b.WebService() != nil || b.Mailbox.Folder != "INBOX" || a.WebService() == nil {
+	if _, ok := b.TLS.Pair(); !ok || b.WebService() != nil || b.Mailbox.Folder != "INBOX" || b.Mailbox.Whose().String() != "kontakt@firma.de-mail.de" || a.WebService() == nil {
 		t.Error("a pair in one file; profiles of web services only")
 	}
 	if got := c.DeMail.Senders[0].Addresses(); len(got) != 1 || got["chef@firma.example"].String() != "chef@firma.de-mail.de" {

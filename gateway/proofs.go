@@ -26,6 +26,9 @@ func (g *Gateway) openProof() (err error) {
 	return g.metrics.Registry().Register(newProofCollector(g.proof))
 }
 
+// DeMailRecord is the record of De-Mail. It ends with the gateway.
+func (g *Gateway) DeMailRecord() *proof.Store { return g.proof }
+
 func (g *Gateway) closeProof() error {
 	if g.proof == nil {
 		return nil

@@ -101,11 +101,11 @@ func (c *company) start() {
 	}
 	log := logrus.New()
 	log.SetOutput(&c.log)
-	o, err := options(config, log, nil, nil)
+	o, err := options(config, log, nil, nil, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	o.Load = func() (gateway.Settings, error) { return settings(config, log, nil, nil) }
+	o.Load = func() (gateway.Settings, error) { return settings(config, log, nil, nil, nil) }
 	if c.g, err = gateway.New(o); err != nil {
 		c.t.Fatal(err)
 	}

@@ -54,18 +54,23 @@ func (s *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	o, err := options(c, log, vaults, set)
+	mails, err := newDeMails(c)
+	if err != nil {
+		return err
+	}
+	o, err := options(c, log, vaults, set, mails)
 	if err != nil {
 		return err
 	}
 	withVaults(&o.Settings, vaults, m)
-	o.Collectors = append(o.Collectors, m, held.Collector())
+	o.Collectors = append(o.Collectors, m, held.Collector(), mails.Collector())
 	o.Smartcards = held
-	o.Load = func() (gateway.Settings, error) { return s.load(ctx, log, m, held) }
+	o.Load = func() (gateway.Settings, error) { return s.load(ctx, log, m, held, mails) }
 	g, err := gateway.New(o)
 	if err != nil {
 		return err
 	}
+	mails.use(g)
 	defer held.back.run(ctx, g)()
 	if err := g.Listen(); err != nil {
 		g.Close()
@@ -81,7 +86,7 @@ func (s *serveCmd) Run() error {
 }
 
 // load reads the configuration anew. A secret in a vault that is away keeps it from being used.
-func (s *serveCmd) load(ctx context.Context, log logrus.FieldLogger, m *vaultMetrics, held *smartcards) (gateway.Settings, error) {
+func (s *serveCmd) load(ctx context.Context, log logrus.FieldLogger, m *vaultMetrics, held *smartcards, mails *demails) (gateway.Settings, error) {
 	warn := func(text string) { log.Warn(text) }
 	c, err := loadConfig(s.Config, warn)
 	if err != nil {
@@ -98,7 +103,7 @@ func (s *serveCmd) load(ctx context.Context, log logrus.FieldLogger, m *vaultMet
 	if err != nil {
 		return gateway.Settings{}, err
 	}
-	out, err := settings(c, log, vaults, set)
+	out, err := settings(c, log, vaults, set, mails)
 	withVaults(&out, vaults, m)
 	return out, err
 }

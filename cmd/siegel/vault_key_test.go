@@ -118,7 +118,7 @@ func (v *vaultConfig) serve(t *testing.T, c *configs.Config, set *vault.Set, m *
 			t.Log(said)
 		}
 	})
-	o, err := options(c, log, set, nil)
+	o, err := options(c, log, set, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,12 +52,12 @@ func newLog(c configs.Log, w io.Writer) (*logrus.Logger, error) {
 }
 
 // options turns a configuration into those of a gateway, with the keys that lie in vaults and on cards.
-func options(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys *cards.Set) (gateway.Options, error) {
+func options(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys *cards.Set, held *demails) (gateway.Options, error) {
 	key, err := atrest.ParseKey(c.AtRest.Key.Reveal())
 	if err != nil {
 		return gateway.Options{}, fmt.Errorf("at_rest.key: %w", err)
 	}
-	s, err := settings(c, log, vaults, keys)
+	s, err := settings(c, log, vaults, keys, held)
 	if err != nil {
 		return gateway.Options{}, err
 	}
@@ -69,7 +69,7 @@ func options(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys 
 }
 
 // settings turns a configuration into what a reload may change, and reads the certificates anew.
-func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys *cards.Set) (gateway.Settings, error) {
+func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys *cards.Set, held *demails) (gateway.Settings, error) {
 	certificates, err := loadCertificates(c.Certificates, c.SMIME.SoftwareBrainpool, log)
 	if err != nil {
 		return gateway.Settings{}, err
@@ -109,7 +109,11 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 	if s.Origin, err = originOptions(c, s.DNS); err != nil {
 		return gateway.Settings{}, err
 	}
-	if err := useDirectories(&s, c, log); err != nil {
+	all, err := useDirectories(&s, c, log)
+	if err != nil {
+		return gateway.Settings{}, err
+	}
+	if err := useDeMail(&s, c, all, keyholders{keys, vaults}, held, log); err != nil {
 		return gateway.Settings{}, err
 	}
 	if s.Throttle, s.MailTo, err = throttling(c); err != nil {

@@ -31,10 +31,10 @@ func directories(c *configs.Config) ([]*ldap.Directory, error) {
 }
 
 // useDirectories makes the directories of the configuration and has them watched, read, and closed with the settings.
-func useDirectories(s *gateway.Settings, c *configs.Config, log logrus.FieldLogger) error {
+func useDirectories(s *gateway.Settings, c *configs.Config, log logrus.FieldLogger) ([]*ldap.Directory, error) {
 	all, err := directories(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, d := range all {
 		s.Directories = append(s.Directories, d)
@@ -52,7 +52,7 @@ func useDirectories(s *gateway.Settings, c *configs.Config, log logrus.FieldLogg
 	}
 	s.Find.Sources = sources(c.Certificates.Find.Directories, all)
 	useGroups(s, c, all, log)
-	return useRecipients(s, c, all, log)
+	return all, useRecipients(s, c, all, log)
 }
 
 // beside tells of a directory in health, and closes it with the settings. Mail goes on: what needs it is put off or held.

@@ -12,9 +12,12 @@ import (
 	"github.com/siegel-mail/siegel/gateway/groups"
 )
 
-// useGroups says who is in the groups that rules name, where there are any.
+// useGroups says who is in the groups that rules, and senders of De-Mail, name, where there are any.
 func useGroups(s *gateway.Settings, c *configs.Config, all []*ldap.Directory, log logrus.FieldLogger) {
 	names := s.Policy.Groups()
+	for _, sender := range c.DeMail.Senders {
+		names = append(names, sender.Groups...)
+	}
 	for _, d := range all {
 		if len(names) == 0 || !strings.EqualFold(d.Name(), c.Policy.GroupsDirectory(c.Recipients)) {
 			continue

@@ -102,7 +102,7 @@ func serving(t *testing.T) (dir string, do func(args ...string) (int, string)) {
 		t.Fatal(problems)
 	}
 	log, _ := newLines()
-	o, err := options(config, log, nil, nil)
+	o, err := options(config, log, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

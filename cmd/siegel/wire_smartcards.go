@@ -209,7 +209,7 @@ func (b *comeback) take() (destinations []string) {
 	return destinations
 }
 
-// wait notes where mail waits for cards: for a signature, at the routes that show themselves by one, and at those inward, where what was encrypted
+// wait notes where mail waits for cards: for a signature, at the routes and accounts of De-Mail that show themselves by one, and at the routes inward, where what was encrypted
 // to the company waits for a key.
 func (b *comeback) wait(c *configs.Config) {
 	b.mu.Lock()
@@ -224,6 +224,11 @@ func (b *comeback) wait(c *configs.Config) {
 				all = append(all, "mx:")
 			default:
 				all = append(all, r.Name)
+			}
+		}
+		for _, a := range c.DeMail.Accounts {
+			if card, ok := a.TLS.Card(); ok && card.Name == name {
+				all = append(all, queue.DeMailPrefix+a.Name)
 			}
 		}
 		for _, p := range c.Backup {

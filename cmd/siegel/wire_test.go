@@ -42,7 +42,7 @@ func TestServeWithoutCertificates(t *testing.T) {
 			}
 			log := logrus.New()
 			log.SetOutput(io.Discard)
-			o, err := options(c, log, nil, nil)
+			o, err := options(c, log, nil, nil, nil)
 			if err != nil {
 				t.Fatalf("check lets it pass, serve does not: %v", err)
 			}
@@ -83,7 +83,7 @@ func TestWatchedCertificates(t *testing.T) {
 	}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	s, err := settings(c, log, nil, nil)
+	s, err := settings(c, log, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

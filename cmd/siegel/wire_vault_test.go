@@ -300,7 +300,7 @@ func TestReloadVault(t *testing.T) {
 	log, _ := newLines()
 	s := &serveCmd{Config: v.file}
 	held := &smartcards{Holder: cards.New(cards.Options{}), back: newComeback()}
-	settings, err := s.load(t.Context(), log, m, held)
+	settings, err := s.load(t.Context(), log, m, held, nil)
 	if err != nil || len(settings.Companions) != 1 || settings.Companions[0].Check.Name != "vault main" || !settings.Companions[0].Check.Warning {
 		t.Fatalf("%+v, %v", settings.Companions, err)
 	}
@@ -310,7 +310,7 @@ func TestReloadVault(t *testing.T) {
 	go func() { defer close(done); settings.Companions[0].Run(ctx) }()
 	eventually(t, "the vault is up", func() error { return wantUp(m, 1) })
 	v.server.SetSealed(t, true)
-	if _, err := s.load(t.Context(), log, m, held); !errors.Is(err, certs.ErrUnavailable) {
+	if _, err := s.load(t.Context(), log, m, held, nil); !errors.Is(err, certs.ErrUnavailable) {
 		t.Error(err)
 	}
 	eventually(t, "the vault in force is seen to be sealed", func() error {
@@ -350,7 +350,7 @@ func TestVaultHealth(t *testing.T) {
 	if err := awaitSecrets(t.Context(), c, set, log, m); err != nil {
 		t.Fatal(err)
 	}
-	o, err := options(c, log, set, nil)
+	o, err := options(c, log, set, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

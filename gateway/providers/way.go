@@ -34,9 +34,8 @@ type Options struct {
 	// Certificates, or Present, are what the gateway shows; see [tlspolicy.Client].
 	Certificates []tls.Certificate
 	Present      func(context.Context) (tls.Certificate, error)
-	Resolver     *net.Resolver // nil: that of the machine
-	Connections  int           // at once, by HTTP; 0: 4
-	NextProtos   []string      // ALPN; nil: http/1.1
+	Connections  int      // at once, by HTTP; 0: 4
+	NextProtos   []string // ALPN; nil: http/1.1
 	// Handshaken is told of every handshake, also of one that failed. It must not wait; nil: nobody.
 	Handshaken func(Handshake)
 	Now        func() time.Time // nil: time.Now
@@ -115,8 +114,7 @@ func (w *Way) Connect(ctx context.Context, network, addr string) (net.Conn, erro
 func (w *Way) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	timed, cancel := context.WithTimeoutCause(ctx, connectTime, errConnectTime)
 	defer cancel()
-	dialer := net.Dialer{Resolver: w.o.Resolver}
-	raw, err := dialer.DialContext(timed, network, addr)
+	raw, err := new(net.Dialer).DialContext(timed, network, addr)
 	switch {
 	case err == nil:
 		return raw, nil
