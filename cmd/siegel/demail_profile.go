@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/siegel-mail/siegel/connectors/dmda/trial"
 	"github.com/siegel-mail/siegel/connectors/webservice"
+	"github.com/siegel-mail/siegel/internal/atrest"
 )
 
 // demailCmd groups what an administrator needs for De-Mail.
@@ -18,7 +23,7 @@ type demailCmd struct {
 
 // demailProfileCmd groups what is done with profiles.
 type demailProfileCmd struct {
-	Check demailProfileCheckCmd `cmd:"" help:"Check a profile, show every request that it makes, filled with example values, and what it reads from its own examples of answers. Asks no provider. Exit code 1: something is wrong."`
+	Check demailProfileCheckCmd `cmd:"" help:"Check a profile, show every request that it makes, filled with example values, and what it reads from its own examples of answers; and make all of them to a simulated provider within this process. Asks no real one. Exit code 1: something is wrong."`
 }
 
 // demailProfileCheckCmd checks a profile.
@@ -54,11 +59,48 @@ func (c *demailProfileCheckCmd) Run(w io.Writer) error {
 			read++
 		}
 	}
-	fmt.Fprintf(w, "\n%d requests, %d examples of answers read as they should, %d not. No provider was asked: whether it takes these requests is not known.\n", len(rendered), read, wrong)
-	if wrong > 0 {
+	fmt.Fprintf(w, "\n%d requests, %d examples of answers read as they should, %d not.\n", len(rendered), read, wrong)
+	failed, err := c.try(w, p)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nNo provider was asked: whether it takes these requests is not known.")
+	if wrong+failed > 0 {
 		return errSaid
 	}
 	return nil
+}
+
+// try makes the requests to a simulated provider, and counts what is wrong.
+func (c *demailProfileCheckCmd) try(w io.Writer, p *webservice.Profile) (failed int, err error) {
+	dir, err := os.MkdirTemp("", "siegel-profile-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	spool, err := atrest.NewSpool(dir, atrest.NewKey(), 0)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	steps, err := trial.Run(ctx, p, spool)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(w, "\n== against a SIMULATED provider in this process, which knows of the service only what the profile says\n")
+	for _, s := range steps {
+		if c.Operation != "" && string(s.Operation) != c.Operation {
+			continue
+		}
+		said := s.Said
+		if s.Err != nil {
+			failed++
+			said = "wrong: " + s.Err.Error()
+		}
+		fmt.Fprintf(w, "%-12s %s\n", s.Operation, said)
+	}
+	return failed, nil
 }
 
 // printRendered writes one request and what becomes of the example of its answer.

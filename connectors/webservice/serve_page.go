@@ -133,3 +133,21 @@ func (p *Profile) Namespace() string { return p.soap }
 
 // MediaType is that of a message without parts.
 func (p *Profile) MediaType() string { return p.plain("", "").contentType }
+
+// Answers tells whether Write can give the answer of an operation: the profile has an example of it. That of acknowledge may be empty.
+func (p *Profile) Answers(op Operation) bool {
+	o := p.operations[op]
+	return o != nil && (o.example != nil || op == OpAcknowledge)
+}
+
+// Refuses tells whether Refuse can give a refusal of a class: the profile has a code for it, and an example of that.
+func (p *Profile) Refuses(class Class) bool {
+	for _, rule := range p.codes {
+		for _, c := range rule.classes {
+			if c == class && rule.example != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
