@@ -54,9 +54,9 @@ func (r *router) deMailLifetime(account string) time.Duration {
 func (r *router) DeMail(account string) (delivery.Route, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	route, ok := r.current.accounts[account]
-	if !ok {
+	a := r.current.accounts[account]
+	if a == nil {
 		return delivery.Route{}, delivery.ErrNoRoute
 	}
-	return route, nil
+	return a.route, nil
 }

@@ -59,6 +59,7 @@ type Gateway struct {
 	stored    later        // the record of messages
 	known     *store.Store // what is known of the programs of partners
 	proof     *proof.Store // the record of De-Mail
+	accounts  *accounts    // of De-Mail
 	listeners *smtpin.Server
 	scheduler *delivery.Scheduler
 	routes    *router
@@ -108,7 +109,7 @@ func New(o Options) (_ *Gateway, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1), questions: make(chan question, askedMost), endings: newEndings()}
+	g := &Gateway{o: o, metrics: track.NewMetrics(), routes: new(router), marks: roundtrip.New(o.Key), setAside: make(chan struct{}, 1), questions: make(chan question, askedMost), endings: newEndings(), accounts: newAccounts()}
 	g.arrivals.signal = make(chan struct{}, 1)
 	g.watched.Store(newWatched(o.Settings))
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
@@ -163,7 +164,7 @@ func New(o Options) (_ *Gateway, err error) {
 		Lifetime: o.Settings.Expire, Now: o.Now,
 	})
 	if err == nil {
-		g.inboxes.list, err = g.newInboxes(o.Settings)
+		g.inboxes.list, err = g.newInboxes(g.o.Settings)
 	}
 	if err == nil {
 		err = g.openPickup()
@@ -178,8 +179,9 @@ func New(o Options) (_ *Gateway, err error) {
 	return g, nil
 }
 
-// within are settings with the finder and the judge that they make of what the gateway keeps.
+// within are settings with the finder and the judge that they make of what the gateway keeps, and their providers guarded.
 func (g *Gateway) within(s Settings) Settings {
+	s.DeMail = s.DeMail.guarded(g.o.Now)
 	if s.Within != nil {
 		s.Certs, s.Validator = s.Within(g.known, g.revocation)
 	}
@@ -218,6 +220,11 @@ func (g *Gateway) prepareParts() (err error) {
 	if err != nil {
 		return err
 	}
+	if table.accounts, err = g.newAccounts(g.o.Settings); err != nil {
+		table.close()
+		return err
+	}
+	g.accounts.replace(table.accounts)
 	g.routes.replace(table)
 	g.ways.Store(newWays(g.o.Settings))
 	g.desk.Store(g.o.Settings.desk())
@@ -282,6 +289,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.revocation.Run(ctx) })
 	group.Go(func() error { return g.tlsReports.Run(ctx) })
 	group.Go(func() error { return g.keepProof(ctx) })
+	group.Go(func() error { return g.reconcileAll(ctx) })
 	for _, s := range g.servers() {
 		group.Go(func() error { return s.Serve(ctx) })
 	}
@@ -363,7 +371,7 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, fun
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
-	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, newDirectoryCollector(g), newRevocationCollector(g.revocation), newInboxCollector(g)}, append(g.tlsReports.Collectors(), g.o.Collectors...)...) {
+	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, g.accounts.submissions, newDirectoryCollector(g), newRevocationCollector(g.revocation), newInboxCollector(g)}, append(g.tlsReports.Collectors(), g.o.Collectors...)...) {
 		err = errors.Join(err, g.metrics.Registry().Register(c))
 	}
 	if err != nil {

@@ -90,18 +90,6 @@ func (w inward) Destination(a mail.Address) (string, time.Duration, error) {
 	return destination, w.routes.Lifetime(a), err
 }
 
-// reconcile asks what became of the submissions of an account that are in doubt.
-func (g *Gateway) reconcile(ctx context.Context, account string) error {
-	route, err := g.routes.DeMail(account)
-	if err != nil {
-		return err
-	}
-	if t, ok := route.Transport.(interface{ Reconcile(context.Context) error }); ok {
-		return t.Reconcile(ctx)
-	}
-	return nil
-}
-
 // run fetches until ctx ends.
 func (b *inboxes) run(ctx context.Context) error {
 	b.mu.Lock()

@@ -20,6 +20,10 @@ func (g *Gateway) Reload(s Settings) error {
 	if err != nil {
 		return err
 	}
+	if table.accounts, err = g.newAccounts(s); err != nil {
+		table.close()
+		return err
+	}
 	p, err := g.newProtector(s)
 	if err != nil {
 		table.close()
@@ -57,7 +61,11 @@ func (g *Gateway) Reload(s Settings) error {
 	g.directories.Store(&s.Directories)
 	g.ways.Store(newWays(s))
 	g.desk.Store(s.desk())
+	again := g.accounts.replace(table.accounts)
 	g.routes.replace(table)
+	if len(again) > 0 {
+		g.TryAgain(context.Background(), again...)
+	}
 	g.protector.Store(p)
 	g.sight.Store(&sight{s.Certs, s.Validator})
 	g.setFinder(finder)

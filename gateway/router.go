@@ -41,7 +41,7 @@ type routes struct {
 	plain      []plainly       // as table
 	local      mail.Patterns
 	isDeMail   func(domain string) bool
-	accounts   map[string]delivery.Route // of De-Mail, by name
+	accounts   map[string]*account // of De-Mail, by name
 }
 
 // perMX begins the names of the destinations of routes by MX; the domain follows.
@@ -113,6 +113,11 @@ const never = -1
 func (r routes) close() {
 	for _, t := range r.transports {
 		t.Close()
+	}
+	for _, a := range r.accounts {
+		if a.close != nil {
+			a.close()
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ var (
 	errWeaker   = errors.New("the route that the configuration names for this recipient protects the connection better")
 	errUnready  = errors.New("the message waits for its protection; reroute what becomes of it then")
 	errRound    = errors.New("a route of round trips is for the mail that the routing sends there alone")
+	errDoubt    = errors.New("the De-Mail provider may have it, and its sender would be told that it was not delivered; say first whether it has: siegel demail resolve")
 	errNoChoice = errors.New("there is no such route")
 	errAccount  = errors.New("De-Mail goes by the account it was accepted for, and other mail by none; what must not go is held, returned or dropped")
 )
@@ -128,7 +129,19 @@ func (g *Gateway) MayReroute(m queue.Message, i int, destination string) error {
 }
 
 // MayReturn implements admin.Ways.
-func (g *Gateway) MayReturn(m queue.Message, i int) error { return g.scheduler.MayReturn(m, i) }
+func (g *Gateway) MayReturn(m queue.Message, i int) error {
+	if m.Envelope.DeMail != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), recordTime)
+		defer cancel()
+		switch doubt, err := g.isInDoubt(ctx, m.Envelope.ID); {
+		case err != nil:
+			return fmt.Errorf("%w (%w)", errDoubt, err)
+		case doubt:
+			return errDoubt
+		}
+	}
+	return g.scheduler.MayReturn(m, i)
+}
 
 // Returned implements admin.Ways.
 func (g *Gateway) Returned(ctx context.Context, m queue.Message, recipients []int) (queue.New, error) {

@@ -87,6 +87,9 @@ func (t *Transport) inDoubt(ctx context.Context, s *proof.Record, why error) {
 
 // held is for what a person has to look at.
 func (t *Transport) held(s *proof.Record, err error) delivery.Result {
+	if t.o.Held != nil && t.o.Flights.tell(s.Key) {
+		t.o.Held(t.o.Account, s.Key, s.ID)
+	}
 	return delivery.Result{Status: delivery.Held, Doubt: true, Text: fmt.Sprintf(
 		"held, since the De-Mail provider cannot tell whether it has it: look into the account at the provider, or wait for the confirmation; then siegel demail resolve %s with --taken or --not-taken, or siegel queue release %s to have it asked again (%s)",
 		s.Key, s.ID, text(err))}

@@ -15,6 +15,7 @@ type Flights struct {
 	under map[mail.ID]bool        // messages that an attempt is at, also one whose lease has passed to another
 	fates map[string]proof.Result // by key: what became of a submission, where the record could not be written
 	since map[string]time.Time    // by key: since when this process knows that it is in doubt
+	told  map[string]bool         // by key: somebody was told that it is held
 }
 
 // enter begins an attempt at a message; false where there is one. leave ends it.
@@ -67,10 +68,25 @@ func (f *Flights) doubted(key string, now time.Time) time.Time {
 	return f.since[key]
 }
 
+// tell reports, once, that somebody is to be told of a submission.
+func (f *Flights) tell(key string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.told[key] {
+		return false
+	}
+	if f.told == nil {
+		f.told = map[string]bool{}
+	}
+	f.told[key] = true
+	return true
+}
+
 // forget ends what is kept of a submission.
 func (f *Flights) forget(key string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.fates, key)
 	delete(f.since, key)
+	delete(f.told, key)
 }

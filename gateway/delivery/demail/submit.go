@@ -22,6 +22,8 @@ const (
 	settleTime = 10 * time.Second
 	// longestPause bounds what a provider may say of when to ask again.
 	longestPause = 24 * time.Hour
+	// restored is how long after a message came its first attempt is late.
+	restored = time.Hour
 )
 
 // submit submits the message for recipients of whom no earlier submission is in the way.
@@ -33,13 +35,24 @@ func (a *attempt) submit(ctx context.Context, rows []int) delivery.Result {
 	case err != nil:
 		return later("the message cannot be read: " + err.Error())
 	}
+	receipt, sent, err := a.sentBefore(ctx, m)
+	if err != nil {
+		return a.reach(err)
+	}
 	before, err := a.o.Record.Begin(ctx, m)
 	switch {
 	case err != nil:
 		return later("the De-Mail record cannot be written, and without it nothing is sent: " + err.Error())
 	case before != proof.None && before != proof.Waiting: // somebody settled it since it was read
 		return doubt("it was submitted meanwhile")
+	case sent:
+		return a.taken(ctx, m.Key, receipt)
 	}
+	return a.submitted(ctx, m, again)
+}
+
+// submitted submits what the record says is being tried.
+func (a *attempt) submitted(ctx context.Context, m proof.Submission, again bool) delivery.Result {
 	receipt, err := a.o.Provider.Submit(ctx, connectors.Message{Key: m.Key, Sender: m.Sender, Recipients: m.Recipients, Options: m.Options, Content: m.Content})
 	if err == nil && connectors.CheckID(receipt.ID) != nil {
 		err = connectors.Errorf(connectors.ErrInDoubt, "the provider's id of the message is none")
@@ -60,6 +73,19 @@ func (a *attempt) submit(ctx context.Context, rows []int) delivery.Result {
 		r, _ := a.ask(ctx, s) // that it does not have it is not believed yet
 		return r
 	}
+}
+
+// sentBefore asks for a message that is tried late for the first time: queue and record may come from a backup that is older than what was sent since.
+// Where the provider cannot tell, nothing says that it was. The error is that the provider cannot be asked.
+func (a *attempt) sentBefore(ctx context.Context, m proof.Submission) (r connectors.Receipt, sent bool, err error) {
+	if len(a.known) > 0 || a.o.Now().Sub(m.Accepted) < restored {
+		return r, false, nil
+	}
+	r, err = a.o.Provider.Find(ctx, m.Key)
+	if class := connectors.Class(err); class == connectors.ErrUnavailable || class == connectors.ErrLogin {
+		return r, false, err
+	}
+	return r, err == nil, nil
 }
 
 // note counts and logs how a request to submit ended.
@@ -161,18 +187,24 @@ func (t *Transport) delivered(receipt connectors.Receipt) delivery.Result {
 
 // notYet is for what the provider has not taken, and may take another time.
 func (t *Transport) notYet(ctx context.Context, key string, err error) delivery.Result {
+	r := t.reach(err)
+	if settled := t.settle(ctx, key, proof.Result{State: proof.Waiting, Class: word(err), Text: r.Text}); settled != nil {
+		r.Text += "; and the De-Mail record cannot be written: " + settled.Error()
+	}
+	return r
+}
+
+// reach is the result where the provider cannot be reached, does not let the account in, or wants to be asked later.
+func (t *Transport) reach(err error) delivery.Result {
 	r := later(text(err))
-	e, _ := errors.AsType[*connectors.Error](err)
-	if e != nil {
+	if e, ok := errors.AsType[*connectors.Error](err); ok {
 		r.Pause = max(0, min(e.After, longestPause))
 	}
 	class := connectors.Class(err)
-	r.Unreachable = class == connectors.ErrUnavailable || class == connectors.ErrLogin
-	if r.Enhanced = "4.4.1"; !r.Unreachable {
-		r.Enhanced, r.Host = "4.3.0", t.o.Host // it answered
-	}
-	if settled := t.settle(ctx, key, proof.Result{State: proof.Waiting, Class: word(err), Text: r.Text}); settled != nil {
-		r.Text += "; and the De-Mail record cannot be written: " + settled.Error()
+	if r.Unreachable = class == connectors.ErrUnavailable || class == connectors.ErrLogin; r.Unreachable {
+		r.Enhanced = "4.4.1"
+	} else {
+		r.Host = t.o.Host // it answered
 	}
 	return r
 }

@@ -46,6 +46,8 @@ type Options struct {
 	Quiet time.Duration
 	// Due is told the id of a message in the queue that was in doubt and is no longer, so that it goes on; nil: nobody is.
 	Due func(ctx context.Context, id mail.ID) error
+	// Held is told of a submission that is held for a person, once in the life of the process; nil: nobody is.
+	Held func(account, key string, id mail.ID)
 	// Count is told what became of each request to submit; nil: nobody is.
 	Count func(connectors.Outcome)
 	Now   func() time.Time

@@ -16,6 +16,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/internal/atrest"
 )
 
 func TestNewNeedsParts(t *testing.T) {
@@ -144,187 +145,6 @@ func TestStrangers(t *testing.T) {
 type brokenContent struct{ content }
 
 func (brokenContent) Open() (io.ReadCloser, error) { return nil, fmt.Errorf("x: %w", queue.ErrDamaged) }
-
-// A lost answer: the provider is asked for the key, and the message is never submitted again while it may have it.
-func TestLostAnswer(t *testing.T) {
-	lost := connectors.Lost(errors.New("reset"), "the connection ended")
-	t.Run("taken", func(t *testing.T) {
-		s := newStand(t)
-		s.answers(func(_ context.Context, _ connectors.Message, take func()) error { take(); return lost })
-		a := s.letter("amt@stadt.de-mail.de")
-		s.want("found at once", s.one(a), delivery.Delivered, false, "prov-")
-	})
-	t.Run("taken, provider away", func(t *testing.T) {
-		s := newStand(t)
-		s.answers(func(_ context.Context, _ connectors.Message, take func()) error { take(); return lost })
-		s.finds(connectors.ErrUnavailable)
-		a := s.letter("amt@stadt.de-mail.de")
-		for range 3 {
-			r := s.one(a)
-			s.want("asked", r, delivery.Deferred, true, "asked again")
-			if !r.Unreachable || s.state(a) != proof.Doubtful {
-				t.Errorf("result %+v, state %s", r, s.state(a))
-			}
-			s.clock.add(time.Hour)
-			s.restart()
-		}
-		s.finds(nil)
-		s.want("found", s.one(a), delivery.Delivered, false, "prov-")
-		if n, _ := s.requests(); n != 1 || s.times() != 1 {
-			t.Errorf("%d requests, taken %d times", n, s.times())
-		}
-	})
-	t.Run("not taken", func(t *testing.T) {
-		s := newStand(t)
-		s.always(lost)
-		a := s.letter("amt@stadt.de-mail.de")
-		r := s.one(a)
-		s.want("too early", r, delivery.Deferred, true, "may still be at it")
-		if r.Pause != quiet {
-			t.Errorf("pause %s", r.Pause)
-		}
-		s.answers(nil)
-		s.clock.add(quiet - time.Second)
-		s.reload()
-		s.want("still too early", s.one(a), delivery.Deferred, true, "may still be at it")
-		s.clock.add(time.Second)
-		s.want("again", s.one(a), delivery.Delivered, false, "prov-"+string(a.Envelope.ID)+"-1")
-		if n, _ := s.requests(); n != 2 || s.times() != 1 {
-			t.Errorf("%d requests, taken %d times", n, s.times())
-		}
-	})
-	t.Run("nobody can tell", func(t *testing.T) {
-		s := newStand(t)
-		s.always(lost)
-		s.finds(connectors.ErrInDoubt)
-		a := s.letter("amt@stadt.de-mail.de")
-		r := s.one(a)
-		s.want("held", r, delivery.Held, true, "siegel demail resolve "+string(a.Envelope.ID)+"-1 with --taken or --not-taken")
-		s.want("released by an operator", s.one(a), delivery.Held, true, "siegel queue release")
-		if err := s.record.Resolve(t.Context(), string(a.Envelope.ID)+"-1", proof.DecideTaken, "root"); err != nil {
-			t.Fatal(err)
-		}
-		s.want("a person said it was taken", s.one(a), delivery.Delivered, false, "the De-Mail provider has it")
-		if n, _ := s.requests(); n != 1 {
-			t.Errorf("%d requests", n)
-		}
-	})
-	t.Run("a person says no", func(t *testing.T) {
-		s := newStand(t)
-		s.always(lost)
-		s.finds(connectors.ErrInDoubt)
-		a := s.letter("amt@stadt.de-mail.de")
-		s.one(a)
-		if err := s.record.Resolve(t.Context(), string(a.Envelope.ID)+"-1", proof.DecideNotTaken, "root"); err != nil {
-			t.Fatal(err)
-		}
-		s.want("refused", s.one(a), delivery.Refused, false, "an administrator found that")
-		if n, _ := s.requests(); n != 1 {
-			t.Errorf("%d requests", n)
-		}
-	})
-	t.Run("an id that is none", func(t *testing.T) {
-		s := newStand(t)
-		s.o.Provider = namelessProvider{s.provider}
-		s.reload()
-		a := s.letter("amt@stadt.de-mail.de")
-		s.finds(connectors.ErrUnavailable)
-		s.want("doubt", s.one(a), delivery.Deferred, true, "")
-	})
-}
-
-// namelessProvider takes messages and gives no id.
-type namelessProvider struct{ *provider }
-
-func (p namelessProvider) Submit(ctx context.Context, m connectors.Message) (connectors.Receipt, error) {
-	_, err := p.provider.Submit(ctx, m)
-	return connectors.Receipt{}, err
-}
-
-// The slowest of providers takes a message long after it was asked for it in vain, and refuses it the second time: it has it.
-func TestRefusesWhatItHas(t *testing.T) {
-	for name, c := range map[string]struct {
-		find   error
-		status delivery.Status
-		doubt  bool
-	}{
-		"away":           {connectors.ErrUnavailable, delivery.Deferred, true},
-		"it cannot tell": {connectors.ErrInDoubt, delivery.Held, true},
-		"it has it":      {nil, delivery.Delivered, false},
-		"it has it not":  {nil, delivery.Refused, false},
-	} {
-		s := newStand(t)
-		s.always(connectors.Lost(errors.New("reset"), "the connection ended"))
-		a := s.letter("amt@stadt.de-mail.de")
-		s.one(a)
-		s.clock.add(quiet)
-		s.answers(func(_ context.Context, _ connectors.Message, take func()) error {
-			if c.status != delivery.Refused {
-				take() // what was asked for at first
-			}
-			s.finds(c.find)
-			return connectors.Errorf(connectors.ErrRejected, "this private id was used")
-		})
-		s.want(name, s.one(a), c.status, c.doubt, "")
-	}
-}
-
-// An attempt that is cut in its midst is in doubt, and the record says so although the attempt leaves no trace in the queue.
-func TestCut(t *testing.T) {
-	for _, taken := range []bool{true, false} {
-		s := newStand(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		s.answers(func(ctx context.Context, _ connectors.Message, take func()) error {
-			if taken {
-				take()
-			}
-			cancel()
-			<-ctx.Done()
-			return connectors.Lost(ctx.Err(), "called off")
-		})
-		s.finds(connectors.ErrUnavailable)
-		a := s.letter("amt@stadt.de-mail.de")
-		r := s.t.Deliver(ctx, a)
-		s.want("cut", r[0], delivery.Deferred, true, "")
-		if got := s.state(a); got != proof.Doubtful {
-			t.Errorf("state %s", got)
-		}
-		s.finds(nil)
-		s.answers(nil)
-		s.restart()
-		want := delivery.Delivered
-		if !taken {
-			want = delivery.Deferred
-		}
-		s.want("next", s.one(a), want, !taken, "")
-	}
-}
-
-// One attempt at a message at a time, also where a lease has passed on and the old attempt does not end.
-func TestOneAttemptAtATime(t *testing.T) {
-	s := newStand(t)
-	begun, end := make(chan struct{}), make(chan struct{})
-	s.answers(func(_ context.Context, _ connectors.Message, take func()) error {
-		close(begun)
-		<-end
-		take()
-		return nil
-	})
-	a := s.letter("amt@stadt.de-mail.de")
-	s.o.Flights = new(demail.Flights)
-	s.reload()
-	first := make(chan delivery.Result, 1)
-	before := s.t
-	go func() { first <- before.Deliver(context.Background(), a)[0] }()
-	<-begun
-	s.reload() // other settings
-	s.want("second", s.one(a), delivery.Deferred, true, "has not ended")
-	close(end)
-	s.want("first", <-first, delivery.Delivered, false, "")
-	if n, _ := s.requests(); n != 1 {
-		t.Errorf("%d requests", n)
-	}
-}
 
 // A record that cannot be written stops what it must, and what is known is not forgotten over it.
 func TestRecordFails(t *testing.T) {
@@ -464,5 +284,33 @@ func TestDamagedContent(t *testing.T) {
 	s.want("damaged", s.one(a), delivery.Held, false, queue.ErrDamaged.Error())
 	if s.state(a) != proof.None {
 		t.Error(s.state(a))
+	}
+}
+
+// A message that is tried for the first time long after it came may have been sent before a backup was restored.
+func TestRestoredFromBackup(t *testing.T) {
+	s := newStand(t)
+	old := s.letter("amt@stadt.de-mail.de")
+	s.want("sent", s.one(old), delivery.Delivered, false, "")
+	s.record = openRecord(t, t.TempDir()+"/demail", atrest.NewKey(), s.clock.Now) // of before that
+	s.faulty.Record = s.record
+	s.restart()
+	s.clock.add(2 * time.Hour)
+	s.finds(connectors.ErrUnavailable)
+	s.want("provider away", s.one(old), delivery.Deferred, false, "")
+	s.finds(nil)
+	s.want("found", s.one(old), delivery.Delivered, false, "prov-")
+	if s.state(old) != proof.Taken {
+		t.Error(s.state(old))
+	}
+	waited := s.letter("amt@stadt.de-mail.de")
+	s.clock.add(2 * time.Hour)
+	s.want("not sent before", s.one(waited), delivery.Delivered, false, "")
+	blind := s.letter("amt@stadt.de-mail.de")
+	s.clock.add(2 * time.Hour)
+	s.finds(connectors.ErrInDoubt)
+	s.want("a provider that cannot tell", s.one(blind), delivery.Delivered, false, "")
+	if n, _ := s.requests(); n != 3 || s.times() != 3 {
+		t.Errorf("%d requests, taken %d times", n, s.times())
 	}
 }
