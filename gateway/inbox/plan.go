@@ -3,7 +3,6 @@ package inbox
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -105,15 +104,8 @@ func (i *Inbox) recipients(ctx context.Context, m *message) (to []mail.Address, 
 	if a, ok := i.o.Mailboxes[m.mailbox]; ok {
 		return []mail.Address{a}, true, nil
 	}
-	if m.mailbox.IsZero() && m.meta != nil {
-		for _, r := range m.meta.Actual.All() {
-			if a, ok := i.o.Mailboxes[r.Address]; ok && !slices.Contains(to, a) {
-				to = append(to, a)
-			}
-		}
-		if len(to) > 0 {
-			return to, true, nil
-		}
+	if len(m.ours) > 0 {
+		return m.ours, true, nil
 	}
 	if i.o.Fallback.IsNull() {
 		i.alarm(ctx, "nobody "+m.mailbox.String(), i.nobodyAlarm(m))

@@ -24,6 +24,7 @@ import (
 type message struct {
 	id      string         // the provider's, or what stands for it in the record
 	mailbox demail.Address // whose it is, as far as that is known
+	ours    []mail.Address // the addresses inside of its recipients, where that is not
 	content *atrest.Buffer
 	sum     [sha256.Size]byte
 	queued  mail.ID   // the id that it has, or is to have, in the queue
@@ -153,6 +154,7 @@ func (i *Inbox) judge(ctx context.Context, m *message, body io.Reader) error {
 	now := i.o.Now()
 	v := i.o.Verifier
 	v.Now = func() time.Time { return now }
+	m.address(i.o.Mailboxes)
 	meta, err := demail.ParseMetadata(m.header)
 	if err != nil { // what a field says is not known; its integrity is all the same
 		m.state, m.reason = demail.StateBroken, err.Error()
@@ -160,9 +162,6 @@ func (i *Inbox) judge(ctx context.Context, m *message, body io.Reader) error {
 		return nil
 	}
 	m.meta, m.kind = meta, meta.Type
-	if m.mailbox.IsZero() {
-		m.mailbox = mailboxOf(meta, i.o.Mailboxes)
-	}
 	source := &from{r: body}
 	switch {
 	case m.kind.Confirmation():

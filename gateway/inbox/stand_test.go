@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"mime"
+	"mime/multipart"
 	"slices"
 	"strings"
 	"sync"
@@ -258,4 +260,45 @@ func (s *stand) lying() int { return len(s.login(s.a, "post@firma.de-mail.de").L
 func (q queued) field(name string) string {
 	v, _ := q.header.Get(name)
 	return v
+}
+
+// decoded is the text of a letter.
+func decoded(t testing.TB, q queued) string {
+	t.Helper()
+	_, params, err := mime.ParseMediaType(q.field("Content-Type"))
+	must(t, err)
+	_, body, _ := strings.Cut(string(q.all), "\r\n\r\n")
+	part, err := multipart.NewReader(strings.NewReader(body), params["boundary"]).NextPart()
+	must(t, err)
+	text, err := io.ReadAll(part)
+	must(t, err)
+	return string(text)
+}
+
+// attached is what a letter holds beside its text, with the type of its part, byte for byte.
+func attached(t testing.TB, q queued) (kind string, content []byte) {
+	t.Helper()
+	_, params, err := mime.ParseMediaType(q.field("Content-Type"))
+	must(t, err)
+	_, body, _ := strings.Cut(string(q.all), "\r\n\r\n")
+	r := multipart.NewReader(strings.NewReader(body), params["boundary"])
+	_, err = r.NextPart()
+	must(t, err)
+	part, err := r.NextRawPart()
+	must(t, err)
+	content, err = io.ReadAll(part)
+	must(t, err)
+	if part.Header.Get("Content-Transfer-Encoding") == "base64" {
+		content, err = io.ReadAll(entity.NewBase64Reader(bytes.NewReader(content)))
+		must(t, err)
+	}
+	return part.Header.Get("Content-Type"), content
+}
+
+// arrivals are what the record says was fetched, the newest first.
+func (s *stand) arrivals() []proof.Arrival {
+	s.Helper()
+	list, _, err := s.record.Arrivals(s.Context(), proof.Filter{})
+	must(s, err)
+	return list
 }

@@ -123,21 +123,26 @@ func (i *Inbox) notified(ctx context.Context, m *message, now time.Time) {
 	i.answers(ctx, m, s)
 }
 
-// mailboxOf is whose a message is, where the provider's answer does not say it: the address of its envelope, else the only recipient that is one of
-// the company's. It is zero where that cannot be told.
-func mailboxOf(m *demail.Metadata, ours map[demail.Address]mail.Address) demail.Address {
-	if a, err := demail.ParseAddress(m.EnvelopeTo); err == nil {
-		return a
+// address finds out whose a message is, where the provider's answer does not say it: the address of its envelope has it, else those of its recipients
+// that are the company's. Fields that cannot be read say nothing.
+func (m *message) address(boxes map[demail.Address]mail.Address) {
+	if !m.mailbox.IsZero() {
+		return
 	}
-	var found demail.Address
-	for _, r := range m.Actual.All() {
-		if _, ok := ours[r.Address]; !ok {
-			continue
+	if f, ok := m.header.First(demail.FieldEnvelopeTo); ok {
+		if a, err := demail.ParseAddress(f.Value()); err == nil {
+			m.mailbox = a
+			return
 		}
-		if !found.IsZero() && found != r.Address {
-			return demail.Address{}
-		}
-		found = r.Address
 	}
-	return found
+	f, _ := m.header.First(demail.FieldActualRecipient)
+	r, err := demail.ParseRecipients(f.Value())
+	if err != nil {
+		return
+	}
+	for _, one := range r.All() {
+		if a, ok := boxes[one.Address]; ok && !slices.Contains(m.ours, a) {
+			m.ours = append(m.ours, a)
+		}
+	}
 }
