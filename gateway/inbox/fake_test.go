@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/siegel-mail/siegel/connectors"
 	"github.com/siegel-mail/siegel/connectors/demail"
@@ -83,10 +84,16 @@ var errPlanted = errors.New("planted")
 
 // breaking fails at one call, before it has done anything or afterwards: as a process does that ends there.
 type breaking struct {
-	inbox.Queue
+	Queue  inbox.Queue
+	Record inbox.Record
+	at     int // counts down to the call
+	after  bool
+}
+
+// records is the record of something that breaks.
+type records struct {
 	inbox.Record
-	at    int // counts down to the call
-	after bool
+	b *breaking
 }
 
 // step calls, or fails.
@@ -116,17 +123,19 @@ func (b *breaking) Change(ctx context.Context, id mail.ID, o queue.Order) (out [
 	return out, err
 }
 
-func (b *breaking) Arrived(ctx context.Context, a proof.Arrival) (out proof.Arrival, known bool, err error) {
-	err = b.step(func() (err error) { out, known, err = b.Record.Arrived(ctx, a); return err })
+func (r records) Arrived(ctx context.Context, a proof.Arrival) (out proof.Arrival, known bool, err error) {
+	err = r.b.step(func() (err error) { out, known, err = r.Record.Arrived(ctx, a); return err })
 	return out, known, err
 }
 
-func (b *breaking) Confirm(ctx context.Context, e proof.Evidence) (out []proof.Record, known bool, err error) {
-	err = b.step(func() (err error) { out, known, err = b.Record.Confirm(ctx, e); return err })
+func (r records) Confirm(ctx context.Context, e proof.Evidence) (out []proof.Record, known bool, err error) {
+	err = r.b.step(func() (err error) { out, known, err = r.Record.Confirm(ctx, e); return err })
 	return out, known, err
 }
 
-func (b *breaking) Check() error { return b.Record.Check() }
+func (r records) Delivered(ctx context.Context, account, id string, to []mail.Address, at time.Time) error {
+	return r.b.step(func() error { return r.Record.Delivered(ctx, account, id, to, at) })
+}
 
 // has fails where an alarm of that subject was not given so often.
 func (s *stand) has(n int, subject string) {

@@ -202,8 +202,13 @@ func (s *stand) arrive(to string, o demail.Options, rest string) {
 // send has the company send something, which is in the record as the gateway has it. It returns its key.
 func (s *stand) send(to string, o demail.Options) string {
 	s.Helper()
+	return s.sendText(to, o, "Bitte.")
+}
+
+func (s *stand) sendText(to string, o demail.Options, body string) string {
+	s.Helper()
 	s.keys++
-	c := text("post@firma.de-mail.de", to, "Subject: Antrag auf Verl=?utf-8?Q?=C3=A4?=ngerung\r\n\r\nBitte.\r\n")
+	c := text("post@firma.de-mail.de", to, "Subject: =?utf-8?Q?Antrag_auf_Verl=C3=A4ngerung?=\r\n\r\n"+body+"\r\n")
 	sub := proof.Submission{
 		ID: mail.NewID(s.now()), Account: account, Sender: deMail(s, "post@firma.de-mail.de"), Author: address(s, "erika@firma.example"),
 		Recipients: demail.Recipients{To: []demail.Mailbox{{Address: deMail(s, to)}}}, Options: o, Subject: "Antrag auf Verlängerung",
@@ -262,7 +267,7 @@ func (q queued) field(name string) string {
 	return v
 }
 
-// decoded is the text of a letter.
+// decoded is the text of a letter, without its breaks of lines.
 func decoded(t testing.TB, q queued) string {
 	t.Helper()
 	_, params, err := mime.ParseMediaType(q.field("Content-Type"))
@@ -272,7 +277,7 @@ func decoded(t testing.TB, q queued) string {
 	must(t, err)
 	text, err := io.ReadAll(part)
 	must(t, err)
-	return string(text)
+	return strings.Join(strings.Fields(string(text)), " ")
 }
 
 // attached is what a letter holds beside its text, with the type of its part, byte for byte.
@@ -301,4 +306,11 @@ func (s *stand) arrivals() []proof.Arrival {
 	list, _, err := s.record.Arrivals(s.Context(), proof.Filter{})
 	must(s, err)
 	return list
+}
+
+func patterns(t testing.TB, texts ...string) mail.Patterns {
+	t.Helper()
+	p, err := mail.ParsePatterns(texts...)
+	must(t, err)
+	return p
 }
