@@ -17,6 +17,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/inbox"
 	"github.com/siegel-mail/siegel/gateway/inbox/anchors"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/report"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
@@ -60,7 +61,7 @@ func (g *Gateway) newInboxes(s Settings) (list []*inbox.Inbox, err error) {
 	for _, a := range s.DeMail.Accounts {
 		i, err := inbox.New(inbox.Options{
 			Account: a.Name, Provider: a.Provider, Record: g.proof, Queue: g.store, Ways: inward{s.Local, g.routes}, Spool: g.spool,
-			Verifier: demail.Verifier{Trust: trust}, Mailboxes: in.Mailboxes, Fallback: in.Fallback,
+			Verifier: demail.Verifier{Trust: trust}, Answers: g.answers, Mailboxes: in.Mailboxes, Fallback: in.Fallback,
 			Service: a.Fetch.Service, Tell: a.Fetch.Tell, Every: a.Fetch.Every, Never: a.Fetch.Never,
 			Reconcile: func(ctx context.Context) error { return g.reconcile(ctx, a.Name) },
 			Clean:     func(h *entity.Header) { smtpin.Firewall(h, g.o.Hostname, false) },
@@ -73,6 +74,14 @@ func (g *Gateway) newInboxes(s Settings) (list []*inbox.Inbox, err error) {
 		list = append(list, i)
 	}
 	return list, nil
+}
+
+// answers are what authorities said of the certificates of a path, for the evidence.
+func (g *Gateway) answers(ctx context.Context, path []*x509.Certificate) (out []proof.Revocation) {
+	for _, a := range g.revocation.Answers(ctx, path) {
+		out = append(out, proof.Revocation{Kind: string(a.Method), From: a.From, Fetched: a.Fetched, Blob: proof.Blob{DER: a.DER}})
+	}
+	return out
 }
 
 // inward are the ways to the company's own addresses.
