@@ -438,3 +438,36 @@ func TestNoDeMailFromOutside(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// De-Mail does not wait for somebody who was asked for a certificate, and whoever was gets what the others got.
+func TestDeMailAndAsked(t *testing.T) {
+	b, purse := deMailBench(t, func(o *Options) { o.Ask = Ask{May: func(mail.Address) bool { return true }, Within: time.Hour} },
+		policy.Rule{Name: "ask", To: patterns(t, "@other.example"), Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}})
+	env := envelope(t, "dora@other.example", amt)
+	adm := b.admit(t, env, message("Subject: [Versandbest\u00e4tigung] Antrag", "X-Siegel-DeMail: yes"))
+	if len(adm.Entries) != 2 {
+		t.Fatalf("%d entries", len(adm.Entries))
+	}
+	waits, de := adm.Entries[0], adm.Entries[1]
+	if !IsAsked(waits.Destinations[0]) || inFull(waits) != "dora@other.example" || de.Destinations[0] != "demail:main" || inFull(de) != amt || waits.Envelope.ID != env.ID || de.Envelope.ID == env.ID || purse.spent["alice@firma.example"] != 1 {
+		t.Fatalf("%q for %s, %q for %s; counted %v", waits.Destinations, inFull(waits), de.Destinations, inFull(de), purse.spent)
+	}
+	b.finder.ids = maps.Clone(b.finder.ids) // others use the same
+	b.o.Certs = b.finder
+	b.lend("dora@other.example", "bob@partner.example")
+	again, err := b.Resume(t.Context(), memory{entry: waits}, claim(waits, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Release()
+	opened := b.open(t, again.Entries[0], "dora@other.example")
+	if subject, _ := opened.Header().Get("Subject"); subject != "Antrag" || len(again.Entries) != 1 || purse.spent["alice@firma.example"] != 1 {
+		t.Errorf("%d entries, subject %q; counted %v", len(again.Entries), subject, purse.spent)
+	}
+	// Who could be asked by mail is not, at a De-Mail address.
+	must, _ := deMailBench(t, func(o *Options) { o.Ask = Ask{May: func(mail.Address) bool { return true }, Within: time.Hour} },
+		policy.Rule{Name: "city", To: patterns(t, "@stadt.de-mail.de"), Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}})
+	if adm, err := must.Admit(t.Context(), envelope(t, amt), message()); err == nil || !strings.Contains(err.Error(), "no certificate of amt@stadt.de-mail.de is known") {
+		t.Errorf("%v, %v", adm, err)
+	}
+}
