@@ -16,6 +16,7 @@ import (
 
 // demailCmd groups what an administrator needs for De-Mail.
 type demailCmd struct {
+	Check    demailCheckCmd    `cmd:"" help:"Try the way from an account to its provider, step by step: reader, card, PIN, DNS, TCP, TLS, login, domains. Presents no PIN that the gateway would not present. Exit code 1: something fails."`
 	Profile  demailProfileCmd  `cmd:"" help:"Profiles: what a provider's web service is like."`
 	Simulate demailSimulateCmd `cmd:"" help:"Run two simulated providers on this machine, with a company at each, for rehearsals. They prove nothing."`
 	Rehearse demailRehearseCmd `cmd:"" help:"Be the other side of a rehearsal: send to the gateway's company, look into mailboxes, make something go wrong."`

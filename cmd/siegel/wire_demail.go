@@ -23,6 +23,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/cards"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/dispatch"
+	"github.com/siegel-mail/siegel/gateway/inbox"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/proof"
@@ -100,7 +101,7 @@ func useDeMail(s *gateway.Settings, c *configs.Config, all []*ldap.Directory, ke
 	if err != nil {
 		return fmt.Errorf("demail: %w", err)
 	}
-	s.DeMail = &gateway.DeMail{Desk: desk}
+	s.DeMail = &gateway.DeMail{Desk: desk, Incoming: gateway.DeMailIncoming{Anchors: d.Trust(), Mailboxes: d.Incoming.Assigned(), Fallback: d.Incoming.FallbackAddress()}}
 	var names []string
 	for _, a := range d.Accounts {
 		desk.Report(a.Name, held.memory.Domains(a.Name))
@@ -110,7 +111,11 @@ func useDeMail(s *gateway.Settings, c *configs.Config, all []*ldap.Directory, ke
 		}
 		names = append(names, a.Name)
 		guarded := guard.New(held.Account(a.Name).Watch(p.Provider), nil) // it notes what the provider was asked, not what it was spared
-		s.DeMail.Accounts = append(s.DeMail.Accounts, deMailAccount(a, guarded, p))
+		account := deMailAccount(a, guarded, p)
+		if account.Fetch, err = deMailFetch(a, d.Incoming, c); err != nil {
+			return fmt.Errorf("demail.accounts[%s].fetch: %w", a.Name, err)
+		}
+		s.DeMail.Accounts = append(s.DeMail.Accounts, account)
 		s.Companions = append(s.Companions, gateway.Companion{
 			Check: admin.Check{
 				Name: "De-Mail " + a.Name, Warning: true,
@@ -138,6 +143,34 @@ func deMailAccount(a configs.DeMailAccount, guarded connectors.Provider, p *prov
 		out.Retry = delivery.Retry{Steps: a.Retry, Jitter: retryJitter}
 	}
 	return out
+}
+
+// deMailFetch is how an account is fetched, and who is told of what counts as served: those of the account, else those of all, else such
+// administrators as are inside.
+func deMailFetch(a configs.DeMailAccount, in configs.DeMailIncoming, c *configs.Config) (f gateway.DeMailFetch, err error) {
+	f = gateway.DeMailFetch{Every: a.Fetch.Every, Never: a.Fetch.Every == 0, Service: inbox.Service{
+		Receipt: slices.Contains(a.Fetch.ServiceKinds, "receipt"), Retrieve: slices.Contains(a.Fetch.ServiceKinds, "retrieve"),
+		Authoritative: slices.Contains(a.Fetch.ServiceKinds, "authoritative"), Private: slices.Contains(a.Fetch.ServiceKinds, "private"),
+		Every: slices.Contains(a.Fetch.ServiceKinds, "every"),
+	}}
+	tell := a.Fetch.Tell
+	if len(tell) == 0 {
+		tell = in.Responsible
+	}
+	administrators := len(tell) == 0
+	if administrators {
+		tell = c.Admin.MailTo
+	}
+	for _, text := range tell {
+		to, err := mail.ParseAddress(text)
+		if err != nil {
+			return f, err
+		}
+		if !administrators || c.Domains.Match(to) {
+			f.Tell = append(f.Tell, to)
+		}
+	}
+	return f, nil
 }
 
 // deMailDesk makes what decides who sends what.

@@ -118,6 +118,12 @@ func serviceProvider(a configs.DeMailAccount, way *providers.Way, spool *atrest.
 	return webservice.NewProvider(client), u.Hostname(), nil
 }
 
+// The ports on which TLS begins by STARTTLS.
+const (
+	portSubmission = "587"
+	portIMAP       = "143"
+)
+
 // mailboxProvider is an account at a provider's mail servers.
 func mailboxProvider(a configs.DeMailAccount, hello string, way *providers.Way) (connectors.Provider, string, error) {
 	server := func(address, startTLS string) mailbox.Server {
@@ -132,7 +138,7 @@ func mailboxProvider(a configs.DeMailAccount, hello string, way *providers.Way) 
 	}
 	m := a.Mailbox
 	p, err := mailbox.New(mailbox.Options{
-		Submission: server(m.Submission, "587"), Retrieval: server(m.IMAP, "143"), Hello: hello, Domains: a.Domains, Mailbox: m.Whose(),
+		Submission: server(m.Submission, portSubmission), Retrieval: server(m.IMAP, portIMAP), Hello: hello, Domains: a.Domains, Mailbox: m.Whose(),
 		Folder: m.Folder, Done: m.Done, Sent: m.Sent, SentAlways: m.SentAlways,
 	})
 	host, _, _ := net.SplitHostPort(m.Submission)
