@@ -53,3 +53,8 @@ func (g *Gateway) TurnTLSReports(ctx context.Context) {
 func (g *Gateway) PutTLSReport(ctx context.Context, env mail.Envelope, content mail.Content) error {
 	return g.putTLSReport(ctx, env, content)
 }
+
+// Reconcile asks the provider of an account for what is in doubt.
+func (g *Gateway) Reconcile(ctx context.Context, account string) error {
+	return g.reconcile(ctx, account)
+}
