@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +32,7 @@ type demailSimulateCmd struct {
 	Listen   string   `default:"127.0.0.1:7443" placeholder:"HOST:PORT" help:"Where the first provider listens; the second one port higher. Port 0: any two that are free."`
 	Anywhere bool     `help:"Let --listen be an address that other machines reach. Whoever has the keys of the folder can log in."`
 	Profile  []string `default:"t-systems,mentana" placeholder:"PROFILE" help:"What the web services are like: t-systems, mentana, or the file of a profile. May be given several times."`
+	Client   []string `name:"client-certificate" type:"existingfile" placeholder:"FILE" help:"A certificate in PEM, such as the one on the gateway's card, that opens the account firma too, whoever issued it. May be given several times."`
 	TLS      []string `name:"tls" enum:"mutual,tls1.2,p-521,de-mail-legacy" placeholder:"WHAT" help:"What connections must be like: mutual (no handshake without a client certificate), tls1.2, p-521, or de-mail-legacy (the provider of firma speaks TLS 1.2 with ECDHE-RSA-AES256-SHA384 and P-521 alone, by nginx). May be given several times."`
 	Fault    []string `placeholder:"FAULT" help:"Something that goes wrong, such as lost@submit*1, slow=5s or malware-recipient; siegel demail rehearse fault lists all. May be given several times."`
 }
@@ -125,6 +128,36 @@ func (c *demailSimulateCmd) prepare(o *rehearsal.Options) (files []string, err e
 		}
 		o.Profiles, files = append(o.Profiles, p), append(files, copied)
 	}
+	for _, name := range c.Client {
+		certificate, err := readClientCertificate(name)
+		if err != nil {
+			return nil, err
+		}
+		if o.Clients == nil {
+			o.Clients = map[string][]*x509.Certificate{}
+		}
+		company := rehearsal.Companies()[0].Name
+		o.Clients[company] = append(o.Clients[company], certificate)
+	}
+	return files, c.restrict(o)
+}
+
+// readClientCertificate reads the first certificate of a file.
+func readClientCertificate(name string) (*x509.Certificate, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			return x509.ParseCertificate(block.Bytes)
+		}
+	}
+	return nil, fmt.Errorf("%s holds no certificate in PEM; siegel smartcard export-cert writes that of a card", name)
+}
+
+// restrict is what connections must be like.
+func (c *demailSimulateCmd) restrict(o *rehearsal.Options) (err error) {
 	for _, what := range c.TLS {
 		switch what {
 		case "mutual":
@@ -135,11 +168,11 @@ func (c *demailSimulateCmd) prepare(o *rehearsal.Options) (files []string, err e
 			o.TLS.P521 = true
 		case "de-mail-legacy":
 			if o.TLS.Nginx, err = findNginx(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return files, nil
+	return nil
 }
 
 // findNginx looks where Debian has it, too.

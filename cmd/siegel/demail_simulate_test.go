@@ -196,7 +196,8 @@ func TestSimulateRefuses(t *testing.T) {
 		t.Error(err)
 	}
 	for want, c := range map[string]demailSimulateCmd{
-		"KIND is one of": {Fault: []string{"x"}, Profile: []string{"mentana"}}, "two profiles have the path": {Profile: []string{"mentana", "mentana"}}, "no such file": {Profile: []string{"/no/such"}},
+		"holds no certificate in PEM": {Client: []string{os.Args[0]}, Profile: []string{"mentana"}},
+		"KIND is one of":              {Fault: []string{"x"}, Profile: []string{"mentana"}}, "two profiles have the path": {Profile: []string{"mentana", "mentana"}}, "no such file": {Profile: []string{"/no/such"}},
 	} {
 		c.Dir, c.Listen = t.TempDir(), "127.0.0.1:0"
 		if err := c.simulate(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), want) {

@@ -31,6 +31,7 @@ func demailSnippet(dir string, world *rehearsal.World, files []string, tls rehea
 		}
 		fmt.Fprintf(&out, "        ca: %s\n        client_certificate: %s\n        client_key: %s\n", path(rehearsal.RootsFile),
 			path(rehearsal.CertificateFile(company.Name)), path(rehearsal.KeyFile(company.Name)))
+		out.WriteString("        # With a card, whose certificate simulate was given, in place of the last two: client_key: \"card:NAME\"\n")
 		out.WriteString("      level: high\n      entitled: [dispatch, receipt, authoritative, private]\n")
 		if i == 0 {
 			out.WriteString("      fetch: {every: 10s}\n")

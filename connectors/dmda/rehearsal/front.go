@@ -46,7 +46,7 @@ type front struct {
 	ended   chan error
 }
 
-// legacy is how nginx ends TLS. %[1]s is its folder, %[2]s where it listens, %[3]s whether it demands a client certificate, %[4]s the user's line.
+// legacy is how nginx ends TLS. %[1]s is its folder, %[2]s where it listens, %[3]s how it treats client certificates, %[4]s the user's line.
 const legacy = `%[4]sdaemon off;
 master_process off;
 pid %[1]s/pid;
@@ -65,8 +65,7 @@ http {
 		listen %[2]s ssl;
 		ssl_certificate %[1]s/server.pem;
 		ssl_certificate_key %[1]s/server.key;
-		ssl_client_certificate %[1]s/ca.pem;
-		ssl_verify_client %[3]s;
+		%[3]s
 		ssl_protocols TLSv1.2;
 		ssl_ciphers ECDHE-RSA-AES256-SHA384;
 		ssl_ecdh_curve secp521r1;
@@ -101,9 +100,12 @@ func (f *front) start(w *World, p *Provider, address string, certificate tls.Cer
 	if err != nil {
 		return err
 	}
-	verify, user := "optional", ""
-	if w.o.TLS.Mutual {
-		verify = "on"
+	verify, user := "ssl_verify_client optional; ssl_client_certificate "+f.dir+"/ca.pem;", ""
+	switch {
+	case len(w.o.Clients) > 0: // as config does
+		verify = "ssl_verify_client optional_no_ca;"
+	case w.o.TLS.Mutual:
+		verify = "ssl_verify_client on; ssl_client_certificate " + f.dir + "/ca.pem;"
 	}
 	if os.Getuid() == 0 {
 		user = "user root;\n"

@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"context"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -164,6 +165,11 @@ func TestLegacyTLS(t *testing.T) {
 func TestFrontHeader(t *testing.T) {
 	o := options(t)
 	o.TLS.Nginx = program(t, "nginx", "nginx-light")
+	authority, err := dmda.NewAuthority(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Clients = map[string][]*x509.Certificate{"firma": {authority.Certificate}} // so that nginx takes any certificate
 	w := start(t, o)
 	transport := openssl(t, w.Keys)
 	defer transport.CloseIdleConnections()

@@ -65,6 +65,9 @@ type Options struct {
 	Profiles []*webservice.Profile
 	// Listen is the address and port of the first provider, and the one port higher that of the second; port 0 stands for any.
 	Listen string
+	// Clients are certificates that open the account of a company beside that of Keys, such as one on a card, by its name. Who issued them does not matter: the account
+	// knows their public keys.
+	Clients map[string][]*x509.Certificate
 	// TLS restricts what connections may be like.
 	TLS TLS
 	// Spool keeps messages while they are read.
@@ -144,7 +147,7 @@ func (w *World) provider(c Company, old bool) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{Domain: c.Provider, certificate: dmdaweb.OfConnection}
+	p := &Provider{Domain: c.Provider, certificate: ofPeer}
 	if old {
 		p.certificate = frontCertificate
 	}
@@ -158,8 +161,10 @@ func (w *World) provider(c Company, old bool) (*Provider, error) {
 	if err := p.Open(dmda.Account{Holder: c.Holder, Addresses: []demail.Address{address}, Domains: []string{c.Domain}, Highest: demail.LevelHigh, PublicBody: c.Public}); err != nil {
 		return nil, err
 	}
-	account := dmdaweb.Account{Name: c.Name, Address: address, User: c.Name, Password: w.Keys.Passwords[c.Name],
-		Keys: [][32]byte{sha256.Sum256(w.Keys.Clients[c.Name].Leaf.RawSubjectPublicKeyInfo)}}
+	account := dmdaweb.Account{Name: c.Name, Address: address, User: c.Name, Password: w.Keys.Passwords[c.Name]}
+	for _, one := range append([]*x509.Certificate{w.Keys.Clients[c.Name].Leaf}, w.o.Clients[c.Name]...) {
+		account.Keys = append(account.Keys, sha256.Sum256(one.RawSubjectPublicKeyInfo))
+	}
 	for _, profile := range w.o.Profiles {
 		h, err := dmdaweb.New(dmdaweb.Options{Provider: p.Simulated, Profile: profile, Accounts: []dmdaweb.Account{account}, Spool: w.o.Spool, Now: w.o.Now,
 			Certificate: p.certificate, Log: func(e dmdaweb.Event) {
@@ -212,12 +217,27 @@ func (w *World) listen(p *Provider, i int) error {
 	return nil
 }
 
-// config is the TLS of a provider.
+// ofPeer is the client's certificate, of which the handshake has proven that the client has the key. Nobody is let in who does not have a key that an account knows.
+func ofPeer(r *http.Request) *x509.Certificate {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return nil
+	}
+	return r.TLS.PeerCertificates[0]
+}
+
+// config is the TLS of a provider. Certificates of other authorities are let through where some open an account; then no authority is named to clients, since those
+// would show none of another.
 func (w *World) config(certificate tls.Certificate) *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(w.Keys.TLS.Certificate)
 	c := &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: pool, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
-	if w.o.TLS.Mutual {
+	strange := len(w.o.Clients) > 0
+	switch {
+	case strange && w.o.TLS.Mutual:
+		c.ClientAuth, c.ClientCAs = tls.RequireAnyClientCert, nil
+	case strange:
+		c.ClientAuth, c.ClientCAs = tls.RequestClientCert, nil
+	case w.o.TLS.Mutual:
 		c.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	if w.o.TLS.Only12 {

@@ -20,6 +20,7 @@ import (
 	"github.com/siegel-mail/siegel/connectors"
 	"github.com/siegel-mail/siegel/connectors/connectortest"
 	"github.com/siegel-mail/siegel/connectors/demail"
+	"github.com/siegel-mail/siegel/connectors/dmda"
 	"github.com/siegel-mail/siegel/connectors/dmda/dmdaweb"
 	"github.com/siegel-mail/siegel/connectors/webservice"
 	"github.com/siegel-mail/siegel/internal/atrest"
@@ -185,6 +186,46 @@ func TestStrangers(t *testing.T) {
 	}
 	if _, err := w.Connector("nobody", w.o.Profiles[0]); err == nil {
 		t.Error("a company that is none")
+	}
+}
+
+// A certificate of another authority, such as one on a card, opens the account that knows it and no other; the company's own one does still.
+func TestOtherClients(t *testing.T) {
+	keys, err := NewKeys(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := dmda.NewAuthority(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := authority.Client(time.Now(), "card")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := authority.Client(time.Now(), "stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mutual := range []bool{false, true} {
+		o := options(t)
+		o.Keys, o.TLS.Mutual, o.Clients = keys, mutual, map[string][]*x509.Certificate{"firma": {card.Leaf}}
+		w := start(t, o)
+		for name, c := range map[string]struct {
+			certificate tls.Certificate
+			ok          bool
+		}{"card": {card, true}, "own": {keys.Clients["firma"], true}, "stranger": {stranger, false}, "stadt": {keys.Clients["stadt"], false}} {
+			p, err := Connect(Companies()[0], w.o.Profiles[0], w.Providers[0].URL, keys.TLS.Certificate, c.certificate, keys.Passwords["firma"], o.Spool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Domains(t.Context()); (err == nil) != c.ok || err != nil && connectors.Class(err) != connectors.ErrLogin {
+				t.Errorf("%s, %v: %v", name, mutual, err)
+			}
+		}
+		if _, err := ask(t, HTTP(keys.TLS.Certificate, card), http.MethodPost, w.Providers[0].URL+FaultsPath, "down"); err == nil {
+			t.Error("the card is the operator's")
+		}
 	}
 }
 
