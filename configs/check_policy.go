@@ -92,7 +92,7 @@ func (k *checker) tags() {
 	for _, m := range []struct{ key, text string }{
 		{"policy.mark_subject.encrypted", p.Encrypted}, {"policy.mark_subject.signed", p.Signed}, {"policy.mark_subject.invalid", p.Invalid},
 		{"policy.mark_subject.doubtful", p.Doubtful}, {"demail.incoming.mark_subject.verified", m.Verified},
-		{"demail.incoming.mark_subject.unverified", m.Unverified},
+		{"demail.incoming.mark_subject.intact", m.Intact}, {"demail.incoming.mark_subject.unverified", m.Unverified},
 	} {
 		if by := asked[strings.ToLower(m.text)]; by != "" && m.text != "" {
 			k.warn(m.key, "this mark is also one of %s, so who answers or forwards such a message may ask for it without knowing; choose another", by)

@@ -242,8 +242,10 @@ type DeMailAssigned struct {
 
 // DeMailMarks is what is put before the subject of De-Mail. An empty text puts nothing.
 type DeMailMarks struct {
-	// The integrity is verified: it is De-Mail, and as its sender's provider had it.
+	// The integrity is verified: it is De-Mail, as its sender's provider had it, and signed by that provider.
 	Verified string `yaml:"verified" example:"\"[De-Mail]\""`
+	// It came as De-Mail, and as its sender's provider had it, who did not sign it: of most messages the guideline does not demand that.
+	Intact string `yaml:"intact" example:"\"[De-Mail]\""`
 	// It came as De-Mail, and its integrity could not be verified.
 	Unverified string `yaml:"unverified" example:"\"[De-Mail, not verified]\""`
 }

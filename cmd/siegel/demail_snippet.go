@@ -41,6 +41,6 @@ func demailSnippet(dir string, world *rehearsal.World, files []string, tls rehea
 	}
 	fmt.Fprintf(&out, "  senders:\n    - name: everybody\n      account: simulated-%s\n      address: \"{local}@%s\"\n", strings.TrimSuffix(files[0], ".yaml"), company.Domain)
 	fmt.Fprintf(&out, "  anchors: [%s]\n", path(rehearsal.AnchorsFile))
-	fmt.Fprintf(&out, "  incoming:\n    mark_subject: {verified: \"[SIMULATED De-Mail]\", unverified: \"[SIMULATED De-Mail, not verified]\"}\n    # fallback: you@your-domain.example\n")
+	fmt.Fprintf(&out, "  incoming:\n    mark_subject: {verified: \"[SIMULATED De-Mail]\", intact: \"[SIMULATED De-Mail, not signed]\", unverified: \"[SIMULATED De-Mail, not verified]\"}\n    # fallback: you@your-domain.example\n")
 	return []byte(out.String())
 }

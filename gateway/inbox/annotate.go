@@ -42,16 +42,18 @@ func (i *Inbox) clean(f demail.Field) bool {
 	return h.Len() == 1
 }
 
-// finding is the value of X-Siegel-DeMail. Who sent it, and how that person had logged in, stands there only where it is verified.
+// finding is the value of X-Siegel-DeMail. Who sent it, and how that person had logged in, stands there only where it is verified or intact.
 func (i *Inbox) finding(m *message) string {
 	parts := []string{protect.DeMailUnverified}
-	if m.verified() {
-		parts[0] = protect.DeMailVerified
+	if plain := m.kind == demail.TypeNormal && m.intact(); m.verified() || plain {
+		if parts[0] = protect.DeMailVerified; plain {
+			parts[0] = protect.DeMailIntact
+		}
 		if m.meta.Level != "" {
 			parts = append(parts, "level="+string(m.meta.Level))
 		}
 		parts = append(parts, "sender="+m.meta.Sender.String())
-		if m.meta.Authoritative {
+		if m.meta.Authoritative && m.verified() {
 			parts = append(parts, "authoritative=yes")
 		}
 	} else {

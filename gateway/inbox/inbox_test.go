@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/x509"
 	"io"
@@ -58,7 +59,8 @@ func TestVerdicts(t *testing.T) {
 		fields  bool
 	}{
 		"signed":             {options: demail.Options{Authoritative: true}, says: "verified; level=high", fields: true},
-		"a digest only":      {says: `unverified; reason="there is a digest only, and no signature"; integrity=hashed;`, fields: true},
+		"a digest only":      {says: "intact; level=high; sender=amt@stadt.de-mail.de; integrity=hashed;", fields: true},
+		"a digest, From":     {change: another, says: `unverified; reason="From is not the sender, amt@stadt.de-mail.de"; integrity=hashed;`, fields: true},
 		"an unknown issuer":  {options: demail.Options{Authoritative: true}, trusts: strange, says: "unverified; reason=\"the certificate of CN=SIMULATED provider", fields: false},
 		"a byte of the body": {options: demail.Options{Authoritative: true}, change: replace("Hiermit", "Hiermis"), says: "unverified; reason=\"the body is not the one that was hashed\"; integrity=broken", fields: false},
 		"a byte of a field":  {options: demail.Options{Authoritative: true}, change: replace("Bescheid", "Beschein"), says: "integrity=broken", fields: false},
@@ -83,7 +85,7 @@ func TestVerdicts(t *testing.T) {
 			s.fetch()
 			q := s.one("office@firma.example")
 			found := q.field("X-Siegel-DeMail")
-			if !strings.Contains(found, c.says) || strings.Contains(found, "level=") != strings.HasPrefix(found, "verified") {
+			if !strings.Contains(found, c.says) || strings.Contains(found, "level=") == strings.HasPrefix(found, "unverified") {
 				t.Errorf("%q", found)
 			}
 			if (q.field("X-de-mail-sender") != "") != c.fields {
@@ -98,6 +100,30 @@ func TestVerdicts(t *testing.T) {
 
 func replace(old, with string) func(string) string {
 	return func(s string) string { return strings.Replace(s, old, with, 1) }
+}
+
+// another gives a message another From, and a digest that fits it.
+func another(s string) string {
+	in := bufio.NewReader(strings.NewReader(strings.Replace(s, "From: amt@", "From: bmt@", 1)))
+	h, err := demail.ReadHeader(in)
+	if err != nil {
+		return err.Error()
+	}
+	body, err := io.ReadAll(in)
+	if err != nil {
+		return err.Error()
+	}
+	var fields []demail.Field
+	for _, f := range h.Fields() {
+		if !strings.EqualFold(f.Name, demail.FieldIntegrity) {
+			fields = append(fields, f)
+		}
+	}
+	h, err = demail.Sealer{}.Seal(demail.NewHeader(fields...), bytes.NewReader(body))
+	if err != nil {
+		return err.Error()
+	}
+	return string(h.Bytes()) + "\r\n" + string(body)
 }
 
 // A field that is there twice counts as its topmost does, and the other one is shown to nobody.

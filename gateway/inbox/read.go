@@ -38,6 +38,7 @@ type message struct {
 	kind         demail.MessageType // empty where that is not known
 	state        demail.State       // of its integrity
 	reason       string             // why it is not verified: one line; empty where it is
+	foreign      bool               // From is not the sender whom the provider names
 	confirmation *demail.Confirmation
 	notification *demail.Notification
 	verdict      proof.Verdict

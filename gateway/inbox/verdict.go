@@ -17,6 +17,10 @@ import (
 // verified reports whether a message is what it says that it is, signed by a provider that is to be believed.
 func (m *message) verified() bool { return m.state == demail.StateTrusted && m.reason == "" }
 
+// intact reports whether it is as the provider has it, who did not sign it: the guideline demands a signature of few messages, and a digest of all (3.4,
+// 3.1.13). Anybody can write one, so that this rests on the connection to the provider.
+func (m *message) intact() bool { return m.state == demail.StateHashed && !m.foreign }
+
 // fits reports whether nothing speaks against the integrity of a message: it is signed, or has a digest at least that was not broken on the way.
 func (m *message) fits() bool {
 	return m.state == demail.StateTrusted || m.state == demail.StateUndecided || m.state == demail.StateHashed
@@ -63,7 +67,8 @@ func (i *Inbox) answers(ctx context.Context, m *message, all ...demail.Signature
 // plain notes what was found of a message that confirms nothing. Its reader sees From, so that it has to be who the provider says.
 func (i *Inbox) plain(ctx context.Context, m *message, s demail.Signature, now time.Time) {
 	m.sign(now, s)
-	if s.Trusted() && (len(m.meta.From) != 1 || m.meta.From[0].Address != m.meta.Sender) {
+	m.foreign = len(m.meta.From) != 1 || m.meta.From[0].Address != m.meta.Sender
+	if m.foreign && (s.Trusted() || m.state == demail.StateHashed) {
 		m.reason = "From is not the sender, " + m.meta.Sender.String()
 		m.verdict.Reason = m.reason
 	}

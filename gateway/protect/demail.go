@@ -11,7 +11,10 @@ import (
 const (
 	DeMailField      = "X-Siegel-DeMail"
 	DeMailVerified   = "verified"   // the first word of the field where a provider that is believed has signed it
-	DeMailUnverified = "unverified" // and where not; the reason follows
+	// DeMailIntact is the first word where the provider has signed nothing, which the guideline demands of few messages alone, and its digest fits: the message
+	// is as the provider had it, as far as the connection to the provider can be believed. It is no proof for others.
+	DeMailIntact     = "intact"
+	DeMailUnverified = "unverified" // in every other case; the reason follows
 	// DeMailSubjectField is the Subject as it came, where a mark was put before it, or removed: with it in the place of Subject, and without
 	// any X-Siegel- fields, the message has the integrity (TR-01201 3.4, 3.1.13) that it came with.
 	DeMailSubjectField = "X-Siegel-DeMail-Subject"
@@ -44,6 +47,8 @@ func (d deMail) mark(m Marks) string {
 	switch word {
 	case DeMailVerified:
 		return m.DeMail
+	case DeMailIntact:
+		return m.DeMailIntact
 	case DeMailUnverified:
 		return m.DeMailUnverified
 	}

@@ -29,7 +29,7 @@ func (b *bench) fetched(t *testing.T, content string) []byte {
 	return read(t, got)
 }
 
-var deMailMarks = Marks{DeMail: "[De-Mail]", DeMailUnverified: "[De-Mail?]"}
+var deMailMarks = Marks{DeMail: "[De-Mail]", DeMailIntact: "[De-Mail.]", DeMailUnverified: "[De-Mail?]"}
 
 // What the gateway found of a De-Mail stays, with its fields, and shows in the subject; nobody else may write either.
 func TestDeMailFound(t *testing.T) {
@@ -40,6 +40,7 @@ func TestDeMailFound(t *testing.T) {
 	}{
 		"verified":             {true, "X-Siegel-DeMail: verified; level=high\r\nX-de-mail-auth-level: high\r\nSubject: hello\r\n", "verified; level=high", "[De-Mail] hello", "hello", "high"},
 		"unverified":           {true, "X-Siegel-DeMail: unverified; reason=\"x\"\r\nSubject: [De-Mail] hello\r\n", "unverified; reason=\"x\"", "[De-Mail?] hello", "[De-Mail] hello", ""},
+		"intact":               {true, "X-Siegel-DeMail: intact; level=normal\r\nSubject: [De-Mail] hello\r\n", "intact; level=normal", "[De-Mail.] hello", "[De-Mail] hello", ""},
 		"another word":         {true, "X-Siegel-DeMail: verifiedly\r\nSubject: hello\r\n", "verifiedly", "hello", "", ""},
 		"two":                  {true, "X-Siegel-DeMail: unverified\r\nX-Siegel-DeMail: verified\r\nSubject: hello\r\n", "unverified", "[De-Mail?] hello", "hello", ""},
 		"no subject":           {true, "X-Siegel-DeMail: verified\r\n", "verified", "[De-Mail]", "", ""},

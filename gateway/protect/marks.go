@@ -22,7 +22,8 @@ type Marks struct {
 	Doubtful  string // its origin is in doubt, as the door found
 
 	DeMail           string // it was fetched as De-Mail, and is verified
-	DeMailUnverified string // it was fetched as De-Mail, and is not
+	DeMailIntact     string // it was fetched as De-Mail, its digest fits, and nobody signed it
+	DeMailUnverified string // it was fetched as De-Mail, and is neither
 }
 
 // mark puts the marks that a message has earned in front of its subject, after what looks like one of them
@@ -115,7 +116,7 @@ func validUTF8(s string) string {
 // mark must not make another: what is left of the text is looked at as it comes together.
 func (m Marks) strip(subject string) (clean string, found bool) {
 	var marks [][]glyph
-	for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid, m.Doubtful, m.DeMail, m.DeMailUnverified} {
+	for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid, m.Doubtful, m.DeMail, m.DeMailIntact, m.DeMailUnverified} {
 		if g := glyphs(mark)[1:]; len(g) > 0 {
 			marks = append(marks, g)
 		}
