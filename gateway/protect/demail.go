@@ -9,8 +9,8 @@ import (
 // What the gateway found of a message that it fetched from a provider of De-Mail, in a field on top of the message as it is stored. A stranger cannot
 // write it, since what begins with X-Siegel- is removed at the door, and from what is fetched, too.
 const (
-	DeMailField      = "X-Siegel-DeMail"
-	DeMailVerified   = "verified"   // the first word of the field where a provider that is believed has signed it
+	DeMailField    = "X-Siegel-DeMail"
+	DeMailVerified = "verified" // the first word of the field where a provider that is believed has signed it
 	// DeMailIntact is the first word where the provider has signed nothing, which the guideline demands of few messages alone, and its digest fits: the message
 	// is as the provider had it, as far as the connection to the provider can be believed. It is no proof for others.
 	DeMailIntact     = "intact"
