@@ -27,6 +27,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/origin"
 	"github.com/siegel-mail/siegel/gateway/pickup"
 	"github.com/siegel-mail/siegel/gateway/proof"
+	"github.com/siegel-mail/siegel/gateway/proof/bundle"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/publish"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -60,6 +61,7 @@ type Gateway struct {
 	known     *store.Store // what is known of the programs of partners
 	proof     *proof.Store // the record of De-Mail
 	accounts  *accounts    // of De-Mail
+	stamp     atomic.Pointer[bundle.Stamp]
 	listeners *smtpin.Server
 	scheduler *delivery.Scheduler
 	routes    *router
@@ -390,7 +392,7 @@ func (g *Gateway) setAdmin() (err error) {
 		return nil
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
-		Path: g.o.Socket, Smartcards: g.o.Smartcards, Store: g.store, Wake: g.tryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks, More: g.companionChecks,
+		Path: g.o.Socket, Smartcards: g.o.Smartcards, DeMail: g.demailCommands(), Store: g.store, Wake: g.tryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks, More: g.companionChecks,
 		Recorder: g.recorder, Audit: g.audit, Track: g.track(), Certs: g.certsCommands(), Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err

@@ -19,6 +19,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/privacy"
 	"github.com/siegel-mail/siegel/gateway/proof"
+	"github.com/siegel-mail/siegel/gateway/proof/bundle"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/gateway/throttle"
@@ -108,6 +109,7 @@ type Settings struct {
 	OwnPolicy    OwnPolicy          // of TLS to our own mail servers
 	PagesTLS     *admin.PagesTLS    // of metrics and health; nil: plain HTTP
 	DeMailRecord proof.Terms        // of the record of De-Mail
+	DeMailStamp  bundle.Stamp       // gives its evidence timestamps; nil: it has none
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.
 	Patience time.Duration
 }

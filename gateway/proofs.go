@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -9,7 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/demailadmin"
 	"github.com/siegel-mail/siegel/gateway/proof"
+	"github.com/siegel-mail/siegel/gateway/proof/bundle"
+	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
 // pruneEvery is how often what is too old is removed from the record of De-Mail.
@@ -23,11 +27,33 @@ func (g *Gateway) openProof() (err error) {
 	if err != nil {
 		return fmt.Errorf("opening the De-Mail record: %w", err)
 	}
+	g.setProof(g.o.Settings)
 	return g.metrics.Registry().Register(newProofCollector(g.proof))
 }
 
 // DeMailRecord is the record of De-Mail. It ends with the gateway.
 func (g *Gateway) DeMailRecord() *proof.Store { return g.proof }
+
+// setProof puts settings into force.
+func (g *Gateway) setProof(s Settings) {
+	g.proof.SetTerms(s.DeMailRecord)
+	g.stamp.Store(&s.DeMailStamp)
+}
+
+// demailCommands are those of operators on the record of De-Mail.
+func (g *Gateway) demailCommands() admin.DeMail {
+	return demailadmin.Admin(demailadmin.Options{Store: g.proof, Stamp: func() bundle.Stamp { return *g.stamp.Load() }, Resolved: g.resolved})
+}
+
+// resolved has the queue go on with a De-Mail of which a person said whether the provider has it: it is delivered then, or reported.
+func (g *Gateway) resolved(ctx context.Context, r proof.Record) {
+	_, err := g.store.Change(ctx, r.ID, queue.Order{From: []queue.State{queue.Held}, State: queue.Queued, Due: g.o.Now()})
+	if err != nil && !errors.Is(err, queue.ErrNotFound) {
+		g.o.Log.WithError(err).WithField("id", r.ID).Error("proof: a De-Mail that a person decided about stays held; release it: siegel queue release")
+		return
+	}
+	g.scheduler.Wake(queue.DeMailPrefix + r.Account)
+}
 
 func (g *Gateway) closeProof() error {
 	if g.proof == nil {

@@ -73,7 +73,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.revocation.Set(s.Revocation)
 	g.setPolicy(s)
 	g.setPages(s)
-	g.proof.SetTerms(s.DeMailRecord)
+	g.setProof(s)
 	g.tlsReports.Set(s.tlsReport())
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
 	g.arrivals.add(nil)     // in the folder, in another directory, below a root that is trusted now

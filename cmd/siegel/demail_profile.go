@@ -17,6 +17,10 @@ import (
 // demailCmd groups what an administrator needs for De-Mail.
 type demailCmd struct {
 	Check    demailCheckCmd    `cmd:"" help:"Try the way from an account to its provider, step by step: reader, card, PIN, DNS, TCP, TLS, login, domains. Presents no PIN that the gateway would not present. Exit code 1: something fails."`
+	List     demailListCmd     `cmd:"" help:"List the De-Mails that were sent, the newest first; with --incoming those that were fetched."`
+	Show     demailShowCmd     `cmd:"" help:"Show all that is known of a De-Mail: its recipients, confirmations and what they prove."`
+	Evidence demailEvidenceCmd `cmd:"" help:"Write the evidence of a De-Mail into a ZIP that can be checked without Siegel. This stands in the audit log."`
+	Resolve  demailResolveCmd  `cmd:"" help:"Say of a De-Mail that is in doubt whether the provider has it, or that no confirmation is awaited any more. This stands in the audit log."`
 	Profile  demailProfileCmd  `cmd:"" help:"Profiles: what a provider's web service is like."`
 	Simulate demailSimulateCmd `cmd:"" help:"Run two simulated providers on this machine, with a company at each, for rehearsals. They prove nothing."`
 	Rehearse demailRehearseCmd `cmd:"" help:"Be the other side of a rehearsal: send to the gateway's company, look into mailboxes, make something go wrong."`

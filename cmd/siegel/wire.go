@@ -100,6 +100,9 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 	if err := usePagesTLS(&s, c, log); err != nil {
 		return gateway.Settings{}, err
 	}
+	if s.DeMailStamp, err = demailStamp(c.DeMail.Evidence.Timestamp); err != nil {
+		return gateway.Settings{}, fmt.Errorf("demail.evidence.timestamp: %w", err)
+	}
 	s.Find = finding(c)
 	s.Ask, s.Harvest = asking(c.Certificates.Find.Ask), harvesting(c.Certificates.Find.Harvest)
 	if s.DNS, err = resolver(c.DNS); err != nil {

@@ -26,9 +26,9 @@ func (c *Control) audit(r *http.Request, a Act) error {
 	return nil
 }
 
-// peer is the user id of whoever made the request; -1 where the system does not tell.
-func peer(r *http.Request) int {
-	if id, ok := r.Context().Value(userKey{}).(int); ok {
+// peer is the user id of whoever made a request; -1 where the system does not tell.
+func peer(ctx context.Context) int {
+	if id, ok := ctx.Value(userKey{}).(int); ok {
 		return id
 	}
 	return -1

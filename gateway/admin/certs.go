@@ -50,19 +50,22 @@ func Refuse(format string, args ...any) error {
 	return &Error{Code: http.StatusUnprocessableEntity, Text: fmt.Sprintf(format, args...)}
 }
 
-// certs carries out a command. It is not cut short when its caller goes away, since it may be half done.
-func (c *Control) certs(w http.ResponseWriter, r *http.Request) {
+// certs carries out a command on certificates.
+func (c *Control) certs(w http.ResponseWriter, r *http.Request) { c.command(w, r, "certs", c.o.Certs) }
+
+// command carries out one of some commands. It is not cut short when its caller goes away, since it may be half done.
+func (c *Control) command(w http.ResponseWriter, r *http.Request, of string, commands map[string]CertsCommand) {
 	name := r.PathValue("command")
-	command, known := c.o.Certs[name]
+	command, known := commands[name]
 	if !known {
-		writeJSON(w, http.StatusNotImplemented, problem{Error: fmt.Sprintf("the gateway has no command certs %.40q: it is of another version than this program, or not configured for it", name)})
+		writeJSON(w, http.StatusNotImplemented, problem{Error: fmt.Sprintf("the gateway has no command %s %.40q: it is of another version than this program, or not configured for it", of, name)})
 		return
 	}
 	question, err := io.ReadAll(r.Body)
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		writeJSON(w, http.StatusRequestEntityTooLarge, problem{Error: fmt.Sprintf("a question on certificates has %d bytes at most", large.Limit)})
+		writeJSON(w, http.StatusRequestEntityTooLarge, problem{Error: fmt.Sprintf("a question has %d bytes at most", large.Limit)})
 		return
 	case err != nil:
 		c.fail(w, fmt.Errorf("%w: %w", errQuestion, err))

@@ -152,18 +152,22 @@ func (c *Client) send(ctx context.Context, method, target string, order io.Reade
 		return c.explain(err)
 	}
 	defer resp.Body.Close()
-	body := json.NewDecoder(io.LimitReader(resp.Body, answerLimit))
 	if resp.StatusCode != http.StatusOK {
-		var p problem
-		if body.Decode(&p) != nil || p.Error == "" {
-			p.Error = "the gateway answered " + resp.Status
-		}
-		return &Error{Code: resp.StatusCode, Text: p.Error, Details: p.Details}
+		return refusal(resp)
 	}
-	if err := body.Decode(out); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, answerLimit)).Decode(out); err != nil {
 		return fmt.Errorf("admin: the answer on %s: %w", c.path, err)
 	}
 	return nil
+}
+
+// refusal is what a gateway says that does not do what it was asked for.
+func refusal(resp *http.Response) error {
+	var p problem
+	if json.NewDecoder(io.LimitReader(resp.Body, answerLimit)).Decode(&p) != nil || p.Error == "" {
+		p.Error = "the gateway answered " + resp.Status
+	}
+	return &Error{Code: resp.StatusCode, Text: p.Error, Details: p.Details}
 }
 
 // explain tells an operator what to do about a socket that cannot be reached.

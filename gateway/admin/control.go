@@ -41,6 +41,7 @@ type ControlOptions struct {
 	// Certs are the commands on certificates by name.
 	Certs      map[string]CertsCommand
 	Smartcards Smartcards // those of the configuration; nil: there are none
+	DeMail     DeMail     // the record of De-Mail
 	Log        logrus.FieldLogger
 	Version    string
 	Now        func() time.Time // nil: time.Now
@@ -57,6 +58,8 @@ type ControlOptions struct {
 //	POST /v1/certs/{command}     a command on certificates: its question and its answer
 //	GET  /v1/smartcards          []Smartcard: how those of the configuration are
 //	POST /v1/smartcards/look     has all of them looked at now, and what waits for them tried
+//	POST /v1/demail/{command}    a command on the record of De-Mail: its question and its answer
+//	GET  /v1/demail/evidence?id=&stamp=   a ZIP with the evidence of one
 //	POST /v1/reload              the configuration, read again
 //	GET  /v1/status              Status
 //
@@ -111,6 +114,8 @@ func (c *Control) routes() http.Handler {
 	mux.HandleFunc("GET /v1/status", c.status)
 	mux.HandleFunc("GET /v1/smartcards", c.smartcards)
 	mux.HandleFunc("POST /v1/smartcards/look", c.lookAtSmartcards)
+	mux.HandleFunc("POST /v1/demail/{command}", func(w http.ResponseWriter, r *http.Request) { c.command(w, r, "demail", c.o.DeMail.Commands) })
+	mux.HandleFunc("GET /v1/demail/evidence", c.evidence)
 	all := http.NewServeMux()
 	all.Handle("POST /v1/certs/{command}", http.MaxBytesHandler(http.HandlerFunc(c.certs), MaxCertsQuestion))
 	all.Handle("/", http.MaxBytesHandler(mux, maxQuestion))

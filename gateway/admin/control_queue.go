@@ -158,7 +158,7 @@ func (c *Control) find(ctx context.Context, f queue.Filter) ([]queue.Message, er
 
 // act is the beginning of the log line of an administrative act: what, and who as far as known.
 func (c *Control) act(r *http.Request, name string) *logrus.Entry {
-	return c.log.WithFields(logrus.Fields{"act": name, "uid": peer(r)})
+	return c.log.WithFields(logrus.Fields{"act": name, "uid": peer(r.Context())})
 }
 
 // fail answers with err. The socket's peers run the gateway: they may read its errors.

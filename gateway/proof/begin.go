@@ -257,6 +257,15 @@ func (s *Store) Resolve(ctx context.Context, key string, d Decision, who string)
 	})
 }
 
+// Decidable tells whether a person can decide this of a submission at present, with the errors of Resolve.
+func (s *Store) Decidable(ctx context.Context, key string, d Decision) error {
+	r, err := s.peek(ctx, key)
+	if err != nil {
+		return err
+	}
+	return decidable(r, d)
+}
+
 // decidable tells whether there is something that a person can decide.
 func decidable(r *row, d Decision) error {
 	switch d {

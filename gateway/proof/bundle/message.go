@@ -132,12 +132,13 @@ func MessageOf(r proof.Record) Message {
 		m.Steps = append(m.Steps, step)
 	}
 	for _, k := range r.Evidence {
-		m.Came = append(m.Came, cameOf(k))
+		m.Came = append(m.Came, CameOf(k))
 	}
 	return m
 }
 
-func cameOf(k proof.Kept) Came {
+// CameOf is what was fetched as operators see it.
+func CameOf(k proof.Kept) Came {
 	c := Came{Kind: string(k.Kind), ID: k.ID, Fetched: k.Fetched, Counts: k.Counts, SameBody: k.SameBody, Content: File{Size: k.Size, SHA256: hex.EncodeToString(k.SHA256)}, Verdicts: []Verdict{}}
 	for _, v := range k.Verdicts {
 		out := Verdict{
