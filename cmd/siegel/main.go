@@ -32,7 +32,7 @@ type cli struct {
 	Audit   auditCmd         `cmd:"" help:"Read the log of what administrators did, and prove that it is whole."`
 	SMIME   smimeCmd         `cmd:"" name:"smime" help:"Sign, encrypt, decrypt and judge single messages."`
 	DKIM    dkimCmd          `cmd:"" name:"dkim" help:"Keys and DNS records for signing mail by DKIM."`
-	DeMail  demailCmd        `cmd:"" name:"demail" help:"De-Mail: try the way to a provider, profiles of web services, rehearsals with simulated providers."`
+	DeMail  demailCmd        `cmd:"" name:"demail" help:"De-Mail: what was sent and fetched, its evidence, the way to a provider, profiles of web services, rehearsals with simulated providers."`
 	TLS     tlsCmd           `cmd:"" name:"tls" help:"Look into TLS: of others, of the gateway, and what it publishes."`
 	Cards   smartcardCmd     `cmd:"" name:"smartcard" help:"Smart cards and their readers."`
 	Reload  reloadCmd        `cmd:"" help:"Make the running gateway read its configuration again."`

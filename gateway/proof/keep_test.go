@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -507,5 +508,32 @@ func TestClosed(t *testing.T) {
 	}
 	if _, err := proof.Open(t.Context(), proof.Options{Dir: t.TempDir()}); !errors.Is(err, atrest.ErrKey) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Who gives up in the midst of a call gives up that call alone.
+func TestGivenUp(t *testing.T) {
+	s := newStand(t)
+	for i := range 40 {
+		begin(t, s, submission(t, fmt.Sprint(i), message(fmt.Sprint(i), 100)), proof.None)
+	}
+	for i := range 30 {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := s.List(ctx, proof.Filter{})
+			_, _, errSpend := s.Spend(ctx, "a", s.clock.Now(), 1, 1000)
+			done <- errors.Join(err, errSpend)
+		}()
+		for range i * 200 {
+			runtime.Gosched()
+		}
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		if err := s.Check(); err != nil {
+			t.Fatalf("the record is out of use: %v", err)
+		}
 	}
 }

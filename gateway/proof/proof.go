@@ -217,16 +217,24 @@ func (s *Store) writing(ctx context.Context, f func(*sql.Tx) error) error {
 func within(ctx context.Context, db *sql.DB, o *sql.TxOptions, f func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, o)
 	if err != nil {
-		return fmt.Errorf("proof: %w", err)
+		return givenUp(ctx, wrap(err))
 	}
 	defer tx.Rollback()
 	if err := f(tx); err != nil {
-		return err
+		return givenUp(ctx, err)
 	}
 	if err := tx.Commit(); err != nil {
 		return commitError{err}
 	}
 	return nil
+}
+
+// givenUp tells a statement that was cut short, since nobody waits for it any more, from a disk that errs.
+func givenUp(ctx context.Context, err error) error {
+	if ctx.Err() != nil && sqldb.FaultOf(err) == sqldb.Storage {
+		return wrap(ctx.Err())
+	}
+	return err
 }
 
 // commitError is that of a commit, of which nobody knows whether it counts.
