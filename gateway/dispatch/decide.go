@@ -91,8 +91,20 @@ func unfit(r Request) string {
 		return "it does not have exactly one From address, and a De-Mail has one sender. Send it from one address"
 	case !r.Authorised:
 		return "the sending system may not use the From address " + show(r.From) + ", and a De-Mail is sent in nobody else's name"
+	case oddRecipient(r) != "":
+		return oddRecipient(r) + " cannot be a De-Mail address. Check the spelling"
 	case r.Unknown != "":
 		return `"` + cut(r.Unknown, maxWord) + `" is no option of De-Mail. Write dispatch, receipt, retrieve, authoritative or private`
+	}
+	return ""
+}
+
+// oddRecipient is the first recipient whose address De-Mail has not (2.1, 2.1.3): one with quotes, or letters beyond ASCII; "" where there is none.
+func oddRecipient(r Request) string {
+	for _, to := range r.Recipients {
+		if _, err := demail.ParseAddress(to.String()); err != nil {
+			return show(to)
+		}
 	}
 	return ""
 }

@@ -58,12 +58,13 @@ func (p *Protector) dispatch(ctx context.Context, d *draft, places []int) error 
 	if len(places) == 0 {
 		return p.meantAsDeMail(d)
 	}
-	request, err := p.request(ctx, d, places)
-	if err != nil {
-		return err
-	}
+	request := p.request(d, places)
 	if d.deMail != nil {
 		return p.refusedDeMail(d, request, p.o.Desk.Stands(d.deMail.Account, request))
+	}
+	var err error
+	if request.Net, err = dispatch.NetSize(during{ctx, d.source}); err != nil {
+		return err
 	}
 	decision, err := p.o.Desk.Decide(ctx, request)
 	if err != nil {
@@ -85,8 +86,8 @@ func (p *Protector) meantAsDeMail(d *draft) error {
 	return refused
 }
 
-// request is what the desk decides by.
-func (p *Protector) request(ctx context.Context, d *draft, places []int) (dispatch.Request, error) {
+// request is what the desk decides by, but for the net size.
+func (p *Protector) request(d *draft, places []int) dispatch.Request {
 	r := dispatch.Request{
 		From: d.author, Authorised: d.env.MayUse.Match(d.author), Report: d.env.From.IsNull(), Automatic: autoSubmitted(d.before),
 		Asked: d.flags.DeMail.Options, Unknown: d.flags.DeMail.Unknown, Size: d.source.Size(),
@@ -98,9 +99,7 @@ func (p *Protector) request(ctx context.Context, d *draft, places []int) (dispat
 			r.Hidden++
 		}
 	}
-	var err error
-	r.Net, err = dispatch.NetSize(during{ctx, d.source})
-	return r, err
+	return r
 }
 
 // refusedDeMail turns a refusal of the desk into one of ours, and records it. Other errors stay what they are.
@@ -115,6 +114,7 @@ func (p *Protector) refusedDeMail(d *draft, r dispatch.Request, err error) error
 			From: d.env.From.String(), To: []string{to.String()}, Rule: "De-Mail", Flags: d.asked(), Reply: no.Text,
 		})
 	}
+	d.events = slices.DeleteFunc(d.events, func(e track.Event) bool { return e.Kind == track.Protected }) // what was made is not used
 	p.flush(d)
 	return &Refused{Recipients: no.Recipients, Reasons: []string{no.Text}, Err: ErrDeMail}
 }
@@ -124,11 +124,7 @@ func (p *Protector) spend(ctx context.Context, d *draft) error {
 	if d.deMail == nil || d.deMail.spent {
 		return nil
 	}
-	places := p.deMailOf(d)
-	r := dispatch.Request{}
-	for _, i := range places {
-		r.Recipients = append(r.Recipients, d.env.Recipients[i].Address)
-	}
+	r := p.request(d, p.deMailOf(d))
 	if err := p.o.Desk.Spend(ctx, d.deMail.Decision, r); err != nil {
 		return p.refusedDeMail(d, r, err)
 	}

@@ -351,7 +351,7 @@ func TestSMIMEInDeMail(t *testing.T) {
 		}
 	}
 	rule := policy.Rule{Name: "city", To: patterns(t, "@stadt.de-mail.de"), Sign: policy.Require, Encrypt: policy.IfPossible}
-	b, _ := deMailBench(t, func(o *Options) { o.Certs = finder{ids: ids} }, rule)
+	b, purse := deMailBench(t, func(o *Options) { o.Certs = finder{ids: ids} }, rule)
 	b.finder.ids = ids
 	adm := b.admit(t, envelope(t, amt), message("To: "+amt, "Subject: x"))
 	e := adm.Entries[0]
@@ -370,6 +370,18 @@ func TestSMIMEInDeMail(t *testing.T) {
 	large := message("X-A: "+strings.Repeat("a", 900), "X-B: "+strings.Repeat("b", 900), "X-C: "+strings.Repeat("c", 900), "X-D: "+strings.Repeat("d", 900))
 	if _, err := b.Admit(t.Context(), envelope(t, amt), large); !errors.Is(err, ErrDeMail) || !strings.Contains(err.Error(), "MB large") {
 		t.Errorf("a large one: %v", err)
+	}
+	if n := purse.spent["alice@firma.example"]; n != 1 { // the first alone left
+		t.Errorf("%d are counted", n)
+	}
+	made := 0
+	for _, e := range b.events.Events() {
+		if e.Kind == track.Protected {
+			made++
+		}
+	}
+	if made != 1 {
+		t.Errorf("the record has %d that were protected", made)
 	}
 }
 

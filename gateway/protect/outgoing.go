@@ -13,7 +13,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/track"
-	"github.com/siegel-mail/siegel/internal/x509x"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
@@ -86,9 +85,6 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 		p.flush(d)
 		return nil, refusal
 	}
-	if err := p.spend(ctx, d); err != nil {
-		return nil, err
-	}
 	whole := new(Admission)
 	for _, part := range d.parts {
 		adm, err := p.carryOut(ctx, part, content, part.decisions)
@@ -97,6 +93,10 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 			return nil, err
 		}
 		whole.Entries, whole.buffers = append(whole.Entries, adm.Entries...), append(whole.buffers, adm.buffers...)
+	}
+	if err := p.spend(ctx, d); err != nil { // last, when nothing else keeps it from leaving
+		whole.Release()
+		return nil, err
 	}
 	p.flush(d)
 	return whole, nil
@@ -316,71 +316,6 @@ func (p *Protector) bounded(d *draft, variants []variant) error {
 	refused.refuse(d.env.From, fmt.Sprintf("The message was not sent: it would have to be made %d times, since each recipient whom neither To nor Cc names is encrypted to alone, "+
 		"and each who needs other algorithms apart, and that is more than %d MB. Name the recipients in To or Cc, or send it to fewer of them at a time.", len(variants), p.o.MaxTotal>>20))
 	return refused
-}
-
-// recordDecision records what was decided for a recipient, refusals too, with all that it was decided by.
-func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
-	rule := fmt.Sprintf("sign=%t by %s, encrypt=%t by %s, profile=%s by %s", dec.Sign, dec.SignRule, dec.Encrypt, dec.EncRule, dec.Terms.Profile, dec.ProRule)
-	if dec.TLS != mail.TLSAsRouted {
-		rule += fmt.Sprintf(", tls=%s by %s", dec.TLS, dec.TLSRule)
-	}
-	if dec.Ask {
-		rule += ", on_missing=ask by " + dec.AskRule
-	}
-	if len(d.groups) > 0 {
-		rule += ", sender in " + groupNames(d.groups)
-	}
-	if d.env.DeMail != nil {
-		rule += ", " + d.deMail.String()
-	}
-	d.events = append(d.events, track.Event{
-		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: dec.Direction,
-		From: d.env.From.String(), To: []string{dec.Recipient.String()},
-		Rule:  rule,
-		Flags: d.asked(), Known: k.text(), Reply: dec.Refusal,
-	})
-}
-
-// flush hands the events of a message to the recorder. Of one that has to wait there are none: what was
-// decided is decided again.
-func (p *Protector) flush(d *draft) {
-	for _, e := range d.events {
-		p.o.Recorder.Record(e)
-	}
-	d.events = nil
-}
-
-// asked is what the sender asked for, and what the sender's own program has done already.
-func (d *draft) asked() string {
-	var words []string
-	for _, w := range []struct {
-		set  bool
-		text string
-	}{{d.flags.Sign, "sign"}, {d.flags.Encrypt, "encrypt"}, {d.flags.TLS != mail.TLSAsRouted, "tls " + string(d.flags.TLS)}, {d.flags.DeMail != policy.DeMailFlags{}, d.askedOfDeMail()}, {d.form.Signed, "is signed"}, {d.form.Encrypted, "is encrypted"}, {d.kind != "", "is " + string(d.kind)}} {
-		if w.set {
-			words = append(words, w.text)
-		}
-	}
-	return strings.Join(words, ", ")
-}
-
-func (k known) text() string {
-	if k.cert != nil && !k.capabilities.IsZero() {
-		return certName(k.cert) + ", reads " + k.capabilities.String()
-	}
-	if k.cert != nil {
-		return certName(k.cert)
-	}
-	return k.why
-}
-
-// certName names a certificate to an operator.
-func certName(c *x509.Certificate) string {
-	name := strings.Join(c.EmailAddresses, ", ")
-	if name == "" {
-		name = x509x.Name(c.RawSubject)
-	}
-	return fmt.Sprintf("%s (serial %x)", name, c.SerialNumber)
 }
 
 // addressList reads an address list in whatever charset the names are, which are not looked at.
