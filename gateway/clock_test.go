@@ -47,9 +47,9 @@ func TestClockIsSet(t *testing.T) {
 					t.Errorf("a message was returned:\n%s", m)
 				}
 			}
-			s.waitFor(t, track.Delivered)
+			s.waitUntil(t, track.Delivered, 3) // so is said a moment after the hop has it
 			if n := len(s.hop.got); n > 0 {
-				t.Errorf("%d more than were sent", n)
+				t.Errorf("%d more than were sent, the first is\n%s\nafter the events %+v", n, s.hop.wait(t), s.events.Events())
 			}
 		})
 	}
@@ -58,18 +58,26 @@ func TestClockIsSet(t *testing.T) {
 // waitFor waits until a further event of a kind is recorded.
 func (s *setting) waitFor(t *testing.T, kind track.Kind) {
 	t.Helper()
-	count := func() (n int) {
-		for _, e := range s.events.Events() {
-			if e.Kind == kind {
-				n++
-			}
+	s.waitUntil(t, kind, s.count(kind)+1)
+}
+
+// count is how many events of a kind are recorded so far.
+func (s *setting) count(kind track.Kind) (n int) {
+	for _, e := range s.events.Events() {
+		if e.Kind == kind {
+			n++
 		}
-		return n
 	}
+	return n
+}
+
+// waitUntil waits until so many events of a kind are recorded, or more.
+func (s *setting) waitUntil(t *testing.T, kind track.Kind, n int) {
+	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	timeout := time.After(2 * patience)
-	for before := count(); count() == before; {
+	for s.count(kind) < n {
 		select {
 		case <-tick.C:
 		case <-timeout:

@@ -83,6 +83,16 @@ func TestClockBack(t *testing.T) {
 	}
 }
 
+// The clock is set back in the moment in which a destination is found down: until a time that lies days ahead now.
+func TestClockBackWhileFoundDown(t *testing.T) {
+	run(t, nil, func(b *bench) {
+		b.remember("x.example", health{failures: downAfter, downs: 1, until: time.Now().Add(3 * day), last: nowhere})
+		b.letter(nil, "bob@x.example")
+		time.Sleep(time.Minute)
+		b.want("states", b.states, "bob@x.example delivered 1")
+	})
+}
+
 // What a former process put off for days, before the clock was set back, does not wait for days.
 func TestClockBackBeforeStart(t *testing.T) {
 	run(t, func(b *bench, o *Options) {
@@ -95,7 +105,7 @@ func TestClockBackBeforeStart(t *testing.T) {
 	})
 }
 
-// A step of the clock while a message is under way costs the attempt at most.
+// A step of the clock while a message is under way does not cost the attempt.
 func TestClockDuringAttempt(t *testing.T) {
 	for name, by := range map[string]time.Duration{"forward": 10 * day, "back": -10 * day} {
 		t.Run(name, func(t *testing.T) {
@@ -107,12 +117,30 @@ func TestClockDuringAttempt(t *testing.T) {
 				wall.set(by)
 				time.Sleep(15 * time.Minute)
 				synctest.Wait()
-				if b.count(queue.Delivered) != 1 {
-					t.Errorf("%q", b.states())
+				if n := len(b.tried()); b.count(queue.Delivered) != 1 || n != 1 {
+					t.Errorf("%q after %d attempts", b.states(), n)
 				}
 			})
 		})
 	}
+}
+
+// What is under way when the clock is set forward is not given out once more for that, whatever else is sent there meanwhile: it arrives once.
+func TestClockForwardDeliversOnce(t *testing.T) {
+	var wall setClock
+	run(t, func(_ *bench, o *Options) { o.Now = wall.Now }, func(b *bench) {
+		b.route.Concurrency = 5
+		b.hop(always(taken, 4*time.Minute))
+		b.letter(nil, "bob@x.example")
+		time.Sleep(time.Minute)
+		wall.set(10 * day)
+		b.letter(nil, "carl@x.example")
+		time.Sleep(30 * time.Minute)
+		b.want("attempts", b.tried, "bob@x.example @ 0", "carl@x.example @ 1")
+		if b.count(queue.Delivered) != 2 {
+			t.Errorf("%q", b.states())
+		}
+	})
 }
 
 // A destination that was down takes all that waits for it as soon as it answers, in portions.

@@ -29,6 +29,12 @@ type health struct {
 	last     Result
 }
 
+// down reports whether the destination is left alone at a time of day. A time that lies further ahead than any wait is of a clock that has since been
+// set back, and does not count.
+func (h health) down(now time.Time) bool {
+	return h.until.After(now) && !h.until.After(now.Add(longestDown))
+}
+
 // lane is the work for one destination. Its fields belong to the goroutine of run; what goes on elsewhere
 // reports through channels.
 type lane struct {
@@ -128,7 +134,7 @@ func (l *lane) begin(ctx context.Context) {
 	}
 	for len(l.ready) > 0 && l.settling < settlers {
 		h := l.ready[0]
-		switch down := l.health.until.After(l.s.o.Now()); {
+		switch down := l.health.down(l.s.o.Now()); {
 		case l.stopping:
 			l.settling++
 			go func() { l.settled <- l.s.settleNothing(h) }()
@@ -148,8 +154,12 @@ func (l *lane) begin(ctx context.Context) {
 
 // claim asks the store for work. A full batch means that there may be more.
 func (l *lane) claim(batch int) (claims []queue.Claim) {
+	now := l.s.o.Now()
 	err := l.s.store(func(ctx context.Context) (err error) {
-		claims, err = l.s.o.Store.Claim(ctx, l.name, l.s.o.Now(), l.s.o.Lease, batch)
+		if err := l.s.leases.secure(ctx, l.name, now); err != nil {
+			return err
+		}
+		claims, err = l.s.o.Store.Claim(ctx, l.name, now, l.s.o.Lease, batch)
 		return err
 	})
 	if err != nil {
@@ -242,7 +252,7 @@ func (l *lane) learn(c contact) {
 		l.health.failures++
 		l.health.last = *c.failed
 		now := l.s.o.Now()
-		if l.health.failures >= downAfter && !l.health.until.After(now) {
+		if l.health.failures >= downAfter && !l.health.down(now) {
 			l.health.downs++
 			l.health.until = now.Add(min(l.terms.retry.Wait(l.health.downs), longestDown))
 			l.s.o.Log.WithField("destination", l.name).WithField("until", l.health.until).
