@@ -168,7 +168,7 @@ admin: {socket: state/siegel.sock}
 	for _, p := range problems.Errors() {
 		t.Error(p)
 	}
-	if c == nil || len(c.DeMail.Accounts) != 2 || len(c.DeMail.Trust()) != 1 {
+	if c == nil || len(c.DeMail.Accounts) != 1 || len(c.DeMail.Trust()) != 1 {
 		t.Fatalf("%+v", c)
 	}
 	for _, a := range c.DeMail.Accounts {

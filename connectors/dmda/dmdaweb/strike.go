@@ -107,9 +107,9 @@ const mostEndless = 1 << 30
 func (x *exchange) endless() {
 	x.w.Header().Set("Content-Type", x.h.o.Profile.MediaType())
 	piece := strings.Repeat("<a>SIMULATED</a>", 2000)
-	n, err := io.WriteString(x.w, `<s:Envelope xmlns:s="`+x.h.o.Profile.Namespace()+`"><s:Body>`)
-	for sum := 0; err == nil && sum < mostEndless; sum += n {
-		n, err = io.WriteString(x.w, piece)
+	_, err := io.WriteString(x.w, `<s:Envelope xmlns:s="`+x.h.o.Profile.Namespace()+`"><s:Body>`)
+	for sum := 0; err == nil && sum < mostEndless; sum += len(piece) {
+		_, err = io.WriteString(x.w, piece)
 	}
 }
 
