@@ -64,7 +64,11 @@ func (c *demailCheckCmd) Run(k *kong.Kong, readers smartcard.Transport) error {
 	if !c.JSON {
 		colour := os.Getenv("NO_COLOR") == "" && isTerminal(k.Stdout)
 		fmt.Fprintf(k.Stdout, "De-Mail account %s\n", account.Name)
-		w.found = func(s demailStep) { printStep(k.Stdout, s, colour) }
+		width := len(stepShown) + 1
+		if account.Connector == configs.ConnectorMailbox { // whose steps name the server
+			width = len(stepShown + " submission")
+		}
+		w.found = func(s demailStep) { printStep(k.Stdout, s, width, colour) }
 	}
 	w.walk(ctx)
 	if c.JSON {
@@ -119,7 +123,7 @@ func isTerminal(w io.Writer) bool {
 }
 
 // printStep writes a line, and below it what to do.
-func printStep(w io.Writer, s demailStep, colour bool) {
+func printStep(w io.Writer, s demailStep, width int, colour bool) {
 	verdict := fmt.Sprintf("%-4s", s.Verdict)
 	if colour {
 		paint := map[string]string{stepGood: "32", stepLook: "33", stepBad: "31"}[s.Verdict]
@@ -127,10 +131,9 @@ func printStep(w io.Writer, s demailStep, colour bool) {
 			verdict = "\x1b[" + paint + "m" + verdict + "\x1b[0m"
 		}
 	}
-	const indent = "                          "
-	fmt.Fprintf(w, "%s  %-19s %s\n", verdict, s.Step, s.Text)
+	fmt.Fprintf(w, "%s  %-*s %s\n", verdict, width, s.Step, s.Text)
 	if s.ToDo != "" {
-		fmt.Fprintf(w, "%sto do: %s\n", indent, s.ToDo)
+		fmt.Fprintf(w, "      %-*s to do: %s\n", width, "", s.ToDo)
 	}
 }
 

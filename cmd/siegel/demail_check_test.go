@@ -20,9 +20,18 @@ func deMailCheck(t *testing.T, file string) (code int, verdicts map[string]strin
 	code = run([]string{"demail", "check", "main", "-c", file}, &out, &err)
 	verdicts = map[string]string{}
 	for line := range strings.Lines(out.String()) {
-		if len(line) > 26 && line[0] != ' ' && !strings.HasPrefix(line, "De-Mail account") {
-			verdicts[strings.TrimSpace(line[6:25])] = strings.TrimSpace(line[:4])
+		if len(line) < 7 || line[0] == ' ' || strings.HasPrefix(line, "De-Mail account") {
+			continue
 		}
+		found := ""
+		for _, step := range []string{stepReader, stepCard, stepPIN, stepKey, stepDNS, stepTCP, stepOffered, stepTLS, stepServer, stepServerHas, stepShown, stepLogin, stepDomains} {
+			for _, at := range []string{"", " submission", " imap"} {
+				if strings.HasPrefix(line[6:], step+at+" ") && len(step+at) > len(found) {
+					found = step + at
+				}
+			}
+		}
+		verdicts[found] = strings.TrimSpace(line[:4])
 	}
 	return code, verdicts, out.String(), err.String()
 }
@@ -53,8 +62,8 @@ func TestDeMailCheck(t *testing.T) {
 		t.Errorf("%d, %v: %s", code, err, out.String())
 	}
 	var painted strings.Builder
-	printStep(&painted, demailStep{Step: "a", Verdict: stepBad, Text: "b", ToDo: "c"}, true)
-	if got := painted.String(); got != "\x1b[31mFAIL\x1b[0m  a                   b\n                          to do: c\n" {
+	printStep(&painted, demailStep{Step: "a", Verdict: stepBad, Text: "b", ToDo: "c"}, 3, true)
+	if got := painted.String(); got != "\x1b[31mFAIL\x1b[0m  a   b\n          to do: c\n" {
 		t.Errorf("%q", got)
 	}
 }

@@ -24,14 +24,15 @@ import (
 
 // The steps behind the key.
 const (
-	stepDNS     = "DNS"
-	stepTCP     = "TCP"
-	stepOffered = "TLS offered"
-	stepTLS     = "TLS chosen"
-	stepServer  = "server"
-	stepShown   = "client certificate"
-	stepLogin   = "login"
-	stepDomains = "domains"
+	stepDNS       = "DNS"
+	stepTCP       = "TCP"
+	stepOffered   = "TLS offered"
+	stepTLS       = "TLS chosen"
+	stepServer    = "server"
+	stepServerHas = "server has"
+	stepShown     = "client certificate"
+	stepLogin     = "login"
+	stepDomains   = "domains"
 )
 
 // demailWay walks from an account to its provider.
@@ -249,11 +250,11 @@ func (w *demailWay) noTLS(ctx context.Context, at place, err error) {
 	profile := w.account.TLS.Policy()
 	report := probe.Probe(ctx, target, probe.Options{Roots: w.account.TLS.Roots()})
 	if !report.Reached {
-		w.say(at.step("server has"), stepLook, "", "the server does not answer questions about its TLS")
+		w.say(at.step(stepServerHas), stepLook, "", "the server does not answer questions about its TLS")
 		return
 	}
 	has := fmt.Sprintf("%s; %s; groups %s", strings.Join(report.Accepted.Versions, ", "), strings.Join(report.Accepted.Suites, ", "), strings.Join(report.Accepted.Groups, ", "))
-	w.say(at.step("server has"), stepLook, w.fitting(report, profile), "%s", has)
+	w.say(at.step(stepServerHas), stepLook, w.fitting(report, profile), "%s", has)
 }
 
 // fitting names what a profile would need.

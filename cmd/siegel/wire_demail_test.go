@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -33,8 +34,9 @@ type deMailWorld struct {
 	company   rehearsal.Company
 }
 
-// newDeMailWorld starts providers; nginx, which ends TLS as old ones do, is needed where legacy is set.
-func newDeMailWorld(t *testing.T, profile string, o rehearsal.TLS, legacy bool) *deMailWorld {
+// newDeMailWorld starts providers; nginx, which ends TLS as old ones do, is needed where legacy is set. The company's account is also opened by the
+// certificates of clients.
+func newDeMailWorld(t *testing.T, profile string, o rehearsal.TLS, legacy bool, clients ...*x509.Certificate) *deMailWorld {
 	t.Helper()
 	dir := t.TempDir()
 	if _, _, err := writeState(dir); err != nil {
@@ -57,7 +59,7 @@ func newDeMailWorld(t *testing.T, profile string, o rehearsal.TLS, legacy bool) 
 			o.Nginx = "/usr/sbin/nginx"
 		}
 	}
-	world, err := rehearsal.Start(rehearsal.Options{Keys: keys, Profiles: []*webservice.Profile{p}, Listen: "127.0.0.1:0", TLS: o, Spool: spool})
+	world, err := rehearsal.Start(rehearsal.Options{Keys: keys, Profiles: []*webservice.Profile{p}, Listen: "127.0.0.1:0", TLS: o, Spool: spool, Clients: map[string][]*x509.Certificate{rehearsal.Companies()[0].Name: clients}})
 	if err != nil {
 		t.Fatal(err)
 	}
