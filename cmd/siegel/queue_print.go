@@ -24,7 +24,7 @@ func printList(w io.Writer, l admin.List, now time.Time) error {
 	for _, m := range l.Messages {
 		head := fmt.Sprintf("%s\t%s\t%s\t%s", safetext.Line(string(m.ID), 64), span(now.Sub(m.Received)), size(m.Size), safetext.Line(m.From, 64))
 		for _, r := range m.Recipients {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", head, safetext.Line(r.Address, 64), state(m, r),
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", head, recipient(r), state(m, r),
 				r.Attempts, next(r, now), safetext.Line(lastReply(m, r, now), 120))
 			head = "\t\t\t"
 			recipients++
@@ -39,6 +39,15 @@ func printList(w io.Writer, l admin.List, now time.Time) error {
 	}
 	_, err := fmt.Fprintf(w, "%d messages, %d recipients%s\n", len(l.Messages), recipients, more)
 	return err
+}
+
+// recipient is the address of one, and of De-Mail the account that it goes by.
+func recipient(r admin.Recipient) string {
+	to := safetext.Line(r.Address, 64)
+	if account, ok := strings.CutPrefix(r.Destination, queue.DeMailPrefix); ok {
+		to += " (" + safetext.Line(account, 64) + ")"
+	}
+	return to
 }
 
 // printMessage writes all that is known of a message.

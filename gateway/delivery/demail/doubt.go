@@ -120,12 +120,11 @@ func (t *Transport) Reconcile(ctx context.Context) error {
 
 // reconcile asks for one.
 func (t *Transport) reconcile(ctx context.Context, s *proof.Record) error {
-	leave, ok := t.o.Flights.enter(s.ID)
-	if !ok {
+	leave, busy := t.o.Flights.begin(s.ID, true)
+	if busy != nil {
 		return nil
 	}
-	r, settled := t.ask(ctx, s)
-	leave()
+	r, settled := func() (delivery.Result, bool) { defer leave(); return t.ask(ctx, s) }()
 	if settled && (r.Doubt || r.Status != delivery.Delivered) {
 		return nil
 	}

@@ -260,3 +260,32 @@ func TestReconcilesOrphans(t *testing.T) {
 		t.Error(err, s.state(a), s.due)
 	}
 }
+
+// An attempt waits while the provider is only being asked, and then knows what it said; it does not wait for another attempt.
+func TestAttemptWaitsForTheQuestion(t *testing.T) {
+	s := newStand(t)
+	s.answers(func(_ context.Context, _ connectors.Message, take func()) error { take(); return connectors.ErrInDoubt })
+	s.finds(connectors.ErrUnavailable)
+	a := s.letter("amt@stadt.de-mail.de")
+	s.want("doubt", s.one(a), delivery.Deferred, true, "")
+	asked, answer := make(chan struct{}), make(chan struct{})
+	s.mu.Lock()
+	s.find = func(context.Context, string) error { close(asked); <-answer; return nil }
+	s.mu.Unlock()
+	done := make(chan error, 1)
+	go func() { done <- s.t.Reconcile(context.Background()) }()
+	<-asked
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.want("cut", s.t.Deliver(ended, a)[0], delivery.Deferred, true, "has not ended")
+	next := make(chan delivery.Result, 1)
+	go func() { next <- s.t.Deliver(context.Background(), a)[0] }()
+	close(answer)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	s.want("next", <-next, delivery.Delivered, false, "")
+	if n, _ := s.requests(); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}

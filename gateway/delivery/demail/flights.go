@@ -1,6 +1,7 @@
 package demail
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -12,28 +13,54 @@ import (
 // not copied.
 type Flights struct {
 	mu    sync.Mutex
-	under map[mail.ID]bool        // messages that an attempt is at, also one whose lease has passed to another
+	under map[mail.ID]*flight     // messages that an attempt is at, also one whose lease has passed to another
 	fates map[string]proof.Result // by key: what became of a submission, where the record could not be written
 	since map[string]time.Time    // by key: since when this process knows that it is in doubt
 	told  map[string]bool         // by key: somebody was told that it is held
 }
 
-// enter begins an attempt at a message; false where there is one. leave ends it.
-func (f *Flights) enter(id mail.ID) (leave func(), ok bool) {
+// flight is work at a message.
+type flight struct {
+	asking bool          // the provider is only asked for it, which is soon over
+	done   chan struct{} // closed when it ends
+}
+
+// enter begins an attempt at a message; false where there is one that does not end before ctx. leave ends it.
+func (f *Flights) enter(ctx context.Context, id mail.ID) (leave func(), ok bool) {
+	for {
+		leave, busy := f.begin(id, false)
+		if busy == nil {
+			return leave, true
+		}
+		if !busy.asking {
+			return nil, false
+		}
+		select {
+		case <-busy.done:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+// begin begins work at a message, unless other work is under way.
+func (f *Flights) begin(id mail.ID, asking bool) (leave func(), busy *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.under[id] {
-		return nil, false
+	if busy := f.under[id]; busy != nil {
+		return nil, busy
 	}
 	if f.under == nil {
-		f.under = map[mail.ID]bool{}
+		f.under = map[mail.ID]*flight{}
 	}
-	f.under[id] = true
+	mine := &flight{asking, make(chan struct{})}
+	f.under[id] = mine
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.under, id)
-	}, true
+		close(mine.done)
+	}, nil
 }
 
 // remember keeps what became of a submission until the record can be written.

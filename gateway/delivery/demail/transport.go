@@ -100,7 +100,7 @@ func (t *Transport) Deliver(ctx context.Context, d delivery.Attempt) []delivery.
 	if d.Envelope.DeMail == nil || d.Envelope.DeMail.Account != t.o.Account {
 		return a.all(delivery.Result{Status: delivery.Held, Text: "held, since it is not De-Mail of the account " + t.o.Account})
 	}
-	leave, ok := t.o.Flights.enter(d.Envelope.ID)
+	leave, ok := t.o.Flights.enter(ctx, d.Envelope.ID)
 	if !ok {
 		return a.all(doubt("an earlier attempt has not ended yet"))
 	}
