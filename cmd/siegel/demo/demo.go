@@ -86,7 +86,7 @@ func (s *story) tell(ctx context.Context) error {
 func (s *story) out(ctx context.Context) error {
 	s.sent = offer(time.Now())
 	s.say("1. Alice writes to Bob, as she always does: plain, with an attachment, %d bytes.", len(s.sent))
-	if _, err := s.submit(ctx, "company", alice, bob, s.sent); err != nil {
+	if _, err := s.submit(ctx, s.roots, "company", alice, bob, s.sent); err != nil {
 		return err
 	}
 	got, err := s.partner.wait(ctx)
@@ -147,7 +147,7 @@ func (s *story) back(ctx context.Context) error {
 	}
 	s.incoming = b.Bytes()
 	s.say("2. Bob replies, signed and encrypted by his own program, %d bytes: %s", len(s.incoming), contentType(s.incoming))
-	if _, err := s.submit(ctx, "internet", bob, alice, s.incoming); err != nil {
+	if _, err := s.submit(ctx, s.roots, "internet", bob, alice, s.incoming); err != nil {
 		return err
 	}
 	got, err := s.company.wait(ctx)

@@ -4,29 +4,21 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/democa"
 	"github.com/siegel-mail/siegel/certs/folder"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway"
-	"github.com/siegel-mail/siegel/gateway/delivery/smtpout"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/gateway/track"
-	"github.com/siegel-mail/siegel/internal/atrest"
-	"github.com/siegel-mail/siegel/internal/smtpclient"
 )
 
 // The people of the demo.
@@ -45,14 +37,12 @@ type world struct {
 	roots      *x509.CertPool
 	company    *mailServer
 	partner    *mailServer
-	gateway    *gateway.Gateway
-	stop       context.CancelFunc
-	stopped    chan error
+	*site
 }
 
 // newWorld starts everything. The caller closes it.
 func newWorld(ctx context.Context, watch track.Recorder) (w *world, err error) {
-	w = &world{stopped: make(chan error, 1)}
+	w = new(world)
 	defer func() {
 		if err != nil {
 			w.close()
@@ -64,7 +54,7 @@ func newWorld(ctx context.Context, watch track.Recorder) (w *world, err error) {
 	if err = w.people(); err != nil {
 		return w, err
 	}
-	server, err := w.serverCertificate()
+	server, err := serverCertificate(w.ca)
 	if err != nil {
 		return w, err
 	}
@@ -92,8 +82,8 @@ func (w *world) people() (err error) {
 }
 
 // serverCertificate is the TLS certificate that every server of the demo shows.
-func (w *world) serverCertificate() (tls.Certificate, error) {
-	id, err := w.ca.Issue("postmaster@"+companyDomain, democa.Options{Alter: func(c *x509.Certificate) {
+func serverCertificate(ca *democa.CA) (tls.Certificate, error) {
+	id, err := ca.Issue("postmaster@"+companyDomain, democa.Options{Alter: func(c *x509.Certificate) {
 		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 		c.DNSNames = []string{"mail." + companyDomain, "mail." + partnerDomain, "gateway." + companyDomain}
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
@@ -144,22 +134,10 @@ func (w *world) startGateway(ctx context.Context, server tls.Certificate, watch 
 	if err != nil {
 		return err
 	}
-	log := logrus.New()
-	log.SetOutput(os.Stderr)
-	log.SetLevel(logrus.ErrorLevel)
-	w.gateway, err = gateway.New(gateway.Options{
-		Hostname: "gateway." + companyDomain, State: filepath.Join(w.dir, "state"), Key: atrest.NewKey(),
-		Log: log, Recorders: []track.Recorder{watch}, Settings: settings,
+	w.site, err = startSite(ctx, gateway.Options{
+		Hostname: "gateway." + companyDomain, State: filepath.Join(w.dir, "state"), Recorders: []track.Recorder{watch}, Settings: settings,
 	})
-	if err != nil {
-		return err
-	}
-	if err := w.gateway.Listen(); err != nil {
-		return errors.Join(err, w.gateway.Close())
-	}
-	ctx, w.stop = context.WithCancel(context.WithoutCancel(ctx))
-	go func() { w.stopped <- w.gateway.Run(ctx) }()
-	return nil
+	return err
 }
 
 // settings are what `siegel serve` would read from a configuration file.
@@ -175,29 +153,16 @@ func (w *world) settings(server tls.Certificate) (gateway.Settings, error) {
 	if err != nil {
 		return gateway.Settings{}, err
 	}
-	tlsConfig := &tls.Config{Certificates: []tls.Certificate{server}, MinVersion: tls.VersionTLS12}
-	listener := func(name string, role smtpin.Role) smtpin.Listener {
-		return smtpin.Listener{
-			Name: name, Address: "127.0.0.1:0", Role: role, TLSConfig: tlsConfig,
-			Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxSize: 50 << 20, MaxRecipients: 100,
-		}
-	}
-	inside, outside := listener("company", smtpin.Internal), listener("internet", smtpin.External)
+	inside, outside := door("company", smtpin.Internal, server), door("internet", smtpin.External, server)
 	inside.Senders = local
 	return gateway.Settings{
 		Local: local, Listeners: []smtpin.Listener{inside, outside},
 		Routes: []gateway.Route{
-			w.route("company", w.company, local), w.route("partner", w.partner, patterns("@"+partnerDomain)),
+			way("company", w.company, w.roots, local), way("partner", w.partner, w.roots, patterns("@"+partnerDomain)),
 		},
 		Policy: rules, Vocabulary: policy.DefaultVocabulary(),
 		Within: within(certificates), Expire: time.Hour,
 	}, nil
-}
-
-func (w *world) route(name string, to *mailServer, domains mail.Patterns) gateway.Route {
-	return gateway.Route{Name: name, Domains: domains, SMTP: smtpout.Options{
-		Hosts: []string{to.addr()}, TLS: smtpout.Security{Level: smtpout.Verified, Roots: w.roots},
-	}}
 }
 
 // patterns are constants of the demo.
@@ -213,39 +178,9 @@ func patterns(texts ...string) mail.Patterns {
 	return out
 }
 
-// submit hands a message to a listener of the gateway, as the mail server of its sender does.
-func (w *world) submit(ctx context.Context, listener, from, to string, m text) (string, error) {
-	body, err := m.Open()
-	if err != nil {
-		return "", err
-	}
-	defer body.Close()
-	c, err := smtpclient.Dial(ctx, w.gateway.Addr(listener).String(), smtpclient.Options{
-		Hello: "mail." + from[strings.LastIndexByte(from, '@')+1:], TLS: smtpclient.TLSVerified,
-		TLSConfig: &tls.Config{RootCAs: w.roots},
-	})
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	r, err := c.Send(ctx, smtpclient.Message{
-		From: from, Recipients: []smtpclient.Recipient{{Address: to}}, Body: body, Size: m.Size(),
-	})
-	if err != nil {
-		return "", err
-	}
-	if reply := r.Recipients[0]; !reply.Positive() {
-		return "", &reply
-	}
-	return r.Data.String(), nil
-}
-
 // close stops everything and removes what was temporary.
 func (w *world) close() {
-	if w.stop != nil {
-		w.stop()
-		<-w.stopped
-	}
+	w.site.close()
 	for _, s := range []*mailServer{w.company, w.partner} {
 		if s != nil {
 			s.close()
