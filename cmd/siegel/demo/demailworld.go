@@ -11,7 +11,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/democa"
+	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/connectors/dmda/rehearsal"
@@ -138,8 +140,14 @@ func (w *deMailWorld) settings(p *party, certificate tls.Certificate) (gateway.S
 	inside.Senders = local
 	return gateway.Settings{
 		Local: local, Listeners: []smtpin.Listener{inside}, Routes: []gateway.Route{way("company", p.server, w.roots, local)},
-		Policy: rules, Vocabulary: policy.DefaultVocabulary(), Expire: time.Hour, DeMail: deMail,
+		Policy: rules, Vocabulary: policy.DefaultVocabulary(), Within: bare, Expire: time.Hour, DeMail: deMail,
 	}, nil
+}
+
+// bare finds and judges by what the gateway keeps alone.
+func bare(kept *store.Store, _ certs.Revocation) (certs.Finder, certs.Judge) {
+	view := kept.Within(store.Surroundings{})
+	return view, view.Judge()
 }
 
 // deMail is the party's account, and who sends and gets what by it.
