@@ -103,7 +103,7 @@ func (s *deMailStory) tell(ctx context.Context) error {
 func (s *deMailStory) send(ctx context.Context) (mail.ID, error) {
 	to := s.city.Address
 	m := application(to, time.Now())
-	s.say("1. Alice writes to %s, as to anyone else. The tags in her subject ask for two confirmations.", to)
+	s.say("1. Alice writes to %s, as to anyone else. The tags in her subject ask for two confirmations, and that the provider signs it.", to)
 	if _, err := s.firma.submit(ctx, s.roots, "company", alice, to, m); err != nil {
 		return "", err
 	}
@@ -208,7 +208,7 @@ func confirmations(files []*zip.File) (list []*zip.File) {
 
 // application is Alice's message to the city.
 func application(to string, now time.Time) text {
-	subject := "=?utf-8?q?[Versandbest=C3=A4tigung]_[Eingangsbest=C3=A4tigung]_Bauantrag_Br=C3=BCcke?="
+	subject := "=?utf-8?q?[Versandbest=C3=A4tigung]_[Eingangsbest=C3=A4tigung]_[Absenderbest=C3=A4tigt]_Bauantrag_Br=C3=BCcke?="
 	return text(header(alice, to, subject, now) + "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" +
 		"Sehr geehrte Damen und Herren,\r\n\r\nhiermit beantragen wir die Genehmigung der Brücke.\r\n\r\nFirma GmbH\r\nAlice\r\n")
 }

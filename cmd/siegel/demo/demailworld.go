@@ -136,11 +136,13 @@ func (w *deMailWorld) settings(p *party, certificate tls.Certificate) (gateway.S
 	if err != nil {
 		return gateway.Settings{}, err
 	}
+	words := policy.DefaultVocabulary()
+	words.DeMail = policy.DefaultDeMail()
 	local, inside := patterns("@"+p.domain), door("company", smtpin.Internal, certificate)
 	inside.Senders = local
 	return gateway.Settings{
 		Local: local, Listeners: []smtpin.Listener{inside}, Routes: []gateway.Route{way("company", p.server, w.roots, local)},
-		Policy: rules, Vocabulary: policy.DefaultVocabulary(), Within: bare, Expire: time.Hour, DeMail: deMail,
+		Policy: rules, Vocabulary: words, Within: bare, Expire: time.Hour, DeMail: deMail,
 	}, nil
 }
 
@@ -165,11 +167,10 @@ func (w *deMailWorld) deMail(p *party) (*gateway.DeMail, error) {
 	if err != nil {
 		return nil, err
 	}
+	options := demail.Options{Dispatch: true, Receipt: true, Authoritative: true}
 	desk, err := dispatch.New(dispatch.Options{
-		Accounts: []dispatch.Account{{Name: p.profile, Domains: []string{p.Domain}, Level: demail.LevelHigh, Entitled: demail.Options{Dispatch: true, Receipt: true}}},
-		Senders: []dispatch.Sender{{
-			Name: "everybody", From: patterns("@" + p.domain), Account: p.profile, Address: "{local}@" + p.Domain, May: demail.Options{Dispatch: true, Receipt: true},
-		}},
+		Accounts: []dispatch.Account{{Name: p.profile, Domains: []string{p.Domain}, Level: demail.LevelHigh, Entitled: options}},
+		Senders:  []dispatch.Sender{{Name: "everybody", From: patterns("@" + p.domain), Account: p.profile, Address: "{local}@" + p.Domain, May: options}},
 	})
 	if err != nil {
 		return nil, err

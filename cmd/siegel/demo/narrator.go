@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -46,7 +47,14 @@ func sentence(e track.Event) string {
 		return fmt.Sprintf("layers: %s; verdict: %s; signed by %s", strings.Join(e.Layers, ", "), e.Verdict, e.SignedBy)
 	case track.Queued:
 		return fmt.Sprintf("%s, %d bytes for %s, for destination %q (%s)", e.ID, e.Size, to, e.Destination, e.Rule)
+	case track.Fetched:
+		return fmt.Sprintf("from the De-Mail account for %s; its integrity is %s", to, e.Verdict)
+	case track.Confirmed:
+		return fmt.Sprintf("%s, by the De-Mail provider: %s", e.ID, e.Verdict)
 	case track.Delivered:
+		if strings.HasPrefix(e.Destination, queue.DeMailPrefix) {
+			return fmt.Sprintf("to %s by %s: %s", to, e.Host, e.Reply)
+		}
 		return fmt.Sprintf("to %s at %s, %s: %s", to, e.Host, over(e.TLS), e.Reply)
 	case track.Deferred, track.Failed, track.Held:
 		return fmt.Sprintf("for %s at %s: %s", to, e.Host, e.Reply)
