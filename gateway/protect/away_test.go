@@ -266,6 +266,7 @@ func FuzzDecodeMoment(f *testing.F) {
 	f.Add([]byte(`{"may_use":["@firma.example","a@b.example","<>","*"],"at_least":[{"sign":"never","encrypt":"require"}]}`))
 	f.Add([]byte(`{"may_use":null,"at_least":null}`))
 	f.Add([]byte(`{}`))
+	f.Add([]byte(`{"may_use":null,"at_least":[{"sign":"never","encrypt":"never"}],"de_mail":{"account":"main","sender":"kontakt@firma.de-mail.de","options":{"Dispatch":true},"author":"a@b.example","rule":"r","for":[0]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := decodeMoment(data)
 		if err != nil {

@@ -483,3 +483,29 @@ func TestDeMailAndAsked(t *testing.T) {
 		t.Errorf("%v, %v", adm, err)
 	}
 }
+
+// Whatever stands in From, what leaves is from the De-Mail address alone.
+func FuzzDeMailFrom(f *testing.F) {
+	f.Add("Alice <alice@firma.example>")
+	f.Add("\"a\\\" <b>\" <alice@firma.example>")
+	f.Add("alice@firma.example (Alice (inside))")
+	f.Add("=?utf-8?q?x=0D=0ABcc:_y?= <alice@firma.example>")
+	f.Add("=?iso-8859-1?b?/ywi?= \"<x@y>,\" <alice@firma.example>")
+	b, _ := deMailBench(f, nil)
+	d := &draft{env: envelope(f, amt), origin: "id", deMail: &dispatched{}}
+	d.deMail.Sender, _ = demail.ParseAddress(kontakt)
+	f.Fuzz(func(t *testing.T, from string) {
+		h, _, err := entity.Read(strings.NewReader("From: "+strings.NewReplacer("\r", "", "\n", "").Replace(from)+"\r\nSubject: s\r\n\r\n"), 0)
+		if err != nil || singleFrom(h).IsNull() {
+			return
+		}
+		out, err := b.asDeMail(h, d)
+		if err != nil {
+			return // it stays with its sender
+		}
+		again, _, err := entity.Read(strings.NewReader(string(out.Bytes())+"\r\n"), 0)
+		if err != nil || again.Len() != 4 || singleFrom(again).String() != kontakt {
+			t.Errorf("%q: %q, %v", from, out.Bytes(), err)
+		}
+	})
+}
