@@ -64,7 +64,7 @@ func (g *Gateway) keepProof(ctx context.Context) error {
 	for {
 		removed, err := g.proof.Prune(ctx)
 		if removed > 0 {
-			g.o.Log.WithField("records", removed).Info("proof: De-Mails as old as demail.evidence.retention left the record")
+			g.o.Log.WithField("records", removed).Info("proof: De-Mails as old as demail.evidence.keep left the record")
 		}
 		if err != nil && ctx.Err() == nil {
 			g.o.Log.WithError(err).Error("proof: what is too old could not be removed from the De-Mail record")
