@@ -33,7 +33,7 @@ func (i *Inbox) alarm(ctx context.Context, about string, n notice) {
 		}
 	}
 	_, known := i.told[about]
-	full := len(i.told) >= mostAlarms
+	full := len(i.told) >= mostAlarms && about != aboutAway // messages, of which strangers send many, leave room for that
 	if !known && !full {
 		i.told[about] = now
 	}
