@@ -199,9 +199,11 @@ func TestHTTP(t *testing.T) {
 		})
 	}
 	all.Wait()
+	mu.Lock()
 	if len(conns) > most || len(protocols) != 1 || !protocols["HTTP/1.1"] {
 		t.Errorf("%d connections, %v", len(conns), protocols)
 	}
+	mu.Unlock()
 	resp, err := web.Get(server.URL + "/away")
 	if err != nil || resp.StatusCode != http.StatusFound {
 		t.Errorf("%v, %v", resp, err)
