@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/demailadmin"
 	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/proof/bundle"
+	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
 // pruneEvery is how often what is too old is removed from the record of De-Mail.
@@ -45,9 +47,12 @@ func (g *Gateway) demailCommands() admin.DeMail {
 
 // resolved has the queue go on with a De-Mail of which a person said whether the provider has it: it is delivered then, or reported.
 func (g *Gateway) resolved(ctx context.Context, r proof.Record) {
-	if err := g.noLongerInDoubt(ctx, r.ID); err != nil {
+	_, err := g.store.Change(ctx, r.ID, queue.Order{From: []queue.State{queue.Held}, State: queue.Queued, Due: g.o.Now()})
+	if err != nil && !errors.Is(err, queue.ErrNotFound) {
 		g.o.Log.WithError(err).WithField("id", r.ID).Error("proof: a De-Mail that a person decided about stays held; release it: siegel queue release")
+		return
 	}
+	g.scheduler.Wake(queue.DeMailPrefix + r.Account)
 }
 
 func (g *Gateway) closeProof() error {
@@ -64,7 +69,7 @@ func (g *Gateway) keepProof(ctx context.Context) error {
 	for {
 		removed, err := g.proof.Prune(ctx)
 		if removed > 0 {
-			g.o.Log.WithField("records", removed).Info("proof: De-Mails as old as demail.evidence.keep left the record")
+			g.o.Log.WithField("records", removed).Info("proof: De-Mails as old as demail.evidence.retention left the record")
 		}
 		if err != nil && ctx.Err() == nil {
 			g.o.Log.WithError(err).Error("proof: what is too old could not be removed from the De-Mail record")

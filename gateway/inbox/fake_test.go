@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -24,24 +23,8 @@ type letters struct {
 	ids     []string
 	content map[string]io.Reader
 	mailbox demail.Address
-
-	mu      sync.Mutex // guards what follows
-	fails   error      // of the next Fetch
+	fails   error // of the next Fetch
 	fetched int
-}
-
-// fail has the next fetches end so.
-func (l *letters) fail(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.fails = err
-}
-
-// count is how often was fetched.
-func (l *letters) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.fetched
 }
 
 func lay(texts ...string) *letters {
@@ -59,11 +42,8 @@ func (l *letters) put(id string, r io.Reader) {
 
 // Fetch implements connectors.Provider.
 func (l *letters) Fetch(ctx context.Context, handler connectors.Handler) error {
-	l.mu.Lock()
 	l.fetched++
-	err := l.fails
-	l.mu.Unlock()
-	if err != nil {
+	if err := l.fails; err != nil {
 		return err
 	}
 	var stay []string

@@ -68,7 +68,7 @@ func (i *Inbox) letterOf(m *message, about proof.Record) letter {
 	w := wordsOf(m.kind, notification)
 	l := letter{subject: w.de + ": " + about.Subject, answers: about.MessageID, name: w.file}
 	german, english := w.means, w.tells
-	if !m.sound() {
+	if m.confirmation != nil && !m.proof {
 		l.subject = "NICHT BEWIESEN - " + l.subject
 		german = "Diese Nachricht gibt sich als " + w.de + " zu Ihrer De-Mail aus, ist aber NICHT BEWIESEN. Sie kann gefälscht sein und zählt nicht."
 		english = "This message claims to be a " + lowerFirst(w.en) + " of your De-Mail, but is NOT PROVEN. It may be forged, and does not count."
@@ -184,24 +184,12 @@ func facts(m *message, about proof.Record, l labels) string {
 // Limits of what is quoted of a provider.
 const mostLines, mostColumns = 40, 200
 
-// sound reports whether a letter may say what a message says: of a confirmation, that it is proven; of a notification, which is seldom signed, that nothing speaks
-// against it.
-func (m *message) sound() bool {
-	if m.confirmation != nil {
-		return m.proof
-	}
-	return m.fits()
-}
-
-// said is what the provider wrote, each line marked. It is a stranger's text.
+// said is what the provider wrote, each line marked; of a confirmation only what is signed. It is a stranger's text.
 func said(m *message, head string) string {
 	text := ""
-	if !m.sound() {
-		return ""
-	}
 	if m.notification != nil {
 		text = m.notification.Text
-	} else {
+	} else if m.proof {
 		text = m.confirmation.Text
 	}
 	text = strings.TrimSpace(text)
