@@ -17,7 +17,8 @@ const (
 	aboutAway  = "away"
 )
 
-// Of one thing an alarm is given once a day, and of no more things than this at a time.
+// Of one thing an alarm is given once a day, and of no more things than this at a time, beside that nothing is fetched at all: who sends many
+// messages that are told of must not keep that quiet.
 const (
 	alarmEvery = 24 * time.Hour
 	mostAlarms = 1000
@@ -36,7 +37,7 @@ func (i *Inbox) alarm(ctx context.Context, about string, n notice) {
 		}
 	}
 	_, known := i.told[about]
-	full := len(i.told) >= mostAlarms
+	full := len(i.told) >= mostAlarms && about != aboutLogin && about != aboutAway
 	if !known && !full {
 		i.told[about] = now
 	}

@@ -69,14 +69,19 @@ func TestConfirmations(t *testing.T) {
 // confirmations are those that lie with the provider for a message that was just sent.
 func (s *stand) confirmations(o demail.Options) (key string, texts []string) {
 	s.Helper()
-	key = s.send("amt@stadt.de-mail.de", o)
+	return s.send("amt@stadt.de-mail.de", o), s.texts()
+}
+
+// texts are what lies with the provider.
+func (s *stand) texts() (texts []string) {
+	s.Helper()
 	session := s.login(s.a, "post@firma.de-mail.de")
 	for _, w := range session.List() {
 		l, err := session.Get(w.ID)
 		must(s, err)
 		texts = append(texts, string(l.Content))
 	}
-	return key, texts
+	return texts
 }
 
 // What is not proven never counts, and its reader is told that it is not, and why.
@@ -177,6 +182,60 @@ func TestNotifications(t *testing.T) {
 			t.Error(kind)
 		}
 	}
+}
+
+// A notification whose integrity is broken, or missing, is told as what it is, and nothing of its text is passed off as the provider's.
+func TestForgedNotifications(t *testing.T) {
+	for name, change := range map[string]func(string) string{
+		"no integrity": func(s string) string { return strings.Replace(s, "x-de-mail-integrity", "x-nothing", 1) },
+		"a byte": func(s string) string {
+			i := strings.LastIndex(s, "\r\n\r\n") - 40
+			return s[:i] + flip(s[i:])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand(t)
+			s.send("niemand@stadt.de-mail.de", demail.Options{})
+			texts := s.texts()
+			if len(texts) != 1 {
+				t.Fatalf("%d messages", len(texts))
+			}
+			s.o.Provider = lay(change(texts[0]))
+			s.fetch()
+			q := s.one("erika@firma.example")
+			said := decoded(t, q)
+			if !strings.Contains(said, "NICHT BEWIESEN") || !strings.Contains(said, "NOT PROVEN") || strings.Contains(said, "Der Anbieter schreibt") || strings.Contains(said, "wurde nicht zugestellt") {
+				t.Errorf("%s", said)
+			}
+			if subject := strings.ReplaceAll(q.field("Subject"), "_", " "); !strings.Contains(subject, "NICHT BEWIESEN") {
+				t.Errorf("subject %q", subject)
+			}
+		})
+	}
+}
+
+// A sender to whom nothing leads at present does not keep the others from being told.
+func TestOverdueOfOneWithoutWay(t *testing.T) {
+	s := newStand(t)
+	s.confirmations(demail.Options{Dispatch: true})
+	s.author = "nobody@firma.example"
+	s.confirmations(demail.Options{Dispatch: true})
+	s.author = ""
+	s.confirmations(demail.Options{Dispatch: true})
+	s.o.Provider = lay()
+	s.lost = "nobody@firma.example"
+	s.pass(61 * time.Minute)
+	for range 2 {
+		s.fetch()
+	}
+	if n := len(s.queued("erika@firma.example")); n != 2 {
+		t.Errorf("%d letters", n)
+	}
+	s.has(2, "overdue")
+	s.lost = ""
+	s.fetch()
+	s.one("nobody@firma.example")
+	s.has(3, "overdue")
 }
 
 // Malware that a provider found is told as what it is.

@@ -39,8 +39,8 @@ type Record interface {
 	Delivered(ctx context.Context, account, id string, to []mail.Address, at time.Time) error
 	// Confirm files a confirmation or notification, and returns the submissions that it belongs to: also of one that was filed before.
 	Confirm(ctx context.Context, e proof.Evidence) (matched []proof.Record, duplicate bool, err error)
-	// Overdue lists submissions whose confirmations are missed and of which nobody was told, and Told tells that somebody was.
-	Overdue(ctx context.Context, now time.Time) ([]proof.Late, error)
+	// Overdue lists submissions of an account whose confirmations are missed and of which nobody was told, and Told tells that somebody was.
+	Overdue(ctx context.Context, account string, now time.Time) ([]proof.Late, error)
 	Told(ctx context.Context, key string, which ...demail.MessageType) error
 }
 

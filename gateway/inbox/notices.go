@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/siegel-mail/siegel/connectors"
 	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/proof"
@@ -68,21 +69,23 @@ func (i *Inbox) unreadableLetter(m *message) letter {
 	}
 }
 
-// overdue tells senders and administrators of confirmations that were asked for and did not come, once.
+// overdue tells senders and administrators of confirmations that were asked for and did not come, once. A sender to whom nothing leads at present does
+// not stand before the others.
 func (i *Inbox) overdue(ctx context.Context) error {
-	list, err := i.o.Record.Overdue(ctx, i.o.Now())
+	list, err := i.o.Record.Overdue(ctx, i.o.Account, i.o.Now())
 	if err != nil {
 		return err
 	}
+	var later error
 	for _, late := range list {
-		if late.Record.Account != i.o.Account { // another inbox tells
-			continue
-		}
-		if err := i.tellOverdue(ctx, late); err != nil {
+		switch err := i.tellOverdue(ctx, late); {
+		case errors.Is(err, connectors.ErrLeave):
+			later = err
+		case err != nil:
 			return err
 		}
 	}
-	return nil
+	return later
 }
 
 // tellOverdue tells of one. The id is the same each time, so that the queue refuses to have it twice where telling was broken off.

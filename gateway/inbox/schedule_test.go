@@ -24,10 +24,12 @@ type quiet struct {
 	fault error
 }
 
-func (q *quiet) Check() error                                           { return q.fault }
-func (*quiet) Overdue(context.Context, time.Time) ([]proof.Late, error) { return nil, nil }
-func (*quiet) Inside(mail.Address) bool                                 { return true }
-func (*quiet) Destination(mail.Address) (string, time.Duration, error)  { return "x", 0, nil }
+func (q *quiet) Check() error { return q.fault }
+func (*quiet) Overdue(context.Context, string, time.Time) ([]proof.Late, error) {
+	return nil, nil
+}
+func (*quiet) Inside(mail.Address) bool                                { return true }
+func (*quiet) Destination(mail.Address) (string, time.Duration, error) { return "x", 0, nil }
 
 type quietRecord struct{ *quiet }
 

@@ -2,6 +2,7 @@ package inbox_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -52,6 +53,8 @@ type stand struct {
 	events    []track.Event
 	inside    mail.Patterns
 	keys      int
+	author    string // of what is sent; empty: erika@firma.example
+	lost      string // to whom nothing leads
 }
 
 func (s *stand) now() time.Time {
@@ -78,7 +81,7 @@ func (s *stand) Inside(a mail.Address) bool { return s.inside.Match(a) }
 
 // Destination implements inbox.Ways.
 func (s *stand) Destination(a mail.Address) (string, time.Duration, error) {
-	if !s.Inside(a) {
+	if !s.Inside(a) || a.String() == s.lost {
 		return "", 0, errors.New("no route")
 	}
 	return "exchange", 48 * time.Hour, nil
@@ -210,7 +213,7 @@ func (s *stand) sendText(to string, o demail.Options, body string) string {
 	s.keys++
 	c := text("post@firma.de-mail.de", to, "Subject: =?utf-8?Q?Antrag_auf_Verl=C3=A4ngerung?=\r\n\r\n"+body+"\r\n")
 	sub := proof.Submission{
-		ID: mail.NewID(s.now()), Account: account, Sender: deMail(s, "post@firma.de-mail.de"), Author: address(s, "erika@firma.example"),
+		ID: mail.NewID(s.now()), Account: account, Sender: deMail(s, "post@firma.de-mail.de"), Author: address(s, cmp.Or(s.author, "erika@firma.example")),
 		Recipients: demail.Recipients{To: []demail.Mailbox{{Address: deMail(s, to)}}}, Options: o, Subject: "Antrag auf Verlängerung",
 		MessageID: "<1@firma.de-mail.de>", Accepted: s.now(), Content: c,
 	}

@@ -26,6 +26,11 @@ func (m *message) fits() bool {
 	return m.state == demail.StateTrusted || m.state == demail.StateUndecided || m.state == demail.StateHashed
 }
 
+// doubted reports whether a confirmation does not count, or a notification may be anybody's: not even its digest fits.
+func (m *message) doubted() bool {
+	return m.confirmation != nil && !m.proof || m.notification != nil && !m.fits()
+}
+
 // undecided reports whether somebody has to be asked who does not answer at present.
 func (m *message) undecided() bool { return m.state == demail.StateUndecided }
 

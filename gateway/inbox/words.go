@@ -68,7 +68,7 @@ func (i *Inbox) letterOf(m *message, about proof.Record) letter {
 	w := wordsOf(m.kind, notification)
 	l := letter{subject: w.de + ": " + about.Subject, answers: about.MessageID, name: w.file}
 	german, english := w.means, w.tells
-	if m.confirmation != nil && !m.proof {
+	if m.doubted() {
 		l.subject = "NICHT BEWIESEN - " + l.subject
 		german = "Diese Nachricht gibt sich als " + w.de + " zu Ihrer De-Mail aus, ist aber NICHT BEWIESEN. Sie kann gefälscht sein und zählt nicht."
 		english = "This message claims to be a " + lowerFirst(w.en) + " of your De-Mail, but is NOT PROVEN. It may be forged, and does not count."
@@ -184,10 +184,10 @@ func facts(m *message, about proof.Record, l labels) string {
 // Limits of what is quoted of a provider.
 const mostLines, mostColumns = 40, 200
 
-// said is what the provider wrote, each line marked; of a confirmation only what is signed. It is a stranger's text.
+// said is what the provider wrote, each line marked; of a confirmation only what is signed, and nothing of what may be anybody's. It is a stranger's text.
 func said(m *message, head string) string {
 	text := ""
-	if m.notification != nil {
+	if m.notification != nil && !m.doubted() {
 		text = m.notification.Text
 	} else if m.proof {
 		text = m.confirmation.Text

@@ -23,7 +23,7 @@ const (
 // the record does not have them: then it is kept all the same. duplicate reports that it was kept before; a verdict that proves what could not be decided
 // then is added to the former ones. What is proven settles a submission that was in doubt.
 //
-// ErrInvalid where it is neither a confirmation nor a notification. Only what is proven, and names the sender of the submission, counts as one that was
+// ErrInvalid where it is neither a confirmation nor a notification. Only what is proven, and names the sender of the submission and no other body, counts as one that was
 // asked for; the rest is shown as what it is.
 func (s *Store) Confirm(ctx context.Context, e Evidence) (matched []Record, duplicate bool, err error) {
 	if err := e.check(); err != nil {
@@ -357,10 +357,10 @@ func (r *row) matches(e *evidenceRow) bool {
 	return same == "yes"
 }
 
-// counts reports whether evidence proves something of a submission.
+// counts reports whether evidence proves something of a submission. What confirms another body than the one that was sent proves nothing of it.
 func (r *row) counts(k *Kept) bool {
 	v := k.Verdict()
-	return v.Proven && k.Kind.Confirmation() && v.Sender == r.body.Sender
+	return v.Proven && k.Kind.Confirmation() && v.Sender == r.body.Sender && r.sameBody(v.Keys) != "no"
 }
 
 // evidenceOf is what came of a submission, the oldest first.

@@ -126,6 +126,25 @@ func TestReceiptOfEach(t *testing.T) {
 	awaits(t, s, "k1", demail.TypeDispatch)
 }
 
+// Two confirmations of one recipient do not stand for two recipients.
+func TestReceiptsOfOne(t *testing.T) {
+	s := newStand(t)
+	m := submission(t, "k1", message("eins", 100))
+	m.Recipients.Cc = []demail.Mailbox{{Address: address(t, "b@stadt.de-mail.de")}}
+	begin(t, s, m, proof.None)
+	settle(t, s, "k1", taken("P-1"))
+	for _, id := range []string{"c1", "c2"} {
+		e := confirmation(t, id, "k1", demail.TypeReceipt)
+		e.Verdict.Recipient = address(t, "amt@stadt.de-mail.de")
+		confirm(t, s, e, "k1")
+		awaits(t, s, "k1", demail.TypeDispatch, demail.TypeReceipt)
+	}
+	other := confirmation(t, "c3", "k1", demail.TypeReceipt)
+	other.Verdict.Recipient = address(t, "b@stadt.de-mail.de")
+	confirm(t, s, other, "k1")
+	awaits(t, s, "k1", demail.TypeDispatch)
+}
+
 // What is not proven is kept with its verdict, and ends no waiting and no doubt.
 func TestUnproven(t *testing.T) {
 	for name, change := range map[string]func(*proof.Evidence){
@@ -133,6 +152,9 @@ func TestUnproven(t *testing.T) {
 		"no sender":       func(e *proof.Evidence) { e.Verdict.Sender = demail.Address{} },
 		"a notification":  func(e *proof.Evidence) { e.Kind = demail.TypeNotification },
 		"held as malware": func(e *proof.Evidence) { e.Kind = demail.TypeMalwareAcknowledge },
+		"of another body": func(e *proof.Evidence) {
+			e.Verdict.Keys.Integrity = "v=1; a=sha256; h=from; bh=" + base64.StdEncoding.EncodeToString(make([]byte, 32)) + "; b=" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStand(t)

@@ -197,9 +197,13 @@ func (s *Store) Doubtful(ctx context.Context, account string) (out []Record, err
 	return out, err
 }
 
-// Overdue lists the submissions with confirmations that are overdue and that nobody was told of, the oldest first, 1000 at most. Who has told calls Told.
-func (s *Store) Overdue(ctx context.Context, now time.Time) (out []Late, err error) {
+// Overdue lists the submissions of an account with confirmations that are overdue and that nobody was told of, the oldest first, 1000 at most; of every account
+// where it is empty. Who has told calls Told.
+func (s *Store) Overdue(ctx context.Context, account string, now time.Time) (out []Late, err error) {
 	text, args := s.overdue(now, true)
+	if account != "" {
+		text, args = `(`+text+`) AND num IN (SELECT record FROM term WHERE mac = ?)`, append(args, s.mac("account", account))
+	}
 	err = s.reading(ctx, func(tx *sql.Tx) error {
 		out = nil
 		nums, err := column[int64](ctx, tx, `SELECT num FROM record WHERE `+text+` ORDER BY taken LIMIT 1000`, args...)

@@ -67,13 +67,18 @@ func TestOverdue(t *testing.T) {
 	settle(t, s, "k1", taken("P-1"))
 	late := func(want ...demail.MessageType) {
 		t.Helper()
-		all, err := s.Overdue(t.Context(), s.clock.Now())
+		all, err := s.Overdue(t.Context(), "main", s.clock.Now())
 		if err != nil || len(all) > 1 || len(all) == 0 && len(want) > 0 || len(all) == 1 && fmt.Sprint(all[0].Missing) != fmt.Sprint(want) {
 			t.Fatalf("%+v, %v; want %v", all, err, want)
 		}
 	}
 	late()
 	s.clock.add(time.Hour)
+	for account, want := range map[string]int{"other": 0, "main": 1, "": 1} {
+		if all, err := s.Overdue(t.Context(), account, s.clock.Now()); err != nil || len(all) != want {
+			t.Errorf("%q: %+v, %v", account, all, err)
+		}
+	}
 	late(demail.TypeDispatch)
 	late(demail.TypeDispatch) // until it was told
 	if err := s.Told(t.Context(), "k1", demail.TypeDispatch); err != nil {
@@ -281,6 +286,28 @@ func TestPrune(t *testing.T) {
 	if err := s.Resolve(t.Context(), "awaiting", proof.DecideWaive, "admin"); err != nil {
 		t.Fatal(err)
 	}
+	if n, err := s.Prune(t.Context()); err != nil || n != 1 {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// What a person decided stays until the queue has learned it, however old the message is: what is gone would be submitted once more.
+func TestPruneDecided(t *testing.T) {
+	s := newStand(t)
+	s.SetTerms(proof.Terms{Retention: proof.Retention{Refused: 10 * 24 * time.Hour}})
+	m := submission(t, "k1", message("eins", 100))
+	begin(t, s, m, proof.None)
+	settle(t, s, "k1", proof.Result{State: proof.Doubtful})
+	s.clock.add(30 * 24 * time.Hour)
+	if err := s.Resolve(t.Context(), "k1", proof.DecideNotTaken, "admin"); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.add(time.Hour)
+	if n, err := s.Prune(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d, %v", n, err)
+	}
+	begin(t, s, m, proof.Refused)
+	s.clock.add(10 * 24 * time.Hour)
 	if n, err := s.Prune(t.Context()); err != nil || n != 1 {
 		t.Errorf("%d, %v", n, err)
 	}

@@ -20,7 +20,7 @@ func (s *Store) Prune(ctx context.Context) (removed int, err error) {
 		drop  func(context.Context, *sql.Tx, int64) error
 	}{
 		{min0(keep.Confirmed, keep.Sent), `SELECT num FROM record WHERE state = 1 AND awaits = 0 AND taken < ? AND num > ? ORDER BY num LIMIT ?`, s.dropTaken},
-		{keep.Refused, `SELECT num FROM record WHERE state = 2 AND began < ? AND num > ? ORDER BY num LIMIT ?`, s.dropRecord},
+		{keep.Refused, `SELECT num FROM record WHERE state = 2 AND began < ? AND num > ? ORDER BY num LIMIT ?`, s.dropRefused},
 		{keep.Received, `SELECT num FROM arrival WHERE fetched < ? AND num > ? ORDER BY num LIMIT ?`, s.dropArrival},
 		{keep.Received, `SELECT num FROM evidence WHERE fetched < ? AND num > ? AND num NOT IN (SELECT evidence FROM belongs) ORDER BY num LIMIT ?`, s.dropEvidence},
 	} {
@@ -93,6 +93,25 @@ func (s *Store) dropTaken(ctx context.Context, tx *sql.Tx, num int64) error {
 	}
 	if after <= 0 || s.o.Now().Sub(r.status.Taken) <= after || r.status.Awaits != 0 {
 		return errKept
+	}
+	return s.dropRecord(ctx, tx, num)
+}
+
+// dropRefused removes a record that was refused, where that was said long enough ago: of what a person has just decided the queue has not
+// learned yet, and what is not in the record any more would be submitted once more.
+func (s *Store) dropRefused(ctx context.Context, tx *sql.Tx, num int64) error {
+	r, err := s.loadNum(ctx, tx, num)
+	if err != nil {
+		return err
+	}
+	if r.status.Steps > 0 {
+		last, err := s.readStep(ctx, tx, r, r.status.Steps-1)
+		if err != nil {
+			return err
+		}
+		if s.o.Now().Sub(last.Last) <= s.terms.Load().Retention.Refused {
+			return errKept
+		}
 	}
 	return s.dropRecord(ctx, tx, num)
 }

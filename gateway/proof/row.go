@@ -187,9 +187,14 @@ func (s *Store) await(ctx context.Context, tx *sql.Tx, r *row) error {
 	return nil
 }
 
-// distinct is what copies of one confirmation have in common.
+// distinct is what copies of one confirmation have in common, and all that confirm the same of one recipient: two of his do not stand for
+// two recipients.
 func (k *Kept) distinct() string {
-	if v := k.Verdict(); len(v.Signed) > 0 {
+	v := k.Verdict()
+	switch {
+	case !v.Recipient.IsZero():
+		return "recipient " + v.Recipient.String()
+	case len(v.Signed) > 0:
 		return string(v.Signed)
 	}
 	return string(k.SHA256)
