@@ -209,6 +209,10 @@ func TestSpend(t *testing.T) {
 	spend("a", day, -1, 5, 1, false)
 	spend("a", day.AddDate(0, 0, 20), 1, 3, 2, true) // by when the first is forgotten
 	spend("a", day, 3, 3, 0, true)
+	spend("c", day, 1000, 0, 0, true) // no limit, which counts all the same
+	spend("c", day, 1, 1001, 0, true)
+	spend("c", day, 1, 1001, 0, false)
+	spend("c", day, -1, 0, 0, false)
 }
 
 // What is older than its class leaves, with its files, and nothing that is still needed does.
