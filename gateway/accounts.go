@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/siegel-mail/siegel/connectors"
+	address "github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/connectors/guard"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/delivery/demail"
@@ -214,6 +215,16 @@ func (g *Gateway) isInDoubt(ctx context.Context, id mail.ID) (bool, error) {
 		}
 	}
 	return false, err
+}
+
+// isTaken reports whether a provider has a message of the queue for a recipient, as far as the record knows.
+func (g *Gateway) isTaken(ctx context.Context, id mail.ID, to mail.Address) (bool, error) {
+	all, err := g.proof.Named(ctx, string(id))
+	return slices.ContainsFunc(all, func(r proof.Record) bool {
+		return r.ID == id && r.State == proof.Taken && slices.ContainsFunc(r.Recipients.All(), func(m address.Mailbox) bool {
+			return strings.EqualFold(m.Address.String(), to.String())
+		})
+	}), err
 }
 
 // inDoubt are the recipients of a message that wait since a provider may have it.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/siegel-mail/siegel/connectors"
 	"github.com/siegel-mail/siegel/connectors/demail"
@@ -165,6 +166,17 @@ func TestDeMailResolved(t *testing.T) {
 			if err := g.DeMailRecord().Resolve(t.Context(), string(held.ID)+"-1", decision, "root"); err != nil {
 				t.Fatal(err)
 			}
+			list, err := g.Queue().List(t.Context(), queue.Filter{ID: held.ID, Destination: "demail:telekom"})
+			if err != nil || len(list) != 1 {
+				t.Fatal(list, err)
+			}
+			// Nobody is told that something was not delivered which the provider has.
+			if err := g.MayReturn(list[0], 0); (err == nil) != (decision == proof.DecideNotTaken) {
+				t.Errorf("may it be returned? %v", err)
+			}
+			if _, err := g.Returned(t.Context(), list[0], []int{0}); (err == nil) != (decision == proof.DecideNotTaken) {
+				t.Errorf("is it returned? %v", err)
+			}
 			if err := g.Reconcile(t.Context(), "telekom"); err != nil {
 				t.Error(err)
 			}
@@ -173,6 +185,39 @@ func TestDeMailResolved(t *testing.T) {
 				t.Errorf("%d requests", w.asked)
 			}
 		})
+	}
+}
+
+// What an operator holds by hand stays held, whatever a person finds out of it, and is settled when it is released.
+func TestDeMailResolvedWhileHeldByHand(t *testing.T) {
+	town, s, w := newTown(t), newSetting(t), &way{lost: true, blind: true}
+	s.options.Settings.DeMail = sending(t, town, w)
+	g, _ := s.start(t)
+	writesTo(t, g)
+	held := s.awaitEvent(t, func(e track.Event) bool { return e.Kind == track.Held && e.Destination == "demail:telekom" })
+	if _, err := g.Queue().Change(t.Context(), held.ID, queue.Order{State: queue.Held, Reply: "held by an operator: wait"}); err != nil {
+		t.Fatal(err)
+	}
+	key := string(held.ID) + "-1"
+	if err := g.DeMailRecord().Resolve(t.Context(), key, proof.DecideTaken, "root"); err != nil {
+		t.Fatal(err)
+	}
+	record, err := g.DeMailRecord().Record(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Resolved(t.Context(), record)
+	list, err := g.Queue().List(t.Context(), queue.Filter{ID: held.ID, Destination: "demail:telekom"})
+	if err != nil || len(list) != 1 || list[0].Recipients[0].State != queue.Held {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if _, err := g.Queue().Change(t.Context(), held.ID, queue.Order{State: queue.Queued, Due: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	g.Resolved(t.Context(), record) // which wakes the account
+	s.awaitEvent(t, func(e track.Event) bool { return e.Kind == track.Delivered && e.ID == held.ID })
+	if w.asked != 1 {
+		t.Errorf("%d requests", w.asked)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/tlsrpt"
@@ -53,6 +54,9 @@ func (g *Gateway) TurnTLSReports(ctx context.Context) {
 func (g *Gateway) PutTLSReport(ctx context.Context, env mail.Envelope, content mail.Content) error {
 	return g.putTLSReport(ctx, env, content)
 }
+
+// Resolved is told that a person decided on a De-Mail.
+func (g *Gateway) Resolved(ctx context.Context, r proof.Record) { g.resolved(ctx, r) }
 
 // Reconcile asks the provider of an account for what is in doubt.
 func (g *Gateway) Reconcile(ctx context.Context, account string) error {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -47,10 +46,8 @@ func (g *Gateway) demailCommands() admin.DeMail {
 
 // resolved has the queue go on with a De-Mail of which a person said whether the provider has it: it is delivered then, or reported.
 func (g *Gateway) resolved(ctx context.Context, r proof.Record) {
-	_, err := g.store.Change(ctx, r.ID, queue.Order{From: []queue.State{queue.Held}, State: queue.Queued, Due: g.o.Now()})
-	if err != nil && !errors.Is(err, queue.ErrNotFound) {
+	if err := g.noLongerInDoubt(ctx, r.ID); err != nil {
 		g.o.Log.WithError(err).WithField("id", r.ID).Error("proof: a De-Mail that a person decided about stays held; release it: siegel queue release")
-		return
 	}
 	g.scheduler.Wake(queue.DeMailPrefix + r.Account)
 }

@@ -22,6 +22,7 @@ var (
 	errUnready  = errors.New("the message waits for its protection; reroute what becomes of it then")
 	errRound    = errors.New("a route of round trips is for the mail that the routing sends there alone")
 	errDoubt    = errors.New("the De-Mail provider may have it, and its sender would be told that it was not delivered; say first whether it has: siegel demail resolve")
+	errTaken    = errors.New("the De-Mail provider has it, and its sender would be told that it was not delivered; siegel queue release settles it")
 	errNoChoice = errors.New("there is no such route")
 	errAccount  = errors.New("De-Mail goes by the account it was accepted for, and other mail by none; what must not go is held, returned or dropped")
 )
@@ -131,19 +132,41 @@ func (g *Gateway) MayReroute(m queue.Message, i int, destination string) error {
 // MayReturn implements admin.Ways.
 func (g *Gateway) MayReturn(m queue.Message, i int) error {
 	if m.Envelope.DeMail != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), recordTime)
-		defer cancel()
-		switch doubt, err := g.isInDoubt(ctx, m.Envelope.ID); {
-		case err != nil:
-			return fmt.Errorf("%w (%w)", errDoubt, err)
-		case doubt:
-			return errDoubt
+		if err := g.isNotSent(m.Envelope.ID, m.Recipients[i].Address); err != nil {
+			return err
 		}
 	}
 	return g.scheduler.MayReturn(m, i)
 }
 
-// Returned implements admin.Ways.
+// isNotSent returns nil where the record of De-Mail says that the provider does not have a message of the queue for a recipient, else why its
+// sender is not told so.
+func (g *Gateway) isNotSent(id mail.ID, to mail.Address) error {
+	ctx, cancel := context.WithTimeout(context.Background(), recordTime)
+	defer cancel()
+	doubt, err := g.isInDoubt(ctx, id)
+	if err != nil {
+		return fmt.Errorf("%w (%w)", errDoubt, err)
+	}
+	if doubt {
+		return errDoubt
+	}
+	taken, err := g.isTaken(ctx, id, to)
+	if err != nil {
+		return fmt.Errorf("%w (%w)", errDoubt, err)
+	}
+	if taken {
+		return errTaken
+	}
+	return nil
+}
+
+// Returned implements admin.Ways. It asks MayReturn once more: an attempt may have come between.
 func (g *Gateway) Returned(ctx context.Context, m queue.Message, recipients []int) (queue.New, error) {
+	for _, i := range recipients {
+		if err := g.MayReturn(m, i); err != nil {
+			return queue.New{}, err
+		}
+	}
 	return g.scheduler.Returned(ctx, m, recipients)
 }
