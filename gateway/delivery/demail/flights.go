@@ -17,6 +17,23 @@ type Flights struct {
 	fates map[string]proof.Result // by key: what became of a submission, where the record could not be written
 	since map[string]time.Time    // by key: since when this process knows that it is in doubt
 	told  map[string]bool         // by key: somebody was told that it is held
+	began time.Time               // when this process began with the account
+}
+
+// start keeps when the process began with the account: the first time counts.
+func (f *Flights) start(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.began.IsZero() {
+		f.began = now
+	}
+}
+
+// before reports whether something was before this process began with the account.
+func (f *Flights) before(at time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return at.Before(f.began)
 }
 
 // flight is work at a message.

@@ -28,14 +28,14 @@ const (
 
 // submit submits the message for recipients of whom no earlier submission is in the way.
 func (a *attempt) submit(ctx context.Context, rows []int) delivery.Result {
-	m, again, err := a.submission(rows)
+	m, last, err := a.submission(rows)
 	switch {
 	case errors.Is(err, queue.ErrDamaged):
 		return delivery.Result{Status: delivery.Held, Enhanced: "4.3.0", Text: err.Error()}
 	case err != nil:
 		return later("the message cannot be read: " + err.Error())
 	}
-	receipt, sent, err := a.sentBefore(ctx, m)
+	receipt, sent, err := a.sentBefore(ctx, m, last)
 	if err != nil {
 		return a.reach(err)
 	}
@@ -48,10 +48,10 @@ func (a *attempt) submit(ctx context.Context, rows []int) delivery.Result {
 	case sent:
 		return a.taken(ctx, m.Key, receipt)
 	}
-	return a.submitted(ctx, m, again)
+	return a.submitted(ctx, m, last != nil && a.wasInDoubt(last))
 }
 
-// submitted submits what the record says is being tried.
+// submitted submits what the record says is being tried; again where the provider may have it from an attempt that was in doubt.
 func (a *attempt) submitted(ctx context.Context, m proof.Submission, again bool) delivery.Result {
 	receipt, err := a.o.Provider.Submit(ctx, connectors.Message{Key: m.Key, Sender: m.Sender, Recipients: m.Recipients, Options: m.Options, Content: m.Content})
 	if err == nil && connectors.CheckID(receipt.ID) != nil {
@@ -75,10 +75,12 @@ func (a *attempt) submitted(ctx context.Context, m proof.Submission, again bool)
 	}
 }
 
-// sentBefore asks for a message that is tried late for the first time: queue and record may come from a backup that is older than what was sent since.
-// Where the provider cannot tell, nothing says that it was. The error is that the provider cannot be asked.
-func (a *attempt) sentBefore(ctx context.Context, m proof.Submission) (r connectors.Receipt, sent bool, err error) {
-	if len(a.known) > 0 || a.o.Now().Sub(m.Accepted) < restored {
+// sentBefore asks for a message that this process tries for the first time, and that an earlier one may have, or that comes late: queue and record may
+// come from a backup that is older than what was sent since. last is what the record says of the last try; nil: nothing. Where the provider cannot
+// tell, nothing says that it was. The error is that the provider cannot be asked.
+func (a *attempt) sentBefore(ctx context.Context, m proof.Submission, last *proof.Record) (r connectors.Receipt, sent bool, err error) {
+	late := len(a.known) == 0 && a.o.Now().Sub(m.Accepted) >= restored
+	if last != nil && !a.o.Flights.before(last.Tried) || last == nil && !late && !a.o.Flights.before(m.Accepted) {
 		return r, false, nil
 	}
 	r, err = a.o.Provider.Find(ctx, m.Key)
@@ -86,6 +88,14 @@ func (a *attempt) sentBefore(ctx context.Context, m proof.Submission) (r connect
 		return r, false, err
 	}
 	return r, err == nil, nil
+}
+
+// wasInDoubt reports whether a provider may have had a message from a try that ended as not taken: the answer to it was lost, or came to a process that
+// is no more.
+func (t *Transport) wasInDoubt(last *proof.Record) bool {
+	return t.o.Flights.before(last.Tried) || slices.ContainsFunc(last.Steps, func(s proof.Step) bool {
+		return s.State == proof.Doubtful || s.Class == word(connectors.ErrNotFound)
+	})
 }
 
 // note counts and logs how a request to submit ended.
@@ -114,11 +124,11 @@ func (a *attempt) refusedAgain(ctx context.Context, s *proof.Record, why error) 
 	return doubt("the provider refuses it, and may have it from an earlier attempt: " + text(why))
 }
 
-// submission is what is submitted, again under the key of an earlier one that was not taken, where that was for the same recipients.
-func (a *attempt) submission(rows []int) (m proof.Submission, again bool, err error) {
+// submission is what is submitted, again under the key of an earlier one that was not taken, where that was for the same recipients: then last is that.
+func (a *attempt) submission(rows []int) (m proof.Submission, last *proof.Record, err error) {
 	h, err := readHeader(a.Content)
 	if err != nil {
-		return proof.Submission{}, false, err
+		return proof.Submission{}, nil, err
 	}
 	d, to := a.Envelope.DeMail, make([]demail.Address, len(rows))
 	for k, i := range rows {
@@ -129,13 +139,13 @@ func (a *attempt) submission(rows []int) (m proof.Submission, again bool, err er
 		Sender: d.Sender, Author: d.Author, Recipients: recipients(h, to), Options: d.Options, Subject: subject(h),
 		MessageID: single(h, "Message-ID"), Accepted: a.Envelope.Received, Content: a.Content,
 	}
-	for _, s := range slices.Backward(a.known) {
+	for i, s := range slices.Backward(a.known) {
 		if s.State == proof.Waiting && same(s.Recipients, m.Recipients) {
 			m.Key = s.Key
-			return m, true, nil
+			return m, &a.known[i], nil
 		}
 	}
-	return m, false, nil
+	return m, nil, nil
 }
 
 // same reports whether both are for the same addresses.

@@ -82,6 +82,7 @@ func New(o Options) (*Transport, error) {
 		silent.SetOutput(io.Discard)
 		o.Log = silent
 	}
+	o.Flights.start(o.Now())
 	return &Transport{o}, nil
 }
 

@@ -314,3 +314,48 @@ func TestRestoredFromBackup(t *testing.T) {
 		t.Errorf("%d requests, taken %d times", n, s.times())
 	}
 }
+
+// A backup may be minutes old: what a process finds that an earlier one had is asked for, however short it is in the queue, and also where the record
+// says that it was not taken at a first try.
+func TestRestoredFromYoungBackup(t *testing.T) {
+	for name, tried := range map[string]bool{"never tried by then": false, "tried by then": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand(t)
+			a := s.letter("amt@stadt.de-mail.de")
+			old := openRecord(t, t.TempDir()+"/demail", atrest.NewKey(), s.clock.Now)
+			if tried {
+				s.faulty.Record = old
+				s.always(connectors.ErrUnavailable)
+				s.want("provider away", s.one(a), delivery.Deferred, false, "")
+				s.clock.add(time.Minute)
+			}
+			s.faulty.Record = s.record // what came after the backup
+			s.answers(nil)
+			s.want("sent", s.one(a), delivery.Delivered, false, "")
+			s.clock.add(time.Minute)
+			s.record, s.faulty.Record = old, old
+			s.restart()
+			s.finds(connectors.ErrUnavailable)
+			s.want("provider away", s.one(a), delivery.Deferred, false, "")
+			s.finds(nil)
+			s.want("found", s.one(a), delivery.Delivered, false, "prov-")
+			if n := s.times(); n != 1 || s.state(a) != proof.Taken {
+				t.Errorf("taken %d times, %s", n, s.state(a))
+			}
+		})
+	}
+}
+
+// What was put off for certain, and then is refused, is refused: also by a provider that can never tell what it has.
+func TestRefusedAfterItWasPutOff(t *testing.T) {
+	s := newStand(t)
+	s.finds(connectors.ErrInDoubt)
+	a := s.letter("amt@stadt.de-mail.de")
+	s.always(connectors.ErrUnavailable)
+	s.want("put off", s.one(a), delivery.Deferred, false, "")
+	s.always(connectors.ErrNoSuchAddress)
+	s.want("refused", s.one(a), delivery.Refused, false, "knows no such address")
+	if s.state(a) != proof.Refused {
+		t.Error(s.state(a))
+	}
+}
