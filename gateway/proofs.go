@@ -12,7 +12,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/demailadmin"
 	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/proof/bundle"
-	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
 // pruneEvery is how often what is too old is removed from the record of De-Mail.
@@ -49,7 +48,6 @@ func (g *Gateway) resolved(ctx context.Context, r proof.Record) {
 	if err := g.noLongerInDoubt(ctx, r.ID); err != nil {
 		g.o.Log.WithError(err).WithField("id", r.ID).Error("proof: a De-Mail that a person decided about stays held; release it: siegel queue release")
 	}
-	g.scheduler.Wake(queue.DeMailPrefix + r.Account)
 }
 
 func (g *Gateway) closeProof() error {
@@ -66,7 +64,7 @@ func (g *Gateway) keepProof(ctx context.Context) error {
 	for {
 		removed, err := g.proof.Prune(ctx)
 		if removed > 0 {
-			g.o.Log.WithField("records", removed).Info("proof: De-Mails as old as demail.evidence.retention left the record")
+			g.o.Log.WithField("records", removed).Info("proof: De-Mails as old as demail.evidence.keep left the record")
 		}
 		if err != nil && ctx.Err() == nil {
 			g.o.Log.WithError(err).Error("proof: what is too old could not be removed from the De-Mail record")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/connectors/dmda/rehearsal"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 )
 
@@ -75,11 +75,6 @@ func TestDeMailCheckFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody.Close()
 	other := tlstest.NewCA(t, tlstest.P256)
 	stranger := other.Issue(tlstest.RSA2048, nil, "gw")
 	if err := os.WriteFile(filepath.Join(w.dir, "wrong.password"), []byte("planted-wrong\n"), 0o600); err != nil {
@@ -91,7 +86,7 @@ func TestDeMailCheckFails(t *testing.T) {
 		not     []string // that are not tried
 		says    string
 	}{
-		"nobody there":       {w.Providers[0].URL, "https://" + nobody.Addr().String(), stepTCP, []string{stepTLS, stepLogin, stepDomains}, "firewall"},
+		"nobody there":       {w.Providers[0].URL, "https://" + freeport.Address(t), stepTCP, []string{stepTLS, stepLogin, stepDomains}, "firewall"},
 		"another authority":  {"keys/" + rehearsal.RootsFile, other.File, stepTLS, []string{stepLogin, stepDomains}, "key:sha256:"},
 		"another profile":    {"profile: modern", "profile: de-mail-legacy", stepTLS, []string{stepLogin, stepDomains}, "server has"},
 		"another password":   {"keys/" + rehearsal.PasswordFile(w.company.Name), "wrong.password", stepLogin, []string{stepDomains}, "providers lock accounts"},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/siegel-mail/siegel/configs"
 	"github.com/siegel-mail/siegel/connectors"
@@ -227,6 +228,12 @@ func (w *demailWay) chosen(at place, state tlspolicy.State) {
 	}
 }
 
+// The bounds of what is asked of a server whose handshake failed: providers watch who asks.
+const (
+	probeTime        = 30 * time.Second
+	probeConnections = 100
+)
+
 // noTLS tells why there is no TLS, and what the server has.
 func (w *demailWay) noTLS(ctx context.Context, at place, err error) {
 	if key, ok := errors.AsType[*tlspolicy.KeyError](err); ok {
@@ -248,7 +255,7 @@ func (w *demailWay) noTLS(ctx context.Context, at place, err error) {
 	}
 	w.say(at.step(stepTLS), stepBad, todo, "%v", late(ctx, err))
 	profile := w.account.TLS.Policy()
-	report := probe.Probe(ctx, target, probe.Options{Roots: w.account.TLS.Roots()})
+	report := probe.Probe(ctx, target, probe.Options{Roots: w.account.TLS.Roots(), Timeout: probeTime, MaxConnections: probeConnections})
 	if !report.Reached {
 		w.say(at.step(stepServerHas), stepLook, "", "the server does not answer questions about its TLS")
 		return

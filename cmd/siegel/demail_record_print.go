@@ -100,7 +100,7 @@ type sheet struct{ strings.Builder }
 
 func (s *sheet) add(name, value string) {
 	if value != "" {
-		fmt.Fprintf(s, "%-14s %s\n", name, safetext.Line(value, 1000))
+		fmt.Fprintf(s, "%-16s %s\n", name, safetext.Line(value, 1000))
 	}
 }
 

@@ -156,7 +156,7 @@ func TestDeMailList(t *testing.T) {
 func TestDeMailShow(t *testing.T) {
 	d := newRecorded(t)
 	for _, id := range []string{"k-sent", "id-k-sent", "k-sent@firma.example"} {
-		d.says(d.siegel(exitDone, "show", id), "k-sent", "taken: the provider has it", "P-k-sent", "awaits         dispatch", "confirmation of receipt, proven", "berta@firma.example", "SHA-256")
+		d.says(d.siegel(exitDone, "show", id), "k-sent", "taken: the provider has it", "P-k-sent", "awaits           dispatch", "confirmation of receipt, proven", "berta@firma.example", "SHA-256")
 	}
 	d.says(d.siegel(exitDone, "show", "k-doubt"), "siegel demail resolve k-doubt --taken or --not-taken")
 	d.says(d.siegel(exitDone, "show", "origin"), "k-doubt", "k-sent") // one message became both

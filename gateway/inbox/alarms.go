@@ -11,11 +11,8 @@ import (
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
-// What alarms are about.
-const (
-	aboutLogin = "login"
-	aboutAway  = "away"
-)
+// aboutAway is what the alarm is about that nothing can be fetched.
+const aboutAway = "away"
 
 // Of one thing an alarm is given once a day, and of no more things than this at a time, beside that nothing is fetched at all: who sends many
 // messages that are told of must not keep that quiet.
@@ -37,7 +34,7 @@ func (i *Inbox) alarm(ctx context.Context, about string, n notice) {
 		}
 	}
 	_, known := i.told[about]
-	full := len(i.told) >= mostAlarms && about != aboutLogin && about != aboutAway
+	full := len(i.told) >= mostAlarms && about != aboutAway // messages, of which strangers send many, leave room for that
 	if !known && !full {
 		i.told[about] = now
 	}
@@ -57,16 +54,6 @@ func (i *Inbox) forget(about string) {
 
 // line makes a stranger's text, or an error, fit for a mail.
 func line(v any) string { return safetext.Line(fmt.Sprint(v), maxReason) }
-
-func (i *Inbox) loginAlarm(err error) notice {
-	return notice{"Siegel: a De-Mail provider does not let the account in",
-		wrap(fmt.Sprintf("The provider of the De-Mail account %s does not let the gateway in. No De-Mail is fetched until that is mended.", i.o.Account)) +
-			"\n  " + line(err) + "\n\n" +
-			wrap(fmt.Sprintf("See what is wrong by: siegel demail check %s. The gateway tries again in an hour, then less often, since tries may lock the account; siegel reload makes it try at once.", i.o.Account)),
-		wrap(fmt.Sprintf("Der Anbieter des De-Mail-Kontos %s lässt das Gateway nicht herein. Bis das behoben ist, wird keine De-Mail abgeholt.", i.o.Account)) +
-			"\n  " + line(err) + "\n\n" +
-			wrap(fmt.Sprintf("Was fehlt, zeigt: siegel demail check %s. Das Gateway versucht es in einer Stunde wieder, dann seltener, denn Versuche können das Konto sperren; siegel reload lässt es gleich versuchen.", i.o.Account))}
-}
 
 func (i *Inbox) awayAlarm(since time.Time, err error) notice {
 	at := since.Format("2006-01-02 15:04 -0700")

@@ -238,6 +238,23 @@ func TestOverdueOfOneWithoutWay(t *testing.T) {
 	s.has(3, "overdue")
 }
 
+// A notification that was changed on its way is no provider's word: its text is not shown, and what it claims is not said.
+func TestForgedNotification(t *testing.T) {
+	s := newStand(t)
+	s.send("niemand@stadt.de-mail.de", demail.Options{})
+	session := s.login(s.a, "post@firma.de-mail.de")
+	l, err := session.Get(session.List()[0].ID)
+	must(t, err)
+	changed := strings.Replace(string(l.Content), "unknown-recipient", "closed-account", 1) // of which the digest says nothing
+	s.o.Provider = lay(changed + "--\r\n")                                                  // of which it does
+	s.fetch()
+	text := decoded(t, s.one("erika@firma.example"))
+	if !strings.Contains(text, "NICHT BEWIESEN") || strings.Contains(text, "geschlossen") || strings.Contains(text, "Der Anbieter schreibt") {
+		t.Errorf("%s", text)
+	}
+	s.has(1, "not proven")
+}
+
 // Malware that a provider found is told as what it is.
 func TestMalware(t *testing.T) {
 	s := newStand(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -23,8 +24,24 @@ type letters struct {
 	ids     []string
 	content map[string]io.Reader
 	mailbox demail.Address
-	fails   error // of the next Fetch
+
+	mu      sync.Mutex // guards what follows
+	fails   error      // of the next Fetch
 	fetched int
+}
+
+// fail has the next fetches end so.
+func (l *letters) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fails = err
+}
+
+// count is how often was fetched.
+func (l *letters) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fetched
 }
 
 func lay(texts ...string) *letters {
@@ -42,8 +59,11 @@ func (l *letters) put(id string, r io.Reader) {
 
 // Fetch implements connectors.Provider.
 func (l *letters) Fetch(ctx context.Context, handler connectors.Handler) error {
+	l.mu.Lock()
 	l.fetched++
-	if err := l.fails; err != nil {
+	err := l.fails
+	l.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	var stay []string

@@ -198,8 +198,8 @@ func (i *Inbox) fetched(m *message, p plan) {
 		return
 	}
 	e.Kind, e.ID, e.Origin, e.Direction = track.Confirmed, p.about.ID, p.about.Origin, mail.Outgoing
-	e.From, e.MessageID, e.Verdict = p.about.Author.String(), p.about.MessageID, string(m.kind)
-	if m.confirmation != nil && !m.proof {
+	e.From, e.To, e.MessageID, e.Verdict = p.about.Author.String(), nil, p.about.MessageID, string(m.kind)
+	if m.doubted() {
 		e.Verdict += ", not proven"
 	}
 	i.o.Recorder.Record(e)

@@ -61,7 +61,8 @@ type Ways interface {
 
 // Options are what an Inbox works with. Those that may be missing are so marked.
 type Options struct {
-	Account  string // its name in the configuration
+	Account string // its name in the configuration
+	// Provider is asked by the schedule also after it has refused a login: that no login is tried again by itself package guard sees to, who tells of it, too.
 	Provider connectors.Provider
 	Record   Record
 	Queue    Queue

@@ -73,7 +73,7 @@ func (i *Inbox) planLetter(m *message, about proof.Record) (plan, error) {
 	var err error
 	p.main, err = i.entry(env, content, string(m.kind)+" of De-Mail "+string(about.ID))
 	p.then = func() {
-		if m.confirmation != nil && !m.proof {
+		if m.doubted() {
 			i.alarm(context.Background(), "unproven "+about.Key, i.unprovenAlarm(m, about))
 		}
 	}

@@ -16,7 +16,6 @@ type Status struct {
 	Last     time.Time // when everything was last fetched that could be; zero: never, since the gateway was started
 	Failures int       // in a row, since then
 	Err      error     // of the last failure
-	Login    bool      // the provider does not let the account in
 	Left     int       // messages that were left with the provider the last time
 	Why      string    // why, of one of them
 	Taken    int64     // messages that were taken in since the start
@@ -64,12 +63,8 @@ func (i *Inbox) Run(ctx context.Context) error {
 	}
 }
 
-// How long to wait after failures: from the first to the most, and twice as long each time. Who was not let in waits longer, since tries may
-// lock the account.
-const (
-	firstPause, mostPause           = time.Minute, time.Hour
-	firstLoginPause, mostLoginPause = time.Hour, 12 * time.Hour
-)
+// How long to wait after failures: from the first to the most, and twice as long each time; and the longest that a provider may ask for.
+const firstPause, mostPause, longestPause = time.Minute, time.Hour, 12 * time.Hour
 
 // jitter spreads waits by up to this share in both directions, so that gateways that failed together do not come together.
 const jitter = 0.1
@@ -80,16 +75,13 @@ func (i *Inbox) wait(err error) time.Duration {
 	d := i.o.Every
 	if err != nil {
 		first, most := min(firstPause, i.o.Every), max(mostPause, i.o.Every)
-		if s.Login {
-			first, most = firstLoginPause, max(mostLoginPause, i.o.Every)
-		}
 		d = first
 		for n := 1; n < s.Failures && d < most; n++ {
 			d *= 2
 		}
 		d = min(d, most)
 		if e, ok := errors.AsType[*connectors.Error](err); ok { // the provider says when it wants to be asked again
-			d = max(d, min(e.After, mostLoginPause))
+			d = max(d, min(e.After, longestPause))
 		}
 	}
 	return d + time.Duration((2*rand.Float64()-1)*jitter*float64(d))
@@ -153,24 +145,21 @@ func (i *Inbox) ended(ctx context.Context, r *round, err error) {
 	s := &i.status
 	s.Tried, s.Left, s.Why, s.Taken = r.began, r.left, r.why, s.Taken+r.taken
 	if err == nil {
-		s.Last, s.Failures, s.Err, s.Login = i.o.Now(), 0, nil, false
+		s.Last, s.Failures, s.Err = i.o.Now(), 0, nil
 	} else {
 		if s.Failures == 0 {
 			s.failing = r.began
 		}
-		s.Failures, s.Err, s.Login = s.Failures+1, err, connectors.Class(err) == connectors.ErrLogin
+		s.Failures, s.Err = s.Failures+1, err
 	}
 	now := *s
 	i.mu.Unlock()
 	switch {
 	case err == nil && before.Failures > 0:
 		log.Info("De-Mail is fetched again.")
-		i.forget(aboutLogin)
 		i.forget(aboutAway)
 	case err == nil:
-	case now.Login:
-		log.WithError(err).Error("The provider does not let the account in; De-Mail is not fetched.")
-		i.alarm(ctx, aboutLogin, i.loginAlarm(err))
+	case connectors.Class(err) == connectors.ErrLogin: // who guards the logins tells of it
 	default:
 		log.WithError(err).Warn("De-Mail cannot be fetched at present.")
 		if i.o.Now().Sub(now.failing) >= awayAfter {

@@ -123,7 +123,8 @@ func (a *Account) Status(ctx context.Context) Status {
 	return s
 }
 
-// Check is why somebody should look at the account; nil where all is well, or not yet bad enough. It asks no provider.
+// Check is why somebody should look at the account; nil where all is well, or not yet bad enough. It asks no provider. What is in doubt is the record's
+// to tell.
 func (a *Account) Check(ctx context.Context) error {
 	s := a.Status(ctx)
 	now := a.all.now()
@@ -132,8 +133,6 @@ func (a *Account) Check(ctx context.Context) error {
 		return fmt.Errorf("since %s the provider does not let the account in: %s", s.Refused.Format(time.RFC3339), s.Failure)
 	case !s.Failing.IsZero() && now.Sub(s.Failing) >= patience:
 		return fmt.Errorf("since %s nothing comes of requests: %s", s.Failing.Format(time.RFC3339), s.Failure)
-	case s.Doubtful > 0:
-		return fmt.Errorf("of %d messages it is not known whether the provider has taken them", s.Doubtful)
 	}
 	return nil
 }
