@@ -1,6 +1,7 @@
 package webservice
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,48 @@ func address(tb testing.TB, s string) demail.Address {
 		tb.Fatal(err)
 	}
 	return a
+}
+
+// A message that the provider does not give, or does not let go, holds up no other. A provider that gives none is not asked for all of them.
+func TestFetchGoesOn(t *testing.T) {
+	for _, c := range []struct {
+		of      Operation
+		class   Class
+		id      string // empty: of all
+		waiting int    // of ten
+		asked   int
+	}{
+		{OpFetch, Rejected, "m0", 1, 10}, {OpFetch, Unavailable, "m3", 1, 10}, {OpAcknowledge, Unavailable, "m0", 1, 10},
+		{OpFetch, Unavailable, "", 10, 5}, {OpFetch, LoginFailed, "m2", 8, 3},
+	} {
+		t.Run(fmt.Sprint(c.of, c.class, c.id), func(t *testing.T) {
+			s := newProvider(t, load(t, shippedText(t, "mentana")))
+			for n := range 10 {
+				s.waiting[fmt.Sprintf("m%d", n)] = "Subject: x\r\n\r\nx\r\n"
+			}
+			asked := 0
+			s.before = func(w http.ResponseWriter, r *Request) bool {
+				if r.Operation == OpFetch {
+					asked++
+				}
+				if id, _ := r.Values["id"].(string); r.Operation != c.of || c.id != "" && id != c.id {
+					return false
+				}
+				s.check(s.server.Refuse(w, c.class))
+				return true
+			}
+			err := NewProvider(s.client()).Fetch(t.Context(), func(_ context.Context, in connectors.Incoming) error {
+				_, err := io.Copy(io.Discard, in.Content)
+				return err
+			})
+			if !errors.Is(err, c.class.contract()) {
+				t.Error(err)
+			}
+			if len(s.waiting) != c.waiting || asked != c.asked {
+				t.Errorf("%d wait, %d were asked for", len(s.waiting), asked)
+			}
+		})
+	}
 }
 
 // back is a provider in the hands of connectortest.

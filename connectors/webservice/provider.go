@@ -71,45 +71,62 @@ func (p *Provider) Find(ctx context.Context, key string) (connectors.Receipt, er
 	return connectors.Receipt{ID: found[0].ID, Time: found[0].Time}, nil
 }
 
-// Fetch lists what waits, and hands over one after the other.
+// mostFailed is after how many messages in a row that the provider does not give, or does not let go, it is the provider that is unwell.
+const mostFailed = 5
+
+// Fetch lists what waits, and hands over one after the other. A message that the provider does not give, or does not let go, holds up no other; the error is
+// that of the first.
 func (p *Provider) Fetch(ctx context.Context, handler connectors.Handler) error {
 	list, err := p.client.List(ctx)
 	if err != nil {
 		return translate(err)
 	}
+	var first error
+	failed := 0
 	for _, w := range list {
-		if err := p.one(ctx, w, handler); err != nil {
+		handled, err := p.one(ctx, w, handler)
+		if err == nil {
+			failed = 0
+			continue
+		}
+		failed++
+		if first == nil {
+			first = err
+		}
+		switch {
+		case handled != nil:
 			return err
+		case ctx.Err() != nil || errors.Is(err, connectors.ErrLogin) || failed == mostFailed:
+			return first
 		}
 	}
-	return nil
+	return first
 }
 
-// one hands over a message, and acknowledges it once it was stored.
-func (p *Provider) one(ctx context.Context, w Waiting, handler connectors.Handler) error {
+// one hands over a message, and acknowledges it once it was stored. handled is the handler's own error.
+func (p *Provider) one(ctx context.Context, w Waiting, handler connectors.Handler) (handled, err error) {
 	if err := connectors.CheckID(w.ID); err != nil {
-		return err
+		return nil, err
 	}
 	mailbox, err := demail.ParseAddress(w.Mailbox)
 	if err != nil {
 		mailbox = demail.Address{} // as if the provider had not said it
 	}
-	var handled error
 	err = p.client.Fetch(ctx, w.ID, func(in io.Reader) error {
 		handled = handler(ctx, connectors.Incoming{ID: w.ID, Mailbox: mailbox, Size: w.Size, Content: connectors.Bounded(in)})
 		return handled
 	})
 	switch {
 	case ClassOf(err) == NotFound: // somebody else has fetched it since it was listed
-		return nil
+		return nil, nil
 	case errors.Is(handled, connectors.ErrLeave):
-		return ctx.Err()
+		return nil, ctx.Err()
 	case err != nil && err == handled: //nolint:errorlint // whether it is the handler's own
-		return handled
+		return handled, handled
 	case err != nil:
-		return translate(err)
+		return handled, translate(err)
 	}
-	return translate(p.client.Acknowledge(ctx, w.ID))
+	return nil, translate(p.client.Acknowledge(ctx, w.ID))
 }
 
 // Lookup asks the directory. What it says of other addresses does not count.

@@ -313,6 +313,27 @@ func TestUndecided(t *testing.T) {
 	}
 }
 
+// What the record says of a message that was judged late is what its reader is told.
+func TestDecidedLater(t *testing.T) {
+	s := newStand(t)
+	known := false
+	s.o.Verifier.Trust = away{s.o.Verifier.Trust, func() bool { return known }}
+	s.arrive("post@firma.de-mail.de", demail.Options{Authoritative: true}, "Subject: Bescheid\r\n\r\nx\r\n")
+	s.fetch()
+	if a := s.arrivals(); len(a) != 1 || !a[0].Verdict.Undecided || len(s.queued("")) != 0 {
+		t.Fatalf("%+v", a)
+	}
+	known = true
+	s.pass(time.Minute)
+	s.fetch()
+	if q := s.one("office@firma.example"); !strings.HasPrefix(q.field("X-Siegel-DeMail"), "verified; ") {
+		t.Errorf("%s", q.header.Bytes())
+	}
+	if a := s.arrivals(); len(a) != 1 || !a[0].Verdict.Proven || a[0].Verdict.Undecided || a[0].Delivered.IsZero() || len(a[0].Verdict.Certificates) == 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
 // What is missed, sender and administrators are told of once; when it comes after all it is told as ever.
 func TestOverdue(t *testing.T) {
 	s := newStand(t)

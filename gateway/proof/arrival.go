@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -13,7 +14,8 @@ import (
 
 // Arrived writes down that a message was fetched, before the queue has it, and returns what the record says of it: a itself, or what was written when
 // it was fetched before. duplicate reports that the queue had it then ([Store.Delivered]), so that it needs no more than to be acknowledged. Where it is known and
-// no duplicate, the gateway ended in between: it is put into the queue under the id that is returned, which the queue has at most once.
+// no duplicate, the gateway ended in between, or left it with the provider since it could not be judged: it is put into the queue under the id that is returned, which the
+// queue has at most once, and a verdict that decides takes the place of one that did not.
 func (s *Store) Arrived(ctx context.Context, a Arrival) (known Arrival, duplicate bool, err error) {
 	if err := a.check(); err != nil {
 		return Arrival{}, false, err
@@ -21,6 +23,10 @@ func (s *Store) Arrived(ctx context.Context, a Arrival) (known Arrival, duplicat
 	s.filing.Lock()
 	defer s.filing.Unlock()
 	known, err = s.Arrival(ctx, a.Account, a.ID)
+	if err == nil && known.Delivered.IsZero() && known.Verdict.Undecided && !a.Verdict.Undecided && bytes.Equal(known.SHA256, a.SHA256) {
+		known, err = s.decided(ctx, known, a.Verdict)
+		return known, false, err
+	}
 	if !errors.Is(err, ErrUnknown) {
 		return known, err == nil && !known.Delivered.IsZero(), err
 	}
@@ -40,6 +46,37 @@ func (s *Store) Arrived(ctx context.Context, a Arrival) (known Arrival, duplicat
 	}
 	s.keep(files...)
 	return a, false, nil
+}
+
+// decided gives what was fetched, and could not be judged then, the verdict that it is delivered with.
+func (s *Store) decided(ctx context.Context, a Arrival, v Verdict) (Arrival, error) {
+	if v.At.IsZero() {
+		v.At = s.o.Now()
+	}
+	files, err := s.attach(ctx, &v)
+	a.Verdict = v
+	if err == nil {
+		err = s.writing(ctx, func(tx *sql.Tx) error { return s.updateArrival(ctx, tx, a, files) })
+	}
+	if err != nil {
+		s.discard(err, files...)
+		return Arrival{}, err
+	}
+	s.keep(files...)
+	return a, nil
+}
+
+func (s *Store) updateArrival(ctx context.Context, tx *sql.Tx, a Arrival, files []stored) error {
+	mac := s.message(a.Account, a.ID)
+	sealed, err := s.seal(a, arrivalPlace(mac))
+	if err != nil {
+		return err
+	}
+	var num int64
+	if err := tx.QueryRowContext(ctx, `UPDATE arrival SET body = ? WHERE mac = ? RETURNING num`, sealed, mac).Scan(&num); err != nil {
+		return wrap(err)
+	}
+	return s.insertAttached(ctx, tx, -num, files)
 }
 
 func (a *Arrival) check() error {
