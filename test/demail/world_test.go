@@ -31,8 +31,9 @@ import (
 	"github.com/siegel-mail/siegel/test/stand"
 )
 
-// patience bounds waits for what must come; nothing waits that long where all is well.
-const patience = 2 * time.Minute
+// patience bounds waits for what must come; nothing waits that long where all is well. It is longer than the five minutes during which the gateway does not
+// believe a provider that it has not got what may still be under way.
+const patience = 7 * time.Minute
 
 // The card's number and PIN.
 const (
