@@ -29,8 +29,8 @@ const (
 	defaultSubmissions = 2
 	// recordTime bounds a question to the record that somebody waits for.
 	recordTime = 10 * time.Second
-	// releasedMost bounds how many messages of an account are looked at in one go whether they are still in doubt.
-	releasedMost = 1000
+	// heldPage bounds how many held messages of an account are read at once.
+	heldPage = 500
 )
 
 // accounts are the accounts of De-Mail over all settings: what belongs to the process, and what is in force.
@@ -39,8 +39,8 @@ type accounts struct {
 
 	mu         sync.Mutex
 	flights    map[string]*demail.Flights // by name, for good
+	reconciles map[string]*sync.Mutex     // by name, for good: one round at a time
 	inForce    map[string]*account
-	reconciles sync.Mutex // one round at a time
 }
 
 // account is one in force.
@@ -54,7 +54,7 @@ type account struct {
 
 func newAccounts() *accounts {
 	return &accounts{
-		flights: map[string]*demail.Flights{},
+		flights: map[string]*demail.Flights{}, reconciles: map[string]*sync.Mutex{},
 		submissions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "siegel_demail_submissions_total",
 			Help: "Requests to providers of De-Mail to send a message, by what came of them: taken, later, refused, login, doubtful.",
@@ -70,6 +70,16 @@ func (a *accounts) flightsOf(name string) *demail.Flights {
 		a.flights[name] = new(demail.Flights)
 	}
 	return a.flights[name]
+}
+
+// turn is an account in force, nil where there is none of that name, and what is held by who asks for its doubts.
+func (a *accounts) turn(name string) (*account, *sync.Mutex) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.reconciles[name] == nil {
+		a.reconciles[name] = new(sync.Mutex)
+	}
+	return a.inForce[name], a.reconciles[name]
 }
 
 // count counts what came of a request.
@@ -180,30 +190,34 @@ func (g *Gateway) reconcileAll(ctx context.Context) error {
 // reconcile asks the provider of an account for what is in doubt, and lets go on what is no longer: since it answered, since a confirmation came,
 // or since a person decided.
 func (g *Gateway) reconcile(ctx context.Context, name string) error {
-	g.accounts.reconciles.Lock()
-	defer g.accounts.reconciles.Unlock()
-	g.accounts.mu.Lock()
-	a := g.accounts.inForce[name]
-	g.accounts.mu.Unlock()
+	a, turn := g.accounts.turn(name)
 	if a == nil {
 		return nil
 	}
-	return errors.Join(a.transport.Reconcile(ctx), g.releaseSettled(ctx, name))
+	turn.Lock()
+	defer turn.Unlock()
+	return errors.Join(g.releaseSettled(ctx, name), a.transport.Reconcile(ctx))
 }
 
 // releaseSettled lets go on what was held in doubt and is no longer.
 func (g *Gateway) releaseSettled(ctx context.Context, name string) error {
-	held, err := g.store.List(ctx, queue.Filter{Destination: queue.DeMailPrefix + name, State: queue.Held, Limit: releasedMost})
-	for _, m := range held {
-		if len(inDoubt(m)) == 0 || err != nil {
-			continue
+	after := mail.ID("")
+	for {
+		held, err := g.store.List(ctx, queue.Filter{Destination: queue.DeMailPrefix + name, State: queue.Held, After: after, Limit: heldPage})
+		for _, m := range held {
+			after = m.Envelope.ID
+			if len(inDoubt(m)) == 0 || err != nil {
+				continue
+			}
+			doubt, askErr := g.isInDoubt(ctx, m.Envelope.ID)
+			if err = askErr; err == nil && !doubt {
+				err = g.noLongerInDoubt(ctx, m.Envelope.ID)
+			}
 		}
-		doubt, askErr := g.isInDoubt(ctx, m.Envelope.ID)
-		if err = askErr; err == nil && !doubt {
-			err = g.noLongerInDoubt(ctx, m.Envelope.ID)
+		if err != nil || len(held) < heldPage {
+			return err
 		}
 	}
-	return err
 }
 
 // isInDoubt reports whether a provider may have a message of the queue, as far as the record knows.

@@ -23,10 +23,12 @@ func (a *attempt) fate(ctx context.Context, s *proof.Record) (r delivery.Result,
 	}
 	switch s.State {
 	case proof.Taken:
+		a.o.Flights.forget(s.Key)
 		return a.delivered(s.Receipt), true
 	case proof.Waiting:
 		return r, false
 	case proof.Refused:
+		a.o.Flights.forget(s.Key)
 		return a.refusedBefore(s), true
 	}
 	return a.ask(ctx, s)
@@ -96,7 +98,7 @@ func (t *Transport) held(s *proof.Record, err error) delivery.Result {
 }
 
 // Reconcile asks the provider for everything of the account that is in doubt and that no attempt is at, and tells Options.Due what can go on. It returns
-// when all was asked, or ctx ended; the error is that of the record, or of what the provider could not be asked for.
+// when all was asked, the provider could not be reached, or ctx ended; the error is that of the record, or of what could not be told.
 func (t *Transport) Reconcile(ctx context.Context) error {
 	list, err := t.o.Record.Doubtful(ctx, t.o.Account)
 	if err != nil {
@@ -111,25 +113,29 @@ func (t *Transport) Reconcile(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := t.reconcile(ctx, &s); err != nil {
+		reached, err := t.reconcile(ctx, &s)
+		if err != nil {
 			faults = append(faults, err)
+		}
+		if !reached { // nor would it be for the others, and each takes its time
+			break
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// reconcile asks for one.
-func (t *Transport) reconcile(ctx context.Context, s *proof.Record) error {
+// reconcile asks for one. Where reached is false the provider could not be asked.
+func (t *Transport) reconcile(ctx context.Context, s *proof.Record) (reached bool, err error) {
 	leave, busy := t.o.Flights.begin(s.ID, true)
 	if busy != nil {
-		return nil
+		return true, nil
 	}
 	r, settled := func() (delivery.Result, bool) { defer leave(); return t.ask(ctx, s) }()
 	if settled && (r.Doubt || r.Status != delivery.Delivered) {
-		return nil
+		return !r.Unreachable, nil
 	}
 	if t.o.Due == nil {
-		return nil
+		return true, nil
 	}
-	return t.o.Due(ctx, s.ID)
+	return true, t.o.Due(ctx, s.ID)
 }

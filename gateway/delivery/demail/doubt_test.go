@@ -243,6 +243,29 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
+// A provider that cannot be reached is asked for one message, not for each: that takes its time, and would come to nothing.
+func TestReconcileStops(t *testing.T) {
+	s := newStand(t)
+	s.always(connectors.ErrInDoubt)
+	s.finds(connectors.ErrInDoubt)
+	for range 3 {
+		s.want("in doubt", s.one(s.letter("amt@stadt.de-mail.de")), delivery.Held, true, "held, since")
+	}
+	for _, c := range []struct {
+		err  error
+		want int
+	}{{connectors.ErrInDoubt, 3}, {connectors.ErrUnavailable, 1}, {connectors.ErrLogin, 1}} {
+		s.finds(c.err)
+		_, before := s.requests()
+		if err := s.t.Reconcile(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, after := s.requests(); after-before != c.want {
+			t.Errorf("%v: asked for %d", c.err, after-before)
+		}
+	}
+}
+
 // What a process left behind in the midst, whose message is not in the queue any more, is asked for all the same.
 func TestReconcilesOrphans(t *testing.T) {
 	s := newStand(t)
