@@ -152,6 +152,7 @@ type SignerResult struct {
 	SigningTime   time.Time         // as the signer claims it; zero: not claimed
 	Capabilities  Capabilities      // signed smimeCapabilities; nil: not there, or not readable
 	EncryptionKey RecipientID       // the certificate for mail to the signer, by encryptionKeyPreference; empty: not there
+	Named         bool              // the signed attributes name Certificate (signingCertificate; RFC 5035, 3 and 4)
 	Weak          bool              // the digest is SHA-1 or MD5, the key is RSA under 2048 bits, on a curve under 250 bits, or DSA
 	Err           error             // nil: the signature is mathematically right for the content
 }

@@ -76,6 +76,7 @@ func (p *signedReader) judgeSigner(info *signerInfo, sum *contentSum) SignerResu
 		}
 		return set.checkCertificate(c)
 	})
+	r.Named = r.Err == nil && (set.certificate1 != nil || set.certificate2 != nil)
 	r.Weak = spec.weak(r.Certificate.PublicKey)
 	return r
 }

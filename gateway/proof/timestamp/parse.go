@@ -77,8 +77,11 @@ func Parse(response []byte) (*Stamp, error) {
 	if signed.ContentType != typeTSTInfo || len(signed.Signers) != 1 {
 		return nil, unreadable("its token is none")
 	}
-	if signer := signed.Signers[0]; signer.Err != nil || signer.Certificate == nil || signer.Weak {
+	switch signer := signed.Signers[0]; {
+	case signer.Err != nil || signer.Certificate == nil || signer.Weak:
 		return nil, fmt.Errorf("%w: its signature does not fit, is weak, or lacks its certificate", ErrInvalid)
+	case !signer.Named: // RFC 3161, 2.4.2
+		return nil, fmt.Errorf("%w: its signature does not name its certificate", ErrInvalid)
 	}
 	s, err := parseInfo(info)
 	if err != nil {
@@ -149,7 +152,26 @@ func parseInfo(der []byte) (*Stamp, error) {
 			return nil, wrong
 		}
 	}
-	return s, nil // tsa and extensions mean nothing here
+	return s, extensions(&info)
+}
+
+// extensions reads what ends a TSTInfo. The name of the authority means nothing here, and no extension is known: one that must be understood is not.
+func extensions(info *cryptobyte.String) error {
+	var list cryptobyte.String
+	if !info.SkipOptionalASN1(tags.Tag(0).ContextSpecific().Constructed()) || !info.ReadOptionalASN1(&list, nil, tags.Tag(1).ContextSpecific().Constructed()) || !info.Empty() {
+		return unreadable("its TSTInfo")
+	}
+	for !list.Empty() {
+		var extension cryptobyte.String
+		var critical bool
+		if !list.ReadASN1(&extension, tags.SEQUENCE) || !extension.SkipASN1(tags.OBJECT_IDENTIFIER) || !extension.ReadOptionalASN1Boolean(&critical, tags.BOOLEAN, false) {
+			return unreadable("its TSTInfo")
+		}
+		if critical {
+			return fmt.Errorf("%w: it has an extension that must be understood, and is not known", ErrInvalid)
+		}
+	}
+	return nil
 }
 
 // Verify reports why a stamp is not one of a digest by an authority that the roots vouch for; nil where it is. Whether the authority's certificate is revoked is

@@ -119,6 +119,78 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// A signature that does not name its certificate is none of a timestamp (RFC 3161, 2.4.2), and OpenSSL agrees; nor is one taken with an extension that
+// must be understood.
+func TestTokens(t *testing.T) {
+	tsa := timestamptest.Serve(t)
+	data := []byte("the manifest")
+	digest := sha256.Sum256(data)
+	plain, critical := extension(false), extension(true)
+	for name, c := range map[string]struct {
+		named    bool
+		tail     []byte
+		good     bool
+		verifies bool // OpenSSL
+	}{
+		"named":        {named: true, good: true, verifies: true},
+		"not named":    {},
+		"an extension": {named: true, tail: plain, good: true, verifies: true},
+		"a critical":   {named: true, tail: critical},
+		"more":         {named: true, tail: []byte{5, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token := tsa.Token(t, info(digest, c.tail), c.named)
+			response := marshal(0x30, []byte{0x30, 3, 2, 1, 0}, token)
+			s, err := timestamp.Parse(response)
+			if err == nil {
+				err = s.Verify(digest, tsa.Roots)
+			}
+			if (err == nil) != c.good {
+				t.Errorf("%v", err)
+			}
+			dir := t.TempDir()
+			for name, content := range map[string][]byte{"data": data, "stamp.tsr": response} {
+				if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := exec.Command("openssl", "ts", "-verify", "-data", "data", "-in", "stamp.tsr", "-CAfile", tsa.CAFile)
+			o.Dir = dir
+			if out, err := o.CombinedOutput(); c.verifies && err != nil || !c.named && err == nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// marshal is a DER element of less than 64 KiB.
+func marshal(tag byte, parts ...[]byte) []byte {
+	body := bytes.Join(parts, nil)
+	return append([]byte{tag, 0x82, byte(len(body) >> 8), byte(len(body))}[:4], body...)
+}
+
+// short is one of less than 128 bytes.
+func short(tag byte, parts ...[]byte) []byte {
+	body := bytes.Join(parts, nil)
+	return append([]byte{tag, byte(len(body))}, body...)
+}
+
+// extension is a list of extensions with one that nobody knows.
+func extension(critical bool) []byte {
+	must := []byte{}
+	if critical {
+		must = []byte{1, 1, 0xff}
+	}
+	return short(0xa1, short(0x30, []byte{6, 3, 0x2a, 3, 4}, must, []byte{4, 2, 5, 0}))
+}
+
+// info is a TSTInfo of now.
+func info(digest [sha256.Size]byte, tail []byte) []byte {
+	hash := []byte{0x30, 13, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0}
+	return short(0x30, []byte{2, 1, 1}, []byte{6, 3, 0x2a, 3, 4}, short(0x30, hash, short(4, digest[:])), []byte{2, 1, 7},
+		short(0x18, []byte(time.Now().UTC().Format("20060102150405Z"))), tail)
+}
+
 // An answer to another question, of another time, or none is refused; nothing is read without bound, and no redirection followed.
 func TestAnswers(t *testing.T) {
 	tsa := timestamptest.Serve(t)

@@ -147,6 +147,24 @@ func (a *Authority) Use(t testing.TB, c *x509.Certificate, stranger bool) {
 	a.make(t, "tsa", ca, key, c)
 }
 
+// Token signs a TSTInfo as it is given, as OpenSSL signs mail: named has the signature name its certificate.
+func (a *Authority) Token(t testing.TB, info []byte, named bool) []byte {
+	t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.write(t, "info.der", info)
+	args := []string{"cms", "-sign", "-binary", "-nodetach", "-econtent_type", "1.2.840.113549.1.9.16.1.4", "-md", "sha256", "-in", "info.der", "-outform", "DER", "-out", "token.der", "-signer", "tsa.pem", "-inkey", "tsa.key"}
+	if named {
+		args = append(args, "-cades")
+	}
+	c := exec.Command("openssl", args...)
+	c.Dir = a.dir
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return a.read(t, "token.der")
+}
+
 func (a *Authority) write(t testing.TB, name string, data []byte) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(a.dir, name), data, 0o600); err != nil {
