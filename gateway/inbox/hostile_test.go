@@ -137,6 +137,47 @@ func TestBadID(t *testing.T) {
 	}
 }
 
+// A message that names itself by more than the record takes is delivered like any other, and does not lie with the provider for ever.
+func TestLongNames(t *testing.T) {
+	s := newStand(t)
+	s.o.Provider = lay("X-de-mail-message-type: normal\r\nX-de-mail-integrity: a=sha256; h=from; bh=" + strings.Repeat("A", 20<<10) + "\r\n" + fine)
+	i := s.inbox()
+	must(t, i.Fetch(t.Context()))
+	if err := i.Check(); err != nil {
+		t.Error(err)
+	}
+	if found := s.one("office@firma.example").field("X-Siegel-DeMail"); !strings.HasPrefix(found, "unverified; reason=") {
+		t.Errorf("%q", found)
+	}
+}
+
+// So is a confirmation that somebody has signed, and that says so of what it confirms.
+func TestConfirmationOfLongName(t *testing.T) {
+	s := newStand(t)
+	seal, err := s.authority.Sealer("dmda-a.example", s.now())
+	must(t, err)
+	name := strings.Repeat("k", 20<<10)
+	a := demail.Acknowledgement{
+		Sender: "versandbestaetigung@dmda-a.example", Subject: "Versandbestätigung: x", Text: "x", Hash: "x", Time: s.now(),
+		Metadates: []demail.Metadate{{Name: demail.FieldPrivateID, Value: name, Original: demail.FieldPrivateID + ": " + name}},
+	}
+	doc, err := a.Sign(seal)
+	must(t, err)
+	fields, body, err := demail.Body(doc, nil)
+	must(t, err)
+	head := demail.NewHeader(fields...).Bytes()
+	s.o.Provider = lay("X-de-mail-message-type: confirmation of dispatch\r\n" + string(head) + fine[:strings.Index(fine, "\r\n\r\n")+4] + string(body))
+	i := s.inbox()
+	must(t, i.Fetch(t.Context()))
+	if err := i.Check(); err != nil {
+		t.Error(err)
+	}
+	if found := s.one("office@firma.example").field("X-Siegel-DeMail"); !strings.HasPrefix(found, "unverified; reason=") {
+		t.Errorf("%q", found)
+	}
+	s.has(1, "claims to be a provider's")
+}
+
 // What claims to be a provider's word, and is not, is delivered as what it is, and the administrators are told.
 func TestClaims(t *testing.T) {
 	for name, text := range map[string]string{

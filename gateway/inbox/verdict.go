@@ -79,7 +79,7 @@ func (i *Inbox) plain(ctx context.Context, m *message, s demail.Signature, now t
 	}
 	m.verdict.Proven = m.verified()
 	m.verdict.Undecided = m.undecided()
-	m.verdict.Keys, m.verdict.Sender = demail.KeysOf(m.meta), m.meta.Sender
+	m.verdict.Keys, m.verdict.Sender = kept(demail.KeysOf(m.meta)), m.meta.Sender
 	i.answers(ctx, m, s)
 }
 
@@ -87,12 +87,16 @@ func (i *Inbox) plain(ctx context.Context, m *message, s demail.Signature, now t
 func (i *Inbox) confirmed(ctx context.Context, m *message, now time.Time) {
 	c := m.confirmation
 	m.sign(now, c.Integrity.Signature, c.Signature)
-	if c.Contradiction != "" {
-		m.state, m.reason = demail.StateBroken, safetext.Line(c.Contradiction, maxReason)
+	named, wrong := c.Keys() == kept(c.Keys()), c.Contradiction
+	if wrong == "" && !named {
+		wrong = "what it confirms is named by more than any id has"
+	}
+	if wrong != "" {
+		m.state, m.reason = demail.StateBroken, safetext.Line(wrong, maxReason)
 		m.verdict.State, m.verdict.Reason = m.state.String(), m.reason
 	}
-	m.verdict.Proven, m.verdict.Undecided = c.Proven(), c.Undecided()
-	if c.Signature.State <= demail.StateBroken { // what it says is not signed: it belongs to what it wants to, and is shown as what it is
+	m.verdict.Proven, m.verdict.Undecided = c.Proven() && named, c.Undecided() && named
+	if c.Signature.State <= demail.StateBroken || !named { // what it says is not signed: it belongs to what it wants to, and is shown as what it is
 		m.verdict.Keys = demail.Keys{PrivateID: m.meta.PrivateID}
 	} else {
 		signed := sha256.Sum256(c.XML)
@@ -100,6 +104,19 @@ func (i *Inbox) confirmed(ctx context.Context, m *message, now time.Time) {
 		m.verdict.Sender, m.verdict.Recipient = people(&c.Acknowledgement)
 	}
 	i.answers(ctx, m, c.Integrity.Signature, c.Signature)
+}
+
+// maxKey is how long a name of a message may be: what has more is a stranger's, and no record takes it.
+const maxKey = 8 << 10
+
+// kept is what the record takes of the names of a message.
+func kept(k demail.Keys) demail.Keys {
+	for _, name := range []*string{&k.PrivateID, &k.DeMailID, &k.MessageID, &k.Integrity} {
+		if len(*name) > maxKey {
+			*name = ""
+		}
+	}
+	return k
 }
 
 // people are who sent what is confirmed, and the recipient where it names one only; zero where it does not say.
