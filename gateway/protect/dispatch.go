@@ -132,18 +132,20 @@ func (p *Protector) spend(ctx context.Context, d *draft) error {
 	return nil
 }
 
-// fitsDeMail refuses a variant that its protection made too large for the provider.
+// fitsDeMail refuses a variant that its protection, or its new header, made too large for the provider.
 func (p *Protector) fitsDeMail(ctx context.Context, d *draft, v variant, content mail.Content) error {
-	if d.env.DeMail == nil || !v.sign && !v.encrypt {
+	if d.env.DeMail == nil {
 		return nil
 	}
 	r := dispatch.Request{Size: content.Size()}
 	for _, to := range v.recipients {
 		r.Recipients = append(r.Recipients, to.Address)
 	}
-	var err error
-	if r.Net, err = dispatch.NetSize(during{ctx, content}); err != nil {
-		return err
+	if v.sign || v.encrypt { // else its user counts what was counted
+		var err error
+		if r.Net, err = dispatch.NetSize(during{ctx, content}); err != nil {
+			return err
+		}
 	}
 	return p.refusedDeMail(d, r, p.o.Desk.CheckSize(d.env.DeMail.Account, r))
 }

@@ -509,3 +509,22 @@ func FuzzDeMailFrom(f *testing.F) {
 		}
 	})
 }
+
+// A message that is as large as may be, and is larger with the fields that a De-Mail must have, is refused while its sender waits: the provider would
+// never take it.
+func TestDeMailLargerByItsHeader(t *testing.T) {
+	b, purse := deMailBench(t, nil)
+	head := "From: alice@firma.example\r\nTo: " + amt + "\r\nSubject: Antrag\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\nX-Filler: \r\n\r\n"
+	lines := (demail.MaxGross - len(head)) / len("=\r\n")
+	rest := demail.MaxGross - len(head) - lines*len("=\r\n")
+	m := letter(strings.Replace(head, "X-Filler: ", "X-Filler: "+strings.Repeat("x", rest), 1) + strings.Repeat("=\r\n", lines))
+	if m.Size() != demail.MaxGross {
+		t.Fatal(m.Size())
+	}
+	if _, err := b.Admit(t.Context(), envelope(t, amt), m); !errors.Is(err, ErrDeMail) || !strings.Contains(err.Error(), "with its encodings") {
+		t.Errorf("%v", err)
+	}
+	if len(purse.spent) != 0 {
+		t.Errorf("spent %v", purse.spent)
+	}
+}
