@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	stdlog "log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -33,6 +34,8 @@ func (s *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(hushed{log})
 	m := newVaultMetrics()
 	vaults, err := newVaults(c, log, m)
 	if err != nil {
