@@ -34,7 +34,8 @@ type Provider interface {
 
 	// Fetch hands over every message that lies in the account, the oldest first, one at a time. The provider is told that one may go only
 	// after the handler has returned nil for it: until then, and where that fails, it comes again, under the same ID. An error of the
-	// handler that wraps ErrLeave leaves that message for the next time; any other ends Fetch, which returns it. One Fetch at a time, for
+	// handler that wraps ErrLeave leaves that message for the next time; any other ends Fetch, which returns it. A message
+	// that the provider itself does not give should hold up no other. One Fetch at a time, for
 	// the whole gateway; its caller sees to that.
 	Fetch(ctx context.Context, handler Handler) error
 

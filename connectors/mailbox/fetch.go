@@ -18,9 +18,12 @@ const (
 	pieceSize = 1 << 20  // what is fetched of a message at once
 	findMost  = 100      // messages that are looked at for a key
 	headSize  = 16 << 10 // of the fields of a message that bear a key
+	// mostFailed is after how many messages in a row that the server does not give, or does not let go, it is the server that is unwell.
+	mostFailed = 5
 )
 
 // Fetch lists what lies in the folder, and hands over one after the other. A message that was stored is moved or deleted, as the options say.
+// One that the server does not give, or does not let go, holds up no other while the connection is sound; the error is that of the first.
 // The ID is made of folder, UIDVALIDITY and UID; where a server gives its folder another UIDVALIDITY, the same messages come under other IDs.
 func (p *Provider) Fetch(ctx context.Context, handler connectors.Handler) error {
 	s, err := p.open(ctx)
@@ -39,40 +42,54 @@ func (p *Provider) Fetch(ctx context.Context, handler connectors.Handler) error 
 	if err != nil {
 		return err
 	}
+	var first error
+	failed := 0
 	for _, uid := range uids {
-		if err := s.one(ctx, b, uid, handler); err != nil {
+		handled, err := s.one(ctx, b, uid, handler)
+		if err == nil {
+			failed = 0
+			continue
+		}
+		failed++
+		if first == nil {
+			first = err
+		}
+		switch {
+		case handled != nil:
 			return err
+		case s.broken || ctx.Err() != nil || failed == mostFailed:
+			return first
 		}
 	}
-	return nil
+	return first
 }
 
-// one hands over a message, and has it taken out of the folder once it was stored.
-func (s *session) one(ctx context.Context, b box, uid imap.UID, handler connectors.Handler) error {
+// one hands over a message, and has it taken out of the folder once it was stored. handled is the handler's own error.
+func (s *session) one(ctx context.Context, b box, uid imap.UID, handler connectors.Handler) (handled, err error) {
 	size, err := s.size(uid)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c := &content{session: s, uid: uid, size: size}
 	if size > connectors.MaxIncoming { // it is not even begun: who handles it decides
 		c.err = connectors.Errorf(connectors.ErrTooLarge, "a message of more than %d bytes", int64(connectors.MaxIncoming))
 	} else if gone, err := c.begin(); gone || err != nil {
-		return err
+		return nil, err
 	}
 	err = handler(ctx, connectors.Incoming{
 		ID: id(s.p.options.Folder, b, uid), Mailbox: s.p.options.Mailbox, Size: size, Content: connectors.Bounded(c),
 	})
 	switch {
 	case errors.Is(err, connectors.ErrLeave):
-		return over(ctx)
+		return nil, over(ctx)
 	case err != nil:
-		return err
+		return err, err
 	case c.err != nil && c.err != io.EOF: // nobody can have stored it
-		return c.err
+		return nil, c.err
 	case c.next > connectors.MaxIncoming:
-		return connectors.Errorf(connectors.ErrTooLarge, "a message of more than %d bytes was taken for stored", int64(connectors.MaxIncoming))
+		return nil, connectors.Errorf(connectors.ErrTooLarge, "a message of more than %d bytes was taken for stored", int64(connectors.MaxIncoming))
 	}
-	return s.forget(uid, s.p.options.Done)
+	return nil, s.forget(uid, s.p.options.Done)
 }
 
 // size is what the server says; -1 where it does not, or it makes no sense.

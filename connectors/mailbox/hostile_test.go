@@ -198,6 +198,40 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// A message that the server does not give, or does not let go, holds up no other. A server that gives none is not asked for all of them.
+func TestFetchGoesOn(t *testing.T) {
+	many := sound()
+	many["UID SEARCH"] = "* SEARCH 41 42 43 44 45 46 47 48\r\n$ OK\r\n"
+	for uid := 41; uid <= 48; uid++ {
+		many[fmt.Sprintf("UID FETCH %d (UID RFC8", uid)] = fmt.Sprintf("* 1 FETCH (UID %d RFC822.SIZE 12)\r\n$ OK\r\n", uid)
+		many[fmt.Sprintf("UID FETCH %d (UID BODY", uid)] = fmt.Sprintf("* 1 FETCH (UID %d BODY[]<0> {12}\r\nA: b\r\n\r\nhi\r\n)\r\n$ OK\r\n", uid)
+	}
+	none := many.with("UID SEARCH", many["UID SEARCH"])
+	for uid := 41; uid <= 48; uid++ {
+		none[fmt.Sprintf("UID FETCH %d (UID RFC8", uid)] = "$ NO [CORRUPTION] x\r\n"
+	}
+	for name, c := range map[string]struct {
+		server     play
+		got, asked int
+	}{
+		"no size":      {many.with("UID FETCH 41 (UID RFC8", "$ NO [CORRUPTION] x\r\n"), 7, 8},
+		"no content":   {many.with("UID FETCH 43 (UID BODY", "$ NO [CORRUPTION] x\r\n"), 7, 8},
+		"not let go":   {many.with("UID MOVE 41", "$ NO [CANNOT] x\r\n"), 8, 8},
+		"connection":   {many.with("UID FETCH 43 (UID BODY", "CUT"), 2, 3},
+		"none of them": {none, 0, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, said, err := c.server.fetch(t)
+			if connectors.Class(err) != connectors.ErrUnavailable {
+				t.Errorf("%v", err)
+			}
+			if asked := strings.Count(strings.Join(said, "\n"), "RFC822.SIZE"); len(got) != c.got || asked != c.asked {
+				t.Errorf("%d were fetched, %d asked for", len(got), asked)
+			}
+		})
+	}
+}
+
 // A message without an end is cut off for who reads it; one that was not read to its end is not moved.
 func TestEndless(t *testing.T) {
 	piece := strings.Repeat("x", pieceSize)
