@@ -8,6 +8,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs/ldap"
 	"github.com/siegel-mail/siegel/connectors/demail"
+	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
 // demailLocal stands in a sender's address for the part before the @ of the From address.
@@ -73,6 +74,9 @@ func (k *checker) demailFrom(s *DeMailSender, dotted string) {
 			k.fail(dotted+".address", "%s", why)
 		}
 	}
+	if domains := k.demailNamesakes(s); strings.Contains(s.Address, demailLocal) && len(domains) > 1 {
+		k.warn(dotted+".address", "who has the same name before the @ in %s and %s writes from the same De-Mail address; make a sender for each, with from", shorten(domains[0]), shorten(domains[1]))
+	}
 	k.demailTable(s, dotted+".table")
 	switch d := s.Directory; {
 	case !d.Given():
@@ -85,6 +89,21 @@ func (k *checker) demailFrom(s *DeMailSender, dotted string) {
 			k.fail(dotted+".directory.name", "%s", why)
 		}
 	}
+}
+
+// demailNamesakes are the patterns of From addresses of a sender in which two people may have the same name before the @.
+func (k *checker) demailNamesakes(s *DeMailSender) (out []string) {
+	from := s.From
+	if from == nil || slices.Contains(from, mail.Pattern{}) {
+		from = k.Config.Domains
+	}
+	for _, p := range from {
+		if text := p.String(); strings.HasPrefix(text, "@") {
+			out = append(out, text)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // demailTable reads the table of a sender.

@@ -89,6 +89,27 @@ demail:
 	}
 }
 
+// Who writes from the De-Mail address of a namesake is told of, before anybody does.
+func TestDeMailNamesakes(t *testing.T) {
+	for from, want := range map[string]bool{
+		"": false, `from: ["@firma.example"], `: false, `from: ["@firma.example", "@sub.firma.example"], `: true,
+		`from: [a@firma.example, b@sub.firma.example], `: false, `from: ["@firma.example", "@*.firma.example"], `: true, `from: ["*"], `: false,
+	} {
+		for address, local := range map[string]bool{"{local}@firma.de-mail.de": true, "kontakt@firma.de-mail.de": false} {
+			_, problems := loadDeMail(t, `
+demail:
+  accounts: [{name: telekom, profile: t-systems, url: "https://provider.example", tls: {ca: good.pem, client_key: "card:card"}}]
+  senders: [{`+from+`address: "`+address+`"}]
+  anchors: [good.pem]
+  incoming: {fallback: office@firma.example}
+`, nil)
+			if got := slices.ContainsFunc(problems.Warnings(), func(p Problem) bool { return strings.Contains(p.String(), "same De-Mail address") }); got != (want && local) {
+				t.Errorf("%s%s: %v", from, address, problems)
+			}
+		}
+	}
+}
+
 // What the longer form can say.
 func TestDeMailInFull(t *testing.T) {
 	shipped, err := os.ReadFile("connectors/mentana.yaml")
