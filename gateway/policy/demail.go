@@ -157,10 +157,13 @@ func (r *Rule) says(to Recipient) (sign, encrypt Level) {
 	return "", r.Encrypt
 }
 
-// without are the levels where no rule says.
+// without are the levels where no rule says. Of the defaults a De-Mail has the demand for encryption alone (invariant 2).
 func (p *Policy) without(dir mail.Direction, to Recipient) Defaults {
+	d := p.defaults[dir]
 	if to.DeMail {
-		return Defaults{Sign: Never, Encrypt: Never}
+		if d.Sign = Never; d.Encrypt != Require {
+			d.Encrypt = Never
+		}
 	}
-	return p.defaults[dir]
+	return d
 }

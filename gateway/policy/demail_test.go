@@ -150,22 +150,27 @@ func TestRulesForDeMail(t *testing.T) {
 	everybody := Rule{Name: "everybody", Sign: Require, Encrypt: IfPossible, TLS: mail.TLSVerified}
 	secret := Rule{Name: "secret", Encrypt: Require}
 	city := Rule{Name: "city", To: parse("@stadt.de-mail.de"), Sign: IfPossible, Encrypt: Never}
+	never := Rule{Name: "never", To: parse("@*.de-mail.de"), Encrypt: Never}
 	star := Rule{Name: "star", To: parse("*"), Sign: Require}
 	for _, c := range []struct {
-		name  string
-		rules []Rule
-		flags Flags
-		want  string
+		name    string
+		rules   []Rule
+		flags   Flags
+		want    string
+		encrypt Level // by default
 	}{
-		{"no rules", nil, Flags{}, "sign never by default, encrypt never by default"},
-		{"a rule for everybody", []Rule{everybody}, Flags{}, "sign never by default, encrypt never by everybody"},
-		{"encryption of everything", []Rule{secret}, Flags{}, "sign never by default, encrypt require by secret"},
-		{"a rule before it", []Rule{everybody, secret}, Flags{}, "sign never by default, encrypt never by everybody"},
-		{"a rule that names it", []Rule{city, secret}, Flags{}, "sign if-possible by city, encrypt never by city"},
-		{"a rule that names all", []Rule{star}, Flags{}, "sign require by star, encrypt never by default"},
-		{"flags", []Rule{everybody}, Flags{Sign: true, Encrypt: true, TLS: mail.TLSVerified}, "sign require by flag, encrypt require by flag"},
+		{"no rules", nil, Flags{}, "sign never by default, encrypt never by default", IfPossible},
+		{"a rule for everybody", []Rule{everybody}, Flags{}, "sign never by default, encrypt never by everybody", IfPossible},
+		{"encryption of everything", []Rule{secret}, Flags{}, "sign never by default, encrypt require by secret", IfPossible},
+		{"a rule before it", []Rule{everybody, secret}, Flags{}, "sign never by default, encrypt never by everybody", IfPossible},
+		{"a rule that names it", []Rule{city, secret}, Flags{}, "sign if-possible by city, encrypt never by city", IfPossible},
+		{"a rule that names all", []Rule{star}, Flags{}, "sign require by star, encrypt never by default", IfPossible},
+		{"flags", []Rule{everybody}, Flags{Sign: true, Encrypt: true, TLS: mail.TLSVerified}, "sign require by flag, encrypt require by flag", IfPossible},
+		{"a default that demands it", nil, Flags{}, "sign never by default, encrypt require by default", Require},
+		{"a default that demands it, and a rule for all", []Rule{star}, Flags{}, "sign require by star, encrypt require by default", Require},
+		{"a default that demands it, and a rule that does not", []Rule{never}, Flags{}, "sign never by default, encrypt never by never", Require},
 	} {
-		p, err := New(c.rules, Defaults{Sign: Require, Encrypt: IfPossible})
+		p, err := New(c.rules, Defaults{Sign: Require, Encrypt: c.encrypt})
 		if err != nil {
 			t.Fatal(err)
 		}

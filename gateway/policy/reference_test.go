@@ -23,7 +23,9 @@ func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r
 		d.Direction = mail.Outgoing
 	}
 	if r.DeMail {
-		rules, defaults.Sign, defaults.Encrypt = referenceDeMail(rules), policy.Never, policy.Never
+		if rules, defaults.Sign = referenceDeMail(rules), policy.Never; defaults.Encrypt != policy.Require {
+			defaults.Encrypt = policy.Never
+		}
 	}
 	key := func(say func(policy.Rule) policy.Level, otherwise policy.Level, flag bool, earlier policy.Level) (policy.Level, string) {
 		level, by, named := policy.Never, policy.ByDefault, false
