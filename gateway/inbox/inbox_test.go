@@ -215,6 +215,40 @@ func TestServiceIsTold(t *testing.T) {
 	}
 }
 
+// Where nobody can tell what the sender asked for it is told, too: a time limit may have begun.
+func TestServiceThatCannotBeTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want int
+	}{
+		"a field that cannot be read": {"X-de-mail-message-type: normal\r\nX-de-mail-confirmation-of-receipt: perhaps\r\n" + fine, 1},
+		"no type":                     {"X-de-mail-confirmation-of-receipt: yes\r\n" + fine, 1},
+		"no message":                  {"X-de-mail-confirmation-of-receipt: yes\r\n" + fine + "\n", 1},
+		"nothing asked for":           {fine, 0},
+		"a claimed confirmation":      {"X-de-mail-message-type: confirmation of receipt\r\nX-de-mail-confirmation-of-receipt: yes\r\n" + fine, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand(t)
+			s.o.Provider = lay(c.text)
+			s.fetch()
+			all := s.queued("legal@firma.example")
+			if len(all) != c.want {
+				t.Fatalf("%d notices", len(all))
+			}
+			if c.want > 0 && !strings.Contains(decoded(t, all[0]), "post@firma.de-mail.de ->") && name != "no message" {
+				t.Errorf("%s", decoded(t, all[0]))
+			}
+		})
+	}
+	s := newStand(t)
+	s.o.Service = inbox.Service{}
+	s.o.Provider = lay("X-de-mail-message-type: none\r\n" + fine)
+	s.fetch()
+	if n := len(s.queued("legal@firma.example")); n != 0 {
+		t.Errorf("%d notices, and nothing counts", n)
+	}
+}
+
 // A message that comes again is recognised; another one that comes under its id is not lost.
 func TestComesAgain(t *testing.T) {
 	s := newStand(t)

@@ -14,6 +14,14 @@ import (
 	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
+// mayCount reports whether a message may count as served on the company: as its sender asked, or where nobody can tell what was asked.
+func (i *Inbox) mayCount(m *message) bool {
+	if m.meta == nil {
+		return i.o.Service != Service{}
+	}
+	return !m.kind.Confirmation() && !m.kind.Notification() && i.o.Service.counts(m.meta)
+}
+
 // serviceNotice tells those who are responsible that something was fetched that may count as served on the company. It holds no subject.
 func (i *Inbox) serviceNotice(m *message, to []mail.Address) ([]queue.New, error) {
 	if len(i.o.Tell) == 0 {
@@ -22,7 +30,11 @@ func (i *Inbox) serviceNotice(m *message, to []mail.Address) ([]queue.New, error
 	env := i.envelope(mail.NewID(i.o.Now()), i.o.Tell)
 	env.Internal = true
 	at := m.fetched.Format("2006-01-02 15:04:05 -0700")
-	sender := m.meta.Sender.String()
+	const unknown = "?"
+	sender, date, options := unknown, unknown, unknown
+	if m.meta != nil {
+		sender, date, options = m.meta.Sender.String(), m.meta.Date.Format("2006-01-02 15:04:05 -0700"), strings.Join(m.meta.Options.Names(), ", ")
+	}
 	standing, stand := "geprüft", "verified"
 	if !m.verified() {
 		standing, stand = "nicht geprüft: "+m.reason, "not verified: "+m.reason
@@ -30,8 +42,8 @@ func (i *Inbox) serviceNotice(m *message, to []mail.Address) ([]queue.New, error
 	details := func(from, mailbox, sent, fetched, wanted, state, id string, s string) string {
 		var b strings.Builder
 		for _, f := range [][2]string{
-			{from, sender}, {mailbox, i.nameOf(m, "?") + " -> " + addresses(to)}, {sent, m.meta.Date.Format("2006-01-02 15:04:05 -0700")},
-			{fetched, at}, {wanted, strings.Join(m.meta.Options.Names(), ", ")}, {state, s}, {id, string(m.queued)},
+			{from, sender}, {mailbox, i.nameOf(m, unknown) + " -> " + addresses(to)}, {sent, date},
+			{fetched, at}, {wanted, options}, {state, s}, {id, string(m.queued)},
 		} {
 			fmt.Fprintf(&b, "  %-12s %s\n", f[0]+":", f[1])
 		}

@@ -46,7 +46,7 @@ func (i *Inbox) planIncoming(ctx context.Context, m *message) (plan, error) {
 	if p.main, err = i.entry(env, content, "De-Mail fetched from account "+i.o.Account); err != nil {
 		return plan{}, err
 	}
-	if m.kind == demail.TypeNormal && i.o.Service.counts(m.meta) {
+	if i.mayCount(m) {
 		if p.beside, err = i.serviceNotice(m, to); err != nil {
 			return plan{}, err
 		}
@@ -94,7 +94,9 @@ func (i *Inbox) planUnreadable(ctx context.Context, m *message) (plan, error) {
 	content := i.unreadableLetter(m).compose(i.o.Hostname, i.o.Now(), env, &attachment{m.content, nil})
 	p := plan{then: func() { i.alarm(ctx, "unreadable "+m.id, i.unreadableAlarm(m, to)) }}
 	var err error
-	p.main, err = i.entry(env, content, "De-Mail fetched from account "+i.o.Account+", unreadable")
+	if p.main, err = i.entry(env, content, "De-Mail fetched from account "+i.o.Account+", unreadable"); err == nil && i.mayCount(m) {
+		p.beside, err = i.serviceNotice(m, to)
+	}
 	return p, err
 }
 
