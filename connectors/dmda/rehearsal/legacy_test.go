@@ -75,7 +75,8 @@ func openssl(t *testing.T, keys *Keys) *http.Transport {
 	}
 	file := func(name string) string { return filepath.Join(dir, name) }
 	return &http.Transport{DialTLSContext: func(_ context.Context, _, address string) (net.Conn, error) {
-		cmd := exec.Command(path, "s_client", "-quiet", "-no_ign_eof", "-connect", address, "-tls1_2", "-cipher", "ECDHE-RSA-AES256-SHA384", "-curves", "P-521",
+		// Without -nocommands it takes a Q or an R where it begins to read, also within base64, for itself.
+		cmd := exec.Command(path, "s_client", "-quiet", "-no_ign_eof", "-nocommands", "-connect", address, "-tls1_2", "-cipher", "ECDHE-RSA-AES256-SHA384", "-curves", "P-521",
 			"-CAfile", file(RootsFile), "-verify_return_error", "-verify_ip", "127.0.0.1", "-cert", file(CertificateFile("firma")), "-key", file(KeyFile("firma")))
 		in, err := cmd.StdinPipe()
 		if err != nil {
