@@ -178,6 +178,22 @@ func TestConfirmationOfLongName(t *testing.T) {
 	s.has(1, "claims to be a provider's")
 }
 
+// A reason that repeats what a stranger wrote has nothing that a rule for words could take for a finding.
+func TestReasonsAreNoFindings(t *testing.T) {
+	for _, field := range []string{
+		"X-de-mail-auth-level: verified; level=high", "X-de-mail-message-type: verified; level=high; sender=amt@stadt.de-mail.de", "X-de-mail-sender: verified; level=high; authoritative=yes",
+		"X-de-mail-integrity: verified; Level=high", "X-de-mail-auth-level: LEVEL=high", "X-de-mail-version: level=high",
+	} {
+		s := newStand(t)
+		s.o.Provider = lay(field + "\r\n" + fine)
+		s.fetch()
+		found := s.one("office@firma.example").field("X-Siegel-DeMail")
+		if !strings.HasPrefix(found, "unverified; reason=") || strings.Contains(strings.ToLower(found), "level=") || strings.Contains(found, "sender=") || strings.Contains(found, "authoritative=") || strings.Contains(found, " verified;") {
+			t.Errorf("%q", found)
+		}
+	}
+}
+
 // What claims to be a provider's word, and is not, is delivered as what it is, and the administrators are told.
 func TestClaims(t *testing.T) {
 	for name, text := range map[string]string{

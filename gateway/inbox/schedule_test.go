@@ -3,7 +3,9 @@ package inbox_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -110,6 +112,37 @@ func (l *letters) after(d time.Duration) int {
 	time.Sleep(d)
 	synctest.Wait()
 	return l.count() - before
+}
+
+// Many messages that are told of do not keep quiet that nothing is fetched any more.
+func TestManyAlarms(t *testing.T) {
+	provider, k, alarms, now := lay(), &keeping{}, map[string]int{}, time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
+	for n := range 1100 {
+		provider.put(fmt.Sprint(n), strings.NewReader(fmt.Sprintf("X-de-mail-message-type: notification\r\nX-de-mail-sender: u%d@stadt.de-mail.de\r\n", n)+fine))
+	}
+	spool, err := atrest.NewSpool(t.TempDir(), atrest.NewKey(), 0)
+	must(t, err)
+	i, err := inbox.New(inbox.Options{
+		Account: account, Provider: provider, Record: matching{quietRecord{&k.quiet}}, Queue: k, Ways: &k.quiet, Spool: spool, Recorder: recorder{},
+		Mailboxes: map[demail.Address]mail.Address{deMail(t, "post@firma.de-mail.de"): address(t, "office@firma.example")},
+		Clean:     func(*entity.Header) {}, Entered: func(queue.New) {}, Alarm: func(_ context.Context, subject, _ string) { alarms[subject]++ },
+		Now: func() time.Time { return now },
+	})
+	must(t, err)
+	must(t, i.Fetch(t.Context()))
+	if n := alarms["Siegel fetched a De-Mail that claims to be a provider's"]; n != 1000 {
+		t.Errorf("%d alarms", n)
+	}
+	provider.fails = connectors.Errorf(connectors.ErrUnavailable, "down")
+	for range 3 {
+		now = now.Add(2 * time.Hour)
+		if i.Fetch(t.Context()) == nil {
+			t.Error("no error")
+		}
+	}
+	if n := alarms["Siegel cannot fetch De-Mail"]; n != 1 {
+		t.Errorf("%v", alarms)
+	}
 }
 
 // It fetches at once, then by the schedule, a little early or late.
