@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -187,6 +188,51 @@ func TestDeMailResolved(t *testing.T) {
 		})
 	}
 }
+
+// A confirmation that is proven lets go on what is held in doubt, and nothing is sent again; one that is not changes nothing.
+func TestDeMailConfirmedWhileHeld(t *testing.T) {
+	town, s, w := newTown(t), newSetting(t), &way{lost: true, blind: true}
+	s.options.Settings.DeMail = sending(t, town, w)
+	g, _ := s.start(t)
+	writesTo(t, g)
+	held := s.awaitEvent(t, func(e track.Event) bool { return e.Kind == track.Held && e.Destination == "demail:telekom" })
+	sender, err := demail.ParseAddress("post@firma.de-mail.de")
+	if err != nil {
+		t.Fatal(err)
+	}
+	confirm := func(id string, proven bool) {
+		t.Helper()
+		matched, _, err := g.DeMailRecord().Confirm(t.Context(), proof.Evidence{
+			Account: "telekom", ID: id, Kind: demail.TypeDispatch, Content: letterContent("a confirmation"), Fetched: time.Now(),
+			Verdict: proof.Verdict{Proven: proven, Keys: demail.Keys{PrivateID: string(held.ID) + "-1"}, Sender: sender},
+		})
+		if err != nil || len(matched) != 1 {
+			t.Fatalf("%v, %v", matched, err)
+		}
+		if err := g.Reconcile(t.Context(), "telekom"); err != nil {
+			t.Error(err)
+		}
+	}
+	confirm("forged", false)
+	list, err := g.Queue().List(t.Context(), queue.Filter{ID: held.ID, Destination: "demail:telekom"})
+	if err != nil || len(list) != 1 || list[0].Recipients[0].State != queue.Held {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	confirm("real", true)
+	s.awaitEvent(t, func(e track.Event) bool { return e.Kind == track.Released && e.ID == held.ID && e.By == "gateway" })
+	s.awaitEvent(t, func(e track.Event) bool { return e.Kind == track.Delivered && e.ID == held.ID })
+	if w.asked != 1 {
+		t.Errorf("%d requests", w.asked)
+	}
+}
+
+// letterContent is content in memory.
+type letterContent string
+
+func (c letterContent) Open() (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(string(c))), nil
+}
+func (c letterContent) Size() int64 { return int64(len(c)) }
 
 // What an operator holds by hand stays held, whatever a person finds out of it, and is settled when it is released.
 func TestDeMailResolvedWhileHeldByHand(t *testing.T) {
