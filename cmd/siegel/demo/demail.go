@@ -38,18 +38,7 @@ func RunDeMail(ctx context.Context, o Options) error {
 	defer w.close()
 	s := &deMailStory{deMailWorld: w, narrator: n, cityEvents: city}
 	s.introduce()
-	if err := s.tell(ctx); err != nil {
-		return err
-	}
-	if o.Keep != "" {
-		if err := s.keep(o.Keep); err != nil {
-			return fmt.Errorf("keeping the messages: %w", err)
-		}
-	}
-	if o.Once {
-		return nil
-	}
-	return s.stay(ctx)
+	return o.play(ctx, s)
 }
 
 // aside tells the events of another gateway, and whose they are.

@@ -42,18 +42,30 @@ func Run(ctx context.Context, o Options) error {
 	defer w.close()
 	n.introduce(w)
 	s := &story{world: w, narrator: n}
-	if err := s.tell(ctx); err != nil {
+	return o.play(ctx, s)
+}
+
+// play is one story that the demo tells.
+type play interface {
+	tell(ctx context.Context) error
+	keep(dir string) error
+	stay(ctx context.Context) error // until ctx ends
+}
+
+// play tells a story as the options want it.
+func (o Options) play(ctx context.Context, p play) error {
+	if err := p.tell(ctx); err != nil {
 		return err
 	}
 	if o.Keep != "" {
-		if err := s.keep(o.Keep); err != nil {
+		if err := p.keep(o.Keep); err != nil {
 			return fmt.Errorf("keeping the messages: %w", err)
 		}
 	}
 	if o.Once {
 		return nil
 	}
-	return s.stay(ctx)
+	return p.stay(ctx)
 }
 
 func (n *narrator) introduce(w *world) {
