@@ -87,7 +87,9 @@ func TestDecryptedContentIsMadeFitForSMTP(t *testing.T) {
 // Whatever keeps an envelope closed, the report is the same and the message passes as it came.
 func TestClosedEnvelopesLookAlike(t *testing.T) {
 	w := theWorld()
-	for _, a := range []cms.Algorithm{cms.AES256CBC, cms.AES256GCM} {
+	// Where a bit of the end is changed so that the end is always wrong: the highest of the padding's length, by way of the block
+	// before (a changed last block would pad well once in 256), and one of the authentication tag.
+	for a, end := range map[cms.Algorithm]int{cms.AES256CBC: 17, cms.AES256GCM: 1} {
 		cut := func(from string, change func([]byte)) string {
 			_, b64, _ := strings.Cut(from, "\r\n\r\n")
 			der := decode64(b64)
@@ -118,9 +120,9 @@ func TestClosedEnvelopesLookAlike(t *testing.T) {
 			"the wrong key":    {good, pretender},
 			"too large":        {good, short},
 			"too many parts":   {deep, w.options()},
-			"end cut off":      {cut(good, func(b []byte) { clearBytes(b[len(b)-40:]) }), w.options()},
+			"end changed":      {cut(good, func(b []byte) { clearBytes(b[len(b)-40 : len(b)-end+1]) }), w.options()},
 			"key changed":      {cut(good, func(b []byte) { b[200] ^= 1 }), w.options()},
-			"last bit changed": {cut(good, func(b []byte) { b[len(b)-1] ^= 0x80; b[len(b)-20] ^= 0x80 }), w.options()},
+			"last bit changed": {cut(good, func(b []byte) { b[len(b)-end] ^= 0x80 }), w.options()},
 		} {
 			o := open(t, c.message, c.o)
 			if o.Changed() || delivered(t, o) != c.message {

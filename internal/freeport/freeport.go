@@ -38,15 +38,17 @@ func Port(t testing.TB) int {
 
 // Find finds a port of 127.0.0.1 that nobody uses, by TCP nor by UDP, for a server that must be told its port, and
 // must get it again when it is started anew.
-func Find() (int, error) { return find(1) }
+func Find() (int, error) { return find(1, firstPort, lastPort) }
 
 // FindPair finds a port that is followed by another one, for a server that takes both.
-func FindPair() (int, error) { return find(2) }
+func FindPair() (int, error) { return find(2, firstPort, lastPort) }
 
-func find(n int) (int, error) {
+// find finds n ports in a row, the first of them from first on and below last. What others have reserved is not looked at:
+// to see whether a port is free is to listen on it, and who waits for a server that starts there would meet us.
+func find(n, first, last int) (int, error) {
 	for range attempts {
-		port := firstPort + rand.IntN(lastPort-firstPort)
-		if all(port, n, free) && all(port, n, reserve) {
+		port := first + rand.IntN(last-first)
+		if all(port, n, reserve) && all(port, n, free) {
 			return port, nil
 		}
 	}
