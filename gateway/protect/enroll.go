@@ -33,7 +33,7 @@ func (p *Protector) enroll(ctx context.Context, d *draft, decisions []policy.Dec
 	wanted := slices.ContainsFunc(decisions, func(dec policy.Decision) bool { return dec.Sign && !d.form.Signed })
 	var refused refusals
 	p.refuse(&refused, d, decisions)
-	if !d.enrolls || !wanted || refused.err() != nil {
+	if !d.enrolls || !wanted || refused.err() != nil || d.peek {
 		return decisions, nil
 	}
 	d.step = keyStep(d.from)

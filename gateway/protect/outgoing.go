@@ -54,6 +54,7 @@ type draft struct {
 
 // progress is what the parts of one message have in common while it is worked on.
 type progress struct {
+	peek   bool          // it is only asked what would become of it: nothing is made, counted or recorded
 	step   step          // what is under way
 	read   bool          // the parts are made: all that a draft has is set in them, or says that it was not asked
 	events []track.Event // of what was done, for the record of a message that gets through
@@ -282,17 +283,29 @@ type refusals struct{ refused, lost Refused }
 // refuse adds what is refused of a draft.
 func (p *Protector) refuse(r *refusals, d *draft, decisions []policy.Decision) {
 	for _, dec := range decisions {
-		to := dec.Recipient
-		if dec.Refusal != "" {
-			r.refused.refuse(to, dec.Refusal)
-		} else if d.env.DeMail != nil { // its way was found before
-			continue
-		} else if dec.TLS != mail.TLSAsRouted && p.o.WithoutTLS != nil && p.o.WithoutTLS(to) {
-			r.refused.refuse(to, policy.RefuseTLS(to, dec.TLS, dec.TLSRule))
-		} else if _, err := p.o.Router.Destination(to); err != nil {
-			r.lost.refuse(to, "The message to "+to.String()+" was not sent: no route leads to its domain. Check the spelling, or ask your administrator for a route.")
+		if reason, lost := p.refusal(d, dec); lost {
+			r.lost.refuse(dec.Recipient, reason)
+		} else if reason != "" {
+			r.refused.refuse(dec.Recipient, reason)
 		}
 	}
+}
+
+// refusal says why a recipient cannot be served; empty where it can. lost: no route leads there.
+func (p *Protector) refusal(d *draft, dec policy.Decision) (reason string, lost bool) {
+	to := dec.Recipient
+	switch {
+	case dec.Refusal != "":
+		return dec.Refusal, false
+	case d.env.DeMail != nil: // its way was found before
+		return "", false
+	case dec.TLS != mail.TLSAsRouted && p.o.WithoutTLS != nil && p.o.WithoutTLS(to):
+		return policy.RefuseTLS(to, dec.TLS, dec.TLSRule), false
+	}
+	if _, err := p.o.Router.Destination(to); err != nil {
+		return "The message to " + to.String() + " was not sent: no route leads to its domain. Check the spelling, or ask your administrator for a route.", true
+	}
+	return "", false
 }
 
 // err is nil where every recipient may be served.

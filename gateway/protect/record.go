@@ -35,10 +35,12 @@ func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
 }
 
 // flush hands the events of a message to the recorder. Of one that has to wait there are none: what was
-// decided is decided again.
+// decided is decided again. Nor are there any of one that nobody sent.
 func (p *Protector) flush(d *draft) {
 	for _, e := range d.events {
-		p.o.Recorder.Record(e)
+		if !d.peek {
+			p.o.Recorder.Record(e)
+		}
 	}
 	d.events = nil
 }

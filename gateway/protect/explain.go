@@ -1,0 +1,134 @@
+package protect
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/siegel-mail/siegel/gateway/explain"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+)
+
+// Explain says what would become of a message, by the code of Admit. It leaves no trace: nothing is signed, issued, counted, kept or recorded. An
+// error is our own trouble; what is away is said in the answer. The recipients of the answer are in the order of the envelope.
+func (p *Protector) Explain(ctx context.Context, env mail.Envelope, content mail.Content) (explain.Answer, error) {
+	if !env.Internal {
+		return p.explainIncoming(env), nil
+	}
+	d := &draft{progress: &progress{peek: true}, env: env, origin: env.ID}
+	limit, cancel := context.WithTimeoutCause(ctx, p.o.Patience, errSlow)
+	defer cancel()
+	err := p.prepare(limit, d, content)
+	if err == nil {
+		var refusal error
+		if refusal, err = p.decide(limit, d); err == nil {
+			err = refusal
+		}
+	}
+	away := d.awayOf(limit, err)
+	var refused *Refused
+	switch {
+	case ctx.Err() != nil:
+		return explain.Answer{}, ctx.Err()
+	case away == nil && err != nil && !errors.As(err, &refused) && !errors.Is(err, ErrMessage):
+		return explain.Answer{}, err
+	}
+	return p.answered(d, away, err), nil
+}
+
+// explainIncoming says what would become of a message from outside before it is delivered: its layers are opened at its delivery.
+func (p *Protector) explainIncoming(env mail.Envelope) explain.Answer {
+	var out explain.Answer
+	var refused *Refused
+	if err := p.noRelay(env); errors.As(err, &refused) {
+		out.Refused = refused.Error()
+	}
+	in := policy.Input{From: env.From}
+	for _, r := range env.Recipients {
+		in.Recipients = append(in.Recipients, policy.Recipient{Address: r.Address, Local: p.o.Local.Match(r.Address)})
+	}
+	for _, dec := range p.o.Policy.Decide(in) {
+		r := explain.Recipient{To: dec.Recipient.String(), Direction: string(mail.Incoming), Way: explain.Internal, Sign: explain.No, Encrypt: explain.No, Refused: dec.Refusal}
+		out.Recipients = append(out.Recipients, r)
+	}
+	return out
+}
+
+// answered says what is known of a draft that was decided on as far as it goes; why is what kept it from being sent, if anything did.
+func (p *Protector) answered(d *draft, away *Away, why error) explain.Answer {
+	out := explain.Answer{Recipients: make([]explain.Recipient, len(d.env.Recipients))}
+	for i, r := range d.env.Recipients {
+		out.Recipients[i] = explain.Recipient{To: r.Address.String(), Way: p.way(r.Address), Sign: explain.No, Encrypt: explain.No}
+	}
+	if text := d.asked(); text != "" {
+		out.Words = append(out.Words, text)
+	}
+	var refused *Refused
+	if away == nil && why != nil {
+		out.Refused = why.Error()
+	}
+	if errors.As(why, &refused) {
+		for i, to := range refused.Recipients {
+			reason := refused.Reasons[min(i, len(refused.Reasons)-1)]
+			at := slices.IndexFunc(d.env.Recipients, func(r mail.Recipient) bool { return r.Address == to })
+			if at >= 0 {
+				out.Recipients[at].Refused = reason
+			}
+		}
+	}
+	for _, part := range d.parts {
+		decisions := part.decisions
+		if decisions == nil { // something is away that decides
+			decisions = p.o.Policy.Decide(p.input(part))
+		}
+		for i, dec := range decisions {
+			p.say(&out.Recipients[part.place(i)], part, dec, part.known[i], away)
+		}
+	}
+	return out
+}
+
+// way is how mail to an address of a message from inside leaves.
+func (p *Protector) way(to mail.Address) string {
+	switch {
+	case p.isDeMail(to):
+		return explain.DeMail
+	case p.o.Local.Match(to):
+		return explain.Internal
+	}
+	return explain.SMTP
+}
+
+// say puts a decision into an answer.
+func (p *Protector) say(r *explain.Recipient, d *draft, dec policy.Decision, k known, away *Away) {
+	r.Direction, r.TLS, r.Certificate = string(dec.Direction), string(dec.TLS), k.text()
+	r.Sign, r.Encrypt, r.Asks = yesOrNo(dec.Sign), yesOrNo(dec.Encrypt), dec.Ask
+	if d.env.DeMail != nil {
+		r.Way = explain.DeMail
+	}
+	if reason, _ := p.refusal(d, dec); reason != "" {
+		r.Refused = reason
+	}
+	switch {
+	case away != nil:
+		r.Holds = away.Reason
+	case dec.Ask:
+		r.Holds = "no certificate of " + r.To + " is known, who is asked for a signed message"
+	}
+	for _, s := range []explain.Source{
+		{Key: "sign", Value: string(dec.Levels.Sign), By: dec.SignRule}, {Key: "encrypt", Value: string(dec.Levels.Encrypt), By: dec.EncRule},
+		{Key: "profile", Value: string(dec.Terms.Profile), By: dec.ProRule}, {Key: "tls", Value: string(dec.TLS), By: dec.TLSRule},
+	} {
+		if s.By != "" {
+			r.Keys = append(r.Keys, s)
+		}
+	}
+}
+
+func yesOrNo(yes bool) string {
+	if yes {
+		return explain.Yes
+	}
+	return explain.No
+}

@@ -1,0 +1,78 @@
+package protect
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/siegel-mail/siegel/certs"
+	"github.com/siegel-mail/siegel/gateway/explain"
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/policy"
+)
+
+// ask is the answer to a question at a bench, from inside.
+func (b *bench) explain(t *testing.T, q explain.Question) explain.Answer {
+	t.Helper()
+	m, err := q.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := envelope(t)
+	env.From = m.From
+	for _, to := range m.To {
+		env.Recipients = append(env.Recipients, mail.Recipient{Address: to})
+	}
+	a, err := b.Explain(t.Context(), env, m.Content())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestExplain(t *testing.T) {
+	b := newBench(t, nil, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Encrypt: policy.Require}, policy.Rule{Name: "other", To: patterns(t, "@other.example"), Encrypt: policy.Require})
+	a := b.explain(t, explain.Question{From: "alice@firma.example", To: []string{"bob@partner.example", "eve@firma.example"}, Bcc: []string{"dora@other.example"}, Header: []string{"X-Siegel-Sign: yes"}})
+	if len(a.Recipients) != 3 || a.Refused == "" || !slices.Equal(a.Words, []string{"sign"}) {
+		t.Fatalf("%+v", a)
+	}
+	bob, eve, dora := a.Recipients[0], a.Recipients[1], a.Recipients[2]
+	if bob.Way != explain.SMTP || bob.Sign != explain.Yes || bob.Encrypt != explain.Yes || bob.Refused != "" || bob.Certificate == "" {
+		t.Errorf("bob: %+v", bob)
+	}
+	if eve.Way != explain.Internal || eve.Sign != explain.No || eve.Encrypt != explain.No {
+		t.Errorf("eve: %+v", eve)
+	}
+	if dora.Encrypt != explain.Yes || dora.Refused == "" {
+		t.Errorf("dora: %+v", dora)
+	}
+	if at := slices.IndexFunc(bob.Keys, func(s explain.Source) bool { return s.Key == "sign" }); at < 0 || bob.Keys[at].By != policy.ByFlag {
+		t.Errorf("bob's keys: %+v", bob.Keys)
+	}
+	if got := b.events.Events(); len(got) > 0 {
+		t.Errorf("it was recorded: %+v", got)
+	}
+}
+
+// What is away makes the message wait; another fault is our own trouble.
+func TestExplainAway(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Certs = finder{fault: &certs.UnavailableError{Source: "card"}} }, policy.Rule{Name: "all", Sign: policy.Require})
+	a := b.explain(t, explain.Question{From: "alice@firma.example", To: []string{"bob@partner.example"}})
+	if a.Refused != "" || a.Recipients[0].Holds == "" || a.Recipients[0].Sign != explain.Yes {
+		t.Errorf("%+v", a)
+	}
+	b = newBench(t, func(o *Options) { o.Certs = finder{fault: errors.New("out of order")} })
+	if _, err := b.Explain(t.Context(), envelope(t, "bob@partner.example"), message()); err == nil {
+		t.Error("a fault is no answer")
+	}
+}
+
+func TestExplainIncoming(t *testing.T) {
+	b := newBench(t, nil)
+	env := envelope(t, "alice@firma.example", "bob@partner.example")
+	env.Internal = false
+	a, err := b.Explain(t.Context(), env, message())
+	if err != nil || len(a.Recipients) != 2 || a.Recipients[0].Refused != "" || a.Recipients[1].Refused == "" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
