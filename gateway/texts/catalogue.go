@@ -1,0 +1,59 @@
+package texts
+
+// entry is one text in both languages.
+type entry struct {
+	about   string // when it is said, for administrators
+	smtp    Pair   // empty: it is no SMTP text
+	subject Pair   // of a message of its own
+	notice  Pair   // empty: what smtp says
+	outside bool   // it is for whoever sends to the company, who is not told whom its users ask
+	because []ID   // the phrases that {because} may be
+	reasons []ID   // the phrases that {reason} may be
+}
+
+// phrase is a part of texts: what it says, and what follows from it.
+type phrase struct{ say, then Pair }
+
+// catalogue holds all texts.
+var catalogue = merge(protection)
+
+// merge joins the parts of the catalogue.
+func merge(parts ...map[ID]entry) map[ID]entry {
+	all := map[ID]entry{}
+	for _, part := range parts {
+		for id, e := range part {
+			all[id] = e
+		}
+	}
+	return all
+}
+
+// Who demands something. {otherwise} is what its sender can do about that.
+const (
+	BecauseFlag    ID = "because-flag"    // the sender
+	BecauseRule    ID = "because-rule"    // the rule Values.Rule
+	BecauseSetting ID = "because-setting" // the level Values.Rule
+	BecauseDefault ID = "because-default" // the default of the company
+	BecauseEarlier ID = "because-earlier" // the policy at the moment when the message was accepted
+)
+
+var because = []ID{BecauseFlag, BecauseRule, BecauseSetting, BecauseDefault, BecauseEarlier}
+
+// What stands against it. {advice} is what helps.
+const (
+	ReasonNone       ID = "reason-none"      // no certificate of the recipient is known
+	ReasonExpired    ID = "reason-expired"   // that of the recipient has expired
+	ReasonEarly      ID = "reason-early"     // is not valid yet
+	ReasonUntrusted  ID = "reason-untrusted" // has an issuer that is not trusted
+	ReasonPurpose    ID = "reason-purpose"   // is not for encryption
+	ReasonWeak       ID = "reason-weak"      // is too weak
+	ReasonRevoked    ID = "reason-revoked"   // was revoked
+	ReasonUnusable   ID = "reason-unusable"  // cannot be used
+	ReasonColleague  ID = "reason-colleague" // the recipient is of the company, and has none
+	ReasonUnfit      ID = "reason-unfit"     // it does not do what the profile demands: Values.Detail
+	ReasonNoKey      ID = "reason-no-key"    // the sender has no certificate
+	ReasonKeyExpired ID = "reason-key-expired"
+	ReasonKeyUnfit   ID = "reason-key-unfit" // that of the sender cannot be used, or does not do what the profile demands: Values.Detail
+	ReasonFrom       ID = "reason-from"      // there is no single From address
+	ReasonNotYours   ID = "reason-not-yours" // the sending system may not use the From address
+)

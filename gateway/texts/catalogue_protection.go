@@ -1,0 +1,63 @@
+package texts
+
+// Refusals of what policy demands and what cannot be done.
+const (
+	NotRelayed         ID = "not-relayed"          // a message from outside is for nobody inside
+	EncryptImpossible  ID = "encrypt-impossible"   // it must be encrypted
+	SignImpossible     ID = "sign-impossible"      // it must be signed
+	TLSImpossible      ID = "tls-impossible"       // it must go over TLS, and the way there does without
+	TLSProofImpossible ID = "tls-proof-impossible" // the same, to a server that proves who it is
+	NoRoute            ID = "no-route"             // no route serves the recipient
+)
+
+var protection = map[ID]entry{
+	NotRelayed: {
+		about: "A message from outside is for an address that is not the company's.",
+		smtp: Pair{
+			EN: "The message to {recipient} was not taken: that address does not belong to this company, and this server passes nothing on to others. Check the address.",
+			DE: "Die Nachricht an {recipient} wurde nicht angenommen: Diese Adresse gehört nicht zu diesem Unternehmen, und dieser Server leitet nichts an andere weiter. Prüfen Sie die Adresse.",
+		},
+		outside: true,
+	},
+	EncryptImpossible: {
+		about: "A message must be encrypted, and the recipient has no certificate that is good for it.",
+		smtp: Pair{
+			EN: "The message to {recipient} was not sent: it must be encrypted ({because}), and {reason}. {advice}.{otherwise} Help: {contact}.",
+			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie muss verschlüsselt werden ({because}), aber {reason}. {advice}.{otherwise} Hilfe: {contact}.",
+		},
+		because: because,
+		reasons: []ID{ReasonNone, ReasonExpired, ReasonEarly, ReasonUntrusted, ReasonPurpose, ReasonWeak, ReasonRevoked, ReasonUnusable, ReasonColleague, ReasonUnfit},
+	},
+	SignImpossible: {
+		about: "A message must be signed, and the sender has no key that is good for it.",
+		smtp: Pair{
+			EN: "The message to {recipient} was not sent: it must be signed ({because}), and {reason}. {advice}.{otherwise} Help: {contact}.",
+			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie muss signiert werden ({because}), aber {reason}. {advice}.{otherwise} Hilfe: {contact}.",
+		},
+		because: because,
+		reasons: []ID{ReasonNoKey, ReasonKeyExpired, ReasonKeyUnfit, ReasonFrom, ReasonNotYours},
+	},
+	TLSImpossible: {
+		about: "A message must go over an encrypted connection, and the way to the recipient is configured without TLS.",
+		smtp: Pair{
+			EN: "The message to {recipient} was not sent: it must go over an encrypted connection ({because}), and the way to this domain is set to do without. Have the way changed.{otherwise} Help: {contact}.",
+			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie darf nur über eine verschlüsselte Verbindung gehen ({because}), aber der Weg zu dieser Domain ist ohne eingestellt. Lassen Sie den Weg ändern.{otherwise} Hilfe: {contact}.",
+		},
+		because: because,
+	},
+	TLSProofImpossible: {
+		about: "A message must go over an encrypted connection to a server that proves who it is, and the way to the recipient is configured without TLS.",
+		smtp: Pair{
+			EN: "The message to {recipient} was not sent: it must go over an encrypted connection to a server that proves who it is ({because}), and the way to this domain is set to do without. Have the way changed.{otherwise} Help: {contact}.",
+			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie darf nur verschlüsselt zu einem Server, der sich ausweist ({because}), aber der Weg zu dieser Domain ist ohne eingestellt. Lassen Sie den Weg ändern.{otherwise} Hilfe: {contact}.",
+		},
+		because: because,
+	},
+	NoRoute: {
+		about: "No route of the configuration leads to the recipient's domain.",
+		smtp: Pair{
+			EN: "The message to {recipient} was not sent: no way leads to this domain. Check the spelling of the address. If it is right, ask for a route. Help: {contact}.",
+			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Zu dieser Domain führt kein Weg. Prüfen Sie die Schreibweise der Adresse. Ist sie richtig, bitten Sie um eine Route. Hilfe: {contact}.",
+		},
+	},
+}
