@@ -33,5 +33,5 @@ var phrases = map[ID]phrase{
 	ReasonKeyExpired: {Pair{"your certificate has expired", "Ihr Zertifikat ist abgelaufen"}, Pair{"Ask for a new one", "Bitten Sie um ein neues"}},
 	ReasonKeyUnfit:   {Pair{"your certificate is not good enough: {detail}", "Ihr Zertifikat genügt nicht: {detail}"}, Pair{"Ask for another one", "Bitten Sie um ein anderes"}},
 	ReasonFrom:       {Pair{"it does not have exactly one sender (From)", "sie hat nicht genau einen Absender (From)"}, Pair{"Send it from one address", "Senden Sie sie von einer Adresse"}},
-	ReasonNotYours:   {Pair{"the sending system may not send as {sender}", "das sendende System darf nicht als {sender} senden"}, Pair{"Send it from your own address", "Senden Sie sie von Ihrer eigenen Adresse"}},
+	ReasonNotYours:   {Pair{"the sending system may not send as {sender}", "Ihr System darf nicht als {sender} senden"}, Pair{"Send it from your own address", "Senden Sie sie von Ihrer eigenen Adresse"}},
 }
