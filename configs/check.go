@@ -53,6 +53,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.dns()
 	k.tlsPartners()
 	k.admin()
+	k.outlook()
 }
 
 // fail reports an error at a key, unless it or a section around it could not be read.

@@ -67,6 +67,8 @@ type Config struct {
 	Backup []Backup `yaml:"backup"`
 	// How mail to De-Mail addresses is sent, and fetched. See demail.md.
 	DeMail DeMail `yaml:"demail"`
+	// The add-in for Outlook, which shows its users what their messages will get. See administration.md.
+	Outlook Outlook `yaml:"outlook"`
 	// How names are looked up: where mail goes by MX, and where it comes from.
 	DNS DNS `yaml:"dns"`
 	// What TLS connections must be like: versions, cipher suites, groups, keys.

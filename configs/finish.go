@@ -61,6 +61,7 @@ func finish(c *Config, d *decoder) {
 		finishDirectory(&c.Certificates.Directories[i])
 	}
 	finishDeMail(&c.DeMail)
+	finishOutlook(c)
 	for i := range c.Policy.Rules {
 		if c.Policy.Rules[i].Name == "" {
 			c.Policy.Rules[i].Name = "rule " + strconv.Itoa(i+1)
