@@ -2,7 +2,6 @@ package configs
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
@@ -42,6 +41,7 @@ func (k *checker) policy() {
 	k.groupsDirectory()
 	k.defaultTerms()
 	k.tags()
+	k.labels()
 	k.needsCertificates()
 }
 
@@ -64,38 +64,6 @@ func (k *checker) ruleReach(r *Rule, dotted string, said []string, decided map[s
 	for _, key := range said {
 		if decided[key] == "" {
 			decided[key] = r.Name
-		}
-	}
-}
-
-func (k *checker) tags() {
-	t, d, asked := k.Policy.Tags, k.Config.DeMail.Tags, map[string]string{}
-	for _, list := range []struct {
-		key  string
-		tags []string
-	}{
-		{"policy.tags.encrypt", t.Encrypt}, {"policy.tags.sign", t.Sign}, {"policy.tags.tls", t.TLS}, {"demail.tags.dispatch", d.Dispatch},
-		{"demail.tags.receipt", d.Receipt}, {"demail.tags.retrieve", d.Retrieve}, {"demail.tags.authoritative", d.Authoritative}, {"demail.tags.private", d.Private},
-	} {
-		for i, tag := range list.tags {
-			folded := strings.ToLower(tag)
-			switch other := asked[folded]; {
-			case strings.TrimSpace(tag) == "":
-				k.failMember(list.key, i, "an empty tag would stand in every subject; remove it")
-			case other != "" && other != list.key:
-				k.failMember(list.key, i, "%s asks for two things; give each its own tag", shorten(tag))
-			}
-			asked[folded] = list.key
-		}
-	}
-	p, m := k.Policy.MarkSubject, k.Config.DeMail.Incoming.MarkSubject
-	for _, m := range []struct{ key, text string }{
-		{"policy.mark_subject.encrypted", p.Encrypted}, {"policy.mark_subject.signed", p.Signed}, {"policy.mark_subject.invalid", p.Invalid},
-		{"policy.mark_subject.doubtful", p.Doubtful}, {"demail.incoming.mark_subject.verified", m.Verified},
-		{"demail.incoming.mark_subject.intact", m.Intact}, {"demail.incoming.mark_subject.unverified", m.Unverified},
-	} {
-		if by := asked[strings.ToLower(m.text)]; by != "" && m.text != "" {
-			k.warn(m.key, "this mark is also one of %s, so who answers or forwards such a message may ask for it without knowing; choose another", by)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func TestLoad(t *testing.T) {
 		}},
 		"direction":       {c.Policy.Rules[0].Direction, mail.Outgoing},
 		"unnamed rule":    {c.Policy.Rules[1].Name, "rule 2"},
-		"default tags":    {c.Policy.Tags, Tags{Encrypt: []string{"[encrypt]"}, Sign: []string{"[sign]"}, TLS: []string{"[tls]"}}},
+		"default tags":    {c.Policy.Tags, defaultTags()},
 		"absent patterns": {c.Policy.Rules[0].From == nil, true},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
@@ -290,4 +290,10 @@ func TestIndependent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// defaultTags are those that package policy has for all who configure nothing.
+func defaultTags() Tags {
+	v := policy.DefaultVocabulary()
+	return Tags{Encrypt: v.Encrypt, Sign: v.Sign, TLS: v.TLS, Plain: v.Plain, NoSign: v.NoSign, NoEncrypt: v.NoEncrypt}
 }

@@ -70,6 +70,8 @@ type Policy struct {
 	Default PolicyDefault `yaml:"default"`
 	// What a user inside may write at the beginning or end of a subject to ask for protection.
 	Tags Tags `yaml:"tags"`
+	// Names for what users, or their programs, have classified, for the conditions of rules.
+	Labels []Label `yaml:"labels"`
 	// What is put before the subject of incoming mail, so that a reader sees what the gateway found.
 	MarkSubject MarkSubject `yaml:"mark_subject"`
 	// The content encryption where no rule says any: `aes128-cbc`, `aes256-cbc`, `aes128-gcm` or `aes256-gcm`. Where it is
@@ -158,16 +160,6 @@ type Rule struct {
 	// What becomes of mail that must be encrypted to a recipient of whom no usable certificate is known: `refuse` tells its sender at once;
 	// `ask` keeps it waiting and asks the recipient for a signed message, see `certificates.find.ask`.
 	OnMissing policy.Missing `yaml:"on_missing" oneof:"refuse ask" example:"ask"`
-}
-
-// Tags are the words in a subject that ask for protection.
-type Tags struct {
-	// Ask for encryption. Upper and lower case are the same; the tag is removed before sending.
-	Encrypt []string `yaml:"encrypt" default:"[encrypt]"`
-	// Ask for a signature.
-	Sign []string `yaml:"sign" default:"[sign]"`
-	// Ask for TLS with servers that prove who they are.
-	TLS []string `yaml:"tls" default:"[tls]"`
 }
 
 // MarkSubject is what is put before the subject of incoming mail. An empty text puts nothing.

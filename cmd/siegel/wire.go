@@ -80,7 +80,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 	}
 	s := gateway.Settings{
 		Local: c.Domains, Policy: rules,
-		Vocabulary: policy.Vocabulary{Sign: c.Policy.Tags.Sign, Encrypt: c.Policy.Tags.Encrypt, TLS: c.Policy.Tags.TLS},
+		Vocabulary: c.Policy.Vocabulary(),
 		Marks: protect.Marks{
 			Encrypted: c.Policy.MarkSubject.Encrypted, Valid: c.Policy.MarkSubject.Signed, Invalid: c.Policy.MarkSubject.Invalid,
 			Doubtful: c.Policy.MarkSubject.Doubtful, DeMail: c.DeMail.Incoming.MarkSubject.Verified, DeMailIntact: c.DeMail.Incoming.MarkSubject.Intact, DeMailUnverified: c.DeMail.Incoming.MarkSubject.Unverified,

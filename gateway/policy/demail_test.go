@@ -110,7 +110,7 @@ func TestDeMailTags(t *testing.T) {
 func TestNoDeMailTags(t *testing.T) {
 	const subject = "[Personal] your pay [Versandbestätigung]"
 	h := header(t, "Subject: "+subject+"\r\n")
-	if f := ReadFlags(&h, DefaultVocabulary()); f != (Flags{}) {
+	if f := ReadFlags(&h, DefaultVocabulary()); !f.IsZero() {
 		t.Errorf("%+v", f)
 	}
 	if left, _ := h.Get("Subject"); left != subject {
@@ -132,7 +132,7 @@ func FuzzDeMail(f *testing.F) {
 		if _, ok := h.Get("X-Siegel-DeMail"); ok {
 			t.Error("the field stays")
 		}
-		if again := ReadFlags(&h, withDeMail()); again != (Flags{}) {
+		if again := ReadFlags(&h, withDeMail()); !again.IsZero() {
 			t.Errorf("%q asks again: %+v", subject, again)
 		}
 	})

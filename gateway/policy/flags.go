@@ -13,20 +13,30 @@ import (
 // requestPrefix begins the names of the header fields by which a sender's program asks for a protection.
 const requestPrefix = "X-Siegel-"
 
-// Vocabulary holds the subject tags that ask for a protection, as they stand in the subject: "[encrypt]".
-// A tag may be any text without a line break; case does not matter. One that begins or ends with a letter
-// or digit must stand as a word of its own.
-type Vocabulary struct {
-	Sign    []string
-	Encrypt []string
-	TLS     []string // ask for mail.TLSVerified
-	// DeMail are the words that ask for options of De-Mail; see [DefaultDeMail]. Nil: subjects ask for none, and none is taken out.
-	DeMail []DeMailWord
+// Flags are what the sender of one message asked for, by header or subject tag, and how it is labelled.
+type Flags struct {
+	Sign    bool
+	Encrypt bool
+	// TrySign and TryEncrypt ask for it where it is possible: they raise to [IfPossible].
+	TrySign, TryEncrypt bool
+	TLS                 mail.TLSLevel
+	DeMail              DeMailFlags
+	// Plain asks for neither signature nor encryption. It is never set together with what asks for one of them.
+	Plain bool
+	// NoSign and NoEncrypt ask for no signature and no encryption. None is set together with what asks for it: see [ReadFlags].
+	NoSign, NoEncrypt bool
+	// Labels are the names from the configuration of those that the message bears, in their order there.
+	Labels []string
+	// Words are what was read, for the record: "X-Siegel-Encrypt", "tag [encrypt]", "Sensitivity Company-Confidential". They are words of the
+	// configuration and of this package: never the subject, nor anything else that a sender wrote.
+	Words []string
 }
 
-// DefaultVocabulary knows [sign], [encrypt] and [tls].
-func DefaultVocabulary() Vocabulary {
-	return Vocabulary{Sign: []string{"[sign]"}, Encrypt: []string{"[encrypt]"}, TLS: []string{"[tls]"}}
+// IsZero reports whether nothing was asked for, labelled or read.
+func (f Flags) IsZero() bool {
+	labelled := len(f.Labels) > 0 || len(f.Words) > 0
+	raises := f.Sign || f.Encrypt || f.TrySign || f.TryEncrypt || f.TLS != mail.TLSAsRouted || f.DeMail != DeMailFlags{}
+	return !labelled && !raises && !f.Plain && !f.NoSign && !f.NoEncrypt
 }
 
 // ReadFlags returns what the sender asked for, and removes the request from h: the tags in Subject, and
@@ -72,6 +82,11 @@ func ReadFlags(h *entity.Header, v Vocabulary) Flags {
 func (f *Flags) add(o Flags) {
 	f.Sign = f.Sign || o.Sign
 	f.Encrypt = f.Encrypt || o.Encrypt
+	f.TrySign = f.TrySign || o.TrySign
+	f.TryEncrypt = f.TryEncrypt || o.TryEncrypt
+	f.Plain = f.Plain || o.Plain
+	f.NoSign = f.NoSign || o.NoSign
+	f.NoEncrypt = f.NoEncrypt || o.NoEncrypt
 	f.TLS = f.TLS.Raise(o.TLS)
 	f.DeMail.add(o.DeMail)
 }
@@ -140,19 +155,17 @@ func (v Vocabulary) tags(text string, at end) (n int, f Flags) {
 }
 
 func (v Vocabulary) match(text string, at end) (int, Flags) {
-	for _, tag := range v.Encrypt {
-		if n := at.match(text, tag); n > 0 {
-			return n, Flags{Encrypt: true}
-		}
-	}
-	for _, tag := range v.Sign {
-		if n := at.match(text, tag); n > 0 {
-			return n, Flags{Sign: true}
-		}
-	}
-	for _, tag := range v.TLS {
-		if n := at.match(text, tag); n > 0 {
-			return n, Flags{TLS: mail.TLSVerified}
+	for _, list := range []struct {
+		tags []string
+		asks Flags
+	}{
+		{v.Encrypt, Flags{Encrypt: true}}, {v.Sign, Flags{Sign: true}}, {v.TLS, Flags{TLS: mail.TLSVerified}},
+		{v.Plain, Flags{Plain: true}}, {v.NoSign, Flags{NoSign: true}}, {v.NoEncrypt, Flags{NoEncrypt: true}},
+	} {
+		for _, tag := range list.tags {
+			if n := at.match(text, tag); n > 0 {
+				return n, list.asks
+			}
 		}
 	}
 	n, asked := v.bracket(text, at)

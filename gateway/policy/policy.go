@@ -50,14 +50,6 @@ func (l Level) rank() int {
 	return 0
 }
 
-// Flags are what the sender of one message asked for, by subject tag or header.
-type Flags struct {
-	Sign    bool
-	Encrypt bool
-	TLS     mail.TLSLevel
-	DeMail  DeMailFlags
-}
-
 // Rule says what is wanted for messages that match all its conditions. An empty condition matches.
 type Rule struct {
 	Name      string         // empty: "rule N", N counting from 1

@@ -16,6 +16,7 @@ const (
 	askEncrypt   = "X-Siegel-Encrypt"
 	askTLS       = "X-Siegel-TLS"
 	askDeMail    = "X-Siegel-DeMail"
+	askPlain     = "X-Siegel-Plain"
 	authResults  = "Authentication-Results"
 )
 
@@ -25,7 +26,7 @@ func Firewall(h *entity.Header, hostname string, internal bool) {
 	*h = h.Filter(func(f entity.Field) bool {
 		switch {
 		case f.HasPrefix(ownPrefix):
-			return internal && (f.Is(askSign) || f.Is(askEncrypt) || f.Is(askTLS) || f.Is(askDeMail))
+			return internal && (f.Is(askSign) || f.Is(askEncrypt) || f.Is(askTLS) || f.Is(askDeMail) || f.Is(askPlain))
 		case f.HasPrefix(deMailPrefix):
 			return false
 		case f.Is(authResults):

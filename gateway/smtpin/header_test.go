@@ -57,7 +57,7 @@ func TestFirewallKeepsEveryOtherByte(t *testing.T) {
 
 // From inside the gateway may be asked; what only it and providers say is removed all the same.
 func TestFirewallInside(t *testing.T) {
-	const asks = "X-SIEGEL-sign: yes\r\nX-Siegel-Encrypt: yes\r\nX-Siegel-TLS: verified\r\nx-siegel-demail: dispatch\r\nSubject: x\r\n"
+	const asks = "X-SIEGEL-sign: yes\r\nx-siegel-plain: yes\r\nX-Siegel-Encrypt: yes\r\nX-Siegel-TLS: verified\r\nx-siegel-demail: dispatch\r\nSubject: x\r\n"
 	const says = "X-Siegel-DeMail-Level: high\r\nX-Siegel-Verdict: valid\r\nX-de-mail-auth-level: high\r\nX-DE-MAIL-confirmation-of-dispatch: yes\r\n"
 	h, _, err := entity.Read(strings.NewReader(says+asks+says+"\r\n"), 0)
 	if err != nil {
