@@ -47,6 +47,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.routes()
 	k.roundTrips()
 	k.backups()
+	k.archives()
 	k.tlsReport()
 	k.tlsPublish()
 	k.demail()

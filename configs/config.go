@@ -65,6 +65,8 @@ type Config struct {
 	Routes []Route `yaml:"routes"`
 	// Mail that is kept for others while their own servers are away, as their backup MX.
 	Backup []Backup `yaml:"backup"`
+	// Where copies of messages are kept, as laws demand it; the policy says of which. See archive.md.
+	Archives []Archive `yaml:"archives"`
 	// How mail to De-Mail addresses is sent, and fetched. See demail.md.
 	DeMail DeMail `yaml:"demail"`
 	// The add-in for Outlook, which shows its users what their messages will get. See administration.md.

@@ -20,7 +20,7 @@ func (c *Config) Files() []string {
 
 // places are no part of the configuration.
 func places() []string {
-	return []string{"state", "admin.socket", "pickup.directory", "smartcards.pkcs11.module"}
+	return []string{"state", "admin.socket", "pickup.directory", "archives.folder", "smartcards.pkcs11.module"}
 }
 
 type files struct {

@@ -42,6 +42,7 @@ type routes struct {
 	local      mail.Patterns
 	isDeMail   func(domain string) bool
 	accounts   map[string]*account // of De-Mail, by name
+	archives   map[string]delivery.Route
 }
 
 // perMX begins the names of the destinations of routes by MX; the domain follows.

@@ -24,6 +24,7 @@ var (
 	errDoubt    = errors.New("the De-Mail provider may have it, and its sender would be told that it was not delivered; say first whether it has: siegel demail resolve")
 	errTaken    = errors.New("the De-Mail provider has it, and its sender would be told that it was not delivered; siegel queue release settles it")
 	errNoChoice = errors.New("there is no such route")
+	errArchived = errors.New("the copy for an archive goes there alone; configure another address or folder for the archive, then siegel reload")
 	errAccount  = errors.New("De-Mail goes by the account it was accepted for, and other mail by none; what must not go is held, returned or dropped")
 )
 
@@ -125,6 +126,9 @@ func (g *Gateway) chosen(name string, env mail.Envelope, to mail.Address) (deliv
 func (g *Gateway) MayReroute(m queue.Message, i int, destination string) error {
 	if m.IsPending() {
 		return errUnready
+	}
+	if m.IsArchive() {
+		return errArchived
 	}
 	return g.ways.Load().permit(destination, m.Envelope, m.Recipients[i].Address)
 }

@@ -94,6 +94,13 @@ func (b *bench) Destination(a mail.Address) (string, error) {
 	return r.Name, err
 }
 
+// Archive gives the bench as the archive, for any name but "none".
+func (b *bench) Archive(name string) (Route, error) {
+	r, err := b.DeMail(name)
+	r.Name = queue.ArchivePrefix + name
+	return r, err
+}
+
 // DeMail gives the bench as the provider, for any account but "none".
 func (b *bench) DeMail(account string) (Route, error) {
 	if account == "none" {

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -17,7 +18,12 @@ type crowd struct {
 
 // isOneOfMany tells the destinations per domain by their names, which have a prefix as those of routes never have.
 func isOneOfMany(destination string) bool {
-	return strings.Contains(destination, ":") && !strings.HasPrefix(destination, queue.ProtectPrefix) && !strings.HasPrefix(destination, queue.DeMailPrefix)
+	if !strings.Contains(destination, ":") {
+		return false
+	}
+	return !slices.ContainsFunc([]string{queue.ProtectPrefix, queue.DeMailPrefix, queue.ArchivePrefix}, func(prefix string) bool {
+		return strings.HasPrefix(destination, prefix)
+	})
 }
 
 // admit takes a destination in, or has it wait.

@@ -188,6 +188,9 @@ func (o *Options) terms(r Route) terms {
 
 // ends is when a message is given up for the recipients of a route; zero: never.
 func (t terms) ends(m *queue.Message) time.Time {
+	if m.IsArchive() {
+		return time.Time{}
+	}
 	if t.lifetime <= 0 {
 		return m.Expires
 	}
@@ -210,6 +213,9 @@ type Router interface {
 	// DeMail gives the way of an account at a De-Mail provider, which alone is asked for messages with
 	// Envelope.DeMail, whoever their recipients are and whatever an operator chose; ErrNoRoute.
 	DeMail(account string) (Route, error)
+	// Archive gives the way to an archive by its name, which alone is asked for copies for archives (queue.Message.IsArchive);
+	// ErrNoRoute.
+	Archive(name string) (Route, error)
 }
 
 // Prepare gives the content to send for a claim: what is stored, or what becomes of it on the way (an

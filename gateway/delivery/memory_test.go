@@ -66,7 +66,7 @@ func (s *memory) put(entries []queue.New) error {
 			return fmt.Errorf("bad entry: %w", err)
 		}
 		k := &kept{content: b, token: make([]string, len(e.Destinations)), until: make([]time.Time, len(e.Destinations))}
-		k.Message = queue.Message{Envelope: e.Envelope, Origin: e.Origin, Note: e.Note, Pending: e.Pending, Size: int64(len(b)), Expires: e.Expires}
+		k.Message = queue.Message{Envelope: e.Envelope, Origin: e.Origin, Note: e.Note, Pending: e.Pending, Archive: e.Archive, Size: int64(len(b)), Expires: e.Expires}
 		for i, r := range e.Envelope.Recipients {
 			k.Recipients = append(k.Recipients, queue.Recipient{Recipient: r, Destination: e.Destinations[i], State: queue.Queued, Next: e.Due})
 		}

@@ -21,6 +21,8 @@ func (s *Scheduler) routeOf(m *queue.Message, row int) (Route, error) {
 	rcpt := &m.Recipients[row]
 	route, err := Route{}, ErrNoRoute
 	switch {
+	case m.IsArchive():
+		route, err = s.archiveRoute(rcpt)
 	case m.Envelope.DeMail != nil:
 		route, err = s.o.Router.DeMail(m.Envelope.DeMail.Account)
 	case !rcpt.Rerouted:
@@ -34,9 +36,11 @@ func (s *Scheduler) routeOf(m *queue.Message, row int) (Route, error) {
 	return route, err
 }
 
-// MayReturn returns nil where recipient i of m may be returned to the sender: ErrNobody, ErrHidden.
+// MayReturn returns nil where recipient i of m may be returned to the sender: ErrArchive, ErrNobody, ErrHidden.
 func (s *Scheduler) MayReturn(m queue.Message, i int) error {
 	switch r := m.Recipients[i]; {
+	case m.IsArchive():
+		return ErrArchive
 	case !report.Wanted(m.Envelope.From, r.Recipient, report.Failed):
 		return ErrNobody
 	case r.Hidden:

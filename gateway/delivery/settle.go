@@ -90,6 +90,9 @@ func (t *settlement) add(row int, r Result) {
 	if m.Envelope.DeMail != nil {
 		r = unsure(r, expired)
 	}
+	if m.IsArchive() {
+		r = patiently(r)
+	}
 	o := queue.Outcome{Index: row, Reply: r.Reply(), Tried: t.started, Hidden: r.hidden && r.Status != Delivered}
 	line := t.line(rcpt.Recipient, r)
 	switch {
@@ -130,7 +133,7 @@ func (t *settlement) add(row int, r Result) {
 		}
 	}
 	t.outcomes, t.results = append(t.outcomes, o), append(t.results, r)
-	if line.Action != "" && report.Wanted(m.Envelope.From, rcpt.Recipient, line.Action) {
+	if line.Action != "" && !m.IsArchive() && report.Wanted(m.Envelope.From, rcpt.Recipient, line.Action) {
 		t.told = append(t.told, line)
 	}
 }

@@ -36,6 +36,9 @@ func (t Table) Route(a mail.Address) (Route, error) {
 // DeMail is ErrNoRoute: a Table has no accounts.
 func (t Table) DeMail(string) (Route, error) { return Route{}, ErrNoRoute }
 
+// Archive is ErrNoRoute: a Table has no archives.
+func (t Table) Archive(string) (Route, error) { return Route{}, ErrNoRoute }
+
 // Destination names the route to an address.
 func (t Table) Destination(a mail.Address) (string, error) {
 	r, err := t.Route(a)

@@ -49,7 +49,10 @@ const ProtectPrefix = "protect:"
 // follows.
 const DeMailPrefix = "demail:"
 
-// New is one variant of a message, to be put.
+// ArchivePrefix begins the destinations of copies for an archive (New.Archive); the name of the archive follows.
+const ArchivePrefix = "archive:"
+
+// New is one variant of a message, or a copy for an archive, to be put.
 type New struct {
 	// Envelope is the variant's own: its ID names it in the queue, its Recipients are the rows.
 	Envelope mail.Envelope
@@ -70,6 +73,10 @@ type New struct {
 	// protection, whatever its destinations are, and what may leave is put in its place by Settle. It holds
 	// what protection has to know of the moment of acceptance, and rests sealed like the envelope.
 	Pending []byte
+	// Archive, where it is not nil, says that the content is a message as it came, to be kept in an archive: whatever its
+	// destinations are, it goes to the archive that they name, or nowhere. It holds what was known when the message was
+	// accepted, and rests sealed like the envelope, which has no DeMail then; nor is there Pending.
+	Archive []byte
 }
 
 // Message is a stored variant without its content.
@@ -80,12 +87,16 @@ type Message struct {
 	Size     int64 // of the content
 	Expires  time.Time
 	Pending  []byte // as it was put
+	Archive  []byte // as it was put
 	// Recipients are in the order of Envelope.Recipients.
 	Recipients []Recipient
 }
 
 // IsPending reports whether the message waits for its protection: its content must not leave as it is.
 func (m Message) IsPending() bool { return m.Pending != nil }
+
+// IsArchive reports whether the message is a copy for an archive: its content is for that alone.
+func (m Message) IsArchive() bool { return m.Archive != nil }
 
 // Recipient is one row: the state of one recipient of one message.
 type Recipient struct {

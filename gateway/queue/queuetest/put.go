@@ -46,7 +46,9 @@ func envelopeComesBack(b *bench) {
 	waiting, bare := deMail(), deMail()
 	waiting.Pending = []byte("{}")
 	bare.Envelope.DeMail = new(mail.DeMail)
-	for _, n := range []queue.New{odd(), Entry(start, Bytes(nil), "smarthost"), deMail(), waiting, bare} {
+	kept := Entry(start, Bytes("Subject: x\r\n\r\ny"), queue.ArchivePrefix+"gobd", "smarthost")
+	kept.Archive = []byte("{\"id\":\"\xff\x00\"}")
+	for _, n := range []queue.New{odd(), Entry(start, Bytes(nil), "smarthost"), deMail(), waiting, bare, kept} {
 		n.Envelope.MayUse = mail.Patterns{mail.Pattern{}}
 		if err := b.Put(b.Context(), []queue.New{n}); err != nil {
 			b.Fatal(err)
@@ -55,7 +57,7 @@ func envelopeComesBack(b *bench) {
 		want.MayUse = nil
 		m := b.message(n.Envelope.ID)
 		b.wantEqual("envelope", m.Envelope, want)
-		b.wantEqual("the rest", []any{m.Origin, m.Note, m.Size, m.Expires, m.Pending}, []any{n.Origin, n.Note, n.Content.Size(), n.Expires, n.Pending})
+		b.wantEqual("the rest", []any{m.Origin, m.Note, m.Size, m.Expires, m.Pending, m.Archive, m.IsArchive()}, []any{n.Origin, n.Note, n.Content.Size(), n.Expires, n.Pending, n.Archive, n.Archive != nil})
 		for i, r := range m.Recipients {
 			b.wantEqual("recipient", r, queue.Recipient{
 				Recipient: want.Recipients[i], Destination: n.Destinations[i], State: queue.Queued, Next: n.Due,

@@ -16,6 +16,7 @@ const (
 	codecPending = 2 // what a pending message carries follows after the fields of version 1
 	codecDeMail  = 3 // what makes it a De-Mail follows after the fields of version 1
 	codecBoth    = 4 // first what makes it a De-Mail, then what it carries
+	codecArchive = 5 // what a copy for an archive carries follows after the fields of version 1
 )
 
 var errCodec = errors.New("sqlqueue: not an envelope")
@@ -25,6 +26,7 @@ type record struct {
 	envelope mail.Envelope
 	note     string
 	pending  []byte
+	archive  []byte // never with pending, nor with what makes it a De-Mail
 }
 
 // encode writes r byte-exactly: strings may hold any bytes. Not kept are MayUse and ID, which stands in
@@ -59,12 +61,17 @@ func (r record) encode() []byte {
 	if r.pending != nil {
 		w.text(string(r.pending))
 	}
+	if r.archive != nil {
+		w.text(string(r.archive))
+	}
 	return w
 }
 
 // version is the first that has all of r.
 func (r record) version() byte {
 	switch deMail, pending := r.envelope.DeMail != nil, r.pending != nil; {
+	case r.archive != nil:
+		return codecArchive
 	case deMail && pending:
 		return codecBoth
 	case deMail:
@@ -80,7 +87,7 @@ func decodeRecord(data []byte) (record, error) {
 	var r record
 	d := decoder{rest: data}
 	version := d.byte()
-	if version < codecVersion || version > codecBoth {
+	if version < codecVersion || version > codecArchive {
 		return record{}, errCodec
 	}
 	e := &r.envelope
@@ -110,6 +117,9 @@ func decodeRecord(data []byte) (record, error) {
 	}
 	if version == codecPending || version == codecBoth {
 		r.pending = []byte(d.text())
+	}
+	if version == codecArchive {
+		r.archive = []byte(d.text())
 	}
 	if d.bad || len(d.rest) != 0 {
 		return record{}, errCodec

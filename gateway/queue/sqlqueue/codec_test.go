@@ -64,3 +64,18 @@ func TestEnvelopeOfDeMail(t *testing.T) {
 		}
 	}
 }
+
+// A copy for an archive is told by its version, so that a program that does not know of archives holds it.
+func TestEnvelopeOfArchive(t *testing.T) {
+	r := record{note: "n", archive: []byte("{\"id\":1}")}
+	r.envelope.Recipients = []mail.Recipient{}
+	data := r.encode()
+	if got, err := decodeRecord(data); err != nil || data[0] != codecArchive || !reflect.DeepEqual(got, r) {
+		t.Errorf("version %d: %+v, %v", data[0], got, err)
+	}
+	for cut := range data {
+		if _, err := decodeRecord(data[:cut]); !errors.Is(err, errCodec) {
+			t.Errorf("cut at %d: %v", cut, err)
+		}
+	}
+}

@@ -86,6 +86,8 @@ func (s *Store) prepareOne(ctx context.Context, n queue.New) (entry, error) {
 		return entry{}, errors.New("sqlqueue: a message without recipients")
 	case len(n.Destinations) != len(n.Envelope.Recipients):
 		return entry{}, fmt.Errorf("sqlqueue: %d recipients but %d destinations", len(n.Envelope.Recipients), len(n.Destinations))
+	case n.Archive != nil && (n.Pending != nil || n.Envelope.DeMail != nil):
+		return entry{}, errors.New("sqlqueue: a copy for an archive that is something else as well")
 	case n.Content == nil:
 		return entry{}, errors.New("sqlqueue: a message without content")
 	}
@@ -103,7 +105,7 @@ func (s *Store) prepareOne(ctx context.Context, n queue.New) (entry, error) {
 	if e.hold, err = s.sealReply(id, n.Hold); err != nil {
 		return entry{}, err
 	}
-	if e.envelope, err = s.key.Seal(record{n.Envelope, n.Note, n.Pending}.encode(), envelopePlace(id)); err != nil {
+	if e.envelope, err = s.key.Seal(record{n.Envelope, n.Note, n.Pending, n.Archive}.encode(), envelopePlace(id)); err != nil {
 		return entry{}, err
 	}
 	if e.size <= s.o.Inline {

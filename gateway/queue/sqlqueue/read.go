@@ -103,7 +103,7 @@ func (s *Store) assemble(m messageRow, recipients []recipientRow) (queue.Message
 		rec = record{note: "the envelope cannot be read back"}
 		rec.envelope.Received = fromMilli(m.arrived)
 	}
-	message.Envelope, message.Note, message.Pending = rec.envelope, rec.note, rec.pending
+	message.Envelope, message.Note, message.Pending, message.Archive = rec.envelope, rec.note, rec.pending, rec.archive
 	message.Envelope.ID = mail.ID(m.id)
 	for i, r := range recipients {
 		to := &message.Recipients[i]

@@ -283,14 +283,15 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(record{}.encode())
 	f.Add(record{pending: []byte("may use")}.encode())
 	f.Add(record{pending: []byte{}}.encode())
+	f.Add(record{archive: []byte("{}")}.encode())
 	n := queuetest.Entry(time.UnixMilli(1), queuetest.Bytes("x"), "a", "b")
 	n.Envelope.Recipients[1].Notify = []string{"SUCCESS", "DELAY"}
 	n.Envelope.Client.TLS = "TLS1.3"
-	f.Add(record{n.Envelope, "note", nil}.encode())
+	f.Add(record{n.Envelope, "note", nil, nil}.encode())
 	sender, _ := demail.ParseAddress("kontakt@firma.de-mail.de")
 	n.Envelope.DeMail = &mail.DeMail{Account: "main", Sender: sender, Options: demail.Options{Receipt: true}}
-	f.Add(record{n.Envelope, "note", nil}.encode())
-	f.Add(record{n.Envelope, "note", []byte("may use")}.encode())
+	f.Add(record{n.Envelope, "note", nil, nil}.encode())
+	f.Add(record{n.Envelope, "note", []byte("may use"), nil}.encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := decodeRecord(data)
 		if err != nil {
