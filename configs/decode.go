@@ -60,7 +60,7 @@ func (d *decoder) section(v reflect.Value, f *field, n *yaml.Node, k key) {
 		d.origins[k.dotted] = d.at(n)
 	}
 	for i := range s.fields {
-		d.field(v.Field(s.fields[i].index), &s.fields[i], given[i], d.child(k, s.fields[i].name))
+		d.field(v.FieldByIndex(s.fields[i].index), &s.fields[i], given[i], d.child(k, s.fields[i].name))
 	}
 }
 

@@ -31,7 +31,7 @@ type files struct {
 
 func (f *files) section(v reflect.Value, dotted string) {
 	for _, field := range f.shapes.of(v.Type()).fields {
-		fv, at := v.Field(field.index), join(dotted, field.name)
+		fv, at := v.FieldByIndex(field.index), join(dotted, field.name)
 		switch field.kind {
 		case sectionKind:
 			f.section(fv, at)

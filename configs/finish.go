@@ -62,6 +62,7 @@ func finish(c *Config, d *decoder) {
 	}
 	finishDeMail(&c.DeMail)
 	finishOutlook(c)
+	placePolicy(c)
 	for i := range c.Policy.Rules {
 		if c.Policy.Rules[i].Name == "" {
 			c.Policy.Rules[i].Name = "rule " + strconv.Itoa(i+1)
@@ -97,7 +98,7 @@ func (d *decoder) users(file Path, listener string) []User {
 	}
 	// The environment names no users, and positions are those of the users file.
 	inFile := newDecoder(file.String(), newEnvironment(nil), d.report, d.origins)
-	field := newField(0, reflect.TypeOf(out).Field(0))
+	field := newField(reflect.TypeOf(out).Field(0))
 	if root.Kind == yaml.MappingNode && len(root.Content) == 0 { // an empty file
 		return nil
 	}

@@ -77,7 +77,7 @@ func TestLoad(t *testing.T) {
 		"password":      {r.Auth.Password.Reveal(), "planted-secret"},
 		"retry":         {c.Queue.Retry[:2], []time.Duration{time.Minute, 5 * time.Minute}},
 		"expire":        {c.Queue.Expire, 120 * time.Hour},
-		"level": {c.Policy.Default, PolicyDefault{
+		"level": {unplaced(c.Policy.Default), PolicyDefault{
 			Sign: policy.IfPossible, Encrypt: policy.IfPossible, Profile: smime.Compatible, Form: FormClear, EncryptToSelf: "false", OnMissing: policy.Refuse,
 		}},
 		"direction":       {c.Policy.Rules[0].Direction, mail.Outgoing},
@@ -296,4 +296,10 @@ func TestIndependent(t *testing.T) {
 func defaultTags() Tags {
 	v := policy.DefaultVocabulary()
 	return Tags{Encrypt: v.Encrypt, Sign: v.Sign, TLS: v.TLS, Plain: v.Plain, NoSign: v.NoSign, NoEncrypt: v.NoEncrypt}
+}
+
+// unplaced is a level without where it stands.
+func unplaced(d PolicyDefault) PolicyDefault {
+	d.where, d.lines = "", nil
+	return d
 }

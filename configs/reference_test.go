@@ -69,7 +69,7 @@ func (r *reference) section(st reflect.Type, path, about string) {
 		r.row(st, f, path)
 	}
 	for _, f := range fields {
-		ft, at := st.Field(f.index).Type, join(path, f.name)
+		ft, at := st.FieldByIndex(f.index).Type, join(path, f.name)
 		comment := r.comment(st, f)
 		switch f.kind {
 		case sectionKind:
@@ -81,7 +81,11 @@ func (r *reference) section(st reflect.Type, path, about string) {
 }
 
 func (r *reference) comment(st reflect.Type, f field) string {
-	name := st.Name() + "." + st.Field(f.index).Name
+	owner := st
+	if n := len(f.index) - 1; n > 0 { // of a struct that it embeds
+		owner = st.FieldByIndex(f.index[:n]).Type
+	}
+	name := owner.Name() + "." + st.FieldByIndex(f.index).Name
 	comment := r.comments[name]
 	if comment == "" {
 		r.t.Errorf("%s has no comment, so the key has no documentation", name)
@@ -197,7 +201,7 @@ func TestExamplesOfKeys(t *testing.T) {
 	var walk func(st reflect.Type, path string)
 	walk = func(st reflect.Type, path string) {
 		for _, f := range s.of(st).fields {
-			ft, at := st.Field(f.index).Type, join(path, f.name)
+			ft, at := st.FieldByIndex(f.index).Type, join(path, f.name)
 			switch f.kind {
 			case sectionKind:
 				walk(ft, at)

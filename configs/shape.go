@@ -14,7 +14,7 @@ import (
 
 // field is one key of a section.
 type field struct {
-	index    int // in the struct
+	index    []int // in the struct, by way of the structs that it embeds
 	name     string
 	alias    string
 	fallback string // the default
@@ -52,12 +52,11 @@ func (s shapes) of(t reflect.Type) *shape {
 		return known
 	}
 	out := &shape{byName: map[string]int{}}
-	for i := range t.NumField() {
-		sf := t.Field(i)
-		if !sf.IsExported() {
+	for _, sf := range reflect.VisibleFields(t) { // those of embedded structs in their place
+		if !sf.IsExported() || sf.Anonymous {
 			continue
 		}
-		f := newField(i, sf)
+		f := newField(sf)
 		out.byName[f.name] = len(out.fields)
 		if f.alias != "" {
 			out.byName[f.alias] = len(out.fields)
@@ -68,9 +67,9 @@ func (s shapes) of(t reflect.Type) *shape {
 	return out
 }
 
-func newField(i int, sf reflect.StructField) field {
+func newField(sf reflect.StructField) field {
 	return field{
-		index:    i,
+		index:    sf.Index,
 		name:     sf.Tag.Get("yaml"),
 		alias:    sf.Tag.Get("alias"),
 		fallback: sf.Tag.Get("default"),
@@ -124,7 +123,7 @@ func (s shapes) places(t reflect.Type) map[string][]string {
 			if !slices.Contains(out[f.name], path) {
 				out[f.name] = append(out[f.name], path)
 			}
-			ft := t.Field(f.index).Type
+			ft := t.FieldByIndex(f.index).Type
 			switch f.kind {
 			case sectionKind:
 				walk(ft, join(path, f.name))

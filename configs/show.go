@@ -42,7 +42,7 @@ type settings struct {
 
 func (s *settings) section(v reflect.Value, dotted string) {
 	for _, f := range s.shapes.of(v.Type()).fields {
-		fv, at := v.Field(f.index), join(dotted, f.name)
+		fv, at := v.FieldByIndex(f.index), join(dotted, f.name)
 		switch f.kind {
 		case sectionKind:
 			s.section(fv, at)

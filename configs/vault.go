@@ -122,7 +122,7 @@ func (c *Config) Fill(ctx context.Context, read func(context.Context, vault.Secr
 // fill puts secrets in the places of what stands for them.
 func fill(v reflect.Value, s shapes, found map[string]secret.String) {
 	for _, f := range s.of(v.Type()).fields {
-		fv := v.Field(f.index)
+		fv := v.FieldByIndex(f.index)
 		switch f.kind {
 		case sectionKind:
 			fill(fv, s, found)

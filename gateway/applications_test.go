@@ -33,7 +33,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // A file in the folder is protected as mail over SMTP is, or set aside with the sentence that a sender gets.
 func TestPickup(t *testing.T) {
-	s := newSetting(t, policy.Rule{Name: "partner", Sign: policy.Require, Encrypt: policy.Require})
+	s := newSetting(t, policy.Rule{Name: "partner", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}})
 	dir := t.TempDir()
 	s.options.Pickup = &pickup.Options{
 		Dir: dir, Owners: []uint32{uint32(os.Geteuid())}, Senders: s.options.Settings.Local,

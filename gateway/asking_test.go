@@ -45,7 +45,7 @@ func (l *latecomers) add(address string, c *x509.Certificate) {
 // newAskSetting is a setting whose rule demands encryption for the partner and asks for what is missing.
 func newAskSetting(t *testing.T) (*setting, *latecomers) {
 	t.Helper()
-	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}})
+	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}}})
 	l := &latecomers{Finder: s.options.Settings.Certs, found: map[string]*x509.Certificate{}}
 	s.options.Settings.Certs = l
 	s.options.Settings.Ask = gateway.Ask{From: parse(t, "certificates@firma.example"), Except: patterns(t, "nobody@partner.example")}

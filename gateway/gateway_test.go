@@ -50,7 +50,7 @@ func newSetting(t *testing.T, rules ...policy.Rule) *setting {
 	t.Helper()
 	s := &setting{events: track.NewMemory(0), log: new(diary), identity: map[string]certs.Identity{}}
 	s.hop = newHop(t)
-	pol, err := policy.New(rules, policy.Defaults{Sign: policy.IfPossible, Encrypt: policy.IfPossible})
+	pol, err := policy.New(policy.Config{Rules: rules, Company: policy.Settings{Sign: policy.IfPossible, Encrypt: policy.IfPossible}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ import (
 // newHarvestSetting is a setting that finds by its store, asks, and learns from signatures.
 func newHarvestSetting(t *testing.T) *setting {
 	t.Helper()
-	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}})
+	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}}})
 	f := s.options.Settings.Certs.(*folder.Folder)
 	s.options.Settings.Within = func(kept *store.Store, revoked certs.Revocation) (certs.Finder, certs.Judge) {
 		view := kept.Within(store.Surroundings{Anchors: f.Anchors(), Intermediates: f.Intermediates(), Shelf: f, Revocation: revoked})

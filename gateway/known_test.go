@@ -60,7 +60,7 @@ func (s *setting) signed(t *testing.T, letter string) string {
 // A signed message from a partner says what the partner's program reads. What is sent there from then on is made so, after
 // a restart too.
 func TestCapabilitiesAreRemembered(t *testing.T) {
-	s := newSetting(t, policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never})
+	s := newSetting(t, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}})
 	g, stop := s.start(t)
 	out := letter("alice@firma.example", "bob@partner.example")
 	if r := send(t, g, "in", "alice@firma.example", "bob@partner.example", out); !r.Positive() {

@@ -23,7 +23,7 @@ const (
 // roundTripSetting gives everything back to where it came from.
 func roundTripSetting(t *testing.T) (*setting, *gateway.Gateway) {
 	t.Helper()
-	s := newSetting(t, policy.Rule{Name: "partner", Sign: policy.Require, Encrypt: policy.Require})
+	s := newSetting(t, policy.Rule{Name: "partner", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}})
 	tenant, err := exchange.ParseTenant("6f1a2b3c-0d4e-4f56-8a9b-0c1d2e3f4a5b")
 	if err != nil {
 		t.Fatal(err)

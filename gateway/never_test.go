@@ -93,7 +93,7 @@ func oddGateway(t *rapid.T, spool *atrest.Spool, finder certs.Finder) (*protect.
 		})
 	}
 	r := &router{current: current}
-	rules, err := policy.New([]policy.Rule{{Name: "held", To: mail.Patterns{{}}, Encrypt: policy.IfPossible}}, policy.Defaults{})
+	rules, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: "held", To: mail.Patterns{{}}, Settings: policy.Settings{Encrypt: policy.IfPossible}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

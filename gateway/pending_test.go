@@ -22,7 +22,7 @@ import (
 func newReaderSetting(t *testing.T, rules ...policy.Rule) (*setting, *reader) {
 	t.Helper()
 	if rules == nil {
-		rules = []policy.Rule{{Name: "partner", To: patterns(t, "@partner.example"), Sign: policy.Require, Encrypt: policy.Require}}
+		rules = []policy.Rule{{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}}}
 	}
 	s := newSetting(t, rules...)
 	r := &reader{Finder: s.folder, used: make(chan struct{}, 1)}
@@ -180,8 +180,8 @@ func TestSlowKey(t *testing.T) {
 // Mail that needs nothing of what is away is not delayed, and what must be refused is refused at once.
 func TestOnlyWhatNeedsIt(t *testing.T) {
 	s, r := newReaderSetting(t,
-		policy.Rule{Name: "plain", To: patterns(t, "bob@partner.example"), Sign: policy.Never, Encrypt: policy.Never},
-		policy.Rule{Name: "nowhere", To: patterns(t, "@else.example"), Sign: policy.Require})
+		policy.Rule{Name: "plain", To: patterns(t, "bob@partner.example"), Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}},
+		policy.Rule{Name: "nowhere", To: patterns(t, "@else.example"), Settings: policy.Settings{Sign: policy.Require}})
 	r.away.Store(true)
 	g, _ := s.start(t)
 	if r := send(t, g, "in", "alice@firma.example", "bob@partner.example", letter("alice@firma.example", "bob@partner.example")); r.Code != 250 {
@@ -206,7 +206,7 @@ func TestHeldThroughStopAndReload(t *testing.T) {
 	stop()
 	noPlaintext(t, s.options.State, s.options.Key)
 
-	lax, err := policy.New([]policy.Rule{{Name: "all", Sign: policy.Never, Encrypt: policy.Never}}, policy.Defaults{})
+	lax, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: "all", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,13 +231,13 @@ func TestHeldThroughStopAndReload(t *testing.T) {
 func TestHeldIsRefusedLater(t *testing.T) {
 	s, r := newReaderSetting(t)
 	r.away.Store(true)
-	strict, err := policy.New([]policy.Rule{{Name: "dora", To: patterns(t, "dora@partner.example"), Encrypt: policy.Require}}, policy.Defaults{})
+	strict, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: "dora", To: patterns(t, "dora@partner.example"), Settings: policy.Settings{Encrypt: policy.Require}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	next := s.options.Settings
 	next.Policy = strict
-	s.options.Settings.Policy, err = policy.New([]policy.Rule{{Name: "dora", Sign: policy.Require, Encrypt: policy.IfPossible}}, policy.Defaults{})
+	s.options.Settings.Policy, err = policy.New(policy.Config{Rules: []policy.Rule{{Name: "dora", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.IfPossible}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

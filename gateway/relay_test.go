@@ -62,7 +62,7 @@ func openAs(t *testing.T, id certs.Identity, message string) *smime.Opened {
 }
 
 func TestOutIsProtected(t *testing.T) {
-	s := newSetting(t, policy.Rule{Name: "partner", Sign: policy.Require, Encrypt: policy.Require})
+	s := newSetting(t, policy.Rule{Name: "partner", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}})
 	g, _ := s.start(t)
 	if r := send(t, g, "in", "alice@firma.example", "bob@partner.example", letter("alice@firma.example", "bob@partner.example")); !r.Positive() {
 		t.Fatal(r)
@@ -78,7 +78,7 @@ func TestOutIsProtected(t *testing.T) {
 
 // What cannot be protected is refused while the sender waits; nothing is queued, nothing leaves (invariant 2).
 func TestOutIsRefused(t *testing.T) {
-	s := newSetting(t, policy.Rule{Name: "all", Encrypt: policy.Require})
+	s := newSetting(t, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require}})
 	g, stop := s.start(t)
 	r := send(t, g, "in", "alice@firma.example", "dora@partner.example", letter("alice@firma.example", "dora@partner.example"))
 	if r.Code != 550 || r.Enhanced != "5.7.1" || !strings.Contains(r.Text, "dora@partner.example") {
@@ -224,7 +224,7 @@ func TestReload(t *testing.T) {
 	next := s.options.Settings
 	s.options.Load = func() (gateway.Settings, error) { return next, nil }
 	g, _ := s.start(t)
-	strict, err := policy.New([]policy.Rule{{Name: "all", Encrypt: policy.Require}}, policy.Defaults{})
+	strict, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: "all", Settings: policy.Settings{Encrypt: policy.Require}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

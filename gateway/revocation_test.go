@@ -28,7 +28,7 @@ import (
 // Mail waits while nobody can tell whether its recipient's certificate is revoked, leaves when that is known, and is refused once it is revoked;
 // what is known outlasts a restart without the network.
 func TestRevocation(t *testing.T) {
-	s := newSetting(t, policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never})
+	s := newSetting(t, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}})
 	var list atomic.Pointer[[]byte] // nil: the server is in trouble
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if l := list.Load(); l != nil {

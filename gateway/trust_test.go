@@ -42,7 +42,7 @@ func authority(ca *democa.CA) certs.Identity { return certs.Identity{Certificate
 
 // Without a folder everything comes from the store, and counts as soon as it is there.
 func TestCertificatesOfTheStore(t *testing.T) {
-	s := newSetting(t, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Require})
+	s := newSetting(t, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}})
 	s.options.Settings.Within = alone
 	g, stop := s.start(t)
 	out := letter("alice@firma.example", "bob@partner.example")
@@ -84,7 +84,7 @@ func TestCertificatesOfTheStore(t *testing.T) {
 
 // What is distrusted in the store is not used out of the folder either.
 func TestDistrustReachesTheFolder(t *testing.T) {
-	s := newSetting(t, policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never})
+	s := newSetting(t, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}})
 	s.options.Settings.Within = within(s.folder)
 	g, _ := s.start(t)
 	out := letter("alice@firma.example", "bob@partner.example")
@@ -107,7 +107,7 @@ func TestDistrustReachesTheFolder(t *testing.T) {
 
 // A domain certificate serves everybody in the domain, both ways: what it signed is theirs, and what is for them is encrypted to it.
 func TestDomainCertificate(t *testing.T) {
-	s := newSetting(t, policy.Rule{Name: "all", Encrypt: policy.IfPossible, Sign: policy.IfPossible})
+	s := newSetting(t, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.IfPossible, Sign: policy.IfPossible}})
 	s.options.Settings.Within = within(s.folder)
 	g, _ := s.start(t)
 	ours, err := s.ca.Issue("gateway@firma.example", democa.Options{})
@@ -170,7 +170,7 @@ func TestDamagedCertificate(t *testing.T) {
 		"key":         `UPDATE private_key SET body = zeroblob(length(body))`,
 	} {
 		t.Run(what, func(t *testing.T) {
-			s := newSetting(t, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Require})
+			s := newSetting(t, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}})
 			s.options.Settings.Within = alone
 			g, stop := s.start(t)
 			known(t, g.Known(), store.ByPath, s.identity["alice@firma.example"], certs.Identity{Certificate: s.identity["bob@partner.example"].Certificate})

@@ -70,7 +70,7 @@ func newVaultSetting(t *testing.T) (*setting, *vaulttest.Server, *vault.Set) {
 	server.Mount(t, "transit", "transit")
 	server.Policy(t, "gateway", vaultPolicy)
 	server.Write(t, "transit/keys/alice", map[string]any{"type": "rsa-2048"})
-	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Sign: policy.Require, Encrypt: policy.Require})
+	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}})
 	role, id := server.AppRole(t, "gateway", "gateway", nil)
 	text, err := os.ReadFile(server.CA)
 	if err != nil {

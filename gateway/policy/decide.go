@@ -9,25 +9,18 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
-// Defaults are the levels for outgoing mail where no rule says. Empty ones are IfPossible. Internal mail
-// has no protection unless a rule says so.
-type Defaults struct {
-	Sign    Level
-	Encrypt Level
-	Terms   Terms // of internal mail, too
-}
-
 // Policy is a set of rules in order. It is immutable and safe for concurrent use.
 type Policy struct {
 	rules     map[mail.Direction][]Rule // in order
-	defaults  map[mail.Direction]Defaults
+	defaults  map[mail.Direction]Settings
 	otherwise Terms // where no rule says
 	grouped   bool  // a rule is for groups
 }
 
 // New checks the rules and returns the policy they make. For each of signing and encryption the first
 // matching rule that says it decides. The error names every faulty rule at once.
-func New(rules []Rule, defaults Defaults) (*Policy, error) {
+func New(set Config) (*Policy, error) {
+	rules, defaults := set.Rules, set.Company
 	p := &Policy{rules: map[mail.Direction][]Rule{}, otherwise: defaults.Terms}
 	names := map[string]bool{ByFlag: true, ByDefault: true, ByEarlier: true, ByKind: true}
 	var faults []error
@@ -44,7 +37,7 @@ func New(rules []Rule, defaults Defaults) (*Policy, error) {
 		p.grouped = p.grouped || r.Groups != nil
 		p.rules[r.Direction] = append(p.rules[r.Direction], r)
 	}
-	p.defaults = map[mail.Direction]Defaults{
+	p.defaults = map[mail.Direction]Settings{
 		mail.Outgoing: {Sign: level(defaults.Sign, IfPossible), Encrypt: level(defaults.Encrypt, IfPossible)},
 		mail.Internal: {Sign: Never, Encrypt: Never},
 	}

@@ -29,9 +29,9 @@ func patterns(t testing.TB, s ...string) mail.Patterns {
 	return p
 }
 
-func mustNew(t testing.TB, d policy.Defaults, rules ...policy.Rule) *policy.Policy {
+func mustNew(t testing.TB, d policy.Settings, rules ...policy.Rule) *policy.Policy {
 	t.Helper()
-	p, err := policy.New(rules, d)
+	p, err := policy.New(policy.Config{Rules: rules, Company: d})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,19 +49,19 @@ func short(d policy.Decision) string {
 
 // Nobody gets around a rule that demands encryption of them by mail without a single From address.
 func TestRuleForNoSingleAuthor(t *testing.T) {
-	hr := policy.Rule{Name: "hr", From: patterns(t, "@hr.firma.example"), Encrypt: policy.Require}
-	boss := policy.Rule{Name: "boss", From: patterns(t, "boss@firma.example"), Sign: policy.Require}
+	hr := policy.Rule{Name: "hr", From: patterns(t, "@hr.firma.example"), Settings: policy.Settings{Encrypt: policy.Require}}
+	boss := policy.Rule{Name: "boss", From: patterns(t, "boss@firma.example"), Settings: policy.Settings{Sign: policy.Require}}
 	in := policy.Input{Internal: true, Recipients: []policy.Recipient{{Address: address(t, "bob@partner.example")}}}
-	if got := short(mustNew(t, policy.Defaults{}, boss, hr).Decide(in)[0]); got != "outgoing sign=false(default) encrypt=true(hr) refused" {
+	if got := short(mustNew(t, policy.Settings{}, boss, hr).Decide(in)[0]); got != "outgoing sign=false(default) encrypt=true(hr) refused" {
 		t.Error(got)
 	}
 }
 
 func TestDecide(t *testing.T) {
-	bank := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Encrypt: policy.Require}
-	news := policy.Rule{Name: "news", From: patterns(t, "news@firma.example"), Sign: policy.Never, Encrypt: policy.Never}
-	boss := policy.Rule{Name: "boss", From: patterns(t, "boss@firma.example"), Sign: policy.Require}
-	inside := policy.Rule{Name: "inside", Direction: mail.Internal, Sign: policy.IfPossible}
+	bank := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Settings: policy.Settings{Encrypt: policy.Require}}
+	news := policy.Rule{Name: "news", From: patterns(t, "news@firma.example"), Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}
+	boss := policy.Rule{Name: "boss", From: patterns(t, "boss@firma.example"), Settings: policy.Settings{Sign: policy.Require}}
+	inside := policy.Rule{Name: "inside", Direction: mail.Internal, Settings: policy.Settings{Sign: policy.IfPossible}}
 	rules := []policy.Rule{bank, news, boss, inside}
 	out := func(from, to string, canSign, canEncrypt bool) policy.Input {
 		return policy.Input{
@@ -96,7 +96,7 @@ func TestDecide(t *testing.T) {
 		{"nobody relays", outside(out("b@x.example", "c@y.example", true, true)), "incoming sign=false(default) encrypt=false(default) refused"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := mustNew(t, policy.Defaults{}, rules...).Decide(c.in)
+			got := mustNew(t, policy.Settings{}, rules...).Decide(c.in)
 			if len(got) != 1 || short(got[0]) != c.want {
 				t.Errorf("got  %v\nwant %s", got, c.want)
 			}
@@ -108,8 +108,8 @@ func TestDecide(t *testing.T) {
 // What was in force when a message was accepted counts where it is stronger than what the policy wants now,
 // also for mail that stays inside.
 func TestDecideAtLeast(t *testing.T) {
-	never := mustNew(t, policy.Defaults{Sign: policy.Never, Encrypt: policy.Never})
-	strict := mustNew(t, policy.Defaults{Sign: policy.Require, Encrypt: policy.Require})
+	never := mustNew(t, policy.Settings{Sign: policy.Never, Encrypt: policy.Never})
+	strict := mustNew(t, policy.Settings{Sign: policy.Require, Encrypt: policy.Require})
 	require, possible := policy.Levels{Sign: policy.Require, Encrypt: policy.Require}, policy.Levels{Encrypt: policy.IfPossible}
 	for name, c := range map[string]struct {
 		p       *policy.Policy
@@ -135,7 +135,7 @@ func TestDecideAtLeast(t *testing.T) {
 }
 
 func TestDecideOrder(t *testing.T) {
-	p := mustNew(t, policy.Defaults{Encrypt: policy.Require})
+	p := mustNew(t, policy.Settings{Encrypt: policy.Require})
 	in := policy.Input{Internal: true, Recipients: []policy.Recipient{
 		{Address: address(t, "a@x.example"), CanEncrypt: true},
 		{Address: address(t, "b@firma.example"), Local: true},
@@ -158,16 +158,16 @@ func TestNewRefuses(t *testing.T) {
 		rule policy.Rule
 		want string
 	}{
-		{"no level", policy.Rule{Name: "r", Sign: "always"}, "must be never, if-possible or require"},
-		{"no direction", policy.Rule{Name: "r", Direction: "up", Sign: policy.Never}, `"up" is no direction`},
-		{"incoming", policy.Rule{Name: "r", Direction: mail.Incoming, Sign: policy.Never}, "incoming mail is neither signed nor encrypted"},
+		{"no level", policy.Rule{Name: "r", Settings: policy.Settings{Sign: "always"}}, "must be never, if-possible or require"},
+		{"no direction", policy.Rule{Name: "r", Direction: "up", Settings: policy.Settings{Sign: policy.Never}}, `"up" is no direction`},
+		{"incoming", policy.Rule{Name: "r", Direction: mail.Incoming, Settings: policy.Settings{Sign: policy.Never}}, "incoming mail is neither signed nor encrypted"},
 		{"says nothing", policy.Rule{Name: "r"}, "would do nothing"},
-		{"reserved name", policy.Rule{Name: "flag", Sign: policy.Never}, "this name is taken"},
-		{"name twice", policy.Rule{Name: "first", Sign: policy.Never}, "this name is taken"},
+		{"reserved name", policy.Rule{Name: "flag", Settings: policy.Settings{Sign: policy.Never}}, "this name is taken"},
+		{"name twice", policy.Rule{Name: "first", Settings: policy.Settings{Sign: policy.Never}}, "this name is taken"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			first := policy.Rule{Name: "first", Sign: policy.Never}
-			_, err := policy.New([]policy.Rule{first, c.rule, {}}, policy.Defaults{Sign: "x"})
+			first := policy.Rule{Name: "first", Settings: policy.Settings{Sign: policy.Never}}
+			_, err := policy.New(policy.Config{Rules: []policy.Rule{first, c.rule, {}}, Company: policy.Settings{Sign: "x"}})
 			for _, want := range []string{c.want, `rule "rule 3"`, "the defaults"} {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("error %v does not say %q", err, want)
@@ -218,7 +218,7 @@ func TestRefusalTexts(t *testing.T) {
 			in := in
 			in.Recipients = append([]policy.Recipient(nil), in.Recipients...)
 			c.change(&in)
-			p := mustNew(t, policy.Defaults{}, policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Encrypt: policy.Require})
+			p := mustNew(t, policy.Settings{}, policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Settings: policy.Settings{Encrypt: policy.Require}})
 			if got := p.Decide(in)[0].Refusal; got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
@@ -230,7 +230,7 @@ func TestRefusalTexts(t *testing.T) {
 func TestRefusalBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringN(1, 200, 600).Draw(t, "rule")
-		p, err := policy.New([]policy.Rule{{Name: name, Sign: policy.Require, Encrypt: policy.Require}}, policy.Defaults{})
+		p, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: name, Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}}}})
 		if err != nil {
 			t.Skip(err)
 		}
@@ -255,13 +255,13 @@ func TestRefusalBounds(t *testing.T) {
 func BenchmarkDecide200Rules(b *testing.B) {
 	var rules []policy.Rule
 	for i := range 200 {
-		r := policy.Rule{To: patterns(b, fmt.Sprintf("@partner%d.example", i), fmt.Sprintf("@*.partner%d.example", i)), Encrypt: policy.Require}
+		r := policy.Rule{To: patterns(b, fmt.Sprintf("@partner%d.example", i), fmt.Sprintf("@*.partner%d.example", i)), Settings: policy.Settings{Encrypt: policy.Require}}
 		if i%2 == 1 {
 			r.From = patterns(b, fmt.Sprintf("user%d@firma.example", i), "@firma.example")
 		}
 		rules = append(rules, r)
 	}
-	p := mustNew(b, policy.Defaults{}, rules...)
+	p := mustNew(b, policy.Settings{}, rules...)
 	in := policy.Input{Internal: true, From: address(b, "Some.User@firma.example"), CanSign: true,
 		Recipients: []policy.Recipient{{Address: address(b, "Some.One@elsewhere.example"), CanEncrypt: true}}}
 	for b.Loop() {
@@ -271,7 +271,7 @@ func BenchmarkDecide200Rules(b *testing.B) {
 
 func ExamplePolicy_Decide() {
 	bank, _ := mail.ParsePatterns("@bank.example")
-	p, err := policy.New([]policy.Rule{{Name: "bank", To: bank, Encrypt: policy.Require}}, policy.Defaults{})
+	p, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: "bank", To: bank, Settings: policy.Settings{Encrypt: policy.Require}}}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -158,7 +158,7 @@ func (r *Rule) says(to Recipient) (sign, encrypt Level) {
 }
 
 // without are the levels where no rule says. Of the defaults a De-Mail has the demand for encryption alone (invariant 2).
-func (p *Policy) without(dir mail.Direction, to Recipient) Defaults {
+func (p *Policy) without(dir mail.Direction, to Recipient) Settings {
 	d := p.defaults[dir]
 	if to.DeMail {
 		if d.Sign = Never; d.Encrypt != Require {

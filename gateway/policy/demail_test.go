@@ -147,11 +147,11 @@ func TestRulesForDeMail(t *testing.T) {
 		}
 		return p
 	}
-	everybody := Rule{Name: "everybody", Sign: Require, Encrypt: IfPossible, TLS: mail.TLSVerified}
-	secret := Rule{Name: "secret", Encrypt: Require}
-	city := Rule{Name: "city", To: parse("@stadt.de-mail.de"), Sign: IfPossible, Encrypt: Never}
-	never := Rule{Name: "never", To: parse("@*.de-mail.de"), Encrypt: Never}
-	star := Rule{Name: "star", To: parse("*"), Sign: Require}
+	everybody := Rule{Name: "everybody", Settings: Settings{Sign: Require, Encrypt: IfPossible, TLS: mail.TLSVerified}}
+	secret := Rule{Name: "secret", Settings: Settings{Encrypt: Require}}
+	city := Rule{Name: "city", To: parse("@stadt.de-mail.de"), Settings: Settings{Sign: IfPossible, Encrypt: Never}}
+	never := Rule{Name: "never", To: parse("@*.de-mail.de"), Settings: Settings{Encrypt: Never}}
+	star := Rule{Name: "star", To: parse("*"), Settings: Settings{Sign: Require}}
 	for _, c := range []struct {
 		name    string
 		rules   []Rule
@@ -170,7 +170,7 @@ func TestRulesForDeMail(t *testing.T) {
 		{"a default that demands it, and a rule for all", []Rule{star}, Flags{}, "sign require by star, encrypt require by default", Require},
 		{"a default that demands it, and a rule that does not", []Rule{never}, Flags{}, "sign never by default, encrypt never by never", Require},
 	} {
-		p, err := New(c.rules, Defaults{Sign: Require, Encrypt: c.encrypt})
+		p, err := New(Config{Rules: c.rules, Company: Settings{Sign: Require, Encrypt: c.encrypt}})
 		if err != nil {
 			t.Fatal(err)
 		}

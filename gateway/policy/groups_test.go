@@ -15,13 +15,13 @@ import (
 
 // A rule for a group is for those who are in it, and what is asked is what matters.
 func TestGroups(t *testing.T) {
-	bank := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Sign: policy.Never, Encrypt: policy.Never, Terms: policy.Terms{Profile: smime.Compatible}}
-	legal := policy.Rule{Name: "legal", Groups: []string{"Legal"}, Encrypt: policy.Require}
-	board := policy.Rule{Name: "board", Groups: []string{"Board", "CN=Aides,DC=firma,DC=example"}, From: patterns(t, "@firma.example"), To: patterns(t, "@x.example"), Sign: policy.Require}
-	later := policy.Rule{Name: "later", Groups: []string{"Sales"}, To: patterns(t, "@bank.example"), Encrypt: policy.Require}
-	meetings := policy.Rule{Name: "meetings", Groups: []string{"Planners"}, Kinds: []policy.Kind{policy.Meeting}, Sign: policy.Require}
-	inside := policy.Rule{Name: "inside", Direction: mail.Internal, Groups: []string{"legal", "Everybody"}, Sign: policy.IfPossible}
-	p := mustNew(t, policy.Defaults{Sign: policy.Never, Encrypt: policy.Never}, bank, legal, board, later, meetings, inside)
+	bank := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never, Terms: policy.Terms{Profile: smime.Compatible}}}
+	legal := policy.Rule{Name: "legal", Groups: []string{"Legal"}, Settings: policy.Settings{Encrypt: policy.Require}}
+	board := policy.Rule{Name: "board", Groups: []string{"Board", "CN=Aides,DC=firma,DC=example"}, From: patterns(t, "@firma.example"), To: patterns(t, "@x.example"), Settings: policy.Settings{Sign: policy.Require}}
+	later := policy.Rule{Name: "later", Groups: []string{"Sales"}, To: patterns(t, "@bank.example"), Settings: policy.Settings{Encrypt: policy.Require}}
+	meetings := policy.Rule{Name: "meetings", Groups: []string{"Planners"}, Kinds: []policy.Kind{policy.Meeting}, Settings: policy.Settings{Sign: policy.Require}}
+	inside := policy.Rule{Name: "inside", Direction: mail.Internal, Groups: []string{"legal", "Everybody"}, Settings: policy.Settings{Sign: policy.IfPossible}}
+	p := mustNew(t, policy.Settings{Sign: policy.Never, Encrypt: policy.Never}, bank, legal, board, later, meetings, inside)
 	if got := fmt.Sprint(p.Groups()); got != "[Board CN=Aides,DC=firma,DC=example Everybody Legal Planners Sales]" && got != "[Board CN=Aides,DC=firma,DC=example Everybody Planners Sales legal]" {
 		t.Error(got)
 	}
@@ -67,7 +67,7 @@ func rank(l policy.Level) int {
 // Whatever groups the sender is in: nothing but what is asked for matters, and no decision is weaker than the least.
 func TestGroupsProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p, err := policy.New(drawRules(t), policy.Defaults{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t)})
+		p, err := policy.New(policy.Config{Rules: drawRules(t), Company: policy.Settings{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t)}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,10 @@ type Missing string
 const (
 	Refuse Missing = "refuse" // its sender is told at once
 	Ask    Missing = "ask"    // it waits, and the recipient is asked for a signed message, which has the certificate
+	// SendTLS: it is sent unencrypted, over connections that are encrypted ([mail.TLSRequired]). SendPlain: it is sent unencrypted. What its
+	// sender asked to be encrypted is refused nevertheless.
+	SendTLS   Missing = "tls"
+	SendPlain Missing = "plain"
 )
 
 // asks reports whether a recipient of whom no usable certificate is known is to be asked for one. What stays inside is

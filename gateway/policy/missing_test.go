@@ -11,10 +11,10 @@ import (
 // A recipient is asked only where the rules say so, and where nothing else keeps the message from being sent.
 func TestMissing(t *testing.T) {
 	ask, refuse := policy.Terms{Missing: policy.Ask}, policy.Terms{Missing: policy.Refuse}
-	bank := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Encrypt: policy.Require}
-	asking := policy.Rule{Name: "asking", To: patterns(t, "@bank.example"), Terms: ask}
-	never := policy.Rule{Name: "chief", To: patterns(t, "chief@bank.example"), Terms: refuse}
-	inside := policy.Rule{Name: "inside", Direction: mail.Internal, Encrypt: policy.Require, Terms: ask}
+	bank := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Settings: policy.Settings{Encrypt: policy.Require}}
+	asking := policy.Rule{Name: "asking", To: patterns(t, "@bank.example"), Settings: policy.Settings{Terms: ask}}
+	never := policy.Rule{Name: "chief", To: patterns(t, "chief@bank.example"), Settings: policy.Settings{Terms: refuse}}
+	inside := policy.Rule{Name: "inside", Direction: mail.Internal, Settings: policy.Settings{Encrypt: policy.Require, Terms: ask}}
 	to := func(s string) policy.Recipient { return policy.Recipient{Address: address(t, s)} }
 	with := func(r policy.Recipient, f func(*policy.Recipient)) policy.Recipient { f(&r); return r }
 	for name, c := range map[string]struct {
@@ -39,7 +39,7 @@ func TestMissing(t *testing.T) {
 			with(to("bob@bank.example"), func(r *policy.Recipient) { r.AtLeast.Encrypt = policy.Require }), "", "asking"},
 		"inside": {[]policy.Rule{inside}, ask, with(to("carol@firma.example"), func(r *policy.Recipient) { r.Local = true }), "", "refused"},
 	} {
-		p := mustNew(t, policy.Defaults{Sign: c.sign, Terms: c.defaults}, c.rules...)
+		p := mustNew(t, policy.Settings{Sign: c.sign, Terms: c.defaults}, c.rules...)
 		d := p.Decide(policy.Input{Internal: true, From: address(t, "a@firma.example"), Recipients: []policy.Recipient{c.to}})[0]
 		got := d.AskRule
 		switch {
@@ -56,7 +56,7 @@ func TestMissing(t *testing.T) {
 
 // What is only wanted where it is possible waits for nobody.
 func TestMissingIfPossible(t *testing.T) {
-	p := mustNew(t, policy.Defaults{Terms: policy.Terms{Missing: policy.Ask}})
+	p := mustNew(t, policy.Settings{Terms: policy.Terms{Missing: policy.Ask}})
 	d := p.Decide(policy.Input{Internal: true, Recipients: []policy.Recipient{{Address: address(t, "bob@x.example")}}})[0]
 	if d.Ask || d.Encrypt || d.Refusal != "" {
 		t.Errorf("%+v", d)
@@ -65,7 +65,7 @@ func TestMissingIfPossible(t *testing.T) {
 	if !d.Ask || d.EncRule != policy.ByFlag {
 		t.Errorf("asked for by the sender: %+v", d)
 	}
-	if _, err := policy.New([]policy.Rule{{Name: "odd", Terms: policy.Terms{Missing: "wait"}}}, policy.Defaults{}); err == nil || !strings.Contains(err.Error(), "refuse or ask") {
+	if _, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: "odd", Settings: policy.Settings{Terms: policy.Terms{Missing: "wait"}}}}}); err == nil || !strings.Contains(err.Error(), "refuse or ask") {
 		t.Errorf("%v", err)
 	}
 }

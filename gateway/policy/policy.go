@@ -57,11 +57,19 @@ type Rule struct {
 	From      mail.Patterns  // matched against the single From address, also by none where Encrypt is Require; nil: any
 	Groups    []string       // one of which the single From address is in, see Input.Groups; without one as From. nil: any
 	To        mail.Patterns  // matched against the recipient; nil: any
+	ToGroups  []string       // one of which the recipient is in, see Recipient.Groups; nil: any
 	Kinds     []Kind         // of the message; nil: any
-	Sign      Level          // empty: this rule does not say
-	Encrypt   Level          // empty: this rule does not say
-	TLS       mail.TLSLevel  // empty: this rule does not say
-	Terms     Terms          // what is zero in it this rule does not say
+	Listeners []string       // names of those that took the message; nil: any
+	Headers   []Field        // all of which match; nil: any
+	Subject   Field          // without a name; zero: any
+	SizeOver  int64          // bytes that the message has more than; 0: any
+	SizeUnder int64          // bytes that the message has less than; 0: any
+	// ContentTypes are media types one of which a part of the message has: "application/pdf", "image/*"; nil: any.
+	ContentTypes []string
+	Flags        []string // one of which the sender set: "sign", "encrypt", "plain", "no_sign", "no_encrypt", "tls", "de_mail"; nil: any
+	Labels       []string // one of which the message bears, see Flags.Labels; nil: any
+	DryRun       bool     // it changes nothing; Decision.Dry tells what it would have done
+	Settings              // what is not said in it this rule does not say
 }
 
 // Levels are how much of each protection is wanted for one recipient.
@@ -90,6 +98,7 @@ type Recipient struct {
 	Unfit string
 	// UnfitSigner is Unfit for the sender's certificate.
 	UnfitSigner string
+	Groups      []string // of the company's directory that it is in, as rules and entries name them, of those that [Policy.AsksTo] returns
 	// NoAsk: it must not be asked for a certificate, as an address of a list, or by who wrote the message.
 	NoAsk bool
 	// AtLeast are levels that were in force when the message was accepted, where that was earlier. What the
@@ -104,9 +113,17 @@ type Input struct {
 	Groups     []string     // those that From is in, as rules name them, of those that [Policy.Asks] returns
 	CanSign    bool         // a signing key for From is at hand and the submitter may use it
 	WhyNotSign string       // why CanSign is false, in words for the sender; may be empty
+	MayUse     bool         // the submitter may use From; who may not lowers nothing
 	Flags      Flags
 	Kind       Kind
-	Recipients []Recipient
+	Listener   string // that took the message
+	Size       int64  // of the message in bytes
+	Subject    string // decoded
+	Header     Header // for rules that look at it; nil: there is none
+	// ContentTypes are the media types of the message and its parts, in lower case and without parameters.
+	ContentTypes []string
+	Explain      bool // fill in Decision.Sources
+	Recipients   []Recipient
 }
 
 // What names the origin of a level where it was no rule.
@@ -132,6 +149,13 @@ type Decision struct {
 	Levels    Levels        // that decided
 	Terms     Terms         // how it is protected
 	ProRule   string        // names what decided on the profile
+	Settings  Settings      // the values in force, of every key that is for the direction
+	// Lowered are the keys whose defaults the sender's flags lowered.
+	Lowered []Key
+	// Sources are where each value came from, in the order of the keys, where Input.Explain asks for it.
+	Sources []Source
+	// Dry is what rules with DryRun would have changed, had they counted: the values that would hold.
+	Dry []Source
 	// Ask says that the copy waits for a certificate of the recipient, who is asked for one ([Missing]); AskRule names what
 	// decided that. Encrypt is set, and Refusal empty.
 	Ask     bool

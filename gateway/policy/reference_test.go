@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // reference is the rule of precedence written as it is explained, without a thought for speed.
-func reference(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r policy.Recipient) policy.Decision {
+func reference(rules []policy.Rule, defaults policy.Settings, in policy.Input, r policy.Recipient) policy.Decision {
 	d := policy.Decision{Recipient: r.Address}
 	switch {
 	case !in.Internal:
@@ -90,9 +91,9 @@ func referenceDeMail(rules []policy.Rule) []policy.Rule {
 }
 
 // referenceTerms looks for each key on its own.
-func referenceTerms(rules []policy.Rule, defaults policy.Defaults, in policy.Input, r policy.Recipient, d mail.Direction) (t policy.Terms, by string) {
+func referenceTerms(rules []policy.Rule, defaults policy.Settings, in policy.Input, r policy.Recipient, d mail.Direction) (t policy.Terms, by string) {
 	t, by = policy.Terms{Profile: smime.Compatible}, policy.ByDefault
-	all := append(slices.Clone(rules), policy.Rule{Name: policy.ByDefault, Direction: d, Terms: defaults.Terms})
+	all := append(slices.Clone(rules), policy.Rule{Name: policy.ByDefault, Direction: d, Settings: policy.Settings{Terms: defaults.Terms}})
 	slices.Reverse(all) // the first one wins: it overwrites the later ones
 	for _, rule := range all {
 		direction := rule.Direction
@@ -172,7 +173,7 @@ func drawRules(t *rapid.T) []policy.Rule {
 			Direction: rapid.SampledFrom([]mail.Direction{"", mail.Outgoing, mail.Internal}).Draw(t, "direction"),
 			From:      drawPatterns(t, "from"), To: drawPatterns(t, "to"),
 			Kinds: genKinds.Draw(t, "kinds"), Groups: genGroups.Draw(t, "groups"),
-			Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t),
+			Settings: policy.Settings{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t)},
 		}
 		if r.Sign == "" && r.Encrypt == "" && r.Terms == (policy.Terms{}) {
 			r.Sign = policy.Never
@@ -185,8 +186,8 @@ func drawRules(t *rapid.T) []policy.Rule {
 func TestDecideEqualsReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t)
-		defaults := policy.Defaults{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t)}
-		p, err := policy.New(rules, defaults)
+		defaults := policy.Settings{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t)}
+		p, err := policy.New(policy.Config{Rules: rules, Company: defaults})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +204,7 @@ func TestDecideEqualsReference(t *testing.T) {
 			if terms := p.Terms(in)[i]; terms != d.Terms {
 				t.Fatalf("recipient %d: terms %+v", i, terms)
 			}
-			if d != want {
+			if !reflect.DeepEqual(d, want) {
 				t.Fatalf("recipient %d: got %+v, want %+v", i, d, want)
 			}
 		}

@@ -13,14 +13,14 @@ import (
 // Each key is said by the first rule that matches and says it: special rules of a user, a partner and a domain add up.
 func TestTermsAddUp(t *testing.T) {
 	rules := []policy.Rule{
-		{Name: "archive", To: patterns(t, "archive@partner.example"), Terms: policy.Terms{Opaque: smime.Yes, Wish: smime.Wish{PSS: smime.No}}},
-		{Name: "partner", To: patterns(t, "@partner.example"), Terms: policy.Terms{
+		{Name: "archive", To: patterns(t, "archive@partner.example"), Settings: policy.Settings{Terms: policy.Terms{Opaque: smime.Yes, Wish: smime.Wish{PSS: smime.No}}}},
+		{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Terms: policy.Terms{
 			Profile: smime.RFC8551, Wish: smime.Wish{Algorithm: cms.AES128GCM, OAEP: smime.Yes, PSS: smime.Yes, Obscure: smime.Yes},
-		}},
-		{Name: "boss", From: patterns(t, "boss@firma.example"), Terms: policy.Terms{Profile: smime.TR03116, ToSelf: smime.No}},
-		{Name: "inside", Direction: mail.Internal, Terms: policy.Terms{Wish: smime.Wish{Headers: smime.No}}},
+		}}},
+		{Name: "boss", From: patterns(t, "boss@firma.example"), Settings: policy.Settings{Terms: policy.Terms{Profile: smime.TR03116, ToSelf: smime.No}}},
+		{Name: "inside", Direction: mail.Internal, Settings: policy.Settings{Terms: policy.Terms{Wish: smime.Wish{Headers: smime.No}}}},
 	}
-	p := mustNew(t, policy.Defaults{Terms: policy.Terms{ToSelf: smime.Yes}}, rules...)
+	p := mustNew(t, policy.Settings{Terms: policy.Terms{ToSelf: smime.Yes}}, rules...)
 	for _, c := range []struct {
 		name, from, to string
 		local          bool
@@ -55,10 +55,10 @@ func TestTermsAddUp(t *testing.T) {
 // Outlook does not understand an invitation within a signature: where protection is only wanted if it is possible,
 // there is none, unless a rule says so for invitations.
 func TestKinds(t *testing.T) {
-	strict := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Encrypt: policy.Require}
-	signed := policy.Rule{Name: "meetings", To: patterns(t, "@partner.example"), Kinds: []policy.Kind{policy.Meeting}, Sign: policy.IfPossible, Encrypt: policy.Never}
-	usual := policy.Rule{Name: "usual", To: patterns(t, "@usual.example"), Sign: policy.IfPossible, Encrypt: policy.IfPossible}
-	p := mustNew(t, policy.Defaults{}, strict, signed, usual)
+	strict := policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Settings: policy.Settings{Encrypt: policy.Require}}
+	signed := policy.Rule{Name: "meetings", To: patterns(t, "@partner.example"), Kinds: []policy.Kind{policy.Meeting}, Settings: policy.Settings{Sign: policy.IfPossible, Encrypt: policy.Never}}
+	usual := policy.Rule{Name: "usual", To: patterns(t, "@usual.example"), Settings: policy.Settings{Sign: policy.IfPossible, Encrypt: policy.IfPossible}}
+	p := mustNew(t, policy.Settings{}, strict, signed, usual)
 	for _, c := range []struct {
 		kind  policy.Kind
 		to    string
@@ -87,7 +87,7 @@ func TestKinds(t *testing.T) {
 // A certificate that is not good enough is no reason to send without, whatever the level.
 func TestUnfit(t *testing.T) {
 	for _, level := range []policy.Level{policy.Never, policy.IfPossible, policy.Require} {
-		p := mustNew(t, policy.Defaults{Sign: level, Encrypt: level})
+		p := mustNew(t, policy.Settings{Sign: level, Encrypt: level})
 		decide := func(r policy.Recipient) policy.Decision {
 			r.Address, r.CanEncrypt = address(t, "x@other.example"), true
 			return p.Decide(policy.Input{Internal: true, From: address(t, "a@firma.example"), CanSign: true, Recipients: []policy.Recipient{r}})[0]
@@ -110,7 +110,7 @@ func TestUnfit(t *testing.T) {
 
 // A profile that was in force when the message was accepted stays, where it was the strict one.
 func TestEarlierProfile(t *testing.T) {
-	p := mustNew(t, policy.Defaults{})
+	p := mustNew(t, policy.Settings{})
 	for earlier, want := range map[smime.Profile]smime.Profile{
 		"": smime.Compatible, smime.RFC8551: smime.Compatible, smime.TR03116: smime.TR03116,
 	} {
@@ -127,12 +127,12 @@ func TestTermsAreChecked(t *testing.T) {
 		rule policy.Rule
 		want string
 	}{
-		{policy.Rule{Name: "x", Terms: policy.Terms{Profile: "s/mime"}}, `rule "x": smime: "s/mime" is no profile`},
-		{policy.Rule{Name: "x", Kinds: []policy.Kind{"fax"}, Sign: policy.Never}, `"fax" is no kind of message; write meeting or tnef`},
+		{policy.Rule{Name: "x", Settings: policy.Settings{Terms: policy.Terms{Profile: "s/mime"}}}, `rule "x": smime: "s/mime" is no profile`},
+		{policy.Rule{Name: "x", Kinds: []policy.Kind{"fax"}, Settings: policy.Settings{Sign: policy.Never}}, `"fax" is no kind of message; write meeting or tnef`},
 		{policy.Rule{Name: "x", Kinds: []policy.Kind{policy.Meeting}}, "it says nothing"},
-		{policy.Rule{Name: "kind", Sign: policy.Never}, "this name is taken"},
+		{policy.Rule{Name: "kind", Settings: policy.Settings{Sign: policy.Never}}, "this name is taken"},
 	} {
-		if _, err := policy.New([]policy.Rule{c.rule}, policy.Defaults{}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := policy.New(policy.Config{Rules: []policy.Rule{c.rule}}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c.rule, err)
 		}
 	}

@@ -10,13 +10,13 @@ import (
 
 // What is demanded of the hops: the first rule that says it, raised by the sender and by what was in force before, never lowered.
 func TestDecideTLS(t *testing.T) {
-	p := mustNew(t, policy.Defaults{},
-		policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), TLS: mail.TLSVerified},
-		policy.Rule{Name: "news", From: patterns(t, "news@firma.example"), Sign: policy.Never},
-		policy.Rule{Name: "all", TLS: mail.TLSRequired},
-		policy.Rule{Name: "inside", Direction: mail.Internal, To: patterns(t, "@far.firma.example"), TLS: mail.TLSRequired},
+	p := mustNew(t, policy.Settings{},
+		policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Settings: policy.Settings{TLS: mail.TLSVerified}},
+		policy.Rule{Name: "news", From: patterns(t, "news@firma.example"), Settings: policy.Settings{Sign: policy.Never}},
+		policy.Rule{Name: "all", Settings: policy.Settings{TLS: mail.TLSRequired}},
+		policy.Rule{Name: "inside", Direction: mail.Internal, To: patterns(t, "@far.firma.example"), Settings: policy.Settings{TLS: mail.TLSRequired}},
 	)
-	plain := mustNew(t, policy.Defaults{})
+	plain := mustNew(t, policy.Settings{})
 	for _, c := range []struct {
 		p         *policy.Policy
 		to        string
@@ -42,7 +42,7 @@ func TestDecideTLS(t *testing.T) {
 			t.Errorf("%+v: %q by %q, %+v", c, d.TLS, d.TLSRule, d.Levels)
 		}
 	}
-	if _, err := policy.New([]policy.Rule{{Name: "x", TLS: "none"}}, policy.Defaults{}); err == nil || !strings.Contains(err.Error(), "required or verified") {
+	if _, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: "x", Settings: policy.Settings{TLS: "none"}}}}); err == nil || !strings.Contains(err.Error(), "required or verified") {
 		t.Error(err)
 	}
 }

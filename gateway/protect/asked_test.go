@@ -17,7 +17,7 @@ import (
 // askBench is a bench whose rule demands encryption and asks everybody but lists.
 func askBench(t *testing.T) *bench {
 	t.Helper()
-	rule := policy.Rule{Name: "partners", Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}}
+	rule := policy.Rule{Name: "partners", Settings: policy.Settings{Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}}}
 	b := newBench(t, func(o *Options) {
 		o.Ask = Ask{Within: 48 * time.Hour, May: func(to mail.Address) bool { return to.Local != "list" }}
 	}, rule)
@@ -174,7 +174,7 @@ func (b *bench) lend(to, of string) { b.finder.ids[to] = b.finder.ids[of] }
 
 // What waited for a key, and whose recipients turn out to have no certificate, waits for them from then on.
 func TestAwayThenAsked(t *testing.T) {
-	rule := policy.Rule{Name: "partners", Sign: policy.Require, Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}}
+	rule := policy.Rule{Name: "partners", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}}}
 	b, a := absentBench(t, []string{"alice@firma.example"}, rule)
 	b.o.Ask = Ask{Within: 48 * time.Hour, May: func(mail.Address) bool { return true }}
 	env := envelope(t, "dora@other.example")
@@ -205,7 +205,7 @@ func TestAskedStaysRequired(t *testing.T) {
 	b := askBench(t)
 	env := envelope(t, "dora@other.example")
 	waiting := b.admit(t, env, message()).Entries[0]
-	loose, err := policy.New(nil, policy.Defaults{Encrypt: policy.Never, Terms: policy.Terms{Missing: policy.Ask}})
+	loose, err := policy.New(policy.Config{Company: policy.Settings{Encrypt: policy.Never, Terms: policy.Terms{Missing: policy.Ask}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,10 +65,10 @@ func absentBench(t *testing.T, away []string, rules ...policy.Rule) (*bench, abs
 // Who is away matters where a decision rests on it, and nowhere else; what is refused whatever comes back is
 // refused at once.
 func TestAdmitHolds(t *testing.T) {
-	sign := policy.Rule{Name: "sign", Sign: policy.Require, Encrypt: policy.Never}
-	encrypt := policy.Rule{Name: "encrypt", Sign: policy.Never, Encrypt: policy.Require}
-	possible := policy.Rule{Name: "possible", Sign: policy.Never, Encrypt: policy.IfPossible}
-	never := policy.Rule{Name: "never", Sign: policy.Never, Encrypt: policy.Never}
+	sign := policy.Rule{Name: "sign", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}}
+	encrypt := policy.Rule{Name: "encrypt", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Require}}
+	possible := policy.Rule{Name: "possible", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.IfPossible}}
+	never := policy.Rule{Name: "never", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}
 	const alice, bob, dora = "alice@firma.example", "bob@partner.example", "dora@other.example"
 	for name, c := range map[string]struct {
 		rule policy.Rule
@@ -85,7 +85,7 @@ func TestAdmitHolds(t *testing.T) {
 		"one away, one without":           {encrypt, []string{bob}, []string{bob, dora}, "refused"},
 		"one away, one inside":            {encrypt, []string{bob}, []string{bob, "eve@firma.example"}, "protect:vault"},
 		"one away, one nowhere":           {encrypt, []string{bob}, []string{bob, "carol@nowhere.example"}, "refused"},
-		"the key, and one without":        {policy.Rule{Name: "both", Sign: policy.Require, Encrypt: policy.Require}, []string{alice}, []string{dora}, "refused"},
+		"the key, and one without":        {policy.Rule{Name: "both", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}}, []string{alice}, []string{dora}, "refused"},
 		"the key of one who may not sign": {sign, []string{"mallory@else.example"}, []string{bob}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -134,7 +134,7 @@ func claim(e queue.New, due ...int) queue.Claim {
 
 // What was held is protected by what counted at its acceptance: who may sign, and how much was wanted.
 func TestResume(t *testing.T) {
-	both := policy.Rule{Name: "both", Sign: policy.Require, Encrypt: policy.Require}
+	both := policy.Rule{Name: "both", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}}
 	b, a := absentBench(t, []string{"alice@firma.example"}, both)
 	env := envelope(t, "bob@partner.example", "carol@partner.example")
 	held := b.admit(t, env, message()).Entries[0]
@@ -144,7 +144,7 @@ func TestResume(t *testing.T) {
 	}
 	delete(a.away, "alice@firma.example")
 
-	lax := newBench(t, nil, policy.Rule{Name: "never", Sign: policy.Never, Encrypt: policy.Never})
+	lax := newBench(t, nil, policy.Rule{Name: "never", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}})
 	adm, err := lax.Resume(t.Context(), store, claim(held, 0, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +175,7 @@ func TestResume(t *testing.T) {
 // A signature is made only for what the submitter was allowed when the message was accepted (invariant 4), and
 // nothing is made where that cannot be read back.
 func TestResumeKeepsWhatWasAllowed(t *testing.T) {
-	b, _ := absentBench(t, nil, policy.Rule{Name: "sign", Sign: policy.Require})
+	b, _ := absentBench(t, nil, policy.Rule{Name: "sign", Settings: policy.Settings{Sign: policy.Require}})
 	env := envelope(t, "bob@partner.example")
 	entry := queue.New{Envelope: env, Content: message(), Origin: env.ID, Destinations: []string{"protect:vault"}}
 	level := policy.Levels{Sign: policy.Never, Encrypt: policy.Never}

@@ -62,7 +62,7 @@ func BenchmarkAdmit(b *testing.B) {
 			{"sign+encrypt", policy.Require, policy.Require},
 		} {
 			b.Run(fmt.Sprintf("%s/%dKB", c.name, kb), func(b *testing.B) {
-				p := newBench(b, func(o *Options) { o.Recorder = track.Multi(nil) }, policy.Rule{Name: "all", Sign: c.sign, Encrypt: c.encrypt})
+				p := newBench(b, func(o *Options) { o.Recorder = track.Multi(nil) }, policy.Rule{Name: "all", Settings: policy.Settings{Sign: c.sign, Encrypt: c.encrypt}})
 				m := attached(kb << 10)
 				b.SetBytes(m.Size())
 				b.ResetTimer()

@@ -88,8 +88,8 @@ func addresses(e queue.New) string {
 // Recipients share a copy where it is made for all of them in the same way, and never where one can only have it weaker.
 func TestVariantsByStrength(t *testing.T) {
 	b := benchOf(t, mixed, nil,
-		policy.Rule{Name: "carol", To: patterns(t, "carol@partner.example"), Terms: policy.Terms{Wish: smime.Wish{Algorithm: cms.AES256GCM, OAEP: smime.Yes}}},
-		policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never})
+		policy.Rule{Name: "carol", To: patterns(t, "carol@partner.example"), Settings: policy.Settings{Terms: policy.Terms{Wish: smime.Wish{Algorithm: cms.AES256GCM, OAEP: smime.Yes}}}},
+		policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}})
 	to := []string{"bob@partner.example", "carol@partner.example", "erik@partner.example", "rosa@partner.example"}
 	adm := b.admit(t, envelope(t, to...), message("Cc: "+strings.Join(to[1:], ", ")))
 	var got []string
@@ -121,7 +121,7 @@ func TestVariantsByStrength(t *testing.T) {
 // What the technical guideline does not allow is refused with the reason, also where protection is only wanted if possible,
 // and a rule for the recipient is the way out.
 func TestStrictProfile(t *testing.T) {
-	strict := policy.Rule{Name: "strict", Terms: policy.Terms{Profile: smime.TR03116}, Sign: policy.Never}
+	strict := policy.Rule{Name: "strict", Settings: policy.Settings{Terms: policy.Terms{Profile: smime.TR03116}, Sign: policy.Never}}
 	for _, c := range []struct {
 		name, to, want string
 		rules          []policy.Rule
@@ -131,10 +131,10 @@ func TestStrictProfile(t *testing.T) {
 		{"elliptic", "erik@partner.example", "", []policy.Rule{strict}},
 		{"no certificate, so it goes as it is", "dora@other.example", "", []policy.Rule{strict}},
 		{"a rule of its own", "bob@partner.example", "", []policy.Rule{
-			{Name: "bob", To: patterns(t, "bob@partner.example"), Terms: policy.Terms{Profile: smime.Compatible}}, strict,
+			{Name: "bob", To: patterns(t, "bob@partner.example"), Settings: policy.Settings{Terms: policy.Terms{Profile: smime.Compatible}}}, strict,
 		}},
 		{"our own key", "rosa@partner.example", "it must be signed, and the sender's certificate has an RSA key of 2048 bits", []policy.Rule{
-			{Name: "signed", Terms: policy.Terms{Profile: smime.TR03116}, Sign: policy.IfPossible},
+			{Name: "signed", Settings: policy.Settings{Terms: policy.Terms{Profile: smime.TR03116}, Sign: policy.IfPossible}},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestStrictProfile(t *testing.T) {
 // The sender can read what was sent, where that is wanted, and is no recipient where not.
 func TestEncryptToSelf(t *testing.T) {
 	for _, self := range []smime.Answer{smime.Yes, smime.No} {
-		b := newBench(t, nil, policy.Rule{Name: "all", Encrypt: policy.Require, Terms: policy.Terms{ToSelf: self}})
+		b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Terms: policy.Terms{ToSelf: self}}})
 		env := envelope(t, "bob@partner.example", "carol@partner.example") // carol is hidden
 		adm := b.admit(t, env, message())
 		for _, e := range adm.Entries {
@@ -175,7 +175,7 @@ func TestEncryptToSelf(t *testing.T) {
 
 // The certificate of somebody else, whose name the sender only wrote, is no recipient.
 func TestEncryptToSelfOnlyWithLeave(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "all", Encrypt: policy.Require, Terms: policy.Terms{ToSelf: smime.Yes}})
+	b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Terms: policy.Terms{ToSelf: smime.Yes}}})
 	env := envelope(t, "bob@partner.example")
 	env.MayUse = patterns(t, "zoe@firma.example")
 	adm := b.admit(t, env, message())
@@ -185,7 +185,7 @@ func TestEncryptToSelfOnlyWithLeave(t *testing.T) {
 }
 
 func TestOpaqueSignature(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Never, Terms: policy.Terms{Opaque: smime.Yes}})
+	b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never, Terms: policy.Terms{Opaque: smime.Yes}}})
 	adm := b.admit(t, envelope(t, "bob@partner.example"), message())
 	if got := b.layers(t, adm.Entries[0], "bob@partner.example"); !strings.HasPrefix(got, "signed; opaque; valid") {
 		t.Errorf("got %q", got)
@@ -215,8 +215,8 @@ func TestBrainpoolNeedsLeave(t *testing.T) {
 		rule policy.Rule
 		want string
 	}{
-		"encrypt": {policy.Rule{Name: "x", Encrypt: policy.Require, Sign: policy.Never}, "the certificate of bob@partner.example is on a Brainpool curve"},
-		"sign":    {policy.Rule{Name: "x", Sign: policy.Require, Encrypt: policy.Never}, "the key of alice@firma.example is on a Brainpool curve"},
+		"encrypt": {policy.Rule{Name: "x", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}}, "the certificate of bob@partner.example is on a Brainpool curve"},
+		"sign":    {policy.Rule{Name: "x", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}}, "the key of alice@firma.example is on a Brainpool curve"},
 	} {
 		b := newBench(t, func(o *Options) { o.Certs = brainpool(o.Certs.(finder)) }, c.rule)
 		if _, err := b.Admit(t.Context(), envelope(t, "bob@partner.example"), message()); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -231,13 +231,13 @@ func TestBrainpoolNeedsLeave(t *testing.T) {
 
 // A message whose protection waits keeps the strict profile that was in force, whatever the rules say later.
 func TestResumeKeepsStrictProfile(t *testing.T) {
-	strict := policy.Rule{Name: "strict", Encrypt: policy.Require, Sign: policy.Never, Terms: policy.Terms{Profile: smime.TR03116}}
+	strict := policy.Rule{Name: "strict", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never, Terms: policy.Terms{Profile: smime.TR03116}}}
 	b := benchOf(t, mixed, func(o *Options) { o.Certs = finder{fault: &certs.UnavailableError{Source: "directory"}} }, strict)
 	adm := b.admit(t, envelope(t, "bob@partner.example"), message())
 	if len(adm.Entries) != 1 || adm.Entries[0].Pending == nil {
 		t.Fatalf("%+v", adm.Entries)
 	}
-	later := benchOf(t, mixed, nil, policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never})
+	later := benchOf(t, mixed, nil, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}})
 	_, err := later.Resume(context.Background(), oneMessage{content: message()}, claim(adm.Entries[0], 0))
 	if err == nil || !strings.Contains(err.Error(), "needs 3072") {
 		t.Errorf("got %v", err)

@@ -79,7 +79,7 @@ func deMailBench(t testing.TB, change func(*Options), rules ...policy.Rule) (*be
 func TestMixedRecipients(t *testing.T) {
 	keys := newKeyring(t, "ed.firma.example")
 	var b *bench
-	b, purse := deMailBench(t, func(o *Options) { o.DKIM = keys.all }, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Sign: policy.Require, Encrypt: policy.Require})
+	b, purse := deMailBench(t, func(o *Options) { o.DKIM = keys.all }, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}})
 	env := envelope(t, amt, "eve@firma.example", "bob@partner.example", "dora@other.example", "geheim@land.de-mail.de")
 	m := letter("From: =?iso-8859-1?q?M=FCller=2C?= Alice <alice@firma.example>\r\nSender: desk@firma.example\r\nReply-To: alice@firma.example\r\nTo: " + amt +
 		", bob@partner.example\r\nCc: dora@other.example, eve@firma.example\r\nSubject: [Versandbest\u00e4tigung, Pers\u00f6nlich] Antrag\r\nX-Siegel-DeMail: receipt\r\n" +
@@ -254,7 +254,7 @@ func (n noEntry) DeMail(context.Context, mail.Address) (string, error) { return 
 // A message that waits for a key keeps what was decided, and is counted once, whatever the configuration says when it goes on.
 func TestDeMailHeld(t *testing.T) {
 	a := absent{away: map[string]bool{"bob@partner.example": true}}
-	partner := policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Encrypt: policy.Require}
+	partner := policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Encrypt: policy.Require}}
 	b, purse := deMailBench(t, func(o *Options) {
 		a.finder = o.Certs.(finder)
 		o.Certs = a
@@ -306,7 +306,7 @@ func TestBecomesDeMail(t *testing.T) {
 	b := newBench(t, func(o *Options) {
 		a.finder = o.Certs.(finder)
 		o.Certs = a
-	}, policy.Rule{Name: "partner", To: patterns(t, "bob@partner.example"), Encrypt: policy.Require})
+	}, policy.Rule{Name: "partner", To: patterns(t, "bob@partner.example"), Settings: policy.Settings{Encrypt: policy.Require}})
 	held := b.admit(t, envelope(t, "bob@partner.example", "dora@other.example"), message()).Entries[0]
 	a.away["bob@partner.example"] = false
 	now, purse := deMailBench(t, func(o *Options) { o.Certs = a })
@@ -350,7 +350,7 @@ func TestSMIMEInDeMail(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	rule := policy.Rule{Name: "city", To: patterns(t, "@stadt.de-mail.de"), Sign: policy.Require, Encrypt: policy.IfPossible}
+	rule := policy.Rule{Name: "city", To: patterns(t, "@stadt.de-mail.de"), Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.IfPossible}}
 	b, purse := deMailBench(t, func(o *Options) { o.Certs = finder{ids: ids} }, rule)
 	b.finder.ids = ids
 	adm := b.admit(t, envelope(t, amt), message("To: "+amt, "Subject: x"))
@@ -387,7 +387,7 @@ func TestSMIMEInDeMail(t *testing.T) {
 
 // What a sender's own program signed leaves as it is, but for who it is from.
 func TestSignedByItsAuthor(t *testing.T) {
-	b, _ := deMailBench(t, nil, policy.Rule{Name: "city", To: patterns(t, "@stadt.de-mail.de"), Sign: policy.Require})
+	b, _ := deMailBench(t, nil, policy.Rule{Name: "city", To: patterns(t, "@stadt.de-mail.de"), Settings: policy.Settings{Sign: policy.Require}})
 	signed := b.from(t, "alice@firma.example", false)
 	adm := b.admit(t, envelope(t, amt), letter(signed))
 	text := string(read(t, adm.Entries[0].Content))
@@ -454,7 +454,7 @@ func TestNoDeMailFromOutside(t *testing.T) {
 // De-Mail does not wait for somebody who was asked for a certificate, and whoever was gets what the others got.
 func TestDeMailAndAsked(t *testing.T) {
 	b, purse := deMailBench(t, func(o *Options) { o.Ask = Ask{May: func(mail.Address) bool { return true }, Within: time.Hour} },
-		policy.Rule{Name: "ask", To: patterns(t, "@other.example"), Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}})
+		policy.Rule{Name: "ask", To: patterns(t, "@other.example"), Settings: policy.Settings{Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}}})
 	env := envelope(t, "dora@other.example", amt)
 	adm := b.admit(t, env, message("Subject: [Versandbest\u00e4tigung] Antrag", "X-Siegel-DeMail: yes"))
 	if len(adm.Entries) != 2 {
@@ -478,7 +478,7 @@ func TestDeMailAndAsked(t *testing.T) {
 	}
 	// Who could be asked by mail is not, at a De-Mail address.
 	must, _ := deMailBench(t, func(o *Options) { o.Ask = Ask{May: func(mail.Address) bool { return true }, Within: time.Hour} },
-		policy.Rule{Name: "city", To: patterns(t, "@stadt.de-mail.de"), Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}})
+		policy.Rule{Name: "city", To: patterns(t, "@stadt.de-mail.de"), Settings: policy.Settings{Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Ask}}})
 	if adm, err := must.Admit(t.Context(), envelope(t, amt), message()); err == nil || !strings.Contains(err.Error(), "no certificate of amt@stadt.de-mail.de is known") {
 		t.Errorf("%v, %v", adm, err)
 	}

@@ -102,7 +102,7 @@ func (k keyring) results(t testing.TB, content mail.Content) string {
 // What leaves is signed by every key of its author's domain, last: over what protection made of it.
 func TestDKIM(t *testing.T) {
 	keys := newKeyring(t, "rsa.firma.example", "ed.firma.example", "ed.other.example")
-	always := policy.Rule{Name: "all", Direction: mail.Outgoing, Sign: policy.IfPossible, Encrypt: policy.IfPossible}
+	always := policy.Rule{Name: "all", Direction: mail.Outgoing, Settings: policy.Settings{Sign: policy.IfPossible, Encrypt: policy.IfPossible}}
 	b := newBench(t, func(o *Options) { o.DKIM = keys.all }, always)
 	for name, c := range map[string]struct {
 		from, to, body string

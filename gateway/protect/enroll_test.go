@@ -29,9 +29,9 @@ func (i *issuer) Signing(_ context.Context, from mail.Address) (certs.Identity, 
 func TestEnroll(t *testing.T) {
 	away := &certs.UnavailableError{Source: "issuer", Err: errors.New("no disk")}
 	final := errors.New("the domain is not the issuer's")
-	sign, possible := policy.Rule{Name: "sign", Sign: policy.Require, Encrypt: policy.Never}, policy.Rule{Name: "possible", Sign: policy.IfPossible, Encrypt: policy.Never}
-	never := policy.Rule{Name: "never", Sign: policy.Never, Encrypt: policy.Never}
-	both := policy.Rule{Name: "both", Sign: policy.Require, Encrypt: policy.Require}
+	sign, possible := policy.Rule{Name: "sign", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}}, policy.Rule{Name: "possible", Settings: policy.Settings{Sign: policy.IfPossible, Encrypt: policy.Never}}
+	never := policy.Rule{Name: "never", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}
+	both := policy.Rule{Name: "both", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}}
 	for name, c := range map[string]struct {
 		rule  policy.Rule
 		from  string

@@ -31,7 +31,7 @@ func (b *bench) explain(t *testing.T, q explain.Question) explain.Answer {
 }
 
 func TestExplain(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Encrypt: policy.Require}, policy.Rule{Name: "other", To: patterns(t, "@other.example"), Encrypt: policy.Require})
+	b := newBench(t, nil, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Encrypt: policy.Require}}, policy.Rule{Name: "other", To: patterns(t, "@other.example"), Settings: policy.Settings{Encrypt: policy.Require}})
 	a := b.explain(t, explain.Question{From: "alice@firma.example", To: []string{"bob@partner.example", "eve@firma.example"}, Bcc: []string{"dora@other.example"}, Header: []string{"X-Siegel-Sign: yes"}})
 	if len(a.Recipients) != 3 || a.Refused == "" || !slices.Equal(a.Words, []string{"sign"}) {
 		t.Fatalf("%+v", a)
@@ -56,7 +56,7 @@ func TestExplain(t *testing.T) {
 
 // What is away makes the message wait; another fault is our own trouble.
 func TestExplainAway(t *testing.T) {
-	b := newBench(t, func(o *Options) { o.Certs = finder{fault: &certs.UnavailableError{Source: "card"}} }, policy.Rule{Name: "all", Sign: policy.Require})
+	b := newBench(t, func(o *Options) { o.Certs = finder{fault: &certs.UnavailableError{Source: "card"}} }, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require}})
 	a := b.explain(t, explain.Question{From: "alice@firma.example", To: []string{"bob@partner.example"}})
 	if a.Refused != "" || a.Recipients[0].Holds == "" || a.Recipients[0].Sign != explain.Yes {
 		t.Errorf("%+v", a)

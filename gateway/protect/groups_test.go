@@ -43,8 +43,8 @@ func groupBench(t *testing.T, d *directory, rules ...policy.Rule) *bench {
 }
 
 var (
-	legalOnly  = policy.Rule{Name: "legal", Groups: []string{"Legal"}, Sign: policy.Never, Encrypt: policy.Require}
-	otherwise  = policy.Rule{Name: "rest", Sign: policy.Never, Encrypt: policy.Never}
+	legalOnly  = policy.Rule{Name: "legal", Groups: []string{"Legal"}, Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Require}}
+	otherwise  = policy.Rule{Name: "rest", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}
 	groupsAway = &certs.UnavailableError{Source: "company", Err: errors.New("it does not answer")}
 )
 
@@ -80,7 +80,7 @@ func TestAdmitGroup(t *testing.T) {
 // Where the directory is away a message whose protection hangs on it waits, with what holds in any case; another does not, and is not asked about.
 func TestAdmitGroupAway(t *testing.T) {
 	const bob, dora = "bob@partner.example", "dora@other.example"
-	partner := policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Sign: policy.Never, Encrypt: policy.Require}
+	partner := policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Require}}
 	d := &directory{err: groupsAway, of: map[string][]string{"alice@firma.example": {"Legal"}}}
 	b := groupBench(t, d, partner, legalOnly, otherwise)
 	adm, err := b.Admit(t.Context(), envelope(t, bob), message())
@@ -155,7 +155,7 @@ func TestAdmitGroupFault(t *testing.T) {
 	if adm, err := b.Admit(t.Context(), envelope(t, "dora@other.example"), message()); err == nil || errors.As(err, &refused) {
 		t.Errorf("%+v, %v", adm, err)
 	}
-	pol, err := policy.New([]policy.Rule{legalOnly}, policy.Defaults{})
+	pol, err := policy.New(policy.Config{Rules: []policy.Rule{legalOnly}})
 	if err != nil {
 		t.Fatal(err)
 	}

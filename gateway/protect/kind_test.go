@@ -70,8 +70,8 @@ func TestAdmitMeeting(t *testing.T) {
 		want  string
 	}{
 		"default": {nil, "unchanged"},
-		"demand":  {[]policy.Rule{{Name: "all", Encrypt: policy.Require}}, "encrypted"},
-		"rule":    {[]policy.Rule{{Name: "meetings", Kinds: []policy.Kind{policy.Meeting}, Sign: policy.IfPossible}}, "signed"},
+		"demand":  {[]policy.Rule{{Name: "all", Settings: policy.Settings{Encrypt: policy.Require}}}, "encrypted"},
+		"rule":    {[]policy.Rule{{Name: "meetings", Kinds: []policy.Kind{policy.Meeting}, Settings: policy.Settings{Sign: policy.IfPossible}}}, "signed"},
 	} {
 		b := newBench(t, nil, c.rules...)
 		adm := b.admit(t, envelope(t, "bob@partner.example"), invitation)
@@ -106,9 +106,9 @@ func (s slowly) Open() (io.ReadCloser, error) {
 
 // Whatever takes too long, no message waits whose kind is not known: the levels that it keeps are those of its kind.
 func TestHeldKeepsLevelsOfKind(t *testing.T) {
-	meeting := policy.Rule{Name: "meeting", Kinds: []policy.Kind{policy.Meeting}, Sign: policy.Require, Encrypt: policy.Never}
-	planners := policy.Rule{Name: "planners", Kinds: []policy.Kind{policy.Meeting}, Groups: []string{"Legal"}, Sign: policy.Require}
-	rest := policy.Rule{Name: "rest", Sign: policy.Never, Encrypt: policy.IfPossible}
+	meeting := policy.Rule{Name: "meeting", Kinds: []policy.Kind{policy.Meeting}, Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}}
+	planners := policy.Rule{Name: "planners", Kinds: []policy.Kind{policy.Meeting}, Groups: []string{"Legal"}, Settings: policy.Settings{Sign: policy.Require}}
+	rest := policy.Rule{Name: "rest", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.IfPossible}}
 	text := "From: Alice <alice@firma.example>\r\nTo: bob@partner.example\r\nMIME-Version: 1.0\r\n" +
 		multi("alternative", part("Content-Type: text/plain"), part("Content-Type: text/calendar; method=REQUEST"))
 	for _, rules := range [][]policy.Rule{{meeting, rest}, {planners, meeting, rest}} {

@@ -24,14 +24,14 @@ func TestLeaving(t *testing.T) {
 		rule         policy.Rule
 		labels       int
 	}{
-		"out":                 {"in", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 0},
-		"out, signed":         {"in", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Sign: policy.Require, Encrypt: policy.Never}, 0},
-		"out, encrypted":      {"in", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Encrypt: policy.Require}, 0},
-		"stays inside":        {"in", "anna@firma.example", message(label, inner), policy.Rule{Name: "n", Direction: mail.Internal, Sign: policy.Never, Encrypt: policy.Never}, 1},
-		"goes back":           {"round", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 1},
-		"goes back encrypted": {"round", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Encrypt: policy.Require}, 1},
-		"straight on":         {"round", "bob@direct.example", message(label, inner), policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 0},
-		"signed elsewhere":    {"in", "bob@partner.example", signed, policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never}, 1},
+		"out":                 {"in", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}, 0},
+		"out, signed":         {"in", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}}, 0},
+		"out, encrypted":      {"in", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Settings: policy.Settings{Encrypt: policy.Require}}, 0},
+		"stays inside":        {"in", "anna@firma.example", message(label, inner), policy.Rule{Name: "n", Direction: mail.Internal, Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}, 1},
+		"goes back":           {"round", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}, 1},
+		"goes back encrypted": {"round", "bob@partner.example", message(label, inner), policy.Rule{Name: "n", Settings: policy.Settings{Encrypt: policy.Require}}, 1},
+		"straight on":         {"round", "bob@direct.example", message(label, inner), policy.Rule{Name: "n", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}, 0},
+		"signed elsewhere":    {"in", "bob@partner.example", signed, policy.Rule{Name: "n", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}, 1},
 	} {
 		b := newBench(t, func(o *Options) {
 			o.Privacy, o.RoundTrip = rules, map[string]bool{"round": true}
@@ -53,7 +53,7 @@ func TestLeaving(t *testing.T) {
 // What goes back has no copy of what is the company's own among its protected fields, which nobody could take off.
 func TestGoesBackWithProtectedHeader(t *testing.T) {
 	const label = "msip_labels: MSIP_Label_1_Name=secret"
-	rules := []policy.Rule{{Name: "n", Sign: policy.Require, Encrypt: policy.Never, Terms: policy.Terms{Wish: smime.Wish{Headers: smime.Yes}}}}
+	rules := []policy.Rule{{Name: "n", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never, Terms: policy.Terms{Wish: smime.Wish{Headers: smime.Yes}}}}}
 	b := newBench(t, func(o *Options) {
 		o.Privacy, o.RoundTrip = privacy.Rules{Remove: []string{"msip_label*"}}, map[string]bool{"round": true}
 	}, rules...)
@@ -70,7 +70,7 @@ func TestGroupsByTheWay(t *testing.T) {
 	b := newBench(t, func(o *Options) {
 		o.RoundTrip = map[string]bool{"round": true}
 		o.GoesBack = func(to mail.Address) bool { return to.Domain != "direct.example" }
-	}, policy.Rule{Name: "n", Sign: policy.Never, Encrypt: policy.Never})
+	}, policy.Rule{Name: "n", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}})
 	env := envelope(t, "bob@partner.example", "bob@direct.example", "eve@partner.example")
 	env.Client.Listener = "round"
 	if entries := b.admit(t, env, message("")).Entries; len(entries) != 2 || len(entries[0].Envelope.Recipients) != 2 {

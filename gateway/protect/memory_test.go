@@ -131,7 +131,7 @@ func around(signed letter) letter {
 // What is learned from one message decides on the next, and a fault in keeping it holds no mail up.
 func TestLearnedDecides(t *testing.T) {
 	m := new(programs)
-	b := newBench(t, func(o *Options) { o.Memory = m }, policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never})
+	b := newBench(t, func(o *Options) { o.Memory = m }, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}})
 	m.fault = errors.New("full")
 	b.prepare(t, string(b.signedBy(t, "bob@partner.example", "bob@partner.example", time.Now())), false)
 	m.fault = nil
@@ -167,7 +167,7 @@ func TestPSSByCapability(t *testing.T) {
 				f.ids[alice] = id
 				o.Certs = f
 			}
-		}, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Never, Terms: policy.Terms{Wish: smime.Wish{PSS: c.rule}}})
+		}, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never, Terms: policy.Terms{Wish: smime.Wish{PSS: c.rule}}}})
 		adm := b.admit(t, envelope(t, bob), message())
 		if got := b.layers(t, adm.Entries[0], bob); !strings.HasSuffix(got, "valid "+c.want) {
 			t.Errorf("%s: %q; want %s", name, got, c.want)

@@ -18,7 +18,7 @@ import (
 )
 
 // encryptAll demands encryption for everybody.
-var encryptAll = policy.Rule{Name: "all", Encrypt: policy.Require}
+var encryptAll = policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require}}
 
 // A name in the charset of Windows must not keep a message from being signed, nor make its recipients hidden.
 func TestAddressesInEveryCharset(t *testing.T) {
@@ -56,7 +56,7 @@ func TestSingleFrom(t *testing.T) {
 
 // A signature whose protected From is its signer's does not stand for that of the From outside.
 func TestSignedUnderAnotherFrom(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Never})
+	b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}})
 	alice := b.finder.ids["alice@firma.example"]
 	var signed strings.Builder
 	err := smime.Protect(&signed, message("Subject: x"), smime.ProtectOptions{

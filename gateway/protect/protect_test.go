@@ -113,7 +113,7 @@ func benchOf(t testing.TB, from func() (cast, error), change func(*Options), rul
 		t.Fatal(err)
 	}
 	b := &bench{events: track.NewMemory(0), finder: finder{ids: c.ids}}
-	pol, err := policy.New(rules, policy.Defaults{})
+	pol, err := policy.New(policy.Config{Rules: rules})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func only(id certs.Identity) cms.KeyFinder {
 }
 
 func TestAdmitProtectsByGroup(t *testing.T) {
-	require := policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Sign: policy.Require, Encrypt: policy.Require}
+	require := policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}}
 	b := newBench(t, nil, require)
 	env := envelope(t, "bob@partner.example", "carol@partner.example", "dora@other.example", "eve@firma.example")
 	adm := b.admit(t, env, message("Cc: carol@partner.example, dora@other.example"))
@@ -259,7 +259,7 @@ func TestAdmitProtectsByGroup(t *testing.T) {
 }
 
 func TestAdmitHidesBcc(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "all", Encrypt: policy.Require})
+	b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require}})
 	adm := b.admit(t, envelope(t, "bob@partner.example", "carol@partner.example"), message("Bcc: carol@partner.example"))
 	if len(adm.Entries) != 2 {
 		t.Fatalf("%d variants, want one each", len(adm.Entries))
@@ -276,7 +276,7 @@ func TestAdmitHidesBcc(t *testing.T) {
 }
 
 func TestAdmitRefusesWhole(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "all", Encrypt: policy.Require})
+	b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require}})
 	adm, err := b.Admit(t.Context(), envelope(t, "bob@partner.example", "dora@other.example"), message())
 	var refused *Refused
 	if !errors.As(err, &refused) || adm != nil {
@@ -291,7 +291,7 @@ func TestAdmitRefusesWhole(t *testing.T) {
 }
 
 func TestAdmitFlags(t *testing.T) {
-	never := policy.Rule{Name: "never", Sign: policy.Never, Encrypt: policy.Never}
+	never := policy.Rule{Name: "never", Settings: policy.Settings{Sign: policy.Never, Encrypt: policy.Never}}
 	for name, field := range map[string]string{
 		"tag": "Subject: [encrypt] Plans", "header": "X-Siegel-Encrypt: yes\r\nSubject: Plans",
 	} {
@@ -335,7 +335,7 @@ func TestAdmitSignsOnlyForTheSubmitter(t *testing.T) {
 }
 
 func TestAdmitLeavesProtectedMailAlone(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Require})
+	b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require}})
 	id := b.finder.ids["alice@firma.example"]
 	var already bytes.Buffer
 	err := smime.Protect(&already, message(), smime.ProtectOptions{
@@ -353,7 +353,7 @@ func TestAdmitLeavesProtectedMailAlone(t *testing.T) {
 
 // A label is no signature: what only claims to be signed is signed.
 func TestAdmitSignsAroundABadSignature(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Never})
+	b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}})
 	m := letter("From: alice@firma.example\r\nTo: bob@partner.example\r\nMIME-Version: 1.0\r\n" +
 		"Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=b\r\n\r\n" +
 		"--b\r\n\r\ntext\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\nAAAA\r\n--b--\r\n")
@@ -452,7 +452,7 @@ func TestPrepareLeavesTheRest(t *testing.T) {
 }
 
 func TestEventsHoldNoContent(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "all", Encrypt: policy.Require})
+	b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require}})
 	b.admit(t, envelope(t, "bob@partner.example"), message("Subject: the planted subject"))
 	var kinds []string
 	for _, e := range b.events.Events() {

@@ -48,7 +48,7 @@ func TestSeparateEncryptionCertificate(t *testing.T) {
 					}
 					return encrypts.Certificate, one.err
 				}}
-			}, policy.Rule{Name: "all", Sign: policy.Require})
+			}, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require}})
 			adm := b.admit(t, envelope(t, "dora@other.example"), message())
 			o := b.open(t, adm.Entries[0], "dora@other.example")
 			if o.Verdict != smime.Valid {

@@ -60,7 +60,7 @@ func TestTermsAreKept(t *testing.T) {
 			[]string{"hp=\"cipher\""}, "hp=", "rsa-sha256"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, nil, policy.Rule{Name: "all", Sign: policy.Require, Encrypt: c.encrypt, Terms: c.terms})
+			b := newBench(t, nil, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require, Encrypt: c.encrypt, Terms: c.terms}})
 			adm := b.admit(t, envelope(t, bob), message("Subject: planted plans"))
 			wire := string(read(t, adm.Entries[0].Content))
 			for _, want := range c.subject {
@@ -173,7 +173,7 @@ func TestKeysOfAllKindsBothWays(t *testing.T) {
 		"RSA for PSS only": {[]string{"RSA-PSS", "-pkeyopt", "rsa_keygen_bits:3072"}, nil, smime.TR03116, "", "rsapss-sha256"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rule := policy.Rule{Name: "all", Sign: policy.Require, Encrypt: policy.Require, Terms: policy.Terms{Profile: c.profile, ToSelf: smime.Yes}}
+			rule := policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require, Terms: policy.Terms{Profile: c.profile, ToSelf: smime.Yes}}}
 			usage := "digitalSignature,keyAgreement"
 			if c.outermost == "" {
 				rule.Encrypt, usage = policy.Never, "digitalSignature"
@@ -212,7 +212,7 @@ func (b *bench) from(t *testing.T, who string, encrypt bool) string {
 func TestX25519(t *testing.T) {
 	const bob = "bob@partner.example"
 	b := withKeys(t, nil, []string{"X25519"}, "keyAgreement",
-		policy.Rule{Name: "all", Encrypt: policy.Require, Sign: policy.Never, Terms: policy.Terms{ToSelf: smime.Yes}})
+		policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never, Terms: policy.Terms{ToSelf: smime.Yes}}})
 	adm := b.admit(t, envelope(t, bob), message())
 	for _, who := range []string{"alice@firma.example", bob} {
 		if got := b.layers(t, adm.Entries[0], who); !strings.HasPrefix(got, "enveloped; aes256-cbc; decrypted; unauthenticated x25519 x25519") {

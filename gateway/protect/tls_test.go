@@ -41,7 +41,7 @@ func TestAdmitWithoutTLS(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	b.admit(t, envelope(t, "bob@partner.example"), message())
-	b = newBench(t, plain, policy.Rule{Name: "bank", TLS: mail.TLSVerified})
+	b = newBench(t, plain, policy.Rule{Name: "bank", Settings: policy.Settings{TLS: mail.TLSVerified}})
 	if _, err := b.Admit(t.Context(), envelope(t, "bob@partner.example"), message()); !errors.As(err, &refused) || !strings.Contains(refused.Reasons[0], "\"bank\"") {
 		t.Errorf("%v", err)
 	}
@@ -49,7 +49,7 @@ func TestAdmitWithoutTLS(t *testing.T) {
 
 // Recipients with unlike demands do not share a variant.
 func TestGroupTLS(t *testing.T) {
-	b := newBench(t, nil, policy.Rule{Name: "bank", To: patterns(t, "@other.example"), TLS: mail.TLSVerified})
+	b := newBench(t, nil, policy.Rule{Name: "bank", To: patterns(t, "@other.example"), Settings: policy.Settings{TLS: mail.TLSVerified}})
 	adm := b.admit(t, envelope(t, "bob@partner.example", "bob@other.example"), message())
 	if len(adm.Entries) != 2 || adm.Entries[0].Envelope.TLS != "" || adm.Entries[1].Envelope.TLS != mail.TLSVerified {
 		t.Errorf("%d entries", len(adm.Entries))

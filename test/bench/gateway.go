@@ -126,7 +126,7 @@ func (s *setting) profiled(r row) (*server, error) {
 
 // assemble gives a gateway the options that `siegel serve` takes from the configuration above.
 func (s *setting) assemble(r row) (o gateway.Options, err error) {
-	rules, err := policy.New(nil, policy.Defaults{Sign: level(r.sign), Encrypt: level(r.encrypt)})
+	rules, err := policy.New(policy.Config{Company: policy.Settings{Sign: level(r.sign), Encrypt: level(r.encrypt)}})
 	if err != nil {
 		return o, err
 	}

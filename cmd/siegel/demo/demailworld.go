@@ -132,7 +132,7 @@ func (w *deMailWorld) settings(p *party, certificate tls.Certificate) (gateway.S
 	if err != nil {
 		return gateway.Settings{}, err
 	}
-	rules, err := policy.New(nil, policy.Defaults{})
+	rules, err := policy.New(policy.Config{})
 	if err != nil {
 		return gateway.Settings{}, err
 	}

@@ -147,9 +147,9 @@ func (w *world) settings(server tls.Certificate) (gateway.Settings, error) {
 		return gateway.Settings{}, err
 	}
 	local := patterns("@" + companyDomain)
-	rules, err := policy.New([]policy.Rule{{
-		Name: "partner", To: patterns("@" + partnerDomain), Sign: policy.Require, Encrypt: policy.Require,
-	}}, policy.Defaults{})
+	rules, err := policy.New(policy.Config{Rules: []policy.Rule{{
+		Name: "partner", To: patterns("@" + partnerDomain), Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Require},
+	}}})
 	if err != nil {
 		return gateway.Settings{}, err
 	}
