@@ -52,6 +52,9 @@ const DeMailPrefix = "demail:"
 // ArchivePrefix begins the destinations of copies for an archive (New.Archive); the name of the archive follows.
 const ArchivePrefix = "archive:"
 
+// Quarantine is the destination of what is in quarantine: Held there until a person decides, and never tried.
+const Quarantine = "quarantine:"
+
 // New is one variant of a message, or a copy for an archive, to be put.
 type New struct {
 	// Envelope is the variant's own: its ID names it in the queue, its Recipients are the rows.
@@ -77,6 +80,9 @@ type New struct {
 	// destinations are, it goes to the archive that they name, or nowhere. It holds what was known when the message was
 	// accepted, and rests sealed like the envelope, which has no DeMail then; nor is there Pending.
 	Archive []byte
+	// Quarantine says for each recipient in order why its copy is in quarantine, or was: what package quarantine writes. It rests
+	// sealed. nil: none is.
+	Quarantine []string
 }
 
 // Message is a stored variant without its content.
@@ -114,7 +120,12 @@ type Recipient struct {
 	// Hidden: what became of an attempt depends on what an encrypted message held, so that no report may
 	// tell the sender of it.
 	Hidden bool
+	// Quarantine says why its copy is in quarantine, or was; empty: it never was.
+	Quarantine string
 }
+
+// InQuarantine reports whether its copy waits for a person to decide.
+func (r Recipient) InQuarantine() bool { return r.State == Held && r.Destination == Quarantine }
 
 // Claim is a lease on the due recipients of one message for one destination.
 type Claim struct {
@@ -134,6 +145,8 @@ type Outcome struct {
 	Next  time.Time // of the next one, where State is Queued
 	// Hidden makes Recipient.Hidden true, for good.
 	Hidden bool
+	// Quarantine, where it is not empty, says why the copy is set aside: State is Held, and its destination is Quarantine from here on.
+	Quarantine string
 }
 
 // Order is what an operator does to recipients of a message that are queued or held.
@@ -145,6 +158,12 @@ type Order struct {
 	Reply string    // the new LastReply; empty: as it is
 	// Destination is the new one, which makes it Rerouted; empty: as it is.
 	Destination string
+	// Routed says that Destination is that of the routing, so that it is not Rerouted.
+	Routed bool
+	// Quarantine is the new Recipient.Quarantine; empty: as it is.
+	Quarantine string
+	// Expires puts off the end of the whole message, where it is later; zero: as it is.
+	Expires time.Time
 	// Reports are put in the same commit. With them all of Only are changed, or none.
 	Reports []New
 }

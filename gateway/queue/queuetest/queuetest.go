@@ -31,6 +31,7 @@ func Run(t *testing.T, open Opener) {
 		"Pending": pendingComesBack, "SettleVariants": settleVariants, "PendingStats": pendingStats,
 		"Destinations": destinations, "RetryAndDrop": retryAndDrop, "OperatorsAndLeases": operatorsAndLeases,
 		"ChangeHolds": changeHolds, "ChangeReroutes": changeReroutes, "ChangeReturns": changeReturns, "ChangeBad": changeBad, "Hidden": hidden,
+		"QuarantineFromTheStart": quarantineFromTheStart, "QuarantineByAnAttempt": quarantineByAnAttempt, "QuarantineReleased": quarantineReleased,
 		"List": list, "ListPages": listPages, "Stats": stats, "Usage": usage, "Hasten": hasten, "Reopen": reopen, "Closed": closed,
 		"ContextEnded": contextEnded, "ContextEndsUnderLoad": contextEndsUnderLoad, "OnceUnderLoad": onceUnderLoad,
 		"Model": model,

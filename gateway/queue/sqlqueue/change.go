@@ -18,6 +18,9 @@ type order struct {
 	due         int64 // 0: as it is
 	reply       []byte
 	destination string
+	routed      bool   // destination is that of the routing
+	quarantine  []byte // sealed; nil: as it is
+	expires     int64  // 0: as it is
 	reports     []entry
 }
 
@@ -57,7 +60,7 @@ func (s *Store) Drop(ctx context.Context, id mail.ID) error {
 }
 
 func (s *Store) prepareOrder(ctx context.Context, id mail.ID, o queue.Order) (order, error) {
-	out := order{only: o.Only, state: slices.Index(states(), o.State), due: milli(o.Due), destination: o.Destination}
+	out := order{only: o.Only, state: slices.Index(states(), o.State), due: milli(o.Due), destination: o.Destination, routed: o.Routed, expires: milli(o.Expires)}
 	if o.State != "" && (out.state < 0 || out.state == stateDelivered) {
 		return order{}, fmt.Errorf("sqlqueue: no order leads to state %q", o.State)
 	}
@@ -74,6 +77,9 @@ func (s *Store) prepareOrder(ctx context.Context, id mail.ID, o queue.Order) (or
 	}
 	var err error
 	if out.reply, err = s.sealReply(id, o.Reply); err != nil {
+		return order{}, err
+	}
+	if out.quarantine, err = s.sealQuarantine(id, o.Quarantine); err != nil {
 		return order{}, err
 	}
 	out.reports, err = s.prepare(ctx, o.Reports)
@@ -108,6 +114,11 @@ func (t *txn) change(id mail.ID, now int64, o order) (changed []int, gone string
 		}
 		changed = append(changed, r.idx)
 	}
+	if o.expires != 0 {
+		if _, err := t.db.w.prolong.Exec(o.expires, rows[0].seq); err != nil {
+			return nil, "", err
+		}
+	}
 	if left == 0 {
 		if gone, err = t.remove(rows[0].seq); err != nil {
 			return nil, "", err
@@ -126,7 +137,7 @@ func (t *txn) changeOne(r active, o order) (state int, err error) {
 		r.due = o.due
 	}
 	if o.destination != "" {
-		r.rerouted = true
+		r.rerouted = !o.routed
 		if r.destination, err = t.destination(o.destination); err != nil {
 			return 0, err
 		}
@@ -139,7 +150,7 @@ func (t *txn) changeOne(r active, o order) (state int, err error) {
 	if r.state > stateHeld {
 		t.delta.recipients--
 	}
-	_, err = t.db.w.change.Exec(r.state, r.due, ready, r.destination, r.rerouted, o.reply, r.seq, r.idx)
+	_, err = t.db.w.change.Exec(r.state, r.due, ready, r.destination, r.rerouted, o.reply, o.quarantine, r.seq, r.idx)
 	return r.state, err
 }
 

@@ -20,6 +20,7 @@ type entry struct {
 	plain                 []byte // what body is the seal of; not changed
 	destinations          []string
 	pending               bool
+	quarantine            [][]byte // sealed, for each recipient; nil: none
 }
 
 // Put is queue.Store's.
@@ -88,6 +89,8 @@ func (s *Store) prepareOne(ctx context.Context, n queue.New) (entry, error) {
 		return entry{}, fmt.Errorf("sqlqueue: %d recipients but %d destinations", len(n.Envelope.Recipients), len(n.Destinations))
 	case n.Archive != nil && (n.Pending != nil || n.Envelope.DeMail != nil):
 		return entry{}, errors.New("sqlqueue: a copy for an archive that is something else as well")
+	case n.Quarantine != nil && len(n.Quarantine) != len(n.Envelope.Recipients):
+		return entry{}, fmt.Errorf("sqlqueue: %d recipients but %d of them in quarantine", len(n.Envelope.Recipients), len(n.Quarantine))
 	case n.Content == nil:
 		return entry{}, errors.New("sqlqueue: a message without content")
 	}
@@ -105,6 +108,13 @@ func (s *Store) prepareOne(ctx context.Context, n queue.New) (entry, error) {
 	if e.hold, err = s.sealReply(id, n.Hold); err != nil {
 		return entry{}, err
 	}
+	for _, why := range n.Quarantine {
+		sealed, err := s.sealQuarantine(id, why)
+		if err != nil {
+			return entry{}, err
+		}
+		e.quarantine = append(e.quarantine, sealed)
+	}
 	if e.envelope, err = s.key.Seal(record{n.Envelope, n.Note, n.Pending, n.Archive}.encode(), envelopePlace(id)); err != nil {
 		return entry{}, err
 	}
@@ -120,6 +130,31 @@ func (s *Store) prepareOne(ctx context.Context, n queue.New) (entry, error) {
 func envelopePlace(id mail.ID) []byte { return []byte("envelope " + id) }
 func contentPlace(id mail.ID) []byte  { return []byte("content " + id) }
 func replyPlace(id mail.ID) []byte    { return []byte("reply " + id) }
+
+func quarantinePlace(id mail.ID) []byte { return []byte("quarantine " + id) }
+
+// sealQuarantine seals why a copy is in quarantine; nothing for the empty text.
+func (s *Store) sealQuarantine(id mail.ID, why string) ([]byte, error) {
+	switch {
+	case why == "":
+		return nil, nil
+	case len(why) > maxQuarantine:
+		return nil, fmt.Errorf("sqlqueue: why a copy is in quarantine is said in %d bytes, more than %d", len(why), maxQuarantine)
+	}
+	return s.key.Seal([]byte(why), quarantinePlace(id))
+}
+
+// openQuarantine opens what sealQuarantine made. What does not open is none that anybody wrote.
+func (s *Store) openQuarantine(id string, sealed []byte) string {
+	if len(sealed) == 0 {
+		return ""
+	}
+	why, err := s.key.Open(sealed, quarantinePlace(mail.ID(id)))
+	if err != nil {
+		return "(cannot be read back)"
+	}
+	return string(why)
+}
 
 // insert adds entries to the transaction.
 func (t *txn) insert(entries []entry) error {
@@ -153,7 +188,11 @@ func (t *txn) insertOne(e *entry) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.db.w.insertRecipient.Exec(seq, i, destination, state, e.due, ready, e.hold); err != nil {
+		var why []byte
+		if e.quarantine != nil {
+			why = e.quarantine[i]
+		}
+		if _, err := t.db.w.insertRecipient.Exec(seq, i, destination, state, e.due, ready, e.hold, why); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ type recipientRow struct {
 	destination          string
 	due, lease, tried    int64
 	ready                int64 // 0 where it is not queued
-	reply                string
+	reply, quarantine    string
 	rerouted, hidden     bool
 }
 
@@ -60,11 +60,12 @@ func (s *Store) readRecipients(ctx context.Context, db *database, m messageRow) 
 		var r recipientRow
 		var number int64
 		var ready, lease, tried sql.NullInt64
-		var reply []byte
-		if err := rows.Scan(&r.idx, &number, &r.state, &r.attempts, &r.due, &ready, &lease, &tried, &reply, &r.rerouted, &r.hidden); err != nil {
+		var reply, why []byte
+		if err := rows.Scan(&r.idx, &number, &r.state, &r.attempts, &r.due, &ready, &lease, &tried, &reply, &r.rerouted, &r.hidden, &why); err != nil {
 			return nil, fmt.Errorf("sqlqueue: read recipients: %w", err)
 		}
 		r.ready, r.lease, r.tried, r.reply = ready.Int64, lease.Int64, tried.Int64, s.openReply(m.id, reply)
+		r.quarantine = s.openQuarantine(m.id, why)
 		list, numbers = append(list, r), append(numbers, number)
 	}
 	if err := rows.Err(); err != nil {
@@ -112,6 +113,7 @@ func (s *Store) assemble(m messageRow, recipients []recipientRow) (queue.Message
 		}
 		to.Destination, to.Attempts, to.LastReply = r.destination, r.attempts, r.reply
 		to.LastTried, to.Rerouted, to.Hidden = fromMilli(r.tried), r.rerouted, r.hidden
+		to.Quarantine = r.quarantine
 		to.Busy = r.lease != 0 && r.ready > milli(s.o.Now())
 		if r.state < len(states()) {
 			to.State = states()[r.state]

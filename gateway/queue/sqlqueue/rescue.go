@@ -238,7 +238,7 @@ func (r *rescue) hasFile(name string) bool {
 func (r *rescue) recipients() error {
 	return r.each("recipient", sqlrescue.Index, func(row sqlrescue.Row, certain bool) error {
 		v, numbers := row.Values, [6]int64{}
-		if !certain || len(v) != 10 && len(v) != 12 {
+		if !certain || len(v) != 10 && len(v) != 12 && len(v) != 13 {
 			return nil
 		}
 		for i := range numbers { // seq, idx, destination, state, attempts, due
@@ -256,12 +256,16 @@ func (r *rescue) recipients() error {
 		if state == stateQueued {
 			ready = numbers[5]
 		}
-		if len(v) == 12 {
+		var why []byte
+		if len(v) == 13 {
+			why, _ = v[12].([]byte)
+		}
+		if len(v) >= 12 {
 			rerouted, hidden = v[10] == any(int64(1)), v[11] != any(int64(0))
 		}
 		tried, _ := v[8].(int64)
 		reply, _ := v[9].([]byte)
-		_, err := r.exec(sqlCarryRecipient, numbers[0], numbers[1], numbers[2], state, numbers[4], numbers[5], ready, orZero(tried), reply, rerouted, hidden)
+		_, err := r.exec(sqlCarryRecipient, numbers[0], numbers[1], numbers[2], state, numbers[4], numbers[5], ready, orZero(tried), reply, rerouted, hidden, why)
 		if err != nil || state > stateHeld {
 			return err
 		}
@@ -273,8 +277,8 @@ func (r *rescue) recipients() error {
 // sqlCarryRecipient takes a recipient of a message that is there. Where it is not known whether its fate must stay
 // hidden, that of mail from outside does.
 const sqlCarryRecipient = `
-INSERT OR IGNORE INTO recipient (seq, idx, destination, state, attempts, due, ready, tried, reply, rerouted, hidden)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, coalesce(?11, (SELECT outside FROM expected WHERE seq = ?1)) WHERE EXISTS (SELECT 1 FROM expected WHERE seq = ?1 AND ?2 < recipients)`
+INSERT OR IGNORE INTO recipient (seq, idx, destination, state, attempts, due, ready, tried, reply, rerouted, hidden, quarantine)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, coalesce(?11, (SELECT outside FROM expected WHERE seq = ?1)), ?12 WHERE EXISTS (SELECT 1 FROM expected WHERE seq = ?1 AND ?2 < recipients)`
 
 // orZero is n, or NULL where it is 0.
 func orZero(n int64) any {
@@ -298,7 +302,7 @@ func (r *rescue) due() error {
 			}
 			numbers[i] = n
 		}
-		_, err := r.exec(sqlCarryRecipient, numbers[2], numbers[3], numbers[0], stateQueued, 0, numbers[1], numbers[1], nil, nil, 0, nil)
+		_, err := r.exec(sqlCarryRecipient, numbers[2], numbers[3], numbers[0], stateQueued, 0, numbers[1], numbers[1], nil, nil, 0, nil, nil)
 		return err
 	})
 	return err

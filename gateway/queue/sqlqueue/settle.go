@@ -26,12 +26,16 @@ func states() []queue.State {
 
 const maxReply = 512
 
+// maxQuarantine bounds what is said of a copy in quarantine.
+const maxQuarantine = 64 << 10
+
 // settled is an outcome made ready for its row.
 type settled struct {
 	idx, state int
 	due, tried int64
 	reply      []byte // sealed
 	hidden     bool
+	quarantine []byte // sealed; nil: it is not set aside
 }
 
 // Settle is queue.Store's.
@@ -75,7 +79,14 @@ func (s *Store) prepareOutcomes(c queue.Claim, outcomes []queue.Outcome) ([]sett
 			return nil, fmt.Errorf("sqlqueue: outcome %d (recipient %d, %q): not a state, not of the claim, or twice", i, o.Index, o.State)
 		}
 		seen[o.Index] = true
+		if o.Quarantine != "" && o.State != queue.Held {
+			return nil, fmt.Errorf("sqlqueue: outcome %d: what is in quarantine is held, not %q", i, o.State)
+		}
 		reply, err := s.sealReply(c.Message.Envelope.ID, o.Reply)
+		if err != nil {
+			return nil, err
+		}
+		why, err := s.sealQuarantine(c.Message.Envelope.ID, o.Quarantine)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +94,7 @@ func (s *Store) prepareOutcomes(c queue.Claim, outcomes []queue.Outcome) ([]sett
 		if tried.IsZero() {
 			tried = s.o.Now()
 		}
-		list[i] = settled{idx: o.Index, state: state, due: milli(o.Next), tried: milli(tried), reply: reply, hidden: o.Hidden}
+		list[i] = settled{idx: o.Index, state: state, due: milli(o.Next), tried: milli(tried), reply: reply, hidden: o.Hidden, quarantine: why}
 	}
 	return list, nil
 }
@@ -163,11 +174,27 @@ func (t *txn) record(l lease, outcomes []settled, rest bool) error {
 		if _, err := t.db.w.outcome.Exec(o.state, o.due, ready, o.tried, o.reply, o.hidden, l.seq, o.idx); err != nil {
 			return err
 		}
+		if err := t.setAside(l.seq, o); err != nil {
+			return err
+		}
 	}
 	if !rest {
 		return nil
 	}
 	_, err := t.db.w.release.Exec(l.seq, l.token)
+	return err
+}
+
+// setAside moves a recipient into quarantine, where its outcome says so.
+func (t *txn) setAside(seq int64, o settled) error {
+	if o.quarantine == nil {
+		return nil
+	}
+	destination, err := t.destination(queue.Quarantine)
+	if err != nil {
+		return err
+	}
+	_, err = t.db.w.quarantine.Exec(destination, o.quarantine, seq, o.idx)
 	return err
 }
 

@@ -18,7 +18,7 @@ type writeStatements struct {
 	maxSeq, count, findDestination, insertDestination *sql.Stmt
 	insertMessage, insertContent, insertRecipient     *sql.Stmt
 	ready, lease, renew, leased, othersActive         *sql.Stmt
-	outcome, release, setAside                        *sql.Stmt
+	outcome, release, setAside, quarantine, prolong   *sql.Stmt
 	active, change, hasten                            *sql.Stmt
 	deleteRecipients, deleteContent, deleteMessage    *sql.Stmt
 }
@@ -35,7 +35,7 @@ func (s *writeStatements) prepare(db *sql.DB) error {
 
 		{&s.insertMessage, `INSERT INTO message (seq, id, origin, arrived, expires, size, file, envelope, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.insertContent, `INSERT INTO content (seq, body) VALUES (?, ?)`},
-		{&s.insertRecipient, `INSERT INTO recipient (seq, idx, destination, state, attempts, due, ready, reply) VALUES (?, ?, ?, ?, 0, ?, ?, ?)`},
+		{&s.insertRecipient, `INSERT INTO recipient (seq, idx, destination, state, attempts, due, ready, reply, quarantine) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)`},
 
 		{&s.ready, sqlReady},
 		{&s.lease, sqlLease},
@@ -47,7 +47,9 @@ func (s *writeStatements) prepare(db *sql.DB) error {
 		{&s.setAside, `UPDATE recipient SET state = 1, ready = NULL, reply = ?, lease = NULL WHERE seq = ? AND +lease = ?`},
 
 		{&s.active, `SELECT seq, idx, state, due, destination, rerouted, lease IS NOT NULL AND ready > ? FROM recipient WHERE seq = (SELECT seq FROM message WHERE id = ?) AND state <= 1 ORDER BY idx`},
-		{&s.change, `UPDATE recipient SET state = ?, due = ?, ready = ?, destination = ?, rerouted = ?, reply = coalesce(?, reply), lease = NULL WHERE seq = ? AND idx = ?`},
+		{&s.change, `UPDATE recipient SET state = ?, due = ?, ready = ?, destination = ?, rerouted = ?, reply = coalesce(?, reply), quarantine = coalesce(?, quarantine), lease = NULL WHERE seq = ? AND idx = ?`},
+		{&s.quarantine, `UPDATE recipient SET destination = ?, rerouted = 0, quarantine = ? WHERE seq = ? AND idx = ?`},
+		{&s.prolong, `UPDATE message SET expires = ?1 WHERE seq = ?2 AND expires <> 0 AND expires < ?1`},
 		{&s.hasten, sqlHasten},
 
 		{&s.deleteRecipients, `DELETE FROM recipient WHERE seq = ?`},
@@ -92,7 +94,7 @@ ORDER BY id LIMIT ?4`
 func (s *readStatements) prepare(db *sql.DB) error {
 	return prepare(db, []statement{
 		{&s.message, `SELECT ` + messageColumns + ` FROM message WHERE seq = ?`},
-		{&s.recipients, `SELECT idx, destination, state, attempts, due, ready, lease, tried, reply, rerouted, hidden FROM recipient WHERE seq = ? ORDER BY idx`},
+		{&s.recipients, `SELECT idx, destination, state, attempts, due, ready, lease, tried, reply, rerouted, hidden, quarantine FROM recipient WHERE seq = ? ORDER BY idx`},
 		{&s.content, `SELECT m.size, m.file, c.body FROM message m LEFT JOIN content c ON c.seq = m.seq WHERE m.id = ?`},
 		{&s.list, sqlList},
 		{&s.listID, `SELECT ` + messageColumns + ` FROM message WHERE id = ?1 OR origin = ?1 ORDER BY id`},
