@@ -347,7 +347,7 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 
 // prepare gives delivery what to send: incoming mail is decrypted and verified here, and what goes back to
 // where it came from is marked.
-func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
+func (g *Gateway) prepare(ctx context.Context, c queue.Claim) ([]delivery.Prepared, func(), error) {
 	if !c.Message.Envelope.Internal { // it would be judged, and stay closed, as if nothing were known
 		if err := g.known.Check(); err != nil {
 			return nil, nil, err
@@ -356,19 +356,35 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) (mail.Content, fun
 	if g.stranded(c) {
 		return nil, nil, errStranded
 	}
-	content, release, err := g.protector.Load().Prepare(ctx, g.store, c)
+	parts, release, err := g.protector.Load().Prepare(ctx, g.store, c)
 	var away *protect.Away
 	if errors.As(err, &away) {
 		err = &delivery.Wait{Line: away.Line, Until: away.Until, Err: err}
 	}
-	if err != nil || !g.routes.isRoundTrip(c.Destination) {
-		return content, release, err
+	if err != nil {
+		return nil, release, err
 	}
-	marked, err := g.mark(content, c.Message.Envelope.Direction())
-	if err != nil && release != nil {
-		release()
+	prepared := make([]delivery.Prepared, len(parts))
+	for i, part := range parts {
+		if prepared[i], err = g.prepared(c, part); err != nil {
+			release()
+			return nil, nil, err
+		}
 	}
-	return marked, release, err
+	return prepared, release, nil
+}
+
+// prepared is a part of a claim as delivery has it.
+func (g *Gateway) prepared(c queue.Claim, part protect.Part) (p delivery.Prepared, err error) {
+	p = delivery.Prepared{Rows: part.Rows, Content: part.Content, Silent: part.Silent}
+	if part.Aside != nil {
+		p.Aside = &delivery.Aside{Why: part.Aside.Why, Details: part.Aside.Details}
+		return p, nil
+	}
+	if g.routes.isRoundTrip(c.Destination) {
+		p.Content, err = g.mark(p.Content, c.Message.Envelope.Direction())
+	}
+	return p, err
 }
 
 // setAdmin makes the parts that operators talk to.

@@ -31,9 +31,9 @@ func (c stored) Size() int64 { return c.size }
 
 // storedContent is the Prepare that changes nothing.
 func storedContent(store queue.Store) Prepare {
-	return func(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
+	return Whole(func(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
 		return stored{ctx, store, c.Message.Envelope.ID, c.Message.Size}, nil, nil
-	}
+	})
 }
 
 // tried is what an attempt came to: a Result for each due recipient of the claim, none where the attempt was
@@ -58,6 +58,9 @@ func (s *Scheduler) try(ctx context.Context, c queue.Claim) (done tried) {
 			done.variants = nil
 		}
 	}()
+	if c.Destination == queue.Quarantine { // what got there by itself stays
+		return tried{results: repeat(Result{Status: Held, Enhanced: "4.7.0", Text: heldQuarantine}, len(c.Due))}
+	}
 	if c.Message.IsPending() {
 		return s.protect(ctx, c)
 	}
@@ -110,16 +113,36 @@ func (s *Scheduler) sameWay(c queue.Claim, results []Result, first int, route Ro
 
 // deliverBy attempts a message by one way, to the due recipients of c; nil where it was cut before anything was done.
 func (s *Scheduler) deliverBy(ctx context.Context, route Route, c queue.Claim) []Result {
-	content, release, err := s.o.Prepare(ctx, c)
+	parts, release, err := s.o.Prepare(ctx, c)
 	if release != nil {
 		defer release()
 	}
 	if err != nil {
 		return s.unprepared(ctx, c, err)
 	}
-	results := s.send(ctx, route, c, content)
-	if isSecret(content) {
-		for i := range results {
+	results := repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: "the gateway did not prepare the message for this recipient", hidden: !c.Message.Envelope.Internal}, len(c.Due))
+	for _, part := range parts {
+		for k, r := range s.deliverPart(ctx, route, c, part) {
+			if at := slices.Index(c.Due, part.Rows[k]); at >= 0 {
+				results[at] = r
+			}
+		}
+	}
+	return results
+}
+
+// deliverPart attempts what was prepared for some recipients of a claim.
+func (s *Scheduler) deliverPart(ctx context.Context, route Route, c queue.Claim, part Prepared) []Result {
+	if part.Aside != nil {
+		return repeat(Result{Status: aside, Text: part.Aside.Why, aside: part.Aside.Details, hidden: !c.Message.Envelope.Internal}, len(part.Rows))
+	}
+	c.Due = part.Rows
+	results := s.send(ctx, route, c, part)
+	for i := range results {
+		switch {
+		case part.silent(c, part.Rows[i]):
+			results[i].silence()
+		case isSecret(part.Content):
 			results[i].hide()
 		}
 	}
@@ -137,6 +160,20 @@ func (r *Result) hide() {
 	if r.hidden && r.Status == Refused {
 		r.Status = Held
 		r.Text = "held, since the sender of an encrypted message must not learn that what it holds was refused; release or drop it. The refusal: " + r.Text
+	}
+}
+
+// silent reports whether nobody outside may learn what becomes of a recipient's copy.
+func (p Prepared) silent(c queue.Claim, row int) bool {
+	return !c.Message.Envelope.Internal && (p.Silent || c.Message.Recipients[row].Quarantine != "")
+}
+
+// silence keeps from the sender what became of a copy that is set aside, or was, or would be if other things were in it.
+func (r *Result) silence() {
+	r.hidden = true
+	if r.Status == Refused {
+		r.Status = Held
+		r.Text = "held, since its sender must not learn what became of it; release or drop it. The refusal: " + r.Text
 	}
 }
 
@@ -188,18 +225,18 @@ func repeat(r Result, n int) []Result {
 	return results
 }
 
-// send hands content to the transport of a route.
-func (s *Scheduler) send(ctx context.Context, route Route, c queue.Claim, content mail.Content) []Result {
-	secret := isSecret(content)
+// send hands what was prepared for the due recipients of c to the transport of a route.
+func (s *Scheduler) send(ctx context.Context, route Route, c queue.Claim, part Prepared) []Result {
+	secret := isSecret(part.Content)
 	to := make([]mail.Recipient, len(c.Due))
 	for k, row := range c.Due {
-		if to[k] = c.Message.Recipients[row].Recipient; secret {
+		if to[k] = c.Message.Recipients[row].Recipient; secret || part.silent(c, row) {
 			to[k] = quiet(to[k])
 		}
 	}
 	env := c.Message.Envelope
 	got := route.Transport.Deliver(ctx, Attempt{
-		Destination: route.Name, Origin: c.Message.Origin, Content: content, Key: string(env.ID) + "/" + route.Name, Secret: secret,
+		Destination: route.Name, Origin: c.Message.Origin, Content: part.Content, Key: string(env.ID) + "/" + route.Name, Secret: secret,
 		Envelope: env.WithRecipients(env.ID, to),
 	})
 	results := repeat(Result{Status: Deferred, Enhanced: "4.3.0", Text: fmt.Sprintf("the transport gave %d results for %d recipients", len(got), len(to))}, len(to))

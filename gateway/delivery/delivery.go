@@ -55,6 +55,7 @@ const (
 	Refused   Status = "refused"
 	protected Status = "protected" // variants take its place in the queue
 	Held      Status = "held"      // set aside for an operator: trying again by itself would do no good, or harm
+	aside     Status = "aside"     // in quarantine until a person decides
 )
 
 // Result is what became of one recipient.
@@ -84,6 +85,7 @@ type Result struct {
 	hidden bool      // the sender must not learn of it
 	before time.Time // of the next attempt, at the latest; zero: as the schedule has it
 	judged bool      // the transport of this message gave it
+	aside  string    // why it is in quarantine, as queue.Outcome.Quarantine says
 }
 
 // InDoubt begins the reply of a recipient whose message the next hop may have, for operators.
@@ -218,10 +220,37 @@ type Router interface {
 	Archive(name string) (Route, error)
 }
 
-// Prepare gives the content to send for a claim: what is stored, or what becomes of it on the way (an
-// incoming message is decrypted here). release is called once, after the attempt, and may be nil. It
-// returns when ctx ends. An error that wraps a *Refusal is permanent.
-type Prepare func(ctx context.Context, c queue.Claim) (content mail.Content, release func(), err error)
+// Prepared is what is done for some of the due recipients of a claim, who get the same.
+type Prepared struct {
+	Rows    []int        // indexes into Claim.Message.Recipients
+	Content mail.Content // what they get; nil: see Aside
+	// Aside, where it is not nil, sets their copies aside in quarantine, and no transport sees them.
+	Aside *Aside
+	// Silent: of other content the copies would have been set aside, so that no report may tell a sender outside what becomes of them.
+	Silent bool
+}
+
+// Aside is why a copy goes into quarantine.
+type Aside struct {
+	Why     string // for operators: the last reply
+	Details string // queue.Outcome.Quarantine; not empty
+}
+
+// Prepare gives, for each due recipient of a claim, what is sent: what is stored, or what becomes of it on the way (an
+// incoming message is decrypted here). A recipient who is in none of the parts is tried again later. release is called once, after the
+// attempt, and may be nil. It returns when ctx ends. An error that wraps a *Refusal is permanent.
+type Prepare func(ctx context.Context, c queue.Claim) (parts []Prepared, release func(), err error)
+
+// Whole is the Prepare that gives the same content to all recipients.
+func Whole(content func(ctx context.Context, c queue.Claim) (mail.Content, func(), error)) Prepare {
+	return func(ctx context.Context, c queue.Claim) ([]Prepared, func(), error) {
+		content, release, err := content(ctx, c)
+		if err != nil {
+			return nil, release, err
+		}
+		return []Prepared{{Rows: c.Due, Content: content}}, release, nil
+	}
+}
 
 // Protect gives the variants that take the place of a message which waits for its protection
 // (queue.Message.IsPending). release is called once, after they are in the queue or not, and may be nil. It

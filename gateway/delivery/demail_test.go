@@ -112,9 +112,9 @@ func TestOnlyItsTransportSaysThatDeMailFailed(t *testing.T) {
 		}
 	})
 	run(t, func(_ *bench, o *Options) {
-		o.Prepare = func(context.Context, queue.Claim) (mail.Content, func(), error) {
+		o.Prepare = Whole(func(context.Context, queue.Claim) (mail.Content, func(), error) {
 			return nil, nil, &Refusal{Text: "no"}
-		}
+		})
 	}, func(b *bench) {
 		b.letter(deMail("main"), "bob@x.example")
 		synctest.Wait()

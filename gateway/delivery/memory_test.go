@@ -68,7 +68,11 @@ func (s *memory) put(entries []queue.New) error {
 		k := &kept{content: b, token: make([]string, len(e.Destinations)), until: make([]time.Time, len(e.Destinations))}
 		k.Message = queue.Message{Envelope: e.Envelope, Origin: e.Origin, Note: e.Note, Pending: e.Pending, Archive: e.Archive, Size: int64(len(b)), Expires: e.Expires}
 		for i, r := range e.Envelope.Recipients {
-			k.Recipients = append(k.Recipients, queue.Recipient{Recipient: r, Destination: e.Destinations[i], State: queue.Queued, Next: e.Due})
+			row := queue.Recipient{Recipient: r, Destination: e.Destinations[i], State: queue.Queued, Next: e.Due}
+			if e.Quarantine != nil {
+				row.Quarantine = e.Quarantine[i]
+			}
+			k.Recipients = append(k.Recipients, row)
 		}
 		s.messages = append(s.messages, k)
 	}
@@ -185,6 +189,9 @@ func (s *memory) Settle(_ context.Context, c queue.Claim, outcomes []queue.Outco
 	for _, o := range outcomes {
 		r := &m.Recipients[o.Index]
 		r.State, r.LastReply, r.Next, r.LastTried, r.Hidden = o.State, o.Reply, o.Next, o.Tried, r.Hidden || o.Hidden
+		if o.Quarantine != "" {
+			r.Destination, r.Quarantine = queue.Quarantine, o.Quarantine
+		}
 		r.Attempts++
 	}
 	for i, token := range m.token {

@@ -126,9 +126,9 @@ func TestMayReturn(t *testing.T) {
 func TestHiddenStaysHidden(t *testing.T) {
 	run(t, func(b *bench, o *Options) {
 		o.DelayAfter = time.Minute
-		o.Prepare = func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
+		o.Prepare = Whole(func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
 			return unwrapped{stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}}, nil, nil
-		}
+		})
 	}, func(b *bench) {
 		results := []Result{{Status: Deferred, Code: 451, Text: "looks bad", Remote: true, Host: "mx:25", Content: true}}
 		b.hop(func(context.Context, Attempt) []Result {

@@ -32,6 +32,9 @@ func (s *Scheduler) protect(ctx context.Context, c queue.Claim) tried {
 	return done
 }
 
+// heldQuarantine is the reply of what was in quarantine and was to be tried though nobody released it.
+const heldQuarantine = "held: it is in quarantine; siegel quarantine release delivers it"
+
 // setAside holds a message whose content turned out to be damaged while its variants were put.
 func (t *settlement) setAside(err error) {
 	t.s.o.Log.WithField("id", t.h.claim.Message.Envelope.ID).WithError(err).Error("The stored message is damaged; it is held.")

@@ -203,12 +203,12 @@ func TestIncomingWaits(t *testing.T) {
 	run(t, func(b *bench, o *Options) {
 		o.DelayAfter = time.Hour
 		until = time.Now().Add(4 * time.Hour)
-		o.Prepare = func(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
+		o.Prepare = Whole(func(ctx context.Context, c queue.Claim) (mail.Content, func(), error) {
 			if time.Now().Before(until) {
 				return nil, nil, &Wait{Line: "card", Until: until, Err: errors.New("card is not available")}
 			}
 			return stored{ctx, b.memory, c.Message.Envelope.ID, c.Message.Size}, nil, nil
-		}
+		})
 	}, func(b *bench) {
 		b.hop(always(taken, 0))
 		b.letter(outside, "bob@x.example")

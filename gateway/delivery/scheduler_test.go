@@ -276,12 +276,12 @@ func TestPrepare(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			released := 0
 			run(t, func(b *bench, o *Options) {
-				o.Prepare = func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
+				o.Prepare = Whole(func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
 					if claim.Message.Envelope.From.IsNull() {
 						return stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}, nil, nil
 					}
 					return stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}, func() { released++ }, c.err
-				}
+				})
 			}, func(b *bench) {
 				b.letter(nil, "bob@x.example")
 				synctest.Wait()

@@ -49,13 +49,13 @@ func TestSecretContent(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(b *bench, o *Options) {
-				o.Prepare = func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
+				o.Prepare = Whole(func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
 					content := stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}
 					if c.plain || claim.Message.Envelope.From.IsNull() {
 						return content, nil, nil
 					}
 					return unwrapped{content}, nil, nil
-				}
+				})
 			}, func(b *bench) {
 				b.hop(func(_ context.Context, a Attempt) []Result {
 					if a.Envelope.From.IsNull() {
@@ -101,12 +101,12 @@ func TestUnpreparedIsNotTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(b *bench, o *Options) {
 				o.DelayAfter = time.Minute
-				o.Prepare = func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
+				o.Prepare = Whole(func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
 					if claim.Message.Envelope.From.IsNull() {
 						return stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}, nil, nil
 					}
 					return nil, nil, c.fault()
-				}
+				})
 			}, func(b *bench) {
 				b.letter(func(e *queue.New) { e.Envelope.Internal, e.Expires = c.internal, e.Due.Add(time.Hour) }, "bob@x.example")
 				time.Sleep(2 * time.Hour)
@@ -126,14 +126,14 @@ func TestUnpreparedIsNotTold(t *testing.T) {
 func TestPreparedForEachWay(t *testing.T) {
 	const inside = "what was in it"
 	run(t, func(b *bench, o *Options) {
-		o.Prepare = func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
+		o.Prepare = Whole(func(ctx context.Context, claim queue.Claim) (mail.Content, func(), error) {
 			for _, i := range claim.Due {
 				if claim.Message.Recipients[i].Address.Domain == "firma.example" {
 					return unwrapped{report.Content(inside)}, nil, nil
 				}
 			}
 			return stored{ctx, b.memory, claim.Message.Envelope.ID, claim.Message.Size}, nil, nil
-		}
+		})
 	}, func(b *bench) {
 		b.hop(func(_ context.Context, a Attempt) []Result {
 			opened := a.Content.Size() == int64(len(inside))

@@ -93,9 +93,11 @@ func (t *settlement) add(row int, r Result) {
 	if m.IsArchive() {
 		r = patiently(r)
 	}
-	o := queue.Outcome{Index: row, Reply: r.Reply(), Tried: t.started, Hidden: r.hidden && r.Status != Delivered}
+	o := queue.Outcome{Index: row, Reply: r.Reply(), Tried: t.started, Hidden: r.hidden && r.Status != Delivered, Quarantine: r.aside}
 	line := t.line(rcpt.Recipient, r)
 	switch {
+	case r.Status == aside:
+		o.State = queue.Held
 	case r.Status == Delivered:
 		o.State = queue.Delivered
 		if line.Action = report.Relayed; r.Reports || r.hidden {
@@ -308,7 +310,7 @@ func (t *settlement) record() {
 		if e.Kind != "" {
 			t.s.o.Recorder.Record(e)
 		}
-		if o.State == queue.Held && m.Envelope.Fetched && t.s.o.Kept != nil {
+		if o.State == queue.Held && m.Envelope.Fetched && r.Status != aside && t.s.o.Kept != nil {
 			t.s.o.Kept(*m, e.To, o.Reply)
 		}
 	}

@@ -71,12 +71,12 @@ func TestPrepareWaitsForAgreement(t *testing.T) {
 	prepare := func(received time.Time) (string, error) {
 		env.Received = received
 		message := queue.Message{Envelope: env, Size: int64(len(wire)), Recipients: []queue.Recipient{{Recipient: mail.Recipient{Address: env.Recipients[0].Address}}}}
-		content, release, err := b.Prepare(t.Context(), oneMessage{content: letter(wire)}, queue.Claim{Message: message, Due: []int{0}})
+		parts, release, err := b.Prepare(t.Context(), oneMessage{content: letter(wire)}, queue.Claim{Message: message, Due: []int{0}})
 		if err != nil {
 			return "", err
 		}
 		defer release()
-		return string(read(t, content)), nil
+		return string(read(t, onePart(t, parts))), nil
 	}
 	simulated.fault = &certs.UnavailableError{Source: "reader"}
 	_, err := prepare(time.Now())

@@ -203,8 +203,8 @@ func TestPrepareRefusesPending(t *testing.T) {
 	b := newBench(t, nil)
 	for _, internal := range []bool{true, false} {
 		c := queue.Claim{Message: queue.Message{Pending: []byte{}, Envelope: mail.Envelope{Internal: internal}}}
-		if content, _, err := b.Prepare(t.Context(), nil, c); err == nil || content != nil {
-			t.Errorf("internal %v: %v, %v", internal, content, err)
+		if parts, _, err := b.Prepare(t.Context(), nil, c); err == nil || parts != nil {
+			t.Errorf("internal %v: %v, %v", internal, parts, err)
 		}
 	}
 }

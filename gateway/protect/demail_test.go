@@ -21,12 +21,12 @@ func (b *bench) fetched(t *testing.T, content string) []byte {
 	t.Helper()
 	env := envelope(t, "alice@firma.example")
 	env.Internal, env.Fetched = false, true
-	got, release, err := b.Prepare(t.Context(), oneMessage{content: letter(content)}, queue.Claim{Message: queue.Message{Envelope: env, Size: int64(len(content))}})
+	parts, release, err := b.Prepare(t.Context(), oneMessage{content: letter(content)}, queue.Claim{Message: queue.Message{Envelope: env, Size: int64(len(content))}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer release()
-	return read(t, got)
+	return read(t, onePart(t, parts))
 }
 
 var deMailMarks = Marks{DeMail: "[De-Mail]", DeMailIntact: "[De-Mail.]", DeMailUnverified: "[De-Mail?]"}

@@ -23,23 +23,39 @@ import (
 // since it adds to it.
 const incomingHeader = 2 * headerLimit
 
-// Prepare gives the content to deliver for a claim. Mail from inside, already protected, and reports pass as
+// Part is what some of the due recipients of a claim get: they have one decision.
+type Part struct {
+	Rows    []int        // indexes into Claim.Message.Recipients
+	Content mail.Content // nil: see Aside
+	// Aside, where it is not nil, is why their copies are set aside in quarantine.
+	Aside *Aside
+	// Silent: of other content, which the outside cannot see, the copies would have been set aside.
+	Silent bool
+}
+
+// Aside is why a copy is in quarantine.
+type Aside struct {
+	Why     string // in a few words, for operators
+	Details string // as package quarantine writes it
+}
+
+// Prepare gives what to deliver to the due recipients of a claim. Mail from inside, already protected, and reports pass as
 // they are in the store; mail from outside is decrypted, verified and annotated. The caller calls release
 // when it is done with the content. Faults of storage are errors; mail that cannot be opened is not: it
 // passes as it came, with what was found written above it. Where a key is away that may open it, it is an *Away
 // until Options.Within is over since it came; then it passes as it came, too. A message that waits for its
 // protection is never given.
-func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Claim) (mail.Content, func(), error) {
+func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Claim) ([]Part, func(), error) {
 	if c.Message.IsPending() {
 		return nil, nil, errPending
 	}
 	stored := storedContent{ctx, store, c.Message.Envelope.ID, c.Message.Size}
 	if c.Message.Envelope.Internal {
-		return stored, func() {}, nil
+		return whole(c, stored), func() {}, nil
 	}
 	if p.isForOthers(c) {
 		content, err := withoutOrigin(stored)
-		return content, func() {}, err
+		return whole(c, content), func() {}, err
 	}
 	opened, late, err := p.open(ctx, c, stored)
 	if err != nil {
@@ -53,8 +69,11 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 		opened.Close()
 		return nil, nil, err
 	}
-	return secret{content, encrypted(opened)}, func() { opened.Close() }, nil
+	return whole(c, secret{content, encrypted(opened)}), func() { opened.Close() }, nil
 }
+
+// whole is the one part of a claim whose recipients get the same.
+func whole(c queue.Claim, content mail.Content) []Part { return []Part{{Rows: c.Due, Content: content}} }
 
 // open opens a message from outside with the keys that are at hand. late is why it was not decrypted, where a
 // key was waited for in vain.

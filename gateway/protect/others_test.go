@@ -28,11 +28,11 @@ func TestPrepareForOthers(t *testing.T) {
 		for _, r := range env.Recipients {
 			claim.Message.Recipients = append(claim.Message.Recipients, queue.Recipient{Recipient: r})
 		}
-		content, release, err := b.Prepare(t.Context(), oneMessage{content: letter(stored)}, claim)
+		parts, release, err := b.Prepare(t.Context(), oneMessage{content: letter(stored)}, claim)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := read(t, content)
+		got := read(t, onePart(t, parts))
 		release()
 		if opened := bytes.Contains(got, []byte("we accept")); opened != c.opened || !opened && string(got) != wire {
 			t.Errorf("%s: opened %v:\n%.500s", name, opened, got)

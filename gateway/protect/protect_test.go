@@ -381,17 +381,26 @@ type oneMessage struct {
 
 func (o oneMessage) Open(context.Context, mail.ID) (io.ReadCloser, error) { return o.content.Open() }
 
+// onePart is the content of the one part that there must be.
+func onePart(t *testing.T, parts []Part) mail.Content {
+	t.Helper()
+	if len(parts) != 1 || parts[0].Aside != nil {
+		t.Fatalf("parts %+v", parts)
+	}
+	return parts[0].Content
+}
+
 func (b *bench) prepare(t *testing.T, content string, internal bool) []byte {
 	t.Helper()
 	env := envelope(t, "alice@firma.example")
 	env.Internal = internal
-	got, release, err := b.Prepare(t.Context(), oneMessage{content: letter(content)},
+	parts, release, err := b.Prepare(t.Context(), oneMessage{content: letter(content)},
 		queue.Claim{Message: queue.Message{Envelope: env, Size: int64(len(content))}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer release()
-	return read(t, got)
+	return read(t, onePart(t, parts))
 }
 
 // fromBob is a message of bob to alice, signed and encrypted, with the given field outside.
