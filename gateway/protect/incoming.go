@@ -73,7 +73,9 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 }
 
 // whole is the one part of a claim whose recipients get the same.
-func whole(c queue.Claim, content mail.Content) []Part { return []Part{{Rows: c.Due, Content: content}} }
+func whole(c queue.Claim, content mail.Content) []Part {
+	return []Part{{Rows: c.Due, Content: content}}
+}
 
 // open opens a message from outside with the keys that are at hand. late is why it was not decrypted, where a
 // key was waited for in vain.
