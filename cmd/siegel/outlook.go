@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/siegel-mail/siegel/outlook"
+)
+
+// outlookCmd groups what an administrator needs for the add-in.
+type outlookCmd struct {
+	Manifest outlookManifestCmd `cmd:"" help:"Write the manifests of the add-in for Outlook: siegel-outlook.xml for Exchange and Microsoft 365, and siegel-outlook.json with siegel-outlook.zip, the unified manifest of Microsoft 365."`
+}
+
+// outlookManifestCmd writes manifests.
+type outlookManifestCmd struct {
+	URL         string `name:"url" required:"" placeholder:"URL" help:"Where Outlook reaches the add-in at the gateway, such as https://gw.firma.example/outlook/."`
+	ID          string `name:"id" placeholder:"GUID" help:"The add-in's ID; always the same for the same address where it is not given."`
+	Name        string `placeholder:"TEXT" help:"What users see over the buttons (Siegel)."`
+	Provider    string `placeholder:"TEXT" help:"Who offers the add-in, as users see it; the name where it is not given."`
+	Support     string `placeholder:"URL" help:"A page with help for users."`
+	EntraClient string `name:"entra-client-id" placeholder:"GUID" help:"The application registered in Entra, by which users prove who they are."`
+	NoAlerts    bool   `name:"no-alerts" help:"Leave out what warns on sending, for Exchange servers older than 2019 CU12 and 2016 CU22, which refuse it."`
+	Format      string `enum:"all,xml,json,zip" default:"all" help:"Which to write: all, xml, json or zip."`
+	Out         string `placeholder:"DIR" default:"." help:"The folder to write into (${default}); - writes the one that --format names to standard output."`
+}
+
+// Run writes the files and says what to do with them.
+func (c *outlookManifestCmd) Run(w io.Writer) error {
+	o := outlook.Options{
+		URL: c.URL, ID: c.ID, Name: c.Name, Provider: c.Provider, Support: c.Support,
+		EntraClient: c.EntraClient, WithoutAlerts: c.NoAlerts,
+	}
+	xml, json, err := outlook.Manifest(o)
+	if err != nil {
+		return usageError(err.Error())
+	}
+	zip, err := outlook.Package(o)
+	if err != nil {
+		return err
+	}
+	files := []struct {
+		format string
+		data   []byte
+		what   string
+	}{
+		{"xml", xml, "for Exchange (New-App -OrganizationApp), and for Microsoft 365 (Integrated apps, Office Add-in)"},
+		{"json", json, "the unified manifest, to read"},
+		{"zip", zip, "the unified manifest as Microsoft 365 takes it (Integrated apps, Teams app)"},
+	}
+	if c.Out == "-" && c.Format == "all" {
+		return usageError("--out - writes one file: say which with --format xml, json or zip")
+	}
+	for _, f := range files {
+		if c.Format != "all" && c.Format != f.format {
+			continue
+		}
+		if c.Out == "-" {
+			_, err := w.Write(f.data)
+			return err
+		}
+		name := filepath.Join(c.Out, "siegel-outlook."+f.format)
+		if err := os.WriteFile(name, f.data, 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s: %s\n", name, f.what)
+	}
+	return nil
+}
