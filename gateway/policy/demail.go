@@ -2,9 +2,6 @@ package policy
 
 import (
 	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -48,66 +45,16 @@ func DefaultDeMail() []DeMailWord {
 	}
 }
 
-// maxBracket is how many bytes may stand between brackets that are read.
-const maxBracket = 256
-
-// bracket counts the bytes that a bracket of words takes at one end of a text, and says what they ask. Where one word is known and another
-// is not, the bracket asks for something that there is not.
-func (v Vocabulary) bracket(text string, at end) (n int, f DeMailFlags) {
-	inner, ok := at.bracketed(text)
-	if !ok || len(v.DeMail) == 0 {
-		return 0, DeMailFlags{}
-	}
-	known := 0
-	for word := range strings.SplitSeq(inner, ",") {
-		if o, ok := v.deMail(word); ok {
-			f.Options = f.Options.Or(o)
-			known++
-		} else if f.Unknown == "" {
-			f.Unknown = strings.TrimSpace(word)
-		}
-	}
-	if known == 0 {
-		return 0, DeMailFlags{}
-	}
-	return len(inner) + len("[]"), f
-}
-
-// bracketed is what stands in square brackets at this end of a text.
-func (e end) bracketed(text string) (inner string, ok bool) {
-	if e == front {
-		inner, _, ok = strings.Cut(text[:min(len(text), maxBracket)], "]")
-		inner, opened := strings.CutPrefix(inner, "[")
-		return inner, ok && opened && !strings.Contains(inner, "[")
-	}
-	text = text[max(0, len(text)-maxBracket):]
-	i := strings.LastIndexByte(text, '[')
-	if i < 0 {
-		return "", false
-	}
-	inner, ok = strings.CutSuffix(text[i+1:], "]")
-	return inner, ok && !strings.Contains(inner, "]")
-}
-
-func (v Vocabulary) deMail(word string) (demail.Options, bool) {
-	word = plainWord(word)
+// deMail finds the word of De-Mail that a text is.
+func (v Vocabulary) deMail(text string) (DeMailWord, bool) {
+	text = plainWord(text)
 	for _, w := range v.DeMail {
 		known := strings.TrimSuffix(strings.TrimPrefix(plainWord(w.Word), "["), "]")
-		if word != "" && known == word {
-			return w.Options, true
+		if text != "" && known == text {
+			return w, true
 		}
 	}
-	return demail.Options{}, false
-}
-
-// plainWord is a word in lower case, composed, and without blanks.
-func plainWord(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, norm.NFC.String(s))
+	return DeMailWord{}, false
 }
 
 // parseDeMail reads the value of X-Siegel-DeMail: words for options with commas, semicolons or blanks between, each alone or with "=yes" or

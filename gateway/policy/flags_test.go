@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"mime"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,7 +40,9 @@ func flagsOf(f policy.Flags) string {
 	for _, w := range []struct {
 		set  bool
 		text string
-	}{{f.Plain, "plain"}, {f.NoSign, "nosign"}, {f.NoEncrypt, "noencrypt"}} {
+	}{
+		{f.TrySign, "trysign"}, {f.TryEncrypt, "tryencrypt"}, {f.Plain, "plain"}, {f.NoSign && !f.Plain, "nosign"}, {f.NoEncrypt && !f.Plain, "noencrypt"},
+	} {
 		if w.set {
 			s = append(s, w.text)
 		}
@@ -172,34 +176,53 @@ func decode(t *rapid.T, value string) string {
 	return s
 }
 
+// tag is one or several tags in brackets, at the beginning or end of a text.
+var (
+	tagWords = `(sign|signieren|encrypt|verschlüsseln|tls|plain|unverschlüsselt|nosign|noencrypt)`
+	inside   = `\[[\s,]*` + tagWords + `(\s*,[\s,]*` + tagWords + `)*[\s,]*\]`
+	atFront  = regexp.MustCompile(`(?i)^` + inside)
+	atBack   = regexp.MustCompile(`(?i)` + inside + `$`)
+	reply    = regexp.MustCompile(`(?i)^(re|aw|wg|fwd)\s*:`)
+	tagWord  = regexp.MustCompile(`(?i)` + tagWords)
+)
+
 // strip takes tags off both ends of a decoded subject, written as a user would explain it.
 func strip(s string) (string, policy.Flags) {
-	var f policy.Flags
-	for {
-		s = strings.TrimSpace(s)
-		lower := strings.ToLower(s)
-		switch {
-		case strings.HasPrefix(lower, "[sign]"):
-			f.Sign, s = true, s[6:]
-		case strings.HasSuffix(lower, "[sign]"):
-			f.Sign, s = true, s[:len(s)-6]
-		case strings.HasPrefix(lower, "[encrypt]"):
-			f.Encrypt, s = true, s[9:]
-		case strings.HasSuffix(lower, "[encrypt]"):
-			f.Encrypt, s = true, s[:len(s)-9]
-		case strings.HasPrefix(lower, "[tls]"):
-			f.TLS, s = mail.TLSVerified, s[5:]
-		case strings.HasSuffix(lower, "[tls]"):
-			f.TLS, s = mail.TLSVerified, s[:len(s)-5]
-		default:
-			return s, f
+	asked := map[string]bool{}
+	take := func(tag string, lowers bool) {
+		for _, w := range tagWord.FindAllString(tag, -1) {
+			w = strings.ToLower(w)
+			if lowers || !slices.Contains([]string{"plain", "unverschlüsselt", "nosign", "noencrypt"}, w) {
+				asked[w] = true
+			}
 		}
 	}
+	s = strings.TrimSpace(s)
+	for tag := atFront.FindString(s); tag != ""; tag = atFront.FindString(s) {
+		take(tag, true)
+		s = strings.TrimSpace(s[len(tag):])
+	}
+	lowers := !reply.MatchString(s)
+	for tag := atBack.FindString(s); tag != ""; tag = atBack.FindString(s) {
+		take(tag, lowers)
+		s = strings.TrimSpace(s[:len(s)-len(tag)])
+	}
+	f := policy.Flags{Sign: asked["sign"] || asked["signieren"], Encrypt: asked["encrypt"] || asked["verschlüsseln"]}
+	if asked["tls"] {
+		f.TLS = mail.TLSVerified
+	}
+	plain := asked["plain"] || asked["unverschlüsselt"]
+	f.NoSign, f.NoEncrypt = !f.Sign && (plain || asked["nosign"]), !f.Encrypt && (plain || asked["noencrypt"])
+	f.Plain = plain && f.NoSign && f.NoEncrypt
+	return s, f
 }
 
 // drawSubject draws a text with tags and writes it in one of the many ways of a header.
 func drawSubject(t *rapid.T) string {
-	part := rapid.SampledFrom([]string{"[encrypt]", "[Sign]", "[TLS]", "[sign", "Re: ", " ", "  ", "Angebot", "Grüße", "?", "=", "_", "€", "x"})
+	part := rapid.SampledFrom([]string{
+		"[encrypt]", "[Sign]", "[TLS]", "[sign", "Re: ", " ", "  ", "Angebot", "Grüße", "?", "=", "_", "€", "x", "]", ",",
+		"[Verschlüsseln]", "[UNVERSCHLÜSSELT]", "[plain]", "[nosign, TLS]", "[ noencrypt ]", "WG: [signieren]",
+	})
 	text := strings.Join(rapid.SliceOfN(part, 0, 8).Draw(t, "text"), "")
 	var b strings.Builder
 	word := false // the last thing written is an encoded word
@@ -267,7 +290,7 @@ func propReadFlags(t *rapid.T) {
 	if left := strings.TrimSpace(decode(t, after)); left != want {
 		t.Fatalf("%q became %q: %q, want %q", before, after, left, want)
 	}
-	if flags.IsZero() && after != before {
+	if got.IsZero() && after != before {
 		t.Fatalf("%q became %q without a tag", before, after)
 	}
 }
