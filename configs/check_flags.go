@@ -7,6 +7,10 @@ import (
 	"github.com/siegel-mail/siegel/gateway/purview"
 )
 
+// obscured is the subject that encrypted mail shows on its outside (RFC 9788, 2.2.1).
+const obscured = "[...]"
+
+// tags judges the words of subjects.
 func (k *checker) tags() {
 	t, d, asked := k.Policy.Tags, k.Config.DeMail.Tags, map[string]string{}
 	for _, list := range []struct {
@@ -22,12 +26,26 @@ func (k *checker) tags() {
 			switch other := asked[folded]; {
 			case strings.TrimSpace(tag) == "":
 				k.failMember(list.key, i, "an empty tag would stand in every subject; remove it")
+			case tag == obscured:
+				k.failMember(list.key, i, "%s is the subject that encrypted mail shows on its outside, so that every answer to it would ask; choose another tag", obscured)
 			case other != "" && other != list.key:
 				k.failMember(list.key, i, "%s asks for two things; give each its own tag", shorten(tag))
 			}
 			asked[folded] = list.key
 		}
 	}
+	for _, set := range t.Sets {
+		for _, tag := range set.Tags() {
+			if folded := strings.ToLower(tag); asked[folded] == "" {
+				asked[folded] = "the tags of " + string(set)
+			}
+		}
+	}
+	k.marks(asked)
+}
+
+// marks warns of marks that ask for something, where they come back in an answer.
+func (k *checker) marks(asked map[string]string) {
 	p, m := k.Policy.MarkSubject, k.Config.DeMail.Incoming.MarkSubject
 	for _, m := range []struct{ key, text string }{
 		{"policy.mark_subject.encrypted", p.Encrypted}, {"policy.mark_subject.signed", p.Signed}, {"policy.mark_subject.invalid", p.Invalid},

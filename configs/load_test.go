@@ -200,7 +200,7 @@ func TestSettings(t *testing.T) {
 		`routes[relay].auth.password = <secret>  # siegel.yaml:14, from file relay.password`,
 		`policy.rules[2].name = "rule 2"  # default`,
 		`policy.rules[2].sign = require  # siegel.yaml:18`,
-		`policy.tags.encrypt = ["[encrypt]"]  # default`,
+		`policy.tags.encrypt = ["[encrypt]", "[verschlüsseln]", "[verschluesseln]"]  # default`,
 		`queue.retry = [1m, 5m, 15m, 30m, 1h, 2h, 4h]  # default`,
 		`log.level = debug  # environment SIEGEL_LOG_LEVEL`,
 	} {

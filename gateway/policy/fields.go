@@ -54,7 +54,7 @@ func requested(field entity.Field) Flags {
 // wanted is the level that a field asks for, empty for none, and the word for the record. What is not understood asks for it:
 // more than was asked for does no harm.
 func wanted(name, value string) (Level, []string) {
-	if yes, known := answered(value); known {
+	if yes, known := yesOrNo(value); known {
 		if !yes {
 			return "", nil
 		}
@@ -71,7 +71,7 @@ func wanted(name, value string) (Level, []string) {
 
 // lowers tells whether a field asks for less. What is not understood asks for nothing.
 func lowers(name, value string) (yes bool, word []string) {
-	yes, known := answered(value)
+	yes, known := yesOrNo(value)
 	switch {
 	case !known:
 		return false, []string{name + " (not understood, so it counts for nothing)"}
@@ -82,7 +82,7 @@ func lowers(name, value string) (yes bool, word []string) {
 }
 
 func requestedTLS(value string) Flags {
-	yes, known := answered(value)
+	yes, known := yesOrNo(value)
 	if known && !yes {
 		return Flags{}
 	}
@@ -95,8 +95,8 @@ func requestedTLS(value string) Flags {
 	return Flags{TLS: mail.TLSVerified, Words: []string{"X-Siegel-TLS"}}
 }
 
-// answered reads yes or no; nothing is no.
-func answered(value string) (yes, known bool) {
+// yesOrNo reads yes or no; nothing is no.
+func yesOrNo(value string) (yes, known bool) {
 	value = strings.ToLower(strings.TrimSpace(value))
 	if value == "" {
 		return false, true

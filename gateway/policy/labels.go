@@ -87,7 +87,7 @@ func classify(h entity.Header) (c classified) {
 	}
 	// MS-OXCMAIL 2.2.3.2.22: the other fields mean nothing where this one says so.
 	if said, ok := h.Get("X-Microsoft-Classified"); ok {
-		if yes, known := answered(said); known && !yes {
+		if yes, known := yesOrNo(said); known && !yes {
 			c.texts, c.ids = nil, nil
 		}
 	}

@@ -57,12 +57,9 @@ func (p *Protector) explainIncoming(env mail.Envelope) explain.Answer {
 
 // answered says what is known of a draft that was decided on as far as it goes; why is what kept it from being sent, if anything did.
 func (p *Protector) answered(d *draft, away *Away, why error) explain.Answer {
-	out := explain.Answer{Recipients: make([]explain.Recipient, len(d.env.Recipients))}
+	out := explain.Answer{Recipients: make([]explain.Recipient, len(d.env.Recipients)), Words: append(slices.Clone(d.flags.Words), d.is()...)}
 	for i, r := range d.env.Recipients {
 		out.Recipients[i] = explain.Recipient{To: r.Address.String(), Way: p.way(r.Address), Sign: explain.No, Encrypt: explain.No}
-	}
-	if text := d.asked(); text != "" {
-		out.Words = append(out.Words, text)
 	}
 	var refused *Refused
 	if away == nil && why != nil {

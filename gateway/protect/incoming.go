@@ -241,6 +241,9 @@ func (p *Protector) annotate(o *smime.Opened, fetched bool) (mail.Content, error
 	origin, doubtful, judged := takeOrigin(header)
 	found := takeDeMail(header, fetched)
 	header.DelPrefix("X-Siegel-") // what came from outside or out of a layer (invariant 5)
+	for _, name := range p.o.Vocabulary.Fields() {
+		header.Del(name)
+	}
 	if !fetched {
 		header.DelPrefix("X-de-mail-") // the door did so before
 	}

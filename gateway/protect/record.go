@@ -45,18 +45,42 @@ func (p *Protector) flush(d *draft) {
 	d.events = nil
 }
 
-// asked is what the sender asked for, and what the sender's own program has done already.
+// asked is what the sender asked for, what the sender's own program has done already, and the words that say so.
 func (d *draft) asked() string {
-	var words []string
-	for _, w := range []struct {
-		set  bool
-		text string
-	}{{d.flags.Sign, "sign"}, {d.flags.Encrypt, "encrypt"}, {d.flags.TLS != mail.TLSAsRouted, "tls " + string(d.flags.TLS)}, {d.flags.DeMail != policy.DeMailFlags{}, d.askedOfDeMail()}, {d.form.Signed, "is signed"}, {d.form.Encrypted, "is encrypted"}, {d.kind != "", "is " + string(d.kind)}} {
-		if w.set {
-			words = append(words, w.text)
+	f := d.flags
+	words := said(
+		clause{f.Sign, "sign"}, clause{f.TrySign, "sign if possible"}, clause{f.Encrypt, "encrypt"}, clause{f.TryEncrypt, "encrypt if possible"},
+		clause{f.Plain, "plain"}, clause{f.NoSign && !f.Plain, "do not sign"}, clause{f.NoEncrypt && !f.Plain, "do not encrypt"},
+		clause{f.TLS != mail.TLSAsRouted, "tls " + string(f.TLS)}, clause{f.DeMail != policy.DeMailFlags{}, d.askedOfDeMail()},
+	)
+	text := strings.Join(append(words, d.is()...), ", ")
+	if len(f.Words) > 0 {
+		text += " (read: " + strings.Join(f.Words, "; ") + ")"
+	}
+	return strings.TrimSpace(text)
+}
+
+// is says how a message is labelled, and what the sender's own program has made it.
+func (d *draft) is() []string {
+	return said(
+		clause{len(d.flags.Labels) > 0, "labelled " + strings.Join(d.flags.Labels, " and ")}, clause{d.form.Signed, "is signed"},
+		clause{d.form.Encrypted, "is encrypted"}, clause{d.kind != "", "is " + string(d.kind)},
+	)
+}
+
+// clause is a text that is said where it holds.
+type clause struct {
+	holds bool
+	text  string
+}
+
+func said(all ...clause) (words []string) {
+	for _, s := range all {
+		if s.holds {
+			words = append(words, s.text)
 		}
 	}
-	return strings.Join(words, ", ")
+	return words
 }
 
 func (k known) text() string {

@@ -1,6 +1,7 @@
 package smtpin
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -21,13 +22,15 @@ const (
 )
 
 // Firewall removes what the sender may not set (invariant 5): all that others take for the word of this gateway or of a De-Mail provider.
-// From inside the gateway may be asked for something.
-func Firewall(h *entity.Header, hostname string, internal bool) {
+// From inside the gateway may be asked for something, also by the fields that asks names; from outside these are removed, too.
+func Firewall(h *entity.Header, hostname string, internal bool, asks ...string) {
 	*h = h.Filter(func(f entity.Field) bool {
 		switch {
 		case f.HasPrefix(ownPrefix):
 			return internal && (f.Is(askSign) || f.Is(askEncrypt) || f.Is(askTLS) || f.Is(askDeMail) || f.Is(askPlain))
 		case f.HasPrefix(deMailPrefix):
+			return false
+		case !internal && slices.ContainsFunc(asks, f.Is):
 			return false
 		case f.Is(authResults):
 			return !strings.EqualFold(authServID(f.Value()), hostname)

@@ -53,6 +53,19 @@ func TestFirewallKeepsEveryOtherByte(t *testing.T) {
 	if got := string(h.Bytes()); got != keep {
 		t.Errorf("%q", got)
 	}
+	h, _, err = entity.Read(strings.NewReader("x-ask: yes\r\n"+keep+"X-ASK : no\r\nX-Asked: x\r\n\r\n"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := h
+	Firewall(&h, "mx.example", false, "X-Other", "X-Ask")
+	if got := string(h.Bytes()); got != keep+"X-Asked: x\r\n" {
+		t.Errorf("%q", got)
+	}
+	Firewall(&inside, "mx.example", true, "X-Ask")
+	if inside.Len() != h.Len()+2 {
+		t.Errorf("%q", inside.Bytes())
+	}
 }
 
 // From inside the gateway may be asked; what only it and providers say is removed all the same.

@@ -53,7 +53,7 @@ func (s *session) store(w io.Writer, r io.Reader, env *mail.Envelope) error {
 	if err := s.door.site.attribute(env, h); err != nil {
 		return err
 	}
-	Firewall(&h, s.door.site.Hostname, env.Internal)
+	Firewall(&h, s.door.site.Hostname, env.Internal, s.door.site.Asks...)
 	if err := h.InsertTop("Received", trace(*env, s.door.site.Hostname, s.door.extended)); err != nil {
 		return err
 	}

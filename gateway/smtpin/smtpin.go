@@ -117,6 +117,8 @@ type Options struct {
 	Now        func() time.Time   // nil: time.Now
 	Marks      Marks              // needed by round-trip listeners
 	Limits     Limits             // of listeners that have none of their own; Grace is for all
+	// Asks are header fields, besides those of this gateway, by which senders inside ask for something. From outside they are removed.
+	Asks []string
 }
 
 // Marks recognises the mail that the gateway gave back to where it came from.
