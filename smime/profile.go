@@ -108,10 +108,23 @@ func (c Choice) Recipient(cert *x509.Certificate) cms.Recipient {
 	return r
 }
 
+// Unfit is what is not as strong as a profile demands.
+type Unfit string
+
+// What it may be.
+const (
+	UnfitRule    Unfit = "rule"    // what an administrator's rule asks for
+	UnfitProgram Unfit = "program" // what the recipient's program reads
+	UnfitKey     Unfit = "key"     // the certificate
+)
+
 // UnfitError says that mail to a recipient cannot be as strong as the profile demands. A weaker message is not the
 // answer: it is not to be sent.
 type UnfitError struct {
 	Profile Profile
+	What    Unfit
+	// Detail names it in a few words that are of no language: "RSA 2048 (bsi-tr-03116-4: 3072)".
+	Detail string
 	// Reason stands after "it must be encrypted, and": words for the sender, without names of strangers.
 	Reason string
 }
@@ -126,7 +139,7 @@ func (p Profile) Choose(peer Peer) (Choice, error) {
 	c := Choice{PSS: w.PSS.or(strict || can.PSS)}
 	c.Headers = w.Headers.or(w.Obscure == Yes || can.Headers || p == RFC8551 || strict)
 	if strict && !c.PSS {
-		return Choice{}, p.unfit("a rule asks for signatures by PKCS #1 v1.5, which %s does not allow", p)
+		return Choice{}, p.unfit(UnfitRule, fmt.Sprintf("PKCS #1 v1.5 (%s)", p), "a rule asks for signatures by PKCS #1 v1.5, which %s does not allow", p)
 	}
 	if peer.Certificate == nil {
 		return c, nil
@@ -136,7 +149,7 @@ func (p Profile) Choose(peer Peer) (Choice, error) {
 	_, isRSA := peer.Certificate.PublicKey.(*rsa.PublicKey)
 	c.V15 = isRSA && !w.OAEP.or(strict || can.OAEP)
 	if strict && c.V15 {
-		return Choice{}, p.unfit("a rule asks for PKCS #1 v1.5, which %s does not allow", p)
+		return Choice{}, p.unfit(UnfitRule, fmt.Sprintf("PKCS #1 v1.5 (%s)", p), "a rule asks for PKCS #1 v1.5, which %s does not allow", p)
 	}
 	if strict {
 		if err := p.fitKey(peer.Certificate.PublicKey, "the recipient's certificate"); err != nil {
@@ -154,7 +167,7 @@ func (p Profile) Choose(peer Peer) (Choice, error) {
 func (p Profile) content(wish cms.Algorithm, known []cms.Algorithm) (cms.Algorithm, error) {
 	if wish != "" {
 		if !p.allows(wish) {
-			return "", p.unfit("a rule asks for %s, which %s does not allow", wish, p)
+			return "", p.unfit(UnfitRule, fmt.Sprintf("%s (%s)", wish, p), "a rule asks for %s, which %s does not allow", wish, p)
 		}
 		return wish, nil
 	}
@@ -165,7 +178,7 @@ func (p Profile) content(wish cms.Algorithm, known []cms.Algorithm) (cms.Algorit
 	}
 	switch {
 	case p == TR03116 && len(known) > 0:
-		return "", p.unfit("the recipient's program reads no AES-GCM, which %s needs", p)
+		return "", p.unfit(UnfitProgram, fmt.Sprintf("AES-GCM (%s)", p), "the recipient's program reads no AES-GCM, which %s needs", p)
 	case p == TR03116, p == RFC8551:
 		return cms.AES256GCM, nil // 2.7.1.2
 	}
@@ -202,22 +215,22 @@ func (p Profile) fitKey(key crypto.PublicKey, whose string) error {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
 		if bits := k.N.BitLen(); bits < minStrictRSA {
-			return p.unfit("%s has an RSA key of %d bits; %s needs %d", whose, bits, p, minStrictRSA)
+			return p.unfit(UnfitKey, fmt.Sprintf("RSA %d (%s: %d)", bits, p, minStrictRSA), "%s has an RSA key of %d bits; %s needs %d", whose, bits, p, minStrictRSA)
 		}
 		return nil
 	case *ecdsa.PublicKey:
 		params := k.Curve.Params()
 		if !slices.Contains([]string{"P-256", "P-384", "P-521"}, params.Name) && !strings.HasPrefix(params.Name, "brainpoolP") {
-			return p.unfit("%s has a key on a curve that %s does not allow", whose, p)
+			return p.unfit(UnfitKey, fmt.Sprintf("%s (%s)", params.Name, p), "%s has a key on a curve that %s does not allow", whose, p)
 		}
 		if params.BitSize < minStrictEC {
-			return p.unfit("%s has an EC key of %d bits; %s needs %d", whose, params.BitSize, p, minStrictEC)
+			return p.unfit(UnfitKey, fmt.Sprintf("EC %d (%s: %d)", params.BitSize, p, minStrictEC), "%s has an EC key of %d bits; %s needs %d", whose, params.BitSize, p, minStrictEC)
 		}
 		return nil
 	}
-	return p.unfit("%s has a kind of key that %s does not allow", whose, p)
+	return p.unfit(UnfitKey, fmt.Sprintf("%s (%s)", strings.TrimPrefix(fmt.Sprintf("%T", key), "*"), p), "%s has a kind of key that %s does not allow", whose, p)
 }
 
-func (p Profile) unfit(format string, args ...any) error {
-	return &UnfitError{Profile: p, Reason: fmt.Sprintf(format, args...)}
+func (p Profile) unfit(what Unfit, detail, format string, args ...any) error {
+	return &UnfitError{Profile: p, What: what, Detail: detail, Reason: fmt.Sprintf(format, args...)}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Policy is a set of rules in order. It is immutable and safe for concurrent use.
@@ -169,12 +170,12 @@ func (p *Policy) one(dir mail.Direction, rules []*Rule, in *Input, r Recipient) 
 		d.Refusal = refuseUnencrypted(r, d.EncRule)
 	case d.Sign && !in.CanSign:
 		d.Refusal = refuseUnsigned(in, r.Address, d.SignRule)
-	case d.Encrypt && r.Unfit != "":
-		d.Refusal = refuseUnfit(r.Address, "encrypted", r.Unfit)
-	case d.Sign && r.UnfitSigner != "":
-		d.Refusal = refuseUnfit(r.Address, "signed", r.UnfitSigner)
+	case d.Encrypt && r.Unfit.ID != "":
+		d.Refusal = refuse(texts.EncryptImpossible, r.Address, r.Unfit, d.EncRule)
+	case d.Sign && r.UnfitSigner.ID != "":
+		d.Refusal = refuse(texts.SignImpossible, r.Address, r.UnfitSigner, d.SignRule)
 	}
-	if ask && d.Refusal == "" {
+	if ask && d.Refusal == nil {
 		d.Ask, d.AskRule = true, missingRule(rules, in.Kind, r)
 	}
 	return d

@@ -9,6 +9,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 func address(t testing.TB, s string) mail.Address {
@@ -41,7 +42,7 @@ func mustNew(t testing.TB, d policy.Settings, rules ...policy.Rule) *policy.Poli
 // short writes a decision in one line: what is done, by which rules, and whether it is refused.
 func short(d policy.Decision) string {
 	s := fmt.Sprintf("%s sign=%v(%s) encrypt=%v(%s)", d.Direction, d.Sign, d.SignRule, d.Encrypt, d.EncRule)
-	if d.Refusal != "" {
+	if d.Refusal != nil {
 		s += " refused"
 	}
 	return s
@@ -128,8 +129,8 @@ func TestDecideAtLeast(t *testing.T) {
 		if got := short(d[0]); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
-		if refused := d[0].Refusal; refused != "" && !strings.Contains(refused, "the rules have changed") {
-			t.Errorf("%s: %s", name, refused)
+		if refused := d[0].Refusal; refused != nil && refused.Values.Because != texts.BecauseEarlier {
+			t.Errorf("%s: %+v", name, refused)
 		}
 	}
 }
@@ -142,7 +143,7 @@ func TestDecideOrder(t *testing.T) {
 		{Address: address(t, "c@x.example")},
 	}}
 	got := p.Decide(in)
-	if len(got) != 3 || !got[0].Encrypt || got[1].Encrypt || got[2].Refusal == "" {
+	if len(got) != 3 || !got[0].Encrypt || got[1].Encrypt || got[2].Refusal == nil {
 		t.Errorf("got %v", got)
 	}
 	for i, d := range got {
@@ -202,31 +203,47 @@ func TestRefusalTexts(t *testing.T) {
 		want   string
 	}{
 		{"flag", func(*policy.Input) {},
-			"The message to x@y.example was not sent: it must be encrypted, and no certificate of x@y.example is known. Ask x@y.example to send you a signed message, or remove the flag."},
+			"The message to x@y.example was not sent: it must be encrypted (as you asked), and no certificate of this recipient is known. Ask the recipient to send you a signed message. Or send it without asking for that. Help: your administrator."},
 		{"rule", func(in *policy.Input) {
 			in.Flags, in.Recipients[0].Address = policy.Flags{}, address(t, "x@bank.example")
-			in.Recipients[0].Why = "the certificate of x@bank.example has expired"
-		}, `The message to x@bank.example was not sent: it must be encrypted, and the certificate of x@bank.example has expired. Ask x@bank.example to send you a signed message, or ask your administrator about the rule "bank".`},
+			in.Recipients[0].Why = texts.ReasonExpired
+		}, `The message to x@bank.example was not sent: it must be encrypted (rule "bank"), and the recipient's certificate has expired. Ask the recipient to send you a message signed with a new one. Help: your administrator.`},
+		{"colleague", func(in *policy.Input) {
+			in.Flags, in.Recipients[0].AtLeast.Encrypt = policy.Flags{}, policy.Require
+			in.Recipients[0].Local = true
+		}, "The message to x@y.example was not sent: it must be encrypted (by earlier rules), and this recipient inside the company has no certificate. Ask for one. Or send it again, by those of today. Help: your administrator."},
 		{"sign", func(in *policy.Input) { in.Flags = policy.Flags{Sign: true} },
-			"The message to x@y.example was not sent: it must be signed, and no key to sign for a@firma.example is at hand. Ask your administrator for a certificate, or remove the flag."},
+			"The message to x@y.example was not sent: it must be signed (as you asked), and there is no key to sign for a@firma.example. Ask for a certificate. Or send it without asking for that. Help: your administrator."},
+		{"not yours", func(in *policy.Input) {
+			in.Flags, in.WhyNotSign = policy.Flags{Sign: true}, texts.Reason{ID: texts.ReasonNotYours, Detail: "a@firma.example"}
+		},
+			"The message to x@y.example was not sent: it must be signed (as you asked), and the sending system may not send as a@firma.example. Send it from your own address. Or send it without asking for that. Help: your administrator."},
 		{"no From", func(in *policy.Input) { in.Flags, in.From = policy.Flags{Sign: true}, mail.Address{} },
-			"The message to x@y.example was not sent: it must be signed, and it has no single From address. Ask your administrator for a certificate, or remove the flag."},
+			"The message to x@y.example was not sent: it must be signed (as you asked), and it does not have exactly one sender (From). Send it from one address. Or send it without asking for that. Help: your administrator."},
 		{"relay", func(in *policy.Input) { in.Internal = false },
-			"The message to x@y.example was not taken: that address is not one of this company's."},
+			"The message to x@y.example was not taken: that address does not belong to this company, and this server passes nothing on to others. Check the address."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := in
 			in.Recipients = append([]policy.Recipient(nil), in.Recipients...)
 			c.change(&in)
 			p := mustNew(t, policy.Settings{}, policy.Rule{Name: "bank", To: patterns(t, "@bank.example"), Settings: policy.Settings{Encrypt: policy.Require}})
-			if got := p.Decide(in)[0].Refusal; got != c.want {
+			if got := refusal(p.Decide(in)[0]); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
 	}
 }
 
-// A refusal is bounded and ASCII whatever the addresses, rules and reasons hold.
+// refusal is what the sender is told; empty where the message may be sent.
+func refusal(d policy.Decision) string {
+	if d.Refusal == nil {
+		return ""
+	}
+	return (*texts.Texts)(nil).SMTP(d.Refusal.ID, d.Refusal.Values)
+}
+
+// A refusal says who demands what whatever the addresses and rules hold, and fits.
 func TestRefusalBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringN(1, 200, 600).Draw(t, "rule")
@@ -235,19 +252,17 @@ func TestRefusalBounds(t *testing.T) {
 			t.Skip(err)
 		}
 		to := mail.Address{Local: rapid.StringN(1, 90, 200).Draw(t, "local"), Domain: strings.Repeat("long.", 40) + "example"}
-		in := policy.Input{Internal: true, From: to, CanSign: rapid.Bool().Draw(t, "can"), WhyNotSign: rapid.String().Draw(t, "why"),
-			Recipients: []policy.Recipient{{Address: to, Why: rapid.String().Draw(t, "why"), CanEncrypt: rapid.Bool().Draw(t, "can")}}}
-		refusal := p.Decide(in)[0].Refusal
-		if len(refusal) > policy.MaxRefusal {
-			t.Fatalf("%d characters", len(refusal))
+		in := policy.Input{Internal: true, From: to, CanSign: rapid.Bool().Draw(t, "can"),
+			Recipients: []policy.Recipient{{Address: to, CanEncrypt: rapid.Bool().Draw(t, "can")}}}
+		d := p.Decide(in)[0]
+		if in.CanSign && in.Recipients[0].CanEncrypt != (d.Refusal == nil) {
+			t.Fatalf("refusal %+v", d.Refusal)
 		}
-		for _, c := range []byte(refusal) {
-			if c < ' ' || c > '~' {
-				t.Fatalf("%q holds %q", refusal, c)
-			}
+		if d.Refusal == nil {
+			return
 		}
-		if in.CanSign && in.Recipients[0].CanEncrypt != (refusal == "") {
-			t.Fatalf("refusal %q", refusal)
+		if text := refusal(d); len(text) > texts.MaxSMTP || strings.HasSuffix(text, "...") || d.Refusal.Values.Rule != name {
+			t.Fatalf("%d characters: %s", len(text), text)
 		}
 	})
 }

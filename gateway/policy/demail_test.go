@@ -178,8 +178,8 @@ func TestRulesForDeMail(t *testing.T) {
 			{Address: mail.Address{Local: "amt", Domain: "stadt.de-mail.de"}, DeMail: true, CanEncrypt: true},
 		}}
 		d := p.Decide(in)[0]
-		if got := fmt.Sprintf("sign %s by %s, encrypt %s by %s", d.Levels.Sign, d.SignRule, d.Levels.Encrypt, d.EncRule); got != c.want || d.TLS != mail.TLSAsRouted || d.Refusal != "" {
-			t.Errorf("%s: %s, TLS %q, %s", c.name, got, d.TLS, d.Refusal)
+		if got := fmt.Sprintf("sign %s by %s, encrypt %s by %s", d.Levels.Sign, d.SignRule, d.Levels.Encrypt, d.EncRule); got != c.want || d.TLS != mail.TLSAsRouted || d.Refusal != nil {
+			t.Errorf("%s: %s, TLS %q, %s", c.name, got, d.TLS, d.Refusal.ID)
 		}
 		if least := p.Least(in)[0]; least.Sign != d.Levels.Sign || least.Encrypt != d.Levels.Encrypt {
 			t.Errorf("%s: at least %+v", c.name, least)

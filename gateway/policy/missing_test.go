@@ -6,6 +6,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // A recipient is asked only where the rules say so, and where nothing else keeps the message from being sent.
@@ -33,7 +34,7 @@ func TestMissing(t *testing.T) {
 		"at hand": {[]policy.Rule{bank, asking}, ask,
 			with(to("bob@bank.example"), func(r *policy.Recipient) { r.CanEncrypt = true }), "", "encrypted"},
 		"at hand and unfit": {[]policy.Rule{bank, asking}, ask,
-			with(to("bob@bank.example"), func(r *policy.Recipient) { r.CanEncrypt, r.Unfit = true, "it is weak" }), "", "refused"},
+			with(to("bob@bank.example"), func(r *policy.Recipient) { r.CanEncrypt, r.Unfit = true, texts.Reason{ID: texts.ReasonUnfit} }), "", "refused"},
 		"cannot be signed": {[]policy.Rule{bank, asking}, ask, to("bob@bank.example"), policy.Require, "refused"},
 		"demanded earlier": {[]policy.Rule{asking}, ask,
 			with(to("bob@bank.example"), func(r *policy.Recipient) { r.AtLeast.Encrypt = policy.Require }), "", "asking"},
@@ -43,12 +44,12 @@ func TestMissing(t *testing.T) {
 		d := p.Decide(policy.Input{Internal: true, From: address(t, "a@firma.example"), Recipients: []policy.Recipient{c.to}})[0]
 		got := d.AskRule
 		switch {
-		case d.Refusal != "":
+		case d.Refusal != nil:
 			got = "refused"
 		case !d.Ask:
 			got = "encrypted"
 		}
-		if got != c.want || !d.Encrypt || d.Ask && d.Refusal != "" {
+		if got != c.want || !d.Encrypt || d.Ask && d.Refusal != nil {
 			t.Errorf("%s: %q (%+v), want %q", name, got, d, c.want)
 		}
 	}
@@ -58,7 +59,7 @@ func TestMissing(t *testing.T) {
 func TestMissingIfPossible(t *testing.T) {
 	p := mustNew(t, policy.Settings{Terms: policy.Terms{Missing: policy.Ask}})
 	d := p.Decide(policy.Input{Internal: true, Recipients: []policy.Recipient{{Address: address(t, "bob@x.example")}}})[0]
-	if d.Ask || d.Encrypt || d.Refusal != "" {
+	if d.Ask || d.Encrypt || d.Refusal != nil {
 		t.Errorf("%+v", d)
 	}
 	d = p.Decide(policy.Input{Internal: true, Flags: policy.Flags{Encrypt: true}, Recipients: []policy.Recipient{{Address: address(t, "bob@x.example")}}})[0]

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/smime"
 )
 
@@ -90,14 +91,13 @@ type Recipient struct {
 	// demands encryption of everybody.
 	DeMail     bool
 	CanEncrypt bool // a usable certificate is at hand
-	// Why says why CanEncrypt is false, in words for the sender: "no certificate of x@y is known". It may
-	// be empty.
-	Why string
-	// Unfit says why a certificate that is at hand is not good enough for the profile that [Policy.Terms] gives, in words
-	// for the sender: what is wanted, if only where it is possible, is refused and not sent weaker. Empty where it is.
-	Unfit string
+	// Why says why CanEncrypt is false: one of the reasons of [texts.EncryptImpossible]. It may be empty.
+	Why texts.ID
+	// Unfit says why a certificate that is at hand is not good enough for the profile that [Policy.Terms] gives: what is
+	// wanted, if only where it is possible, is refused and not sent weaker. Zero where it is.
+	Unfit texts.Reason
 	// UnfitSigner is Unfit for the sender's certificate.
-	UnfitSigner string
+	UnfitSigner texts.Reason
 	Groups      []string // of the company's directory that it is in, as rules and entries name them, of those that [Policy.AsksTo] returns
 	// NoAsk: it must not be asked for a certificate, as an address of a list, or by who wrote the message.
 	NoAsk bool
@@ -112,7 +112,7 @@ type Input struct {
 	From       mail.Address // the single From address; zero where there is none or more than one
 	Groups     []string     // those that From is in, as rules name them, of those that [Policy.Asks] returns
 	CanSign    bool         // a signing key for From is at hand and the submitter may use it
-	WhyNotSign string       // why CanSign is false, in words for the sender; may be empty
+	WhyNotSign texts.Reason // why CanSign is false: one of those of texts.SignImpossible; may be zero
 	MayUse     bool         // the submitter may use From; who may not lowers nothing
 	Flags      Flags
 	Kind       Kind
@@ -157,11 +157,10 @@ type Decision struct {
 	// Dry is what rules with DryRun would have changed, had they counted: the values that would hold.
 	Dry []Source
 	// Ask says that the copy waits for a certificate of the recipient, who is asked for one ([Missing]); AskRule names what
-	// decided that. Encrypt is set, and Refusal empty.
+	// decided that. Encrypt is set, and Refusal nil.
 	Ask     bool
 	AskRule string
-	// Refusal says why the message must not be sent to this recipient, in whole sentences of at most
-	// MaxRefusal ASCII characters for its sender; empty where it may be sent. Sign and Encrypt then
-	// tell what was demanded.
-	Refusal string
+	// Refusal tells its sender why the message must not be sent to this recipient; nil where it may be sent. Sign and
+	// Encrypt then tell what was demanded.
+	Refusal *texts.Said
 }

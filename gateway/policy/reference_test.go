@@ -9,8 +9,12 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/smime"
 )
+
+// refused stands for every refusal.
+var refused = new(texts.Said)
 
 // reference is the rule of precedence written as it is explained, without a thought for speed.
 func reference(rules []policy.Rule, defaults policy.Settings, in policy.Input, r policy.Recipient) policy.Decision {
@@ -69,8 +73,8 @@ func reference(rules []policy.Rule, defaults policy.Settings, in policy.Input, r
 		d.Levels = policy.Levels{Sign: sign, Encrypt: encrypt, Profile: d.Terms.Profile}
 	}
 	if d.Direction == mail.Incoming && !r.Local || sign == policy.Require && !in.CanSign || encrypt == policy.Require && !r.CanEncrypt ||
-		d.Encrypt && r.Unfit != "" || d.Sign && r.UnfitSigner != "" {
-		d.Refusal = "refused"
+		d.Encrypt && r.Unfit.ID != "" || d.Sign && r.UnfitSigner.ID != "" {
+		d.Refusal = refused
 	}
 	return d
 }
@@ -143,7 +147,7 @@ var (
 	genProfile = rapid.SampledFrom([]smime.Profile{"", "", smime.Compatible, smime.RFC8551, smime.TR03116})
 	genKinds   = rapid.SampledFrom([][]policy.Kind{nil, nil, {policy.Meeting}, {policy.Meeting, policy.TNEF}})
 	genGroups  = rapid.SampledFrom([][]string{nil, nil, {"legal"}, {"board"}, {"legal", "sales"}})
-	genUnfit   = rapid.SampledFrom([]string{"", "", "it is too weak"})
+	genUnfit   = rapid.SampledFrom([]texts.Reason{{}, {}, {ID: texts.ReasonUnfit}})
 	genLevel   = rapid.SampledFrom([]policy.Level{"", policy.Never, policy.IfPossible, policy.Require})
 	genAddress = rapid.SampledFrom([]string{"a@x.example", "B@x.example", "a@y.example", "b@sub.y.example", "c@z.example"})
 	genPattern = rapid.SampledFrom([]string{"a@x.example", "b@x.example", "@x.example", "@y.example", "@*.y.example", "*", "<>"})
@@ -198,8 +202,8 @@ func TestDecideEqualsReference(t *testing.T) {
 		}
 		for i, d := range got {
 			want := reference(rules, defaults, in, in.Recipients[i])
-			if d.Refusal != "" {
-				d.Refusal = "refused"
+			if d.Refusal != nil {
+				d.Refusal = refused
 			}
 			if terms := p.Terms(in)[i]; terms != d.Terms {
 				t.Fatalf("recipient %d: terms %+v", i, terms)

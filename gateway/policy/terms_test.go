@@ -6,6 +6,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
 )
@@ -92,18 +93,18 @@ func TestUnfit(t *testing.T) {
 			r.Address, r.CanEncrypt = address(t, "x@other.example"), true
 			return p.Decide(policy.Input{Internal: true, From: address(t, "a@firma.example"), CanSign: true, Recipients: []policy.Recipient{r}})[0]
 		}
-		d := decide(policy.Recipient{Unfit: "the recipient's certificate has an RSA key of 2048 bits"})
-		want := "The message to x@other.example was not sent: it must be encrypted, and the recipient's certificate has an RSA key of 2048 bits. " +
-			"Ask your administrator for another certificate, or for a rule for this recipient."
+		d := decide(policy.Recipient{Unfit: texts.Reason{ID: texts.ReasonUnfit, Detail: "RSA 2048 (strict: 3072)"}})
+		want := "The message to x@other.example was not sent: it must be encrypted (default of your company), and the recipient's certificate is not good enough: RSA 2048 (strict: 3072). " +
+			"Ask the recipient for another one. Help: your administrator."
 		if level == policy.Never {
 			want = ""
 		}
-		if d.Refusal != want {
-			t.Errorf("%s: %q", level, d.Refusal)
+		if refusal(d) != want {
+			t.Errorf("%s: %q", level, refusal(d))
 		}
-		d = decide(policy.Recipient{UnfitSigner: "the sender's certificate is too small"})
-		if refused := strings.Contains(d.Refusal, "must be signed, and the sender's certificate is too small"); refused != (level != policy.Never) {
-			t.Errorf("%s: %q", level, d.Refusal)
+		d = decide(policy.Recipient{UnfitSigner: texts.Reason{ID: texts.ReasonKeyUnfit, Detail: "RSA 2048 (strict: 3072)"}})
+		if refused := strings.Contains(refusal(d), "it must be signed (default of your company), and your certificate is not good enough"); refused != (level != policy.Never) {
+			t.Errorf("%s: %q", level, refusal(d))
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (p *Protector) settled(d *draft) ([]policy.Levels, error) {
 		var least []policy.Levels
 		if part.groupsAway != nil && len(p.o.Policy.Asks(in)) > 0 { // what is refused may not be for the sender's groups: but for who cannot be reached at all
 			for i := range decisions {
-				decisions[i].Refusal = ""
+				decisions[i].Refusal = nil
 			}
 			least = p.o.Policy.Least(in)
 		}

@@ -185,7 +185,7 @@ func TestResumeKeepsWhatWasAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *Refused
-	if _, err := b.Resume(t.Context(), memory{entry: entry}, claim(entry, 0)); !errors.As(err, &refused) || !strings.Contains(err.Error(), "may not use") {
+	if _, err := b.Resume(t.Context(), memory{entry: entry}, claim(entry, 0)); !errors.As(err, &refused) || !strings.Contains(err.Error(), "may not send as alice@firma.example") {
 		t.Errorf("signed for another: %v", err)
 	}
 	for _, bad := range []string{"", "{}", "null", `{"may_use":["*"]}`, `{"may_use":["*"],"at_least":[{}]}`, `{"may_use":["nonsense"],"at_least":[]}`,

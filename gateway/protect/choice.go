@@ -6,12 +6,12 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"errors"
 	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/x509x"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/cms"
@@ -67,28 +67,20 @@ func signsPSS(key crypto.Signer) bool {
 	return ok
 }
 
-// unfit says why a recipient's certificate, or the sender's, is not good enough for the terms; empty where it is.
-func (d *draft) unfit(t policy.Terms, k known) (encrypt, sign string) {
+// unfit says why a recipient's certificate, or the sender's, is not good enough for the terms; zero where it is.
+func (d *draft) unfit(t policy.Terms, k known) (encrypt, sign texts.Reason) {
 	if k.cert != nil && !d.form.Encrypted {
 		_, err := d.manner(t, k, false, true)
-		encrypt = unfitReason(err)
+		encrypt = unfitReason(err, false)
 	}
 	if d.signer != nil && !d.form.Signed && !d.form.Encrypted {
 		_, err := d.manner(t, k, true, false)
 		if err == nil {
 			err = t.Profile.FitSigner(d.signer.Certificate)
 		}
-		sign = unfitReason(err)
+		sign = unfitReason(err, true)
 	}
 	return encrypt, sign
-}
-
-func unfitReason(err error) string {
-	var unfit *smime.UnfitError
-	if errors.As(err, &unfit) {
-		return unfit.Reason
-	}
-	return ""
 }
 
 // encryptTo are the recipients of a variant's encryption, with the sender where that is wanted.

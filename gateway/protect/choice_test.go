@@ -126,14 +126,14 @@ func TestStrictProfile(t *testing.T) {
 		name, to, want string
 		rules          []policy.Rule
 	}{
-		{"too small", "bob@partner.example", "it must be encrypted, and the recipient's certificate has an RSA key of 2048 bits; bsi-tr-03116-4 needs 3072", []policy.Rule{strict}},
+		{"too small", "bob@partner.example", "it must be encrypted (default of your company), and the recipient's certificate is not good enough: RSA 2048 (bsi-tr-03116-4: 3072).", []policy.Rule{strict}},
 		{"large enough", "rosa@partner.example", "", []policy.Rule{strict}},
 		{"elliptic", "erik@partner.example", "", []policy.Rule{strict}},
 		{"no certificate, so it goes as it is", "dora@other.example", "", []policy.Rule{strict}},
 		{"a rule of its own", "bob@partner.example", "", []policy.Rule{
 			{Name: "bob", To: patterns(t, "bob@partner.example"), Settings: policy.Settings{Terms: policy.Terms{Profile: smime.Compatible}}}, strict,
 		}},
-		{"our own key", "rosa@partner.example", "it must be signed, and the sender's certificate has an RSA key of 2048 bits", []policy.Rule{
+		{"our own key", "rosa@partner.example", "it must be signed (rule \"signed\"), and your certificate is not good enough: RSA 2048 (bsi-tr-03116-4: 3072).", []policy.Rule{
 			{Name: "signed", Settings: policy.Settings{Terms: policy.Terms{Profile: smime.TR03116}, Sign: policy.IfPossible}},
 		}},
 	} {
@@ -215,8 +215,8 @@ func TestBrainpoolNeedsLeave(t *testing.T) {
 		rule policy.Rule
 		want string
 	}{
-		"encrypt": {policy.Rule{Name: "x", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}}, "the certificate of bob@partner.example is on a Brainpool curve"},
-		"sign":    {policy.Rule{Name: "x", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}}, "the key of alice@firma.example is on a Brainpool curve"},
+		"encrypt": {policy.Rule{Name: "x", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}}, "it must be encrypted (rule \"x\"), and the key is on a Brainpool curve"},
+		"sign":    {policy.Rule{Name: "x", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}}, "it must be signed (rule \"x\"), and the key is on a Brainpool curve"},
 	} {
 		b := newBench(t, func(o *Options) { o.Certs = brainpool(o.Certs.(finder)) }, c.rule)
 		if _, err := b.Admit(t.Context(), envelope(t, "bob@partner.example"), message()); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -239,7 +239,7 @@ func TestResumeKeepsStrictProfile(t *testing.T) {
 	}
 	later := benchOf(t, mixed, nil, policy.Rule{Name: "all", Settings: policy.Settings{Encrypt: policy.Require, Sign: policy.Never}})
 	_, err := later.Resume(context.Background(), oneMessage{content: message()}, claim(adm.Entries[0], 0))
-	if err == nil || !strings.Contains(err.Error(), "needs 3072") {
+	if err == nil || !strings.Contains(err.Error(), "RSA 2048 (bsi-tr-03116-4: 3072)") {
 		t.Errorf("got %v", err)
 	}
 }

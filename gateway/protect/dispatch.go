@@ -10,6 +10,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/dispatch"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
@@ -81,8 +82,7 @@ func (p *Protector) meantAsDeMail(d *draft) error {
 		return nil
 	}
 	refused := &Refused{Err: ErrDeMail}
-	refused.refuse(d.env.Recipients[0].Address, "The message was not sent: it asks to be sent as De-Mail (X-Siegel-DeMail), and none of its recipients has a De-Mail address. "+
-		"Check the addresses, or leave that out.")
+	refused.refuse(p.o.Texts, d.env.Recipients[0].Address, texts.Said{ID: texts.NoDeMailAddress})
 	return refused
 }
 
@@ -240,7 +240,7 @@ func (p *Protector) noRelay(env mail.Envelope) error {
 	refused := &Refused{Err: ErrNoRoute}
 	for _, r := range env.Recipients {
 		if p.isDeMail(r.Address) {
-			refused.refuse(r.Address, "The message to "+r.Address.String()+" was not taken: De-Mail is not taken from the internet.")
+			refused.refuse(p.o.Texts, r.Address, texts.Said{ID: texts.DeMailFromOutside, Values: texts.Values{Recipient: r.Address.String()}})
 		}
 	}
 	if refused.Reasons == nil {

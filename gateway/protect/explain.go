@@ -49,7 +49,7 @@ func (p *Protector) explainIncoming(env mail.Envelope) explain.Answer {
 		in.Recipients = append(in.Recipients, policy.Recipient{Address: r.Address, Local: p.o.Local.Match(r.Address)})
 	}
 	for _, dec := range p.o.Policy.Decide(in) {
-		r := explain.Recipient{To: dec.Recipient.String(), Direction: string(mail.Incoming), Way: explain.Internal, Sign: explain.No, Encrypt: explain.No, Refused: dec.Refusal}
+		r := explain.Recipient{To: dec.Recipient.String(), Direction: string(mail.Incoming), Way: explain.Internal, Sign: explain.No, Encrypt: explain.No, Refused: p.said(dec.Refusal)}
 		out.Recipients = append(out.Recipients, r)
 	}
 	return out
@@ -104,8 +104,8 @@ func (p *Protector) say(r *explain.Recipient, d *draft, dec policy.Decision, k k
 	if d.env.DeMail != nil {
 		r.Way = explain.DeMail
 	}
-	if reason, _ := p.refusal(d, dec); reason != "" {
-		r.Refused = reason
+	if said, _ := p.refusal(d, dec); said != nil {
+		r.Refused = p.said(said)
 	}
 	switch {
 	case away != nil:

@@ -62,7 +62,7 @@ func TestAdmitGroup(t *testing.T) {
 		if errors.As(err, &refused) != c.refused || !c.refused && err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if c.refused && !strings.Contains(refused.Error(), `the rule "legal"`) {
+		if c.refused && !strings.Contains(refused.Error(), `(rule "legal")`) {
 			t.Errorf("%s: %v", name, refused)
 		}
 		if adm != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/smime"
 )
 
@@ -15,7 +16,8 @@ import (
 type known struct {
 	cert         *x509.Certificate
 	capabilities smime.Capabilities // of the recipient's program
-	why          string             // why cert is nil, for the sender
+	why          string             // why cert is nil, for the record
+	reason       texts.ID           // the same for the sender
 	away         *Away              // where it is not known whether there is one
 }
 
@@ -26,7 +28,7 @@ func (p *Protector) lookUp(ctx context.Context, d *draft) error {
 	for i, r := range d.env.Recipients {
 		k := &d.known[i]
 		if p.o.Local.Match(r.Address) {
-			k.why, k.away = "it is an address of this company", nil
+			k.why, k.reason, k.away = "it is an address of this company", texts.ReasonColleague, nil
 			continue
 		}
 		d.step = certStep(r.Address)
@@ -34,6 +36,8 @@ func (p *Protector) lookUp(ctx context.Context, d *draft) error {
 		if why := p.whyNot(cert, r.Address, err); err == nil || why != "" {
 			if k.why = why; why == "" {
 				k.cert = cert
+			} else if k.reason = recipientReason(err); k.reason == "" {
+				k.reason = texts.ReasonBrainpool
 			}
 			k.away = nil
 			if k.capabilities, err = p.capabilities(ctx, r.Address, k.cert); err != nil {
@@ -60,17 +64,17 @@ func (p *Protector) whyNot(cert *x509.Certificate, to mail.Address, err error) s
 // lookUpSigner finds the key for the single From address that the submitter may use (invariant 4).
 func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
 	if d.from.IsNull() {
-		d.noSign, d.signerAway = "the message does not have exactly one From address", nil
+		d.noSign, d.signerAway = texts.Reason{ID: texts.ReasonFrom}, nil
 		return nil
 	}
 	if !d.env.MayUse.Match(d.from) {
-		d.noSign, d.signerAway = "the sending system may not use the From address "+d.from.String(), nil
+		d.noSign, d.signerAway = texts.Reason{ID: texts.ReasonNotYours, Detail: d.from.String()}, nil
 		return nil
 	}
 	d.step = keyStep(d.from)
 	id, err := p.o.Certs.Signing(ctx, d.from.String(), p.o.Now())
 	if err == nil && !p.maySign(id.Key) {
-		d.noSign, d.signerAway = "the key of "+d.from.String()+" is on a Brainpool curve, which is not enabled", nil
+		d.noSign, d.signerAway = texts.Reason{ID: texts.ReasonBrainpool}, nil
 		return nil
 	}
 	if err == nil {
@@ -78,7 +82,7 @@ func (p *Protector) lookUpSigner(ctx context.Context, d *draft) error {
 		d.signerAway = nil
 		return nil
 	}
-	if d.noSign = certs.Why(err, d.from.String()); d.noSign != "" {
+	if d.noSign = (texts.Reason{ID: senderReason(err), Detail: d.from.String()}); d.noSign.ID != "" {
 		d.signerAway = nil
 		p.mayEnroll(d)
 		return nil

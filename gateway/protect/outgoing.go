@@ -12,6 +12,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/smime"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -41,9 +42,9 @@ type draft struct {
 	author     mail.Address      // the single From address
 	from       mail.Address      // who signs: the author, or the De-Mail address in its place
 	signer     *smime.Signer
-	noSign     string // why signer is nil, for the sender
-	signerAway *Away  // where it is not known whether there is a signer
-	enrolls    bool   // the sender has no certificate, and may get one where a decision needs it
+	noSign     texts.Reason // why signer is nil, for the sender
+	signerAway *Away        // where it is not known whether there is a signer
+	enrolls    bool         // the sender has no certificate, and may get one where a decision needs it
 	flags      policy.Flags
 	groups     []string        // that From is in, of those that rules ask for
 	groupsAway *Away           // where that is not known
@@ -264,7 +265,7 @@ func (p *Protector) input(d *draft) policy.Input {
 		k := d.known[i]
 		to := policy.Recipient{
 			Address: r.Address, DeMail: d.env.DeMail != nil, Local: d.env.DeMail == nil && p.o.Local.Match(r.Address),
-			CanEncrypt: k.cert != nil || k.away != nil || d.form.Encrypted, Why: k.why, NoAsk: !p.mayAsk(d, r.Address),
+			CanEncrypt: k.cert != nil || k.away != nil || d.form.Encrypted, Why: k.reason, NoAsk: !p.mayAsk(d, r.Address),
 		}
 		if d.atLeast != nil {
 			to.AtLeast = d.atLeast[i]
@@ -283,29 +284,29 @@ type refusals struct{ refused, lost Refused }
 // refuse adds what is refused of a draft.
 func (p *Protector) refuse(r *refusals, d *draft, decisions []policy.Decision) {
 	for _, dec := range decisions {
-		if reason, lost := p.refusal(d, dec); lost {
-			r.lost.refuse(dec.Recipient, reason)
-		} else if reason != "" {
-			r.refused.refuse(dec.Recipient, reason)
+		if said, lost := p.refusal(d, dec); lost {
+			r.lost.refuse(p.o.Texts, dec.Recipient, *said)
+		} else if said != nil {
+			r.refused.refuse(p.o.Texts, dec.Recipient, *said)
 		}
 	}
 }
 
-// refusal says why a recipient cannot be served; empty where it can. lost: no route leads there.
-func (p *Protector) refusal(d *draft, dec policy.Decision) (reason string, lost bool) {
+// refusal says why a recipient cannot be served; nil where it can. lost: no route leads there.
+func (p *Protector) refusal(d *draft, dec policy.Decision) (said *texts.Said, lost bool) {
 	to := dec.Recipient
 	switch {
-	case dec.Refusal != "":
+	case dec.Refusal != nil:
 		return dec.Refusal, false
 	case d.env.DeMail != nil: // its way was found before
-		return "", false
+		return nil, false
 	case dec.TLS != mail.TLSAsRouted && p.o.WithoutTLS != nil && p.o.WithoutTLS(to):
 		return policy.RefuseTLS(to, dec.TLS, dec.TLSRule), false
 	}
 	if _, err := p.o.Router.Destination(to); err != nil {
-		return "The message to " + to.String() + " was not sent: no route leads to its domain. Check the spelling, or ask your administrator for a route.", true
+		return &texts.Said{ID: texts.NoRoute, Values: texts.Values{Recipient: to.String()}}, true
 	}
-	return "", false
+	return nil, false
 }
 
 // err is nil where every recipient may be served.
@@ -326,8 +327,7 @@ func (p *Protector) bounded(d *draft, variants []variant) error {
 		return nil
 	}
 	refused := &Refused{Err: ErrVariants}
-	refused.refuse(d.env.From, fmt.Sprintf("The message was not sent: it would have to be made %d times, since each recipient whom neither To nor Cc names is encrypted to alone, "+
-		"and each who needs other algorithms apart, and that is more than %d MB. Name the recipients in To or Cc, or send it to fewer of them at a time.", len(variants), p.o.MaxTotal>>20))
+	refused.refuse(p.o.Texts, d.env.From, texts.Said{ID: texts.TooManyVariants, Values: texts.Values{Count: len(variants), Limit: p.o.MaxTotal}})
 	return refused
 }
 

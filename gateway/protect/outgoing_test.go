@@ -174,22 +174,3 @@ type errReader struct{ err error }
 
 // Read implements io.Reader.
 func (e errReader) Read([]byte) (int, error) { return 0, e.err }
-
-// One reply names every recipient that it has room for, and one reason.
-func TestRefusedText(t *testing.T) {
-	for _, n := range []int{1, 2, 3, 20, 1000} {
-		r := new(Refused)
-		for i := range n {
-			to := fmt.Sprintf("user%d@department.other.example", i)
-			r.refuse(address(t, to), "The message to "+to+" was not sent: it must be encrypted, and no certificate of "+to+
-				" is known. Ask "+to+" to send you a signed message, or remove the flag.")
-		}
-		text := r.Error()
-		if len(text) > maxRefused || !strings.HasSuffix(text, "or remove the flag.") {
-			t.Errorf("%d recipients, %d characters: %s", n, len(text), text)
-		}
-		if n > 1 && !strings.Contains(text, "user1@department") || n == 20 && !strings.Contains(text, " and 1") {
-			t.Errorf("%d recipients: %s", n, text)
-		}
-	}
-}

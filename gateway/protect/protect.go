@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
@@ -17,6 +16,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/privacy"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime"
@@ -64,6 +64,7 @@ type Options struct {
 	Ask      Ask
 	MaxTotal int64 // bytes of all variants of one message together, before they are encrypted; 0: 1 GiB
 	Spool    *atrest.Spool
+	Texts    *texts.Texts // what senders are told; nil: the texts as they come
 	Recorder track.Recorder
 	Now      func() time.Time
 }
@@ -124,41 +125,31 @@ func (a *Admission) Release() {
 	a.buffers = nil
 }
 
-// Refused is the error for a message that must not be sent: one sentence for each recipient concerned.
+// Refused is the error for a message that must not be sent: what each recipient concerned is refused with.
 type Refused struct {
 	Recipients []mail.Address
-	Reasons    []string
-	Err        error // what sort of refusal it is, where the sentences are not those of policy; may be nil
+	Reasons    []string     // as SMTP has them, as Recipients
+	Said       []texts.Said // the same, for other forms of them
+	Err        error        // what sort of refusal it is, where the sentences are not those of policy; may be nil
+	texts      *texts.Texts
 }
 
-// maxRefused is the longest text of a Refused, in characters, so that all of it fits into an SMTP reply.
-const maxRefused = 440
-
-// Error gives the sentences; where they are too long together, the recipients and the first sentence.
+// Error gives the reasons as an SMTP reply has them; where they are too long together, the recipients and the first reason.
 func (r *Refused) Error() string {
-	text := strings.Join(r.Reasons, " ")
-	if len(text) <= maxRefused || len(r.Reasons) < 2 {
-		return text
+	var to []string
+	for _, a := range r.Recipients {
+		to = append(to, a.String())
 	}
-	named := ""
-	for i, to := range r.Recipients {
-		more := fmt.Sprintf(" and %d more", len(r.Recipients)-i)
-		if next := to.String(); i == 0 || len(named)+len(next)+len(more)+len(r.Reasons[0]) < maxRefused-len("Not sent to : ") {
-			named += ", " + next
-			continue
-		}
-		named += more
-		break
-	}
-	return "Not sent to " + strings.TrimPrefix(named, ", ") + ": " + r.Reasons[0]
+	return r.texts.Together(to, r.Reasons)
 }
 
 // Unwrap returns Err.
 func (r *Refused) Unwrap() error { return r.Err }
 
-// refuse adds a sentence for a recipient.
-func (r *Refused) refuse(to mail.Address, reason string) {
-	r.Recipients, r.Reasons = append(r.Recipients, to), append(r.Reasons, reason)
+// refuse adds what is said for a recipient.
+func (r *Refused) refuse(t *texts.Texts, to mail.Address, said texts.Said) {
+	r.texts, r.Recipients, r.Said = t, append(r.Recipients, to), append(r.Said, said)
+	r.Reasons = append(r.Reasons, t.SMTP(said.ID, said.Values))
 }
 
 // Errors of Admit besides [*Refused]. Anything else is a fault of ours and temporary.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/x509x"
 )
@@ -30,7 +31,7 @@ func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
 		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: dec.Direction,
 		From: d.env.From.String(), To: []string{dec.Recipient.String()},
 		Rule:  rule,
-		Flags: d.asked(), Known: k.text(), Reply: dec.Refusal,
+		Flags: d.asked(), Known: k.text(), Reply: p.said(dec.Refusal),
 	})
 }
 
@@ -81,6 +82,14 @@ func said(all ...clause) (words []string) {
 		}
 	}
 	return words
+}
+
+// said is what a sender is told, as it stands in the reply; empty where nothing is.
+func (p *Protector) said(s *texts.Said) string {
+	if s == nil {
+		return ""
+	}
+	return p.o.Texts.SMTP(s.ID, s.Values)
 }
 
 func (k known) text() string {

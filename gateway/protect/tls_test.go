@@ -7,6 +7,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // What a message demands of the hops is kept with it, for those who leave; the request itself does not leave.
@@ -37,7 +38,7 @@ func TestAdmitWithoutTLS(t *testing.T) {
 	b := newBench(t, plain)
 	_, err := b.Admit(t.Context(), envelope(t, "bob@partner.example", "bob@other.example"), message("X-Siegel-TLS: required"))
 	var refused *Refused
-	if !errors.As(err, &refused) || len(refused.Recipients) != 1 || !strings.Contains(refused.Reasons[0], "bob@partner.example") || !strings.Contains(refused.Reasons[0], "TLS") {
+	if !errors.As(err, &refused) || len(refused.Recipients) != 1 || !strings.Contains(refused.Reasons[0], "bob@partner.example") || refused.Said[0].ID != texts.TLSImpossible {
 		t.Errorf("%v", err)
 	}
 	b.admit(t, envelope(t, "bob@partner.example"), message())

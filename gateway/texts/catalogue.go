@@ -15,7 +15,7 @@ type entry struct {
 type phrase struct{ say, then Pair }
 
 // catalogue holds all texts.
-var catalogue = merge(protection)
+var catalogue = merge(protection, deMail)
 
 // merge joins the parts of the catalogue.
 func merge(parts ...map[ID]entry) map[ID]entry {
@@ -41,19 +41,24 @@ var because = []ID{BecauseFlag, BecauseRule, BecauseSetting, BecauseDefault, Bec
 
 // What stands against it. {advice} is what helps.
 const (
-	ReasonNone       ID = "reason-none"      // no certificate of the recipient is known
-	ReasonExpired    ID = "reason-expired"   // that of the recipient has expired
-	ReasonEarly      ID = "reason-early"     // is not valid yet
-	ReasonUntrusted  ID = "reason-untrusted" // has an issuer that is not trusted
-	ReasonPurpose    ID = "reason-purpose"   // is not for encryption
-	ReasonWeak       ID = "reason-weak"      // is too weak
-	ReasonRevoked    ID = "reason-revoked"   // was revoked
-	ReasonUnusable   ID = "reason-unusable"  // cannot be used
-	ReasonColleague  ID = "reason-colleague" // the recipient is of the company, and has none
-	ReasonUnfit      ID = "reason-unfit"     // it does not do what the profile demands: Values.Detail
-	ReasonNoKey      ID = "reason-no-key"    // the sender has no certificate
-	ReasonKeyExpired ID = "reason-key-expired"
-	ReasonKeyUnfit   ID = "reason-key-unfit" // that of the sender cannot be used, or does not do what the profile demands: Values.Detail
-	ReasonFrom       ID = "reason-from"      // there is no single From address
-	ReasonNotYours   ID = "reason-not-yours" // the sending system may not use the From address
+	ReasonNone        ID = "reason-none"         // no certificate of the recipient is known
+	ReasonExpired     ID = "reason-expired"      // that of the recipient has expired
+	ReasonEarly       ID = "reason-early"        // is not valid yet
+	ReasonUntrusted   ID = "reason-untrusted"    // has an issuer that is not trusted
+	ReasonPurpose     ID = "reason-purpose"      // is not for encryption
+	ReasonWeak        ID = "reason-weak"         // is too weak
+	ReasonRevoked     ID = "reason-revoked"      // was revoked
+	ReasonUnusable    ID = "reason-unusable"     // cannot be used
+	ReasonColleague   ID = "reason-colleague"    // the recipient is of the company, and has none
+	ReasonUnfit       ID = "reason-unfit"        // it is weaker than the profile demands: Values.Detail
+	ReasonProgram     ID = "reason-program"      // the recipient's program does not read what the profile demands: Values.Detail
+	ReasonContrary    ID = "reason-contrary"     // a rule asks for what the profile does not allow: Values.Detail
+	ReasonBrainpool   ID = "reason-brainpool"    // the key of whoever it is about is on a Brainpool curve, which is not enabled
+	ReasonNoKey       ID = "reason-no-key"       // there is no key of the sender, Values.Detail
+	ReasonKeyExpired  ID = "reason-key-expired"  // it has expired
+	ReasonKeyRevoked  ID = "reason-key-revoked"  // it was revoked
+	ReasonKeyUnusable ID = "reason-key-unusable" // it cannot be used
+	ReasonKeyUnfit    ID = "reason-key-unfit"    // it is weaker than the profile demands: Values.Detail
+	ReasonFrom        ID = "reason-from"         // there is no single From address
+	ReasonNotYours    ID = "reason-not-yours"    // the sending system may not use the From address, Values.Detail
 )

@@ -8,6 +8,7 @@ const (
 	TLSImpossible      ID = "tls-impossible"       // it must go over TLS, and the way there does without
 	TLSProofImpossible ID = "tls-proof-impossible" // the same, to a server that proves who it is
 	NoRoute            ID = "no-route"             // no route serves the recipient
+	TooManyVariants    ID = "too-many-variants"    // it would have to be encrypted too often
 )
 
 var protection = map[ID]entry{
@@ -26,7 +27,7 @@ var protection = map[ID]entry{
 			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie muss verschlüsselt werden ({because}), aber {reason}. {advice}.{otherwise} Hilfe: {contact}.",
 		},
 		because: because,
-		reasons: []ID{ReasonNone, ReasonExpired, ReasonEarly, ReasonUntrusted, ReasonPurpose, ReasonWeak, ReasonRevoked, ReasonUnusable, ReasonColleague, ReasonUnfit},
+		reasons: []ID{ReasonNone, ReasonExpired, ReasonEarly, ReasonUntrusted, ReasonPurpose, ReasonWeak, ReasonRevoked, ReasonUnusable, ReasonColleague, ReasonUnfit, ReasonProgram, ReasonContrary, ReasonBrainpool},
 	},
 	SignImpossible: {
 		about: "A message must be signed, and the sender has no key that is good for it.",
@@ -35,7 +36,7 @@ var protection = map[ID]entry{
 			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie muss signiert werden ({because}), aber {reason}. {advice}.{otherwise} Hilfe: {contact}.",
 		},
 		because: because,
-		reasons: []ID{ReasonNoKey, ReasonKeyExpired, ReasonKeyUnfit, ReasonFrom, ReasonNotYours},
+		reasons: []ID{ReasonNoKey, ReasonKeyExpired, ReasonKeyRevoked, ReasonKeyUnusable, ReasonKeyUnfit, ReasonContrary, ReasonBrainpool, ReasonFrom, ReasonNotYours},
 	},
 	TLSImpossible: {
 		about: "A message must go over an encrypted connection, and the way to the recipient is configured without TLS.",
@@ -58,6 +59,13 @@ var protection = map[ID]entry{
 		smtp: Pair{
 			EN: "The message to {recipient} was not sent: no way leads to this domain. Check the spelling of the address. If it is right, ask for a route. Help: {contact}.",
 			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Zu dieser Domain führt kein Weg. Prüfen Sie die Schreibweise der Adresse. Ist sie richtig, bitten Sie um eine Route. Hilfe: {contact}.",
+		},
+	},
+	TooManyVariants: {
+		about: "A large message has too many recipients who need a copy of their own: each whom neither To nor Cc names, and each who needs other algorithms.",
+		smtp: Pair{
+			EN: "The message was not sent: it would have to be made {count} times, since each recipient whom neither To nor Cc names and each who needs other algorithms gets a copy of their own, and that is more than {limit}. Name them in To or Cc, or send it to fewer at a time. Help: {contact}.",
+			DE: "Die Nachricht wurde nicht gesendet: Sie müsste {count}-mal hergestellt werden, da jeder, den An und Kopie nicht nennen oder der andere Verfahren braucht, eine eigene erhält. Das ist mehr als {limit}. Nennen Sie alle in An oder Kopie, oder senden Sie an weniger auf einmal. Hilfe: {contact}.",
 		},
 	},
 }

@@ -205,6 +205,9 @@ func cut(s string, limit int, ascii bool) string {
 
 // megabytes is a size as people read it.
 func megabytes(l Language, n int64) string {
+	if n < 1<<20 {
+		return strconv.FormatInt((n+1<<10-1)>>10, 10) + " kB"
+	}
 	s := strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64)
 	if l == German {
 		s = strings.Replace(s, ".", ",", 1)

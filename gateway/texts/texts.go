@@ -23,6 +23,12 @@ type Said struct {
 	Values Values
 }
 
+// Reason is what stands against something: a phrase, and the few words more that it shows. The zero Reason is none.
+type Reason struct {
+	ID     ID
+	Detail string
+}
+
 // Values are what the placeholders of a text stand for; each text uses some of them. Strings may be of strangers.
 type Values struct {
 	Recipient string // {recipient}: an address
