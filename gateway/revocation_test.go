@@ -96,7 +96,7 @@ func TestRevocation(t *testing.T) {
 	stop()
 	list.Store(nil)
 	g, _ = s.start(t)
-	if r := send(t, g, "in", "alice@firma.example", "dave@partner.example", letter("alice@firma.example", "dave@partner.example")); r.Code != 550 || !strings.Contains(r.Text, "was revoked by its issuer") {
+	if r := send(t, g, "in", "alice@firma.example", "dave@partner.example", letter("alice@firma.example", "dave@partner.example")); r.Code != 550 || !strings.Contains(r.Text, "certificate was revoked") {
 		t.Errorf("to one whose certificate is revoked: %v", r)
 	}
 	if r := send(t, g, "in", "alice@firma.example", "carol@partner.example", letter("alice@firma.example", "carol@partner.example")); !r.Positive() {

@@ -53,9 +53,9 @@ func TestCertificatesOfTheStore(t *testing.T) {
 			t.Fatalf("%v, want %q", r, want)
 		}
 	}
-	sent("no certificate of bob@partner.example is known")
+	sent("no certificate of this recipient is known")
 	known(t, g.Known(), store.ByPath, s.identity["alice@firma.example"], certs.Identity{Certificate: s.identity["bob@partner.example"].Certificate})
-	sent("comes from an issuer that is not trusted")
+	sent("the issuer of the recipient's certificate is not trusted")
 	known(t, g.Known(), store.Anchor, authority(s.ca))
 	sent("")
 	if got := s.hop.wait(t); !strings.Contains(got, "smime-type=enveloped-data") {
@@ -79,7 +79,7 @@ func TestCertificatesOfTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	received("untrusted")
-	sent("comes from an issuer that is not trusted")
+	sent("the issuer of the recipient's certificate is not trusted")
 }
 
 // What is distrusted in the store is not used out of the folder either.
