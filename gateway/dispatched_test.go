@@ -35,6 +35,10 @@ func (damaged) Spend(context.Context, string, time.Time, int, int) (int, bool, e
 	return 0, false, errors.New("planted: damaged")
 }
 
+func (damaged) Spent(context.Context, string, time.Time) (int, error) {
+	return 0, errors.New("planted: damaged")
+}
+
 // At the door: De-Mail is queued for its account, or refused with the reason; where nothing can be counted it is put off.
 func TestDeMailAtTheDoor(t *testing.T) {
 	s := newSetting(t)

@@ -45,6 +45,15 @@ func (a *answers) get(key string) (answer, bool) {
 	return e.Value.(*remembered).answer, true
 }
 
+// peek is get without the order being changed.
+func (a *answers) peek(key string) (answer, bool) {
+	e := a.byKey[key]
+	if e == nil {
+		return answer{}, false
+	}
+	return e.Value.(*remembered).answer, true
+}
+
 func (a *answers) put(key string, what answer) {
 	if e := a.byKey[key]; e != nil {
 		a.drop(e)

@@ -70,7 +70,9 @@ func (f *Finder) fly(key string, now time.Time) *flight {
 	f.flights[key] = w
 	before, _ := f.answers.get(key)
 	f.wg.Go(func() {
-		w.answer = f.ask(key, now)
+		var has keeping
+		w.answer, has = f.ask(key, now)
+		f.keep(has)
 		f.mu.Lock()
 		delete(f.flights, key)
 		switch {
@@ -85,8 +87,14 @@ func (f *Finder) fly(key string, now time.Time) *flight {
 	return w
 }
 
-// ask asks the sources in their order, until one has a valid certificate, and has it kept.
-func (f *Finder) ask(key string, now time.Time) answer {
+// keeping is what is to be kept of an answer: what is valid of what a source had.
+type keeping struct {
+	source string
+	valid  []certs.Result
+}
+
+// ask asks the sources in their order, until one has a valid certificate.
+func (f *Finder) ask(key string, now time.Time) (answer, keeping) {
 	a := answer{at: now, until: now.Add(f.o.Missing)}
 	for _, p := range f.places {
 		found, err := p.ask(f.ctx, key)
@@ -112,10 +120,9 @@ func (f *Finder) ask(key string, now time.Time) answer {
 			}
 			continue
 		}
-		f.keep(p.source.Name(), valid)
-		return answer{certs: found, at: now, until: now.Add(f.o.Found)}
+		return answer{certs: found, at: now, until: now.Add(f.o.Found)}, keeping{p.source.Name(), valid}
 	}
-	return a
+	return a, keeping{}
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -154,12 +161,12 @@ func bears(c *x509.Certificate, key string) bool {
 }
 
 // keep has what is valid kept, with what leads from it to its anchor.
-func (f *Finder) keep(source string, valid []certs.Result) {
-	if f.o.Keep == nil {
+func (f *Finder) keep(has keeping) {
+	if f.o.Keep == nil || len(has.valid) == 0 {
 		return
 	}
 	var all []*x509.Certificate
-	for _, r := range valid {
+	for _, r := range has.valid {
 		above := r.Chain[1:]
 		for _, c := range append([]*x509.Certificate{r.Chain[0]}, above[:max(len(above)-1, 0)]...) {
 			if !slices.ContainsFunc(all, c.Equal) {
@@ -167,7 +174,7 @@ func (f *Finder) keep(source string, valid []certs.Result) {
 			}
 		}
 	}
-	if err := f.o.Keep(f.ctx, source, all); err != nil {
-		f.o.Log.WithField("source", source).WithError(err).Warn("What a source of certificates had cannot be kept; it is asked again.")
+	if err := f.o.Keep(f.ctx, has.source, all); err != nil {
+		f.o.Log.WithField("source", has.source).WithError(err).Warn("What a source of certificates had cannot be kept; it is asked again.")
 	}
 }

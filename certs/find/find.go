@@ -130,19 +130,24 @@ func (f *Finder) Decryption(ctx context.Context, ids []certs.KeyID) ([]certs.Ide
 // Options.Found then, without anybody waiting. The error is an *UnavailableError where no valid certificate was
 // found and a source that may have one cannot be asked.
 func (f *Finder) Recipient(ctx context.Context, address string, now time.Time) (*x509.Certificate, error) {
+	return f.recipient(ctx, address, now, f.refresh, f.answer)
+}
+
+// recipient is Recipient, with what is done where Own has a certificate, and where it has none.
+func (f *Finder) recipient(ctx context.Context, address string, now time.Time, refresh func(string, time.Time), ask func(context.Context, string, time.Time) (answer, error)) (*x509.Certificate, error) {
 	cert, own := f.o.Own.Recipient(ctx, address, now)
 	key := certs.AddressKey(address)
 	if len(f.places) == 0 || key == "" {
 		return cert, own
 	}
 	if own == nil {
-		f.refresh(key, now)
+		refresh(key, now)
 		return cert, nil
 	}
 	if !isNone(own) && !errors.Is(own, certs.ErrUnavailable) {
 		return nil, own
 	}
-	a, err := f.answer(ctx, key, now)
+	a, err := ask(ctx, key, now)
 	if err != nil {
 		return nil, err
 	}

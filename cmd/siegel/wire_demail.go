@@ -80,6 +80,15 @@ func (d *demails) Spend(ctx context.Context, sender string, day time.Time, messa
 	return record.Spend(ctx, sender, day, messages, limit)
 }
 
+// Spent implements dispatch.Budget by the record.
+func (d *demails) Spent(ctx context.Context, sender string, day time.Time) (int, error) {
+	record := d.record.Load()
+	if record == nil {
+		return 0, errNoRecord
+	}
+	return record.Spent(ctx, sender, day)
+}
+
 // keyholders are where the keys of client certificates may lie besides files.
 type keyholders struct {
 	cards  *cards.Set

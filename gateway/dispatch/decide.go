@@ -176,15 +176,38 @@ func (d *Desk) Spend(ctx context.Context, of Decision, r Request) error {
 	if d == nil || d.budget == nil {
 		return nil
 	}
-	now := d.now()
-	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
-	left, ok, err := d.budget.Spend(ctx, of.Author.Key(), day, of.messages, of.daily)
+	left, ok, err := d.budget.Spend(ctx, of.Author.Key(), d.day(), of.messages, of.daily)
 	if err != nil {
 		return unavailable("how many De-Mails the sender has sent", err)
 	}
 	if ok {
 		return nil
 	}
+	return refuseSpent(of, r, left)
+}
+
+// Affords is what Spend would say now, and counts nothing.
+func (d *Desk) Affords(ctx context.Context, of Decision, r Request) error {
+	if d == nil || d.budget == nil {
+		return nil
+	}
+	spent, err := d.budget.Spent(ctx, of.Author.Key(), d.day())
+	if err != nil {
+		return unavailable("how many De-Mails the sender has sent", err)
+	}
+	if left := of.daily - spent; of.daily > 0 && of.messages > left {
+		return refuseSpent(of, r, left)
+	}
+	return nil
+}
+
+// day is the midnight that today began with.
+func (d *Desk) day() time.Time {
+	now := d.now()
+	return time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+}
+
+func refuseSpent(of Decision, r Request, left int) error {
 	return refuse(r, fmt.Sprintf("%s may send %d De-Mails a day, and has %d left today, while this takes %d. Send it tomorrow, or ask your administrator",
 		show(of.Author), of.daily, max(left, 0), of.messages))
 }

@@ -70,6 +70,8 @@ type Budget interface {
 	// them: then ok is false, and nothing is counted. A limit of 0 is none; they are counted all the same. left is how many are left after it,
 	// or without it; it means nothing without a limit. An error says that De-Mail cannot be taken at present.
 	Spend(ctx context.Context, sender string, day time.Time, messages, limit int) (left int, ok bool, err error)
+	// Spent is how many messages of a sender were counted on a day. It counts nothing.
+	Spent(ctx context.Context, sender string, day time.Time) (int, error)
 }
 
 // Options are what decisions rest on.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,10 @@ func (l *ledger) Spend(_ context.Context, sender string, day time.Time, messages
 	}
 	l.days[key] += messages
 	return limit - l.days[key], true, nil
+}
+
+func (l *ledger) Spent(_ context.Context, sender string, day time.Time) (int, error) {
+	return l.days[sender+" "+day.Format(time.RFC3339)], l.err
 }
 
 // people are a directory: groups and De-Mail addresses by address; err in place of both.
@@ -306,7 +311,16 @@ func TestBudgetOfADay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return d.Spend(t.Context(), decision, r)
+		before := maps.Clone(l.days)
+		looked := d.Affords(t.Context(), decision, r)
+		if !maps.Equal(l.days, before) {
+			t.Error("to look is counted")
+		}
+		spent := d.Spend(t.Context(), decision, r)
+		if fmt.Sprint(looked) != fmt.Sprint(spent) {
+			t.Errorf("it was said: %v; and then: %v", looked, spent)
+		}
+		return spent
 	}
 	for i, c := range []struct {
 		from               string

@@ -213,6 +213,13 @@ func TestSpend(t *testing.T) {
 	spend("c", day, 1, 1001, 0, true)
 	spend("c", day, 1, 1001, 0, false)
 	spend("c", day, -1, 0, 0, false)
+	for sender, want := range map[string]int{"a": 3, "c": 1001, "d": 0} { // to look spends nothing
+		for range 2 {
+			if spent, err := s.Spent(t.Context(), sender, day); err != nil || spent != want {
+				t.Errorf("%s has spent %d, %v; want %d", sender, spent, err, want)
+			}
+		}
+	}
 }
 
 // What is older than its class leaves, with its files, and nothing that is still needed does.

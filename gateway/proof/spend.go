@@ -35,3 +35,12 @@ func (s *Store) Spend(ctx context.Context, sender string, day time.Time, message
 	}
 	return left, ok, nil
 }
+
+// Spent is how many messages of a sender Spend has counted on a day.
+func (s *Store) Spent(ctx context.Context, sender string, day time.Time) (spent int, err error) {
+	mac := s.mac("spent "+day.Format(time.DateOnly), sender)
+	err = s.reading(ctx, func(tx *sql.Tx) error {
+		return wrap(tx.QueryRowContext(ctx, `SELECT coalesce(max(messages), 0) FROM spent WHERE mac = ?`, mac).Scan(&spent))
+	})
+	return spent, err
+}

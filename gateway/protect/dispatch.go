@@ -132,6 +132,15 @@ func (p *Protector) spend(ctx context.Context, d *draft) error {
 	return nil
 }
 
+// affords refuses what spend would.
+func (p *Protector) affords(ctx context.Context, d *draft) error {
+	if d.deMail == nil {
+		return nil
+	}
+	r := p.request(d, p.deMailOf(d))
+	return p.refusedDeMail(d, r, p.o.Desk.Affords(ctx, d.deMail.Decision, r))
+}
+
 // fitsDeMail refuses a variant that its protection, or its new header, made too large for the provider.
 func (p *Protector) fitsDeMail(ctx context.Context, d *draft, v variant, content mail.Content) error {
 	if d.env.DeMail == nil {

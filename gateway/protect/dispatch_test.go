@@ -38,6 +38,10 @@ func (p *purse) Spend(_ context.Context, sender string, _ time.Time, messages, l
 	return limit - p.spent[sender], true, nil
 }
 
+func (p *purse) Spent(_ context.Context, sender string, _ time.Time) (int, error) {
+	return p.spent[sender], p.err
+}
+
 const (
 	amt     = "amt@stadt.de-mail.de"
 	kontakt = "kontakt@firma.de-mail.de"

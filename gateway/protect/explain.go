@@ -8,6 +8,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/track"
 )
 
 // Explain says what would become of a message, by the code of Admit. It leaves no trace: nothing is signed, issued, counted, kept or recorded. An
@@ -16,16 +17,11 @@ func (p *Protector) Explain(ctx context.Context, env mail.Envelope, content mail
 	if !env.Internal {
 		return p.explainIncoming(env), nil
 	}
+	p = p.looking()
 	d := &draft{progress: &progress{peek: true}, env: env, origin: env.ID}
 	limit, cancel := context.WithTimeoutCause(ctx, p.o.Patience, errSlow)
 	defer cancel()
-	err := p.prepare(limit, d, content)
-	if err == nil {
-		var refusal error
-		if refusal, err = p.decide(limit, d); err == nil {
-			err = refusal
-		}
-	}
+	err := p.consider(limit, d, content)
 	away := d.awayOf(limit, err)
 	var refused *Refused
 	switch {
@@ -35,6 +31,39 @@ func (p *Protector) Explain(ctx context.Context, env mail.Envelope, content mail
 		return explain.Answer{}, err
 	}
 	return p.answered(d, away, err), nil
+}
+
+// looking is a Protector that keeps and tells nothing.
+func (p *Protector) looking() *Protector {
+	o := p.o
+	o.Recorder, o.StaysWithout, o.Harvest = track.Multi(nil), nil, nil
+	if o.Look != nil {
+		o.Certs = o.Look
+	}
+	return &Protector{o: o}
+}
+
+// consider goes the way of outgoing as far as nothing is made. The error is why it would not be sent, or not now.
+func (p *Protector) consider(ctx context.Context, d *draft, content mail.Content) error {
+	if err := p.prepare(ctx, d, content); err != nil {
+		return err
+	}
+	refusal, err := p.decide(ctx, d)
+	if refusal != nil || err != nil {
+		return errors.Join(refusal, err)
+	}
+	for _, part := range d.parts {
+		now, served := part.part(part.decisions, func(dec policy.Decision) bool { return !dec.Ask })
+		p.lookUpSelf(ctx, now, served)
+		variants, err := p.group(now, served)
+		if err == nil {
+			err = p.bounded(now, variants)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return p.affords(ctx, d)
 }
 
 // explainIncoming says what would become of a message from outside before it is delivered: its layers are opened at its delivery.

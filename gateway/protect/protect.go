@@ -34,6 +34,7 @@ type Options struct {
 	Policy     *policy.Policy
 	Vocabulary policy.Vocabulary
 	Certs      certs.Finder
+	Look       certs.Finder // Certs for who only asks: it keeps nothing of what it finds; nil: Certs does not
 	Validator  certs.Judge
 	Enroller   Enroller // nil: who has no certificate stays without
 	// StaysWithout is told of each message why the Enroller gave its sender nothing, and returns at once; nil: nobody is.
