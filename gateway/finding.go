@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"time"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/certs/find"
 )
 
@@ -41,4 +42,12 @@ func (g *Gateway) setFinder(f *find.Finder) {
 	if old := g.finder.Swap(f); old != nil {
 		old.Close()
 	}
+}
+
+// looking is a finder for who only asks; nil where it is the same as for mail.
+func looking(f certs.Finder) certs.Finder {
+	if f, ok := f.(*find.Finder); ok {
+		return f.Look()
+	}
+	return nil
 }

@@ -194,7 +194,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	s.Privacy.Hostname = g.o.Hostname
 	return protect.New(protect.Options{
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack, WithoutTLS: g.routes.withoutTLS,
-		Local: s.Local, Policy: s.Policy, Groups: s.Groups, Vocabulary: s.Vocabulary, Certs: s.Certs, Validator: s.Validator,
+		Local: s.Local, Policy: s.Policy, Groups: s.Groups, Vocabulary: s.Vocabulary, Certs: s.Certs, Look: looking(s.Certs), Validator: s.Validator,
 		Enroller: g.firstUse(s), StaysWithout: g.staysWithout, Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Patience: s.Patience, Within: s.ProtectWithin, Desk: s.desk(), DeMailLifetime: g.routes.deMailLifetime, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local, s.isDeMail), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
 		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
@@ -409,7 +409,7 @@ func (g *Gateway) setAdmin() (err error) {
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
 		Path: g.o.Socket, Smartcards: g.o.Smartcards, DeMail: g.demailCommands(), Store: g.store, Wake: g.tryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks, More: g.companionChecks,
-		Recorder: g.recorder, Audit: g.audit, Track: g.track(), Certs: g.certsCommands(), Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
+		Recorder: g.recorder, Audit: g.audit, Track: g.track(), Certs: g.certsCommands(), Explain: g.Explain, Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err
 }

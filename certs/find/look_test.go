@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
@@ -62,7 +63,7 @@ func TestLookWaits(t *testing.T) {
 			_, err := b.ask(bob)
 			mail <- err
 		}()
-		time.Sleep(time.Second)
+		synctest.Wait()
 		ctx, cancel := context.WithTimeout(b.Context(), time.Second)
 		defer cancel()
 		if _, err := b.Look().Recipient(ctx, bob, time.Now()); !errors.Is(err, certs.ErrUnavailable) {
@@ -73,7 +74,7 @@ func TestLookWaits(t *testing.T) {
 			_, err := b.look()
 			looked <- err
 		}()
-		time.Sleep(time.Second)
+		synctest.Wait()
 		close(answer)
 		if err := errors.Join(<-mail, <-looked); err != nil || s.asked.Load() != 1 {
 			t.Errorf("%v, asked %d times", err, s.asked.Load())

@@ -42,6 +42,7 @@ type ControlOptions struct {
 	Certs      map[string]CertsCommand
 	Smartcards Smartcards // those of the configuration; nil: there are none
 	DeMail     DeMail     // the record of De-Mail
+	Explain    Explain    // nil: nothing is explained
 	Log        logrus.FieldLogger
 	Version    string
 	Now        func() time.Time // nil: time.Now
@@ -60,6 +61,7 @@ type ControlOptions struct {
 //	POST /v1/smartcards/look     has all of them looked at now, and what waits for them tried
 //	POST /v1/demail/{command}    a command on the record of De-Mail: its question and its answer
 //	GET  /v1/demail/evidence?id=&stamp=   a ZIP with the evidence of one
+//	POST /v1/explain             an explain.Question; explain.Answer
 //	POST /v1/reload              the configuration, read again
 //	GET  /v1/status              Status
 //
@@ -118,6 +120,7 @@ func (c *Control) routes() http.Handler {
 	mux.HandleFunc("GET /v1/demail/evidence", c.evidence)
 	all := http.NewServeMux()
 	all.Handle("POST /v1/certs/{command}", http.MaxBytesHandler(http.HandlerFunc(c.certs), MaxCertsQuestion))
+	all.Handle("POST /v1/explain", http.MaxBytesHandler(http.HandlerFunc(c.explain), MaxExplainQuestion))
 	all.Handle("/", http.MaxBytesHandler(mux, maxQuestion))
 	return all
 }

@@ -1,6 +1,8 @@
 // Package explain is the question what would become of a message, and the answer, as commands and the add-in exchange them. It decides nothing.
 package explain
 
+import "github.com/siegel-mail/siegel/gateway/policy"
+
 // Bounds of a question. What is beyond them is refused, and not cut.
 const (
 	MaxRecipients = 100
@@ -31,12 +33,14 @@ type Question struct {
 type Answer struct {
 	// Recipients are those of To, Cc and Bcc, in this order.
 	Recipients []Recipient `json:"recipients"`
+	// Listener is the name of the one that would take it.
+	Listener string `json:"listener,omitempty"`
 	// Words is what the message asks for, and what it is: "X-Siegel-Encrypt", "is signed".
 	Words []string `json:"words,omitempty"`
 	// Refused is what its sender would be told in place of 250; empty where it would be taken. One refusal refuses all.
 	Refused string `json:"refused,omitempty"`
-	// Unknown is what could not be looked up, one sentence each.
-	Unknown []string `json:"unknown,omitempty"`
+	// Assumed is what nobody can know before the message comes and was taken for true, or could not be looked up: a sentence each.
+	Assumed []string `json:"assumed,omitempty"`
 }
 
 // The ways of a copy.
@@ -67,21 +71,15 @@ type Recipient struct {
 	Asks bool `json:"asks,omitempty"`
 	// Holds says what it would wait for, or who has to decide; empty where it leaves at once.
 	Holds string `json:"holds,omitempty"`
+	// Dry is what rules of a dry run would have changed.
+	Dry []policy.Source `json:"dry,omitempty"`
 	// Certificate is that of the recipient, or why there is none.
 	Certificate string `json:"certificate,omitempty"`
 	// Keys says of each setting where its value comes from.
-	Keys []Source `json:"keys,omitempty"`
+	Keys []policy.Source `json:"keys,omitempty"`
 	// Lowered are the keys that the sender lowered.
-	Lowered []string `json:"lowered,omitempty"`
+	Lowered []policy.Key `json:"lowered,omitempty"`
 }
 
-// Source says where the value of a setting comes from.
-type Source struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
-	By    string `json:"by"`              // "rule bank", "company", "flag"
-	Where string `json:"where,omitempty"` // file and line
-	Mode  string `json:"mode,omitempty"`  // "enforced" or "default"
-	// Over is what else spoke about the key and did not count.
-	Over []Source `json:"over,omitempty"`
-}
+// IsRefused reports whether the message would be refused.
+func (a Answer) IsRefused() bool { return a.Refused != "" }

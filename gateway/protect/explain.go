@@ -142,14 +142,23 @@ func (p *Protector) say(r *explain.Recipient, d *draft, dec policy.Decision, k k
 	case dec.Ask:
 		r.Holds = "no certificate of " + r.To + " is known, who is asked for a signed message"
 	}
-	for _, s := range []explain.Source{
-		{Key: "sign", Value: string(dec.Levels.Sign), By: dec.SignRule}, {Key: "encrypt", Value: string(dec.Levels.Encrypt), By: dec.EncRule},
-		{Key: "profile", Value: string(dec.Terms.Profile), By: dec.ProRule}, {Key: "tls", Value: string(dec.TLS), By: dec.TLSRule},
+	r.Keys, r.Lowered, r.Dry = dec.Sources, dec.Lowered, dec.Dry
+	if r.Keys == nil {
+		r.Keys = sources(dec)
+	}
+}
+
+// sources are those of a decision that does not tell them.
+func sources(dec policy.Decision) (out []policy.Source) {
+	for _, s := range []policy.Source{
+		{Key: policy.KeySign, Value: string(dec.Levels.Sign), By: dec.SignRule}, {Key: policy.KeyEncrypt, Value: string(dec.Levels.Encrypt), By: dec.EncRule},
+		{Key: policy.KeyProfile, Value: string(dec.Terms.Profile), By: dec.ProRule}, {Key: policy.KeyTLS, Value: string(dec.TLS), By: dec.TLSRule},
 	} {
 		if s.By != "" {
-			r.Keys = append(r.Keys, s)
+			out = append(out, s)
 		}
 	}
+	return out
 }
 
 func yesOrNo(yes bool) string {

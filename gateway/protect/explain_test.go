@@ -46,7 +46,7 @@ func TestExplain(t *testing.T) {
 	if dora.Encrypt != explain.Yes || dora.Refused == "" {
 		t.Errorf("dora: %+v", dora)
 	}
-	if at := slices.IndexFunc(bob.Keys, func(s explain.Source) bool { return s.Key == "sign" }); at < 0 || bob.Keys[at].By != policy.ByFlag {
+	if at := slices.IndexFunc(bob.Keys, func(s policy.Source) bool { return s.Key == policy.KeySign }); at < 0 || bob.Keys[at].By != policy.ByFlag {
 		t.Errorf("bob's keys: %+v", bob.Keys)
 	}
 	if got := b.events.Events(); len(got) > 0 {

@@ -19,11 +19,10 @@ type Backup interface {
 // keeps reports whether mail for an address is kept as a backup.
 func (l *site) keeps(to mail.Address) bool { return l.Backup != nil && l.Backup.Takes(to) }
 
-// room asks whether there is room for a recipient of an external listener.
-func (s *session) room(to mail.Address) error {
-	site := s.door.site
-	if site.Role != External || site.Local.Match(to) || !site.keeps(to) {
+// room asks whether there is room for a message of so many octets, 0 where that is not known, for a recipient of an external listener.
+func (l *site) room(ctx context.Context, to mail.Address, size int64) error {
+	if l.Role != External || l.Local.Match(to) || !l.keeps(to) {
 		return nil
 	}
-	return site.Backup.Room(s.door.server.handling, to, s.tx.opts.Size)
+	return l.Backup.Room(ctx, to, size)
 }

@@ -1,7 +1,6 @@
 package smtpin
 
 import (
-	"context"
 	"errors"
 	"io"
 	"strings"
@@ -75,31 +74,20 @@ func (s *session) mail(opts *smtp.MailOptions) (mail.Address, error) {
 		return from.Address, errTooMuch
 	}
 	if !s.maySend(from.Address) {
-		return from.Address, status.Refuse(550, "5.7.1", "you may not send from <"+from.String()+">")
+		return from.Address, errNotFrom(from.Address)
 	}
 	return from.Address, nil
 }
 
 // permitted is what the submitter may use as From.
 func (s *session) permitted() mail.Patterns {
-	switch {
-	case s.user != "":
+	if s.user != "" {
 		return s.mayUse
-	case s.door.site.Role == Internal, s.door.site.Role == RoundTrip:
-		return s.door.site.Senders
 	}
-	return nil
+	return s.door.site.permitted()
 }
 
-func (s *session) maySend(from mail.Address) bool {
-	switch s.door.site.Role {
-	case External, RoundTrip: // there the header decides
-		return true
-	case Internal:
-		return from.IsNull() || s.permitted().Match(from) || s.door.site.Senders.Match(from)
-	}
-	return s.permitted().Match(from)
-}
+func (s *session) maySend(from mail.Address) bool { return s.door.site.maySend(s.permitted(), from) }
 
 // Rcpt adds a recipient (RFC 5321, 4.1.1.3).
 func (s *session) Rcpt(_ string, opts *smtp.RcptOptions) error {
@@ -136,10 +124,7 @@ func (s *session) rcpt(opts *smtp.RcptOptions) (mail.Recipient, error) {
 	if to.utf8 && !s.tx.opts.UTF8 {
 		return r, status.Refuse(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8")
 	}
-	if !s.mayReach(to.Address) {
-		return r, status.Refuse(550, "5.7.1", "relaying denied: <"+to.String()+"> is not a recipient here")
-	}
-	if err := s.exists(to.Address); err != nil {
+	if err := s.door.site.mayReach(s.door.server.handling, to.Address); err != nil {
 		return r, err
 	}
 	if err := s.room(to.Address); err != nil {
@@ -158,37 +143,6 @@ func (s *session) rcpt(opts *smtp.RcptOptions) (mail.Recipient, error) {
 		return r, errTooManyOver
 	}
 	return r, nil
-}
-
-// mayReach is the relay control of external listeners (invariant 4).
-func (s *session) mayReach(to mail.Address) bool {
-	site := s.door.site
-	if site.Role != External || to == site.postmaster {
-		return true
-	}
-	return (site.Local.Match(to) || site.keeps(to)) && !isRouted(to)
-}
-
-// lookup is how long an address may take to be looked up.
-const lookup = 20 * time.Second
-
-// exists refuses an address in a local domain that nobody has, so that its mail is not taken and then sent back to
-// whom its sender claims to be.
-func (s *session) exists(to mail.Address) error {
-	site := s.door.site
-	if site.Role != External || site.Recipients == nil || to == site.postmaster || !site.Local.Match(to) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(s.door.server.handling, lookup)
-	defer cancel()
-	switch known, err := site.Recipients.Known(ctx, to); {
-	case err != nil:
-		site.Log.WithError(err).WithField("listener", site.Name).Warn("smtpin: a recipient cannot be looked up")
-		return status.Wrap(err, 451, "4.4.3", "the recipient cannot be looked up at the moment, please try again later")
-	case !known:
-		return status.Refuse(550, "5.1.1", "<"+to.String()+"> is not an address here")
-	}
-	return nil
 }
 
 // Data takes the message (RFC 5321, 4.1.1.4). What go-smtp offers to read is the end of it only: the door has
@@ -239,6 +193,11 @@ func (s *session) client() mail.Client {
 	c := s.door.describe(s.talk.Hostname())
 	c.User = s.user
 	return c
+}
+
+// room asks whether there is room for a recipient of an external listener.
+func (s *session) room(to mail.Address) error {
+	return s.door.site.room(s.door.server.handling, to, s.tx.opts.Size)
 }
 
 // refused records a refusal and turns it into what go-smtp recognises: a bare *smtp.SMTPError, since from any
