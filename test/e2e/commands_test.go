@@ -45,6 +45,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"wrap":       {"DER HEADER MESSAGE", 3, 3, wrapCommand},
 		"talk":       {"ADDRESS|FILE", 1, 1, talkCommand},
 		"flood":      {"ADDRESS FROM TO COUNT", 4, 4, floodCommand},
+		"flagged":    {"inside|outside CASES", 2, 2, flaggedCommand},
 		"complete":   {"company|partner MAILBOX", 2, 2, completeCommand},
 	} {
 		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {
