@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/connectors/demail"
-	"github.com/siegel-mail/siegel/gateway/mail"
 )
 
 // DeMailWord is a word that asks for options of De-Mail by the subject: in square brackets at the very beginning or end, also several in
@@ -90,27 +89,4 @@ func truth(word string) (yes, known bool) {
 		return false, true
 	}
 	return false, false
-}
-
-// says is what a rule wants for a recipient. De-Mail is under way between providers whom the law holds to secrecy, so rules for everybody do not
-// reach it: only one that names recipients does, and one that demands encryption, whoever it is for (invariant 2).
-func (r *Rule) says(to Recipient) (sign, encrypt Level) {
-	switch {
-	case !to.DeMail || r.To != nil:
-		return r.Sign, r.Encrypt
-	case r.Encrypt == IfPossible: // it says something, so that rules below do not count
-		return "", Never
-	}
-	return "", r.Encrypt
-}
-
-// without are the levels where no rule says. Of the defaults a De-Mail has the demand for encryption alone (invariant 2).
-func (p *Policy) without(dir mail.Direction, to Recipient) Settings {
-	d := p.defaults[dir]
-	if to.DeMail {
-		if d.Sign = Never; d.Encrypt != Require {
-			d.Encrypt = Never
-		}
-	}
-	return d
 }

@@ -2,167 +2,158 @@ package policy
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
-	"github.com/siegel-mail/siegel/smime"
 )
 
-// isOf reports whether a rule is for the sender of in, as far as groups tell.
-func (r *Rule) isOf(in *Input) bool {
-	if in.From.IsNull() {
-		return r.Groups == nil || r.Encrypt == Require
-	}
-	return r.Groups == nil || slices.ContainsFunc(r.Groups, func(name string) bool { return contains(in.Groups, name) })
-}
-
-// contains reports whether a name is among others; case does not matter.
-func contains(names []string, name string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
-}
-
-// Groups returns the groups that rules name, each once.
-func (p *Policy) Groups() []string {
-	var all []string
-	for _, rules := range p.rules {
-		for _, r := range rules {
-			all = join(all, r.Groups)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
-// join adds what is not there yet.
-func join(names, more []string) []string {
-	for _, name := range more {
-		if !contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// Asks returns the groups on which the decisions on in hang, each once: those of the rules that would say something if From were in
-// them. None: it does not matter in which groups From is. Groups, certificates and flags of in are not looked at.
+// Asks returns the groups on which the decisions on in hang, as far as it is the sender who may be in them, each once: those of rules and levels that would say something if
+// From were in one. None: it does not matter in which groups From is. Groups and certificates of in are not looked at.
 func (p *Policy) Asks(in Input) []string {
-	if !p.grouped || in.From.IsNull() {
-		return nil
+	sender, _ := p.asks(&in, false)
+	return sender
+}
+
+// AsksTo is Asks for the groups of each recipient, in their order; nil where no decision hangs on any. Only who is local can be in one.
+func (p *Policy) AsksTo(in Input) [][]string {
+	_, recipients := p.asks(&in, false)
+	return recipients
+}
+
+// AsksDry are the groups of the sender, and of each recipient, on which hangs what rules that change nothing would do. Nothing may wait for them.
+func (p *Policy) AsksDry(in Input) (sender []string, recipients [][]string) { return p.asks(&in, true) }
+
+func (p *Policy) asks(in *Input, dry bool) (sender []string, recipients [][]string) {
+	if !p.grouped {
+		return nil, nil
 	}
-	var asked []string
-	for _, r := range in.Recipients {
-		p.walk(&in, r, func(rule *Rule, sure bool) {
-			if !sure {
-				asked = join(asked, rule.Groups)
+	w := p.walk(in, false)
+	for i := range in.Recipients {
+		r := &in.Recipients[i]
+		d := direction(in.Internal, r.Local)
+		if d == mail.Incoming && !r.Local {
+			continue
+		}
+		var of []string
+		w.matters(w.layers(d, r), dry, func(l *layer) {
+			if !in.From.IsNull() {
+				sender = join(sender, l.senders)
+			}
+			if r.Local {
+				of = join(of, l.recipients)
 			}
 		})
+		if of != nil {
+			if recipients == nil {
+				recipients = make([][]string, len(in.Recipients))
+			}
+			recipients[i] = of
+		}
 	}
-	return asked
+	return sender, recipients
 }
 
-// walk tells in order of the rules for one recipient that say something which no rule before them says for sure. A rule is sure where it holds
-// whatever groups the sender is in.
-func (p *Policy) walk(in *Input, r Recipient, tell func(rule *Rule, sure bool)) {
-	d := direction(in.Internal, r.Local)
-	if d == mail.Incoming {
-		return
-	}
-	from, to := lower(in.From), lower(r.Address)
-	var sign, encrypt Level
-	var terms Terms
-	for i := range p.rules[d] {
-		rule := &p.rules[d][i]
-		if !rule.isFor(in.Kind) || !rule.isFrom(from) || rule.To != nil && !rule.To.Match(to) {
+// matters tells of the layers that may hold or not, by groups, and change something where they do.
+func (w *walk) matters(layers []match, dry bool, tell func(*layer)) {
+	sure := resolve(slices.Collect(func(yield func(match) bool) {
+		for _, m := range layers {
+			if m.sure && !m.dry && m.enforces() != 0 && !yield(m) {
+				return
+			}
+		}
+	}), false)
+	var passed keySet // keys that a sure default before says, and enforced ones that nothing enforced goes before any more
+	var first keySet  // keys that a sure layer before enforces
+	for i := range layers {
+		m := &layers[i]
+		if m.sure {
+			if !m.dry && !m.demand {
+				passed |= m.keys
+				first |= m.enforces()
+			}
 			continue
 		}
-		more := terms
-		more.fill(rule.Terms)
-		if more == terms && (sign != "" || rule.Sign == "") && (encrypt != "" || rule.Encrypt == "") {
+		if m.dry != dry {
 			continue
 		}
-		sure := rule.Groups == nil || in.From.IsNull() && rule.Encrypt == Require
-		if in.From.IsNull() && !sure {
-			continue
-		}
-		tell(rule, sure)
-		if sure {
-			sign, encrypt, terms = level(sign, rule.Sign), level(encrypt, rule.Encrypt), more
+		matters := m.keys &^ m.enforced &^ sure.enforced &^ passed
+		each(m.enforces(), func(k int) {
+			if !first.has(k) || sure.with(k, m.layer) {
+				matters |= 1 << k
+			}
+		})
+		if matters != 0 || m.dry {
+			tell(m.layer)
 		}
 	}
 }
 
-// Least returns, for each recipient of in, the levels that hold whatever groups From is in: no decision on in, with whichever groups, has
-// weaker ones. Without rules for groups they are those that are decided.
+// with reports whether an enforced value would change what is enforced already.
+func (r *result) with(i int, l *layer) bool {
+	raised := r.Settings
+	return settings[i].raise(&raised, l.Settings)
+}
+
+// Least returns, for each recipient of in, the levels that hold whatever groups From and the recipient are in: no decision on in, with whichever groups, has
+// weaker ones. Where nothing hangs on groups they are those that are decided.
 func (p *Policy) Least(in Input) []Levels {
+	w := p.walk(&in, false)
 	least := make([]Levels, len(in.Recipients))
-	for i, r := range in.Recipients {
-		least[i] = p.least(&in, r)
+	for i := range in.Recipients {
+		r := &in.Recipients[i]
+		if d := direction(in.Internal, r.Local); d != mail.Incoming {
+			least[i] = w.least(d, r)
+		}
 	}
 	return least
 }
 
-func (p *Policy) least(in *Input, r Recipient) Levels {
-	dir := direction(in.Internal, r.Local)
-	if dir == mail.Incoming {
-		return Levels{}
+func (w *walk) least(d mail.Direction, r *Recipient) Levels {
+	layers := w.layers(d, r)
+	var o outcome
+	for _, i := range [...]int{atSign, atEncrypt, atTLS, atProfile, atMissing} {
+		weakest, found := Settings{}, false
+		w.possible(i, layers, func(s Settings, enforced bool) {
+			w.move(i, &s, enforced, d, r)
+			if raised := s; !found || settings[i].raise(&raised, &weakest) {
+				weakest, found = s, true
+			}
+		})
+		settings[i].take(&o.Settings, &weakest)
 	}
-	sign, encrypt, profile := lowest{kind: in.Kind}, lowest{kind: in.Kind}, smime.Profile("")
-	weaker, decided := false, false // a rule for a group may choose another profile than TR03116, and a sure one has chosen
-	p.walk(in, r, func(rule *Rule, sure bool) {
-		signs, encrypts := rule.says(r)
-		sign.take(signs, rule.names(in.Kind), sure)
-		encrypt.take(encrypts, rule.names(in.Kind), sure)
-		switch said := rule.Terms.Profile; {
-		case decided || said == "":
-		case sure:
-			profile, decided = said, true
-		default:
-			weaker = weaker || said != smime.TR03116
+	return o.levels()
+}
+
+// possible tells of each value that a key may come to, by groups: the one that is enforced for sure, at least; else each that may be enforced, and each default that
+// no sure one goes before.
+func (w *walk) possible(i int, layers []match, tell func(s Settings, enforced bool)) {
+	tellOf := func(l *layer, enforced bool) {
+		var s Settings
+		settings[i].take(&s, l.Settings)
+		tell(s, enforced)
+	}
+	var sure result
+	for k := range layers {
+		if m := &layers[k]; m.sure && m.counts(false) && m.enforces().has(i) {
+			sure.demand(i, m.layer)
 		}
-	})
-	if !decided {
-		profile = p.otherwise.Profile
 	}
-	if profile == "" || weaker {
-		profile = smime.Compatible
-	}
-	otherwise := p.without(dir, r)
-	l := Levels{Sign: sign.end(otherwise.Sign), Encrypt: encrypt.end(otherwise.Encrypt), Profile: profile}
-	if dir == mail.Outgoing {
-		l.Sign, _ = raise(l.Sign, "", in.Flags.Sign)
-		l.Encrypt, _ = raise(l.Encrypt, "", in.Flags.Encrypt)
-	}
-	l.Sign, _ = stronger(l.Sign, "", r.AtLeast.Sign)
-	l.Encrypt, _ = stronger(l.Encrypt, "", r.AtLeast.Encrypt)
-	if r.AtLeast.Profile == smime.TR03116 {
-		l.Profile = smime.TR03116
-	}
-	return l
-}
-
-// lowest is the weakest level that rules may come to.
-type lowest struct {
-	kind  Kind
-	level Level
-	done  bool // a sure rule has said it
-}
-
-// take notes what a rule says; named tells that it is made for the kind of the message, see Policy.levels.
-func (l *lowest) take(said Level, named, sure bool) {
-	if l.done || said == "" {
+	if sure.has(i) {
+		tell(sure.Settings, true)
 		return
 	}
-	if l.kind != "" && said == IfPossible && !named {
-		said = Never
+	done := false
+	for k := range layers {
+		m := &layers[k]
+		switch {
+		case !m.keys.has(i) || !m.counts(false):
+		case m.enforced.has(i):
+			tellOf(m.layer, true)
+		case !done:
+			tellOf(m.layer, false)
+			done = m.sure
+		}
 	}
-	if l.level == "" || said.rank() < l.level.rank() {
-		l.level = said
+	if !done {
+		tell(Settings{}, false)
 	}
-	l.done = sure
-}
-
-// end is the level, where nothing was said for sure that of the defaults at most.
-func (l *lowest) end(otherwise Level) Level {
-	l.take(otherwise, false, true)
-	return l.level
 }

@@ -30,6 +30,7 @@ type setting struct {
 	take  func(to, from *Settings)
 	raise func(to, from *Settings) bool
 	text  func(*Settings) string
+	adds  bool // values add up
 }
 
 // ways are the directions for which a key means something.
@@ -89,8 +90,8 @@ var settings = [numKeys]setting{
 		key: KeyDeMailOptions, ways: wayOut,
 		said:  func(s *Settings) bool { return s.DeMailOptions != demail.Options{} },
 		take:  func(to, from *Settings) { to.DeMailOptions = from.DeMailOptions },
-		raise: raiseOptions,
-		text:  func(s *Settings) string { return strings.Join(s.DeMailOptions.Names(), ", ") },
+		raise: raiseOptions, adds: true,
+		text: func(s *Settings) string { return strings.Join(s.DeMailOptions.Names(), ", ") },
 	},
 	answered(KeyDecrypt, wayIn, func(s *Settings) *smime.Answer { return &s.Decrypt }, [2]string{"false", "true"}, smime.Yes, smime.No),
 	ordered(KeyOnInvalid, wayIn, func(s *Settings) *Action { return &s.OnInvalid }, Accept, Mark, Quarantine, RefuseIt),
@@ -150,7 +151,7 @@ func single[T comparable](key Key, w ways, at func(*Settings) *T, text func(T) s
 // listed is a key whose values add up.
 func listed(key Key, at func(*Settings) *[]string) setting {
 	return setting{
-		key: key, ways: anywhere,
+		key: key, ways: anywhere, adds: true,
 		said: func(s *Settings) bool { return len(*at(s)) > 0 },
 		take: func(to, from *Settings) { *at(to) = *at(from) },
 		raise: func(to, from *Settings) bool {
@@ -181,6 +182,16 @@ func raiseOptions(to, from *Settings) bool {
 type keySet uint32
 
 func (k keySet) has(i int) bool { return k>>i&1 == 1 }
+
+// demanding are the keys that, said for some senders, hold for mail without a single author, which may be theirs: they raise, and lower nothing.
+var demanding = keySet(0).with(KeyTLS, KeyOnInvalid, KeyOnUnsigned, KeyOnUnopened, KeyMaxSize, KeyArchive, KeyQuarantine, KeyNotify)
+
+func (k keySet) with(keys ...Key) keySet {
+	for _, key := range keys {
+		k |= 1 << placeOf(key)
+	}
+	return k
+}
 
 // saidBy are the keys that s says.
 func saidBy(s *Settings) (k keySet) {

@@ -6,7 +6,7 @@ import "github.com/siegel-mail/siegel/gateway/mail"
 // Missing is "not said".
 type Missing string
 
-// What becomes of it.
+// What becomes of it, weakest last.
 const (
 	Refuse Missing = "refuse" // its sender is told at once
 	Ask    Missing = "ask"    // it waits, and the recipient is asked for a signed message, which has the certificate
@@ -16,19 +16,46 @@ const (
 	SendPlain Missing = "plain"
 )
 
-// asks reports whether a recipient of whom no usable certificate is known is to be asked for one. What stays inside is
-// refused: who has no certificate there is the administrator's affair.
-func (d *Decision) asks(r Recipient) bool {
-	return d.Encrypt && !r.CanEncrypt && d.Direction == mail.Outgoing && d.Terms.Missing == Ask && !r.NoAsk
+// rank orders them by strength; it is 0 for what is none.
+func (m Missing) rank() int {
+	switch m {
+	case SendPlain:
+		return 1
+	case SendTLS:
+		return 2
+	case Ask:
+		return 3
+	case Refuse:
+		return 4
+	}
+	return 0
 }
 
-// missingRule names what decided that a recipient is asked.
-func missingRule(rules []*Rule, kind Kind, r Recipient) string {
-	to := lower(r.Address)
-	for _, rule := range rules {
-		if rule.Terms.Missing != "" && rule.isFor(kind) && (rule.To == nil || rule.To.Match(to)) {
-			return rule.Name
-		}
+// raise makes m at least what was in force when a message was accepted. Of what was accepted before there was a choice it is known that it must not be sent
+// unencrypted.
+func (m *Missing) raise(earlier Levels) bool {
+	then := earlier.Missing
+	if then == "" && earlier.Encrypt == Require {
+		then = Ask
 	}
-	return ByDefault
+	if then.rank() <= m.rank() {
+		return false
+	}
+	*m = then
+	return true
+}
+
+// without decides what becomes of a copy that must be encrypted and cannot be: it reports whether the recipient is asked for a certificate, or lets the copy go
+// unencrypted, which Missed then says. What stays inside is refused: who has no certificate there is the administrator's affair.
+func (d *Decision) without(r *Recipient) (ask bool) {
+	if d.Direction != mail.Outgoing {
+		return false
+	}
+	switch m := d.Terms.Missing; m {
+	case Ask:
+		return !r.NoAsk
+	case SendTLS, SendPlain:
+		d.Encrypt, d.Missed = false, m
+	}
+	return false
 }

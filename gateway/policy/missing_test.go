@@ -66,7 +66,7 @@ func TestMissingIfPossible(t *testing.T) {
 	if !d.Ask || d.EncRule != policy.ByFlag {
 		t.Errorf("asked for by the sender: %+v", d)
 	}
-	if _, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: "odd", Settings: policy.Settings{Terms: policy.Terms{Missing: "wait"}}}}}); err == nil || !strings.Contains(err.Error(), "refuse or ask") {
+	if _, err := policy.New(policy.Config{Rules: []policy.Rule{{Name: "odd", Settings: policy.Settings{Terms: policy.Terms{Missing: "wait"}}}}}); err == nil || !strings.Contains(err.Error(), "refuse, ask, tls or plain") {
 		t.Errorf("%v", err)
 	}
 }

@@ -81,6 +81,8 @@ type Levels struct {
 	Profile smime.Profile `json:"profile,omitempty"`
 	// TLS is what is demanded of each hop.
 	TLS mail.TLSLevel `json:"tls,omitempty"`
+	// Missing is what becomes of the message where it must be encrypted and cannot be.
+	Missing Missing `json:"on_missing,omitempty"`
 }
 
 // Recipient is what is known of one recipient.
@@ -129,7 +131,9 @@ type Input struct {
 // What names the origin of a level where it was no rule.
 const (
 	ByFlag    = "flag"
-	ByDefault = "default"
+	ByDefault = "default" // of the company, or of the factory
+	ByCompany = "company" // as Source has it
+	ByFactory = "factory"
 	ByEarlier = "earlier" // the level that was in force when the message was accepted
 	// ByKind: "if-possible" of a rule for any mail, where the message is of a [Kind] that would not be understood
 	// any more.
@@ -160,6 +164,9 @@ type Decision struct {
 	// decided that. Encrypt is set, and Refusal nil.
 	Ask     bool
 	AskRule string
+	// Missed is SendTLS or SendPlain where the copy should be encrypted, and leaves without, since no certificate of the recipient is known; AskRule names what
+	// decided that. Encrypt is not set.
+	Missed Missing
 	// Refusal tells its sender why the message must not be sent to this recipient; nil where it may be sent. Sign and
 	// Encrypt then tell what was demanded.
 	Refusal *texts.Said

@@ -208,6 +208,10 @@ func TestDecideEqualsReference(t *testing.T) {
 			if terms := p.Terms(in)[i]; terms != d.Terms {
 				t.Fatalf("recipient %d: terms %+v", i, terms)
 			}
+			if got := p.Least(in)[i]; len(p.Asks(in)) == 0 && got != d.Levels {
+				t.Fatalf("recipient %d: least %+v, %+v", i, got, d.Levels)
+			}
+			d.Settings, d.Terms.Missing, d.Levels.Missing = policy.Settings{}, "", ""
 			if !reflect.DeepEqual(d, want) {
 				t.Fatalf("recipient %d: got %+v, want %+v", i, d, want)
 			}

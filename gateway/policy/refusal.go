@@ -44,7 +44,7 @@ func RefuseTLS(to mail.Address, level mail.TLSLevel, by string) *texts.Said {
 // refuse is a refusal of what by demands, and why stands against.
 func refuse(id texts.ID, to mail.Address, why texts.Reason, by string) *texts.Said {
 	v := texts.Values{Recipient: to.String(), Because: because(by), Reason: why.ID, Detail: why.Detail}
-	if v.Because == texts.BecauseRule {
+	if v.Because == texts.BecauseRule || v.Because == texts.BecauseSetting {
 		v.Rule = by
 	}
 	return &texts.Said{ID: id, Values: v}
@@ -59,6 +59,9 @@ func because(by string) texts.ID {
 		return texts.BecauseDefault
 	case ByEarlier:
 		return texts.BecauseEarlier
+	}
+	if isLevel(by) {
+		return texts.BecauseSetting
 	}
 	return texts.BecauseRule
 }

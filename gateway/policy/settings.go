@@ -111,6 +111,8 @@ type Mode string
 const (
 	ModeEnforced Mode = "enforced" // no default goes before it, and no user lowers it
 	ModeDefault  Mode = "default"
+	// ModeDemanded is a value said for some senders, of mail without a single author, which may be theirs: it raises what else holds, and lowers nothing.
+	ModeDemanded Mode = "demanded"
 )
 
 // Source is where one value came from, and what it went before.

@@ -41,6 +41,7 @@ func TestTermsAddUp(t *testing.T) {
 		}, policy.ByDefault},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			c.want.Missing = policy.Refuse // as the factory has it
 			to := policy.Recipient{Address: address(t, c.to), Local: c.local}
 			in := policy.Input{Internal: true, From: address(t, c.from), Recipients: []policy.Recipient{to}}
 			if got := p.Terms(in)[0]; got != c.want {

@@ -2,13 +2,15 @@ package texts
 
 // Refusals of what policy demands and what cannot be done.
 const (
-	NotRelayed         ID = "not-relayed"          // a message from outside is for nobody inside
-	EncryptImpossible  ID = "encrypt-impossible"   // it must be encrypted
-	SignImpossible     ID = "sign-impossible"      // it must be signed
-	TLSImpossible      ID = "tls-impossible"       // it must go over TLS, and the way there does without
-	TLSProofImpossible ID = "tls-proof-impossible" // the same, to a server that proves who it is
-	NoRoute            ID = "no-route"             // no route serves the recipient
-	TooManyVariants    ID = "too-many-variants"    // it would have to be encrypted too often
+	NotRelayed          ID = "not-relayed"          // a message from outside is for nobody inside
+	EncryptImpossible   ID = "encrypt-impossible"   // it must be encrypted
+	SignImpossible      ID = "sign-impossible"      // it must be signed
+	TLSImpossible       ID = "tls-impossible"       // it must go over TLS, and the way there does without
+	TLSProofImpossible  ID = "tls-proof-impossible" // the same, to a server that proves who it is
+	NoRoute             ID = "no-route"             // no route serves the recipient
+	TooManyVariants     ID = "too-many-variants"    // it would have to be encrypted too often
+	TooLarge            ID = "too-large"            // it is larger than the policy has it for the recipient
+	TooLargeFromOutside ID = "too-large-outside"    // the same, of a message from outside
 )
 
 var protection = map[ID]entry{
@@ -53,6 +55,21 @@ var protection = map[ID]entry{
 			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie darf nur verschlüsselt zu einem Server, der sich ausweist ({because}), aber der Weg zu dieser Domain ist ohne eingestellt. Lassen Sie den Weg ändern.{otherwise} Hilfe: {contact}.",
 		},
 		because: because,
+	},
+	TooLarge: {
+		about: "A message is larger than max_size of the policy allows for the recipient.",
+		smtp: Pair{
+			EN: "The message to {recipient} was not sent: it is {size} large, and {limit} are allowed to this recipient. Send less at a time. Help: {contact}.",
+			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie ist {size} groß, und an diesen Empfänger sind {limit} erlaubt. Senden Sie weniger auf einmal. Hilfe: {contact}.",
+		},
+	},
+	TooLargeFromOutside: {
+		about: "A message from outside is larger than max_size of the policy allows for the recipient.",
+		smtp: Pair{
+			EN: "The message to {recipient} was not taken: it is {size} large, and {limit} are allowed to this recipient. Send less at a time.",
+			DE: "Die Nachricht an {recipient} wurde nicht angenommen: Sie ist {size} groß, und an diesen Empfänger sind {limit} erlaubt. Senden Sie weniger auf einmal.",
+		},
+		outside: true,
 	},
 	NoRoute: {
 		about: "No route of the configuration leads to the recipient's domain.",
