@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/purview"
@@ -80,6 +81,18 @@ func (k *checker) labels() {
 			if fault := labelHeader(header); fault != "" {
 				k.failMember(dotted+".header", j, "%s", fault)
 			}
+		}
+	}
+}
+
+// ruleLabels holds that the labels of a rule are there.
+func (k *checker) ruleLabels(r *Rule, dotted string) {
+	if r.Labels != nil && len(r.Labels) == 0 {
+		k.fail(dotted+".labels", "a list without entries matches nothing; leave labels away for all messages")
+	}
+	for i, name := range r.Labels {
+		if !slices.ContainsFunc(k.Policy.Labels, func(l Label) bool { return l.Name == name }) {
+			k.failMember(dotted+".labels", i, "there is no label %s under policy.labels; add it there, or write its name as it stands there", shorten(name))
 		}
 	}
 }

@@ -33,6 +33,7 @@ func (k *checker) policy() {
 			k.fail(dotted+".kinds", "a list without entries matches nothing; leave kinds away for all messages")
 		}
 		k.fromGroups(r, dotted)
+		k.ruleLabels(r, dotted)
 		k.terms(r, dotted)
 		if d := decided[r.Direction]; d != nil {
 			k.ruleReach(r, dotted, said, d)

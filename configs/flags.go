@@ -20,7 +20,7 @@ type Tags struct {
 	// Ask that the message is not encrypted. They lower only what no rule enforces.
 	NoEncrypt []string `yaml:"no_encrypt" default:"[noencrypt]"`
 	// Ready sets of words, and of header fields, besides those above, for users who know them from another gateway: `seppmail`, `hornetsecurity`,
-	// `ciphermail`; `siegel` is what the defaults above have, for who replaced them. See outlook.md for what each holds.
+	// `ciphermail`; `siegel` is what the defaults above have, for who replaced them. See flags.md for what each holds.
 	Sets []policy.Set `yaml:"sets" oneof:"siegel seppmail hornetsecurity ciphermail" example:"[seppmail]"`
 }
 

@@ -19,5 +19,5 @@ type Privacy struct {
 	// Fields that are removed, in upper or lower case; one that ends with `*` stands for all that begin so. A list
 	// here takes the place of the default, which are the notes that Exchange makes for itself and the labels of
 	// documents. `X-Siegel-*` and `X-de-mail-*` are always removed.
-	Remove []string `yaml:"remove" default:"X-MS-Exchange-Organization-*, X-MS-Exchange-Forest-*, X-MS-Exchange-CrossTenant-*, X-MS-Exchange-CrossPremises-*, X-MS-Exchange-Transport-*, X-EOPAttributedMessage, X-EOPTenantAttributedMessage, X-MS-TrafficTypeDiagnostic, X-MS-PublicTrafficType, X-MS-Office365-Filtering-Correlation-Id, X-Forefront-Antispam-*, X-Microsoft-Antispam*, X-OriginatorOrg, X-Originating-IP, X-Originating-Email, X-ClientProxiedBy, X-Microsoft-Classif*, msip_label*"`
+	Remove []string `yaml:"remove" default:"X-MS-Exchange-Organization-*, X-MS-Exchange-Forest-*, X-MS-Exchange-CrossTenant-*, X-MS-Exchange-CrossPremises-*, X-MS-Exchange-Transport-*, X-EOPAttributedMessage, X-EOPTenantAttributedMessage, X-MS-TrafficTypeDiagnostic, X-MS-PublicTrafficType, X-MS-Office365-Filtering-Correlation-Id, X-Forefront-Antispam-*, X-Microsoft-Antispam*, X-OriginatorOrg, X-Originating-IP, X-Originating-Email, X-ClientProxiedBy, X-Microsoft-Class*, msip_label*"`
 }

@@ -150,8 +150,14 @@ func (f flaggedRun) honoured(ctx context.Context, c flagged, i int, subject, rec
 		return fmt.Errorf("it arrived %s, subject %q; want %s, %q", made, subject, c.made, c.text)
 	}
 	wire, err := os.ReadFile(f.path(name))
-	if left := asksFor.Find(wire); err != nil || left != nil {
-		return fmt.Errorf("%q left the company, %w", left, err)
+	if err != nil {
+		return err
+	}
+	if left := append(asksFor.FindAll(wire, -1), labelled.FindAll(wire, -1)...); len(left) > 0 {
+		return fmt.Errorf("%q left the company", left)
+	}
+	if strings.Contains(c.header, "\nSensitivity:") && !bytes.Contains(wire, []byte("\nSensitivity:")) {
+		return errors.New("Sensitivity is gone")
 	}
 	record = strings.Join(strings.Fields(record), " ")
 	if got := "asked for: " + c.asked + ";"; c.asked != "" && !strings.Contains(record, got) || c.asked == "" && strings.Contains(record, "asked for") {
@@ -159,6 +165,9 @@ func (f flaggedRun) honoured(ctx context.Context, c flagged, i int, subject, rec
 	}
 	return nil
 }
+
+// labelled finds what classifies a message and is nobody's business outside.
+var labelled = regexp.MustCompile(`(?im)^(msip_label|x-microsoft-class)`)
 
 // asksFor finds what only the gateway is to read.
 var asksFor = regexp.MustCompile(`(?im)^(x-siegel-(sign|encrypt|plain|tls|demail)|x-sm(enc|webmail|plain|sign)) *:.*`)
