@@ -51,6 +51,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.tlsReport()
 	k.tlsPublish()
 	k.demail()
+	k.texts()
 	k.dns()
 	k.tlsPartners()
 	k.admin()

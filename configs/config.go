@@ -71,6 +71,8 @@ type Config struct {
 	DeMail DeMail `yaml:"demail"`
 	// The add-in for Outlook, which shows its users what their messages will get. See administration.md.
 	Outlook Outlook `yaml:"outlook"`
+	// What users are told, in their language: refusals, reports, notices. See administration.md.
+	Texts Texts `yaml:"texts"`
 	// How names are looked up: where mail goes by MX, and where it comes from.
 	DNS DNS `yaml:"dns"`
 	// What TLS connections must be like: versions, cipher suites, groups, keys.

@@ -94,6 +94,7 @@ var (
 	keyFileType     = reflect.TypeFor[KeyFile]()
 	profileFileType = reflect.TypeFor[ProfileFile]()
 	maybeType       = reflect.TypeFor[Maybe]()
+	paragraphsType  = reflect.TypeFor[Paragraphs]()
 	textType        = reflect.TypeFor[encoding.TextMarshaler]()
 )
 

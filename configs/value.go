@@ -137,7 +137,7 @@ var (
 
 // convert reads text into v, which is a field of f's or a member of it.
 func convert(v reflect.Value, f *field, text, file string) error {
-	if i := strings.IndexFunc(text, unicode.IsControl); i >= 0 {
+	if i := strings.IndexFunc(text, unicode.IsControl); i >= 0 && v.Type() != paragraphsType {
 		return errors.New("this holds a line break or control character; write it on one line, without")
 	}
 	switch v.Type() {
