@@ -117,7 +117,7 @@ func (g *Gateway) waitNotice(e queue.New) (queue.New, bool) {
 		g.o.Log.WithField("id", e.Envelope.ID).WithError(err).Warn("The sender cannot be told that the message waits for a certificate.")
 		return queue.New{}, false
 	}
-	env, content := report.New(g.o.Now(), g.o.Hostname, report.Original{Envelope: e.Envelope, Header: identifying(e.Content)}, told)
+	env, content := report.New(g.texts.Load(), g.o.Now(), g.o.Hostname, report.Original{Envelope: e.Envelope, Header: identifying(e.Content)}, told)
 	n := queue.New{
 		Envelope: env, Destinations: []string{destination}, Content: content, Origin: e.Origin, Note: waitNote,
 		Due: env.Received, Expires: env.Received.Add(g.o.Settings.Expire),

@@ -29,7 +29,7 @@ func TestDeMailWords(t *testing.T) {
 		"in doubt":        {deMail(Delayed, "", true), "Please do not send it again", "Bitte senden Sie sie nicht noch einmal"},
 		"handed over":     {deMail(Relayed, "2.0.0", false), "was handed to your De-Mail provider", "wurde Ihrem De-Mail-Anbieter"},
 	} {
-		_, content := New(now, "gw.firma.example", original, []Recipient{c.r})
+		_, content := New(nil, now, "gw.firma.example", original, []Recipient{c.r})
 		p := parse(t, content)
 		if !strings.Contains(p.text, c.en) || !strings.Contains(p.text, c.de) {
 			t.Errorf("%s: lacks %q or %q:\n%s", name, c.en, c.de, p.text)
@@ -46,7 +46,7 @@ func TestDeMailWords(t *testing.T) {
 // Those who fared alike stand under one opening, in one notification.
 func TestDoubtStandsApart(t *testing.T) {
 	plain := deMail(Delayed, "4.3.0", false)
-	_, content := New(now, "gw.firma.example", Original{Envelope: mail.Envelope{Received: now}}, []Recipient{
+	_, content := New(nil, now, "gw.firma.example", Original{Envelope: mail.Envelope{Received: now}}, []Recipient{
 		deMail(Delayed, "", true), plain, deMail(Delayed, "", true),
 	})
 	text := parse(t, content).text

@@ -20,7 +20,7 @@ func ExampleNew() {
 	if !report.Wanted(original.Envelope.From, bob, report.Failed) {
 		return
 	}
-	envelope, content := report.New(now, "gw.firma.example", original, []report.Recipient{{
+	envelope, content := report.New(nil, now, "gw.firma.example", original, []report.Recipient{{
 		Recipient: bob, Action: report.Failed, Status: "5.1.1", Diagnostic: "550 5.1.1 no such user", Remote: true, Host: "mx.partner.example:25",
 	}})
 	fmt.Printf("from <%s> to <%s>\n", envelope.From, envelope.Recipients[0].Address)

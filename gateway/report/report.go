@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"mime"
 	"mime/quotedprintable"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Action is what became of a recipient (RFC 3464, 2.3.3).
@@ -28,15 +30,16 @@ const (
 type Recipient struct {
 	mail.Recipient
 	Action     Action
-	Status     string    // RFC 3463 "5.1.1"; made up from Action where empty, malformed or contrary to it
-	Diagnostic string    // what was said, on one line: "550 5.1.1 no such user"
-	Remote     bool      // Diagnostic is the words of Host, an SMTP server
-	Insecure   bool      // the way there does not give the TLS that the message or the rules demand
-	Host       string    // of the last attempt, with or without port; empty where none was reached
-	LastTried  time.Time // zero: left out
-	RetryUntil time.Time // of a delayed message; zero: left out
-	DeMail     bool      // it is a De-Mail, which goes to the sender's own provider
-	Doubt      bool      // that provider may have it already: it is Delayed, and must not be sent again
+	Status     string       // RFC 3463 "5.1.1"; made up from Action where empty, malformed or contrary to it
+	Diagnostic string       // what was said, on one line: "550 5.1.1 no such user"
+	Remote     bool         // Diagnostic is the words of Host, an SMTP server
+	Insecure   bool         // the way there does not give the TLS that the message or the rules demand
+	Host       string       // of the last attempt, with or without port; empty where none was reached
+	LastTried  time.Time    // zero: left out
+	RetryUntil time.Time    // of a delayed message; zero: left out
+	DeMail     bool         // it is a De-Mail, which goes to the sender's own provider
+	Said       []texts.Said // why, where there are words of our own for it; Diagnostic is then the same in other words
+	Doubt      bool         // that provider may have it already: it is Delayed, and must not be sent again
 }
 
 // Original is the message that a notification is about.
@@ -72,10 +75,10 @@ func Wanted(from mail.Address, r mail.Recipient, a Action) bool {
 	return len(r.Notify) == 0 || slices.Contains(r.Notify, "FAILURE")
 }
 
-// New writes one notification about recipients to the sender of o, in English and German, from the mail
+// New writes one notification about recipients to the sender of o, in English and German as t has it, from the mail
 // system at hostname. The envelope has the null reverse-path and an ID of its own. The content is 7-bit,
 // except for a To field whose address is not.
-func New(now time.Time, hostname string, o Original, recipients []Recipient) (mail.Envelope, Content) {
+func New(t *texts.Texts, now time.Time, hostname string, o Original, recipients []Recipient) (mail.Envelope, Content) {
 	to := o.Envelope.From
 	env := mail.Envelope{
 		ID:         mail.NewID(now),
@@ -86,9 +89,9 @@ func New(now time.Time, hostname string, o Original, recipients []Recipient) (ma
 		Body8Bit:   !ascii(to.String()),
 	}
 	w := writer{host: hostname, boundary: "=_" + string(env.ID)}
-	w.header(now, env.ID, to, worst(recipients))
-	w.part("text/plain; charset=utf-8", "quoted-printable")
-	w.quoted([]byte(explanation(hostname, o.Envelope.Received, recipients)))
+	w.header(now, env.ID, to, t.Subject(heading(worst(recipients)), texts.Values{}))
+	w.part("text/plain; charset=utf-8", "quoted-printable", languages)
+	w.quoted([]byte(explanation(t, hostname, o.Envelope.Received, recipients)))
 	w.part("message/delivery-status", "7bit")
 	w.status(o.Envelope, recipients)
 	w.original(o.Header)
@@ -112,6 +115,12 @@ type writer struct {
 	boundary string
 }
 
+// languages says which ones a text for people is in (RFC 3282, 2).
+const languages = "Content-Language: en, de"
+
+// subject writes the Subject, in encoded words (RFC 2047) where it is not ASCII.
+func (w *writer) subject(s string) { w.field("Subject", mime.QEncoding.Encode("utf-8", s)) }
+
 // field writes a header field, folded between words where it is long.
 func (w *writer) field(name, value string) {
 	const width = 76
@@ -128,10 +137,10 @@ func (w *writer) field(name, value string) {
 	w.b.WriteString("\r\n")
 }
 
-func (w *writer) header(now time.Time, id mail.ID, to mail.Address, a Action) {
+func (w *writer) header(now time.Time, id mail.ID, to mail.Address, subject string) {
 	w.field("From", "Mail Delivery System <mailer-daemon@"+w.host+">")
 	w.field("To", "<"+to.String()+">")
-	w.field("Subject", subjects[a])
+	w.subject(subject)
 	w.field("Date", date(now))
 	w.field("Message-ID", "<"+string(id)+"@"+w.host+">")
 	w.field("Auto-Submitted", "auto-replied") // RFC 3834, 5
@@ -141,10 +150,13 @@ func (w *writer) header(now time.Time, id mail.ID, to mail.Address, a Action) {
 }
 
 // part begins a body part. The CRLF before the boundary belongs to it.
-func (w *writer) part(contentType, encoding string) {
+func (w *writer) part(contentType, encoding string, more ...string) {
 	fmt.Fprintf(&w.b, "\r\n--%s\r\n", w.boundary)
 	w.field("Content-Type", contentType)
 	w.field("Content-Transfer-Encoding", encoding)
+	for _, field := range more {
+		w.b.WriteString(field + "\r\n")
+	}
 	w.b.WriteString("\r\n")
 }
 

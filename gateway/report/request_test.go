@@ -55,7 +55,7 @@ func TestInsecure(t *testing.T) {
 	for _, action := range []Action{Failed, Delayed} {
 		r := to(t, "bob@partner.example", action)
 		r.Status, r.Insecure, r.Diagnostic = "4.7.5", true, "4.7.5 mx.partner.example:25 must give TLS"
-		_, c := New(now, "gw.firma.example", original(t), []Recipient{r})
+		_, c := New(nil, now, "gw.firma.example", original(t), []Recipient{r})
 		p := parse(t, c)
 		for _, want := range []string{"is not as secure as it must be", "ist nicht so sicher", "mx.partner.example:25 must give TLS"} {
 			if !strings.Contains(p.text, want) {
@@ -73,7 +73,7 @@ func TestAwaiting(t *testing.T) {
 	o := original(t)
 	r := to(t, "bob@partner.example", Delayed)
 	r.Status, r.RetryUntil = "4.7.5", now.AddDate(0, 0, 5)
-	_, c := New(now, "gw.firma.example", o, []Recipient{r})
+	_, c := New(nil, now, "gw.firma.example", o, []Recipient{r})
 	p := parse(t, c)
 	for _, want := range []string{"no certificate of this recipient is known", "was asked to send a signed message", "kein Zertifikat dieses Empfängers bekannt", "wurde gebeten"} {
 		if !strings.Contains(p.text, want) {

@@ -201,12 +201,15 @@ func (e entry) longest(l Language, template string, smtp bool, contact Pair) (mo
 	return most
 }
 
+// longDate is as long as any.
+var longDate = time.Date(2026, 12, 31, 23, 59, 0, 0, time.FixedZone("", -12*3600))
+
 // extremes are the longest values, with each phrase that the text may show.
 func (e entry) extremes() (all []Values) {
 	long := strings.Repeat("W", 2*maxLong)
 	v := Values{
 		Recipient: long, Sender: long, Address: long, Rule: long, Detail: long, Account: long, Host: long, Number: long,
-		Size: 1 << 50, Limit: 1 << 50, Count: 1e7, Most: 1e7, Until: time.Date(2026, 12, 31, 23, 59, 0, 0, time.FixedZone("", -12*3600)),
+		Size: 1 << 50, Limit: 1 << 50, Count: 1e7, Most: 1e7, Date: longDate, Until: longDate,
 	}
 	for _, b := range orNone(e.because) {
 		for _, r := range orNone(e.reasons) {

@@ -115,6 +115,7 @@ var figures = map[string]func(Language, *Values) string{
 	"limit": func(l Language, v *Values) string { return megabytes(l, v.Limit) },
 	"count": func(_ Language, v *Values) string { return strconv.Itoa(v.Count) },
 	"most":  func(_ Language, v *Values) string { return strconv.Itoa(v.Most) },
+	"date":  func(l Language, v *Values) string { return moment(l, v.Date) },
 	"until": func(l Language, v *Values) string { return moment(l, v.Until) },
 }
 

@@ -31,22 +31,23 @@ type Reason struct {
 
 // Values are what the placeholders of a text stand for; each text uses some of them. Strings may be of strangers.
 type Values struct {
-	Recipient string // {recipient}: an address
-	Sender    string // {sender}: an address
-	Address   string // {address}: another one of theirs
-	Because   ID     // {because} and {otherwise}: who demands it, and what to do about that: one of the phrases of that sort
-	Rule      string // {rule}: the name of a rule or level, which a Because may show
-	Reason    ID     // {reason} and {advice}: what stands against it, and what helps: one of the phrases of that sort
-	Detail    string // {detail}: a few words more
-	Account   string // {account}: of De-Mail
-	Host      string // {host}: of this gateway, or of another server
-	Number    string // {number}: of a message
-	Size      int64  // {size}, in bytes
-	Limit     int64  // {limit}, in bytes
-	Count     int    // {count}
-	Most      int    // {most}: that may be
-	Until     time.Time
-	Lines     []string // {lines}: in notices, each on a line of its own
+	Recipient string    // {recipient}: an address
+	Sender    string    // {sender}: an address
+	Address   string    // {address}: another one of theirs
+	Because   ID        // {because} and {otherwise}: who demands it, and what to do about that: one of the phrases of that sort
+	Rule      string    // {rule}: the name of a rule or level, which a Because may show
+	Reason    ID        // {reason} and {advice}: what stands against it, and what helps: one of the phrases of that sort
+	Detail    string    // {detail}: a few words more
+	Account   string    // {account}: of De-Mail
+	Host      string    // {host}: of this gateway, or of another server
+	Number    string    // {number}: of a message
+	Size      int64     // {size}, in bytes
+	Limit     int64     // {limit}, in bytes
+	Count     int       // {count}
+	Most      int       // {most}: that may be
+	Date      time.Time // {date}
+	Until     time.Time // {until}
+	Lines     []string  // {lines}: in notices, each on a line of its own
 }
 
 // Language is one of those that the texts are in.
@@ -158,7 +159,8 @@ func (t *Texts) entry(id ID) (entry, bool) {
 		return e, ok
 	}
 	over := t.over[id]
-	e.smtp, e.subject, e.notice = over.SMTP.with(e.smtp), over.Subject.with(e.subject), over.Notice.with(e.notice)
+	e.notice = over.Notice.with(over.SMTP).with(e.notice)
+	e.smtp, e.subject = over.SMTP.with(e.smtp), over.Subject.with(e.subject)
 	return e, true
 }
 
@@ -189,9 +191,7 @@ func (t *Texts) Both(id ID, v Values) (de, en string) {
 // Notice is a text as a message has it, in both languages, that of Options first. The subject is one line; it is not encoded. The body
 // has lines that end in "\n".
 func (t *Texts) Notice(id ID, v Values) (subject, body string) {
-	first, second := t.order()
-	subject = t.Subject(id, v)
-	return subject, Bilingual(first, t.Body(id, v, first), t.Body(id, v, second))
+	return t.Subject(id, v), t.Bilingual(func(l Language) string { return t.Body(id, v, l) })
 }
 
 // order are the languages as notices have them.
@@ -221,13 +221,14 @@ func (t *Texts) Body(id ID, v Values, l Language) string {
 	return strings.TrimRight(t.writer(l, false).fill(e.body().In(l), &v), "\n") + "\n"
 }
 
-// Bilingual joins two bodies, the first of them in a language, with a word on top for those who read the other.
-func Bilingual(first Language, body, other string) string {
+// Bilingual joins what body says in both languages, in the order of notices, with a word on top for those who read the other one.
+func (t *Texts) Bilingual(body func(Language) string) string {
+	first, second := t.order()
 	word := "(Deutscher Text weiter unten.)"
 	if first == German {
 		word = "(English text below.)"
 	}
-	return word + "\n\n" + body + "\n" + strings.Repeat("-", 70) + "\n\n" + other
+	return word + "\n\n" + body(first) + "\n" + strings.Repeat("-", 70) + "\n\n" + body(second)
 }
 
 // missing is what is said where the program names a text that it does not have, which its tests exclude.

@@ -170,7 +170,7 @@ func TestOverride(t *testing.T) {
 func TestGolden(t *testing.T) {
 	v := Values{
 		Recipient: "b@partner.example", Sender: "a@firma.example", Rule: "bank", Detail: "RSA of 1024 bits is too short", Account: "main", Host: "mail.firma.example", Number: "01JDXYZ",
-		Size: 30 << 20, Limit: 20 << 20, Count: 3, Most: 100, Until: time.Date(2026, 12, 24, 18, 0, 0, 0, time.FixedZone("", 3600)), Lines: []string{"one", "two"},
+		Size: 30 << 20, Limit: 20 << 20, Count: 3, Most: 100, Until: time.Date(2026, 12, 24, 18, 0, 0, 0, time.FixedZone("", 3600)), Date: time.Date(2026, 12, 24, 9, 30, 0, 0, time.FixedZone("", 3600)), Lines: []string{"one", "two"},
 	}
 	var b strings.Builder
 	for _, id := range IDs() {
