@@ -34,6 +34,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 	"github.com/siegel-mail/siegel/gateway/roundtrip"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/throttle"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy/tlsrpt"
 	"github.com/siegel-mail/siegel/gateway/track"
@@ -82,6 +83,7 @@ type Gateway struct {
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
 	kept      *backup.Domains
 	asks      atomic.Pointer[Ask]
+	texts     atomic.Pointer[texts.Texts]
 	questions chan question
 	arrivals  arrivals
 	finder    atomic.Pointer[find.Finder] // may hold nil
@@ -162,7 +164,7 @@ func New(o Options) (_ *Gateway, err error) {
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
 		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.entered, Kept: g.tellHeld,
-		SignReport: g.signReport, Recorder: g.recorder, Log: o.Log, Hostname: o.Hostname, Retry: o.Settings.Retry, ProtectRetry: o.Settings.ProtectRetry,
+		SignReport: g.signReport, Texts: g.texts.Load, Recorder: g.recorder, Log: o.Log, Hostname: o.Hostname, Retry: o.Settings.Retry, ProtectRetry: o.Settings.ProtectRetry,
 		Lifetime: o.Settings.Expire, Now: o.Now,
 	})
 	if err == nil {
@@ -197,7 +199,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 		Local: s.Local, Policy: s.Policy, Groups: s.Groups, Vocabulary: s.Vocabulary, Certs: s.Certs, Look: looking(s.Certs), Validator: s.Validator,
 		Enroller: g.firstUse(s), StaysWithout: g.staysWithout, Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
 		Patience: s.Patience, Within: s.ProtectWithin, Desk: s.desk(), DeMailLifetime: g.routes.deMailLifetime, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local, s.isDeMail), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
-		Spool: g.spool, Recorder: g.recorder, Now: g.o.Now,
+		Spool: g.spool, Texts: s.Texts, Recorder: g.recorder, Now: g.o.Now,
 	})
 }
 
@@ -230,6 +232,7 @@ func (g *Gateway) prepareParts() (err error) {
 	g.routes.replace(table)
 	g.ways.Store(newWays(g.o.Settings))
 	g.desk.Store(g.o.Settings.desk())
+	g.texts.Store(g.o.Settings.Texts)
 	g.resolver.Store(g.o.Settings.DNS)
 	g.kept = backup.New(usage{g}, g.o.Now)
 	g.kept.Set(quotas(g.o.Settings.Backup))

@@ -22,6 +22,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/proof/bundle"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/throttle"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
@@ -77,6 +78,7 @@ type Settings struct {
 	Policy     *policy.Policy
 	Groups     protect.Groups // knows the groups of Policy; needed where it has any
 	Vocabulary policy.Vocabulary
+	Texts      *texts.Texts // what users are told; nil: the texts as they come
 	Marks      protect.Marks
 	Privacy    privacy.Rules    // Hostname is filled in
 	Origin     origin.Options   // of mail from outside; its names and its clock are the gateway's

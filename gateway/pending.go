@@ -12,6 +12,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // protect protects a message that waited for it; it implements delivery.Protect.
@@ -42,8 +43,13 @@ func deliveryError(err error) error {
 		return fmt.Errorf("%w: %w", queue.ErrDamaged, err)
 	}
 	if r := status.For(err); r.Permanent() {
+		var refused *protect.Refused
+		var said []texts.Said
+		if errors.As(err, &refused) {
+			said = refused.Said
+		}
 		return &delivery.Refusal{
-			Code: r.Code, Enhanced: fmt.Sprintf("%d.%d.%d", r.Enhanced[0], r.Enhanced[1], r.Enhanced[2]), Text: r.Text, Err: err,
+			Said: said, Code: r.Code, Enhanced: fmt.Sprintf("%d.%d.%d", r.Enhanced[0], r.Enhanced[1], r.Enhanced[2]), Text: r.Text, Err: err,
 		}
 	}
 	return err

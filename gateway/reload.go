@@ -61,6 +61,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.directories.Store(&s.Directories)
 	g.ways.Store(newWays(s))
 	g.desk.Store(s.desk())
+	g.texts.Store(s.Texts)
 	again := g.accounts.replace(table.accounts)
 	g.routes.replace(table)
 	if len(again) > 0 {

@@ -17,6 +17,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/secret"
 )
@@ -91,6 +92,9 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 		Certs: certificates, Validator: certificates.Validator(), Within: within(certificates, c.Certificates.Validation.Inputs(), c.SMIME.SoftwareBrainpool, keySources(vaults, keys)),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire, ProtectWithin: c.Queue.ProtectWithin,
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
+	}
+	if s.Texts, err = texts.New(c.Texts.Options()); err != nil {
+		return gateway.Settings{}, err
 	}
 	s.DKIM = signers(c)
 	s.TLSReport = tlsReport(c)

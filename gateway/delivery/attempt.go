@@ -199,7 +199,7 @@ func (s *Scheduler) unprepared(ctx context.Context, c queue.Claim, err error) []
 		if code == 0 {
 			code = 554
 		}
-		return repeat(Result{Status: Refused, Code: code, Enhanced: refusal.Enhanced, Text: refusal.Text}, len(c.Due))
+		return repeat(Result{Status: Refused, Code: code, Enhanced: refusal.Enhanced, Text: refusal.Text, refusal: refusal}, len(c.Due))
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLongest):
 		return nil
 	case errors.As(err, &wait):

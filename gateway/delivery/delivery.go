@@ -11,6 +11,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -82,10 +83,11 @@ type Result struct {
 	// Pause is how long the next attempt waits at least, unless somebody makes it due.
 	Pause time.Duration
 
-	hidden bool      // the sender must not learn of it
-	before time.Time // of the next attempt, at the latest; zero: as the schedule has it
-	judged bool      // the transport of this message gave it
-	aside  string    // why it is in quarantine, as queue.Outcome.Quarantine says
+	refusal *Refusal  // whose words reports have; may be nil
+	hidden  bool      // the sender must not learn of it
+	before  time.Time // of the next attempt, at the latest; zero: as the schedule has it
+	judged  bool      // the transport of this message gave it
+	aside   string    // why it is in quarantine, as queue.Outcome.Quarantine says
 }
 
 // InDoubt begins the reply of a recipient whose message the next hop may have, for operators.
@@ -109,10 +111,11 @@ func (r Result) Reply() string {
 // Refusal is an error of Prepare that no further attempt will mend: the recipients fail and the sender is
 // told Text. Every other error of Prepare is temporary.
 type Refusal struct {
-	Code     int    // 554 where 0
-	Enhanced string // "5.6.0"
-	Text     string // ASCII, for the sender of the message
-	Err      error  // for the log; may be nil
+	Code     int          // 554 where 0
+	Enhanced string       // "5.6.0"
+	Text     string       // ASCII, for the sender of the message
+	Said     []texts.Said // the same for reports to it, by recipient where they name one; may be nil
+	Err      error        // for the log; may be nil
 }
 
 // Error is the text with its cause.
@@ -125,6 +128,22 @@ func (r *Refusal) Error() string {
 
 // Unwrap gives the cause.
 func (r *Refusal) Unwrap() error { return r.Err }
+
+// saidOf is what is said of a recipient: what names it, else all, since one who is refused keeps a message from everybody.
+func (r *Refusal) saidOf(to mail.Address) []texts.Said {
+	if r == nil {
+		return nil
+	}
+	for _, s := range r.Said {
+		if s.Values.Recipient == to.String() {
+			return []texts.Said{s}
+		}
+	}
+	return r.Said[:min(len(r.Said), maxSaid)]
+}
+
+// maxSaid is how many reasons a report gives of others than the recipient.
+const maxSaid = 3
 
 // Wait is an error of Prepare or Protect for a message that needs something which is away for a while: a key,
 // a certificate, a directory. It is temporary, and the sender is not told of it before the message expires; of
@@ -273,6 +292,8 @@ type Options struct {
 	// Kept is told of recipients of a message that a provider of De-Mail has forgotten (mail.Envelope.Fetched) and that had to be held, and of the
 	// last reply; nil: nobody is. It must not wait long.
 	Kept func(m queue.Message, to []string, reply string)
+	// Texts gives the words of reports; nil: the texts as they come. It may be called at once.
+	Texts func() *texts.Texts
 	// SignReport signs the reports that are written; nil: they go unsigned. It may be called at once.
 	SignReport SignReport
 	Recorder   track.Recorder

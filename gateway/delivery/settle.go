@@ -157,7 +157,7 @@ func (t *settlement) line(to mail.Recipient, r Result) report.Recipient {
 	case inside:
 	case r.Remote || r.Status == Refused || r.Insecure:
 		line.Insecure = r.Insecure
-		line.Diagnostic, line.Host = r.Reply(), r.Host
+		line.Diagnostic, line.Host, line.Said = r.Reply(), r.Host, r.refusal.saidOf(to.Address)
 	}
 	return line
 }
@@ -222,7 +222,7 @@ func (s *Scheduler) notify(m queue.Message, read func(mail.ID) ([]byte, error), 
 	if route, err := s.o.Router.Route(m.Envelope.From); err == nil && route.Lifetime > 0 {
 		lifetime = route.Lifetime
 	}
-	env, content := report.New(s.o.Texts(), now, s.o.Hostname, report.Original{Envelope: m.Envelope, Header: header}, told)
+	env, content := report.New(s.texts(), now, s.o.Hostname, report.Original{Envelope: m.Envelope, Header: header}, told)
 	return queue.New{
 		Envelope: env, Destinations: []string{destination}, Content: s.signedReport(m.Envelope.ID, content), Origin: m.Origin,
 		Note: "report: " + string(told[0].Action), Due: now, Expires: now.Add(lifetime),

@@ -1,6 +1,9 @@
 package delivery
 
-import "github.com/siegel-mail/siegel/gateway/mail"
+import (
+	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
+)
 
 // SignReport signs a report with the key of the gateway's own domain (DKIM). It returns the content as it is where
 // there is no key.
@@ -17,4 +20,12 @@ func (s *Scheduler) signedReport(about mail.ID, content mail.Content) mail.Conte
 		return content
 	}
 	return signed
+}
+
+// texts are the words of reports.
+func (s *Scheduler) texts() *texts.Texts {
+	if s.o.Texts == nil {
+		return nil
+	}
+	return s.o.Texts()
 }
