@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/mail"
+	"net/smtp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,11 +50,9 @@ func flaggedCommand(ctx context.Context, ts *testscript.TestScript, w *world, _ 
 	if !f.inside {
 		f.from, f.to, f.address, f.arrives = bob, alice, ts.Getenv("EXTERNAL"), w.servers["company"]
 	}
-	ids := make([]string, len(cases))
-	for i, c := range cases {
-		if ids[i], err = f.send(ctx, i, c); err != nil {
-			return fmt.Errorf("%s\n%w", c.header, err)
-		}
+	ids, err := f.sendAll(cases)
+	if err != nil {
+		return err
 	}
 	if err := f.receive(ctx, len(cases)); err != nil {
 		return err
@@ -84,22 +84,44 @@ type flaggedRun struct {
 	arrives           *site
 }
 
-// send sends a case and returns the id of its message.
-func (f flaggedRun) send(ctx context.Context, i int, c flagged) (string, error) {
-	message := fmt.Sprintf("From: %s\nTo: %s\nX-Case: %d\n%s\nfigures of the quarter\n", f.from, f.to, i, c.header)
-	sent := f.path(fmt.Sprintf("sent-%d.eml", i))
-	if err := os.WriteFile(sent, []byte(message), 0o600); err != nil {
-		return "", err
-	}
-	out, err := f.run(ctx, "swaks", "--server", f.address, "--from", f.from, "--to", f.to, "--data", "@"+sent)
+// sendAll sends all cases over one connection and returns the ids of their messages.
+func (f flaggedRun) sendAll(cases []flagged) ([]string, error) {
+	client, err := smtp.Dial(f.address)
 	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	ids := make([]string, len(cases))
+	for i, c := range cases {
+		if ids[i], err = f.send(client, i, c.header); err != nil {
+			return nil, fmt.Errorf("%s\n%w", c.header, err)
+		}
+	}
+	return ids, client.Quit()
+}
+
+func (f flaggedRun) send(client *smtp.Client, i int, header string) (string, error) {
+	message := fmt.Sprintf("From: %s\nTo: %s\nX-Case: %d\n%s\nfigures of the quarter\n", f.from, f.to, i, header)
+	if err := os.WriteFile(f.path(fmt.Sprintf("sent-%d.eml", i)), []byte(message), 0o600); err != nil {
 		return "", err
 	}
-	id := regexp.MustCompile(`queued as (\S+)`).FindSubmatch(out)
-	if id == nil {
-		return "", fmt.Errorf("no id in\n%s", out)
+	if err := errors.Join(client.Mail(f.from), client.Rcpt(f.to)); err != nil {
+		return "", err
 	}
-	return string(id[1]), nil
+	if err := client.Text.PrintfLine("DATA"); err != nil {
+		return "", err
+	}
+	if _, _, err := client.Text.ReadResponse(354); err != nil {
+		return "", err
+	}
+	w := client.Text.DotWriter()
+	_, err := io.WriteString(w, message)
+	if err := errors.Join(err, w.Close()); err != nil {
+		return "", err
+	}
+	_, said, err := client.Text.ReadResponse(250)
+	_, id, _ := strings.Cut(said, "queued as ")
+	return id, err
 }
 
 // receive waits for all cases, in whatever order they come.
