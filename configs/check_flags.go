@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/purview"
 )
 
@@ -85,13 +86,21 @@ func (k *checker) labels() {
 	}
 }
 
-// ruleLabels holds that the labels of a rule are there.
+// ruleLabels holds that the labels of a rule are there, and that somebody is believed about them.
 func (k *checker) ruleLabels(r *Rule, dotted string) {
+	for _, list := range []struct {
+		key   string
+		given bool
+	}{{"labels", r.Labels != nil}, {"flags", r.Flags != nil}} {
+		if list.given && r.Direction == mail.Incoming {
+			k.fail(dotted+"."+list.key, "nobody outside may ask or classify, so that this rule would never hold; use headers for what a sender outside wrote")
+		}
+	}
 	if r.Labels != nil && len(r.Labels) == 0 {
 		k.fail(dotted+".labels", "a list without entries matches nothing; leave labels away for all messages")
 	}
 	for i, name := range r.Labels {
-		if !slices.ContainsFunc(k.Policy.Labels, func(l Label) bool { return l.Name == name }) {
+		if !slices.ContainsFunc(k.Policy.Labels, func(l Label) bool { return strings.EqualFold(l.Name, name) }) {
 			k.failMember(dotted+".labels", i, "there is no label %s under policy.labels; add it there, or write its name as it stands there", shorten(name))
 		}
 	}
