@@ -419,3 +419,15 @@ func TestPackage(t *testing.T) {
 }
 
 const wantID = "fbcb820a-66fd-555b-b711-ed320d00dd83"
+
+// unzip writes the files of a package into a folder.
+func unzip(t testing.TB, b []byte, dir string) {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(dir, z); err != nil {
+		t.Fatal(err)
+	}
+}

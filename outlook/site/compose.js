@@ -174,7 +174,7 @@ begin("composeTitle", async (t, language) => {
 
   function showProblem(e) {
     const kind = e instanceof api.Problem ? e.kind : "away";
-    show(kind === "away" ? t.away : sentence(e.text, language) || t[kind] || t.faulty, "bad");
+    show(sentence(e.text, language) || t[kind] || t.faulty, "bad");
     const entra = [settings.authentication, ...settings.alternatives].includes("entra");
     signIn.hidden = !(kind === "unknown" && entra);
   }

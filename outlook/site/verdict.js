@@ -36,7 +36,7 @@ export function fields(header) {
 /** Reads `word; name=value; name="quoted \" value"; word`: the words, and the values by their names. */
 export function parts(value) {
   const words = [];
-  const values = {};
+  const values = Object.create(null);
   const pattern = /\s*([^;="]*)(?:=(?:"((?:[^"\\]|\\.)*)"|([^;"]*)))?\s*(;|$)/gy;
   while (pattern.lastIndex < value.length) {
     const at = pattern.lastIndex;
@@ -50,7 +50,7 @@ export function parts(value) {
       values[name] = m[2] !== undefined ? m[2].replace(/\\(.)/g, "$1") : m[3].trim();
     }
   }
-  return { words, values: Object.assign(Object.create(null), values) };
+  return { words, values };
 }
 
 const unverified = (why) => ({ state: "unverified", why });
