@@ -23,6 +23,8 @@ type Options struct {
 	Support string
 	// EntraClient is the GUID of the application registered in Entra, by which users prove who they are; "": they do so otherwise.
 	EntraClient string
+	// EntraResource is what a token of Entra is for, the identifier URI of that application; "": api://HOST/EntraClient.
+	EntraResource string
 	// WithoutAlerts leaves out what asks before a message is sent, for Exchange servers that refuse a manifest with it (before
 	// Exchange 2019 CU12 and 2016 CU22).
 	WithoutAlerts bool
@@ -87,7 +89,12 @@ func (o Options) settle() (settled, error) {
 		if s.EntraClient, err = guid(s.EntraClient); err != nil {
 			return s, fmt.Errorf("the client ID of Entra: %w", err)
 		}
-		s.Resource = "api://" + s.Host + "/" + s.EntraClient
+		if s.Resource = o.EntraResource; s.Resource == "" {
+			s.Resource = "api://" + s.Host + "/" + s.EntraClient
+		}
+		if err := line(s.Resource, 2048); err != nil {
+			return s, fmt.Errorf("the identifier URI of Entra: %w", err)
+		}
 	}
 	return s, nil
 }

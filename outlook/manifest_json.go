@@ -72,7 +72,7 @@ type (
 		Runtimes     []runtime    `json:"runtimes"`
 		Ribbons      []ribbon     `json:"ribbons"`
 		AutoRun      []autoRun    `json:"autoRunEvents,omitempty"`
-		// Audience is what an identity token of Exchange names as its audience.
+		// Audience is the page that an identity token of Exchange names as its audience.
 		Audience string `json:"audienceClaimUrl"`
 	}
 	requirements struct {
@@ -164,7 +164,7 @@ func (s settled) unified() (manifest, german []byte, err error) {
 		Name:         twoTexts{s.Name, s.Name}, Description: twoTexts{short.En, description.En},
 		Icons: packageIcons{colorIcon, outlineIcon}, Accent: accentColor, Domains: []string{s.Host},
 		Extensions: []extension{{
-			Requirements: needs("1.5"), Runtimes: s.runtimes(), Ribbons: s.ribbons(), Audience: s.URL,
+			Requirements: needs("1.5"), Runtimes: s.runtimes(), Ribbons: s.ribbons(), Audience: s.URL + composePane.Page,
 		}},
 	}
 	m.Authority.Permissions.Specific = []permission{{"MailboxItem.ReadWrite.User", "Delegated"}}

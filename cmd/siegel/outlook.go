@@ -6,6 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/alecthomas/kong"
+
+	"github.com/siegel-mail/siegel/gateway/addin"
 	"github.com/siegel-mail/siegel/outlook"
 )
 
@@ -16,22 +19,27 @@ type outlookCmd struct {
 
 // outlookManifestCmd writes manifests.
 type outlookManifestCmd struct {
-	URL         string `name:"url" required:"" placeholder:"URL" help:"Where Outlook reaches the add-in at the gateway, such as https://gw.firma.example/outlook/."`
+	URL         string `name:"url" placeholder:"URL" help:"Where Outlook reaches the add-in at the gateway, such as https://gw.firma.example/outlook/. Where it is not given: outlook.url of the configuration."`
+	Config      string `short:"c" default:"/etc/siegel/siegel.yaml" type:"path" env:"SIEGEL_CONFIG" placeholder:"FILE" help:"Configuration of the gateway, read where --url is not given (${default})."`
 	ID          string `name:"id" placeholder:"GUID" help:"The add-in's ID; always the same for the same address where it is not given."`
 	Name        string `placeholder:"TEXT" help:"What users see over the buttons (Siegel)."`
 	Provider    string `placeholder:"TEXT" help:"Who offers the add-in, as users see it; the name where it is not given."`
 	Support     string `placeholder:"URL" help:"A page with help for users."`
-	EntraClient string `name:"entra-client-id" placeholder:"GUID" help:"The application registered in Entra, by which users prove who they are."`
+	EntraClient string `name:"entra-client-id" placeholder:"GUID" help:"The application registered in Entra, by which users prove who they are. Where neither this nor --url is given: outlook.entra of the configuration."`
+	EntraURI    string `name:"entra-uri" placeholder:"URI" help:"The identifier URI of that application (api://HOST/CLIENT-ID)."`
 	NoAlerts    bool   `name:"no-alerts" help:"Leave out what warns on sending, for Exchange servers older than 2019 CU12 and 2016 CU22, which refuse it."`
 	Format      string `enum:"all,xml,json,zip" default:"all" help:"Which to write: all, xml, json or zip."`
 	Out         string `placeholder:"DIR" default:"." help:"The folder to write into (${default}); - writes the one that --format names to standard output."`
 }
 
 // Run writes the files and says what to do with them.
-func (c *outlookManifestCmd) Run(w io.Writer) error {
-	o := outlook.Options{
-		URL: c.URL, ID: c.ID, Name: c.Name, Provider: c.Provider, Support: c.Support,
-		EntraClient: c.EntraClient, WithoutAlerts: c.NoAlerts,
+func (c *outlookManifestCmd) Run(k *kong.Kong, w io.Writer) error {
+	if c.Out == "-" && c.Format == "all" {
+		return usageError("--out - writes one file: say which with --format xml, json or zip")
+	}
+	o, err := c.options(k)
+	if err != nil {
+		return err
 	}
 	xml, json, err := outlook.Manifest(o)
 	if err != nil {
@@ -50,9 +58,6 @@ func (c *outlookManifestCmd) Run(w io.Writer) error {
 		{"json", json, "the unified manifest, to read"},
 		{"zip", zip, "the unified manifest as Microsoft 365 takes it (Integrated apps, Teams app)"},
 	}
-	if c.Out == "-" && c.Format == "all" {
-		return usageError("--out - writes one file: say which with --format xml, json or zip")
-	}
 	for _, f := range files {
 		if c.Format != "all" && c.Format != f.format {
 			continue
@@ -68,4 +73,30 @@ func (c *outlookManifestCmd) Run(w io.Writer) error {
 		fmt.Fprintf(w, "%s: %s\n", name, f.what)
 	}
 	return nil
+}
+
+// options are what the command line says, and where that has no address, the configuration.
+func (c *outlookManifestCmd) options(k *kong.Kong) (outlook.Options, error) {
+	o := outlook.Options{
+		URL: c.URL, ID: c.ID, Name: c.Name, Provider: c.Provider, Support: c.Support,
+		EntraClient: c.EntraClient, EntraResource: c.EntraURI, WithoutAlerts: c.NoAlerts,
+	}
+	if c.URL != "" {
+		return o, nil
+	}
+	config, _, err := configFile{c.Config}.load(k)
+	if err != nil {
+		return o, err
+	}
+	if config.Outlook.Origin() == "" {
+		return o, usageError("the configuration has no outlook.url: give the address with --url, such as https://gw.firma.example/outlook/")
+	}
+	o.URL = config.Outlook.Origin() + addin.Root
+	if entra := config.Outlook.Entra; o.EntraClient == "" && entra.Enabled() {
+		o.EntraClient = entra.ClientID
+		if o.EntraResource == "" {
+			o.EntraResource = entra.Audience
+		}
+	}
+	return o, nil
 }

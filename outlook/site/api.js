@@ -76,7 +76,8 @@ export class Problem extends Error {
 
 const KINDS = { 401: "unknown", 403: "forbidden", 413: "large", 429: "often" };
 
-function readAnswer(v) {
+/** An answer as the gateway gives it, with nothing in it that is not known. */
+export function readAnswer(v) {
   return {
     recipients: list(v && v.recipients).slice(0, 5000).map((r) => ({
       to: string(r.to, 400),

@@ -81,7 +81,7 @@ export function toFields(flags) {
   if (flags.sign) set[FIELDS.sign] = "yes";
   if (flags.tls) set[FIELDS.tls] = "verified";
   if (flags.plain) set[FIELDS.plain] = "yes";
-  if (flags.deMail) {
+  if (flags.deMail || flags.options.length) {
     set[FIELDS.deMail] = flags.options.map((o) => OPTION_WORDS[o] || o).join(", ") || "yes";
   }
   return { set, remove: Object.values(FIELDS).filter((name) => !(name in set)) };

@@ -26,12 +26,14 @@ begin("readTitle", async (t) => {
     }
     if (header === null) return [say(t.tooOld)];
     const found = read(header, m.from ? m.from.emailAddress : undefined);
-    if (found.state === "none") return [finding("unknown", t.readNone, [t.readNoneText]), believe()];
+    if (found.state === "none") return [finding("unknown", t.readNone, [t.readNoneText])];
     if (found.state === "unverified") {
       const from = found.why === "from";
       return [finding("bad", from ? t.readFrom : t.readOdd, [from ? t.readFromText : t.readOddText], "", true)];
     }
-    return [signature(found), encryption(found), deMail(found), origin(found), believe()].filter(Boolean);
+    // De-Mail is signed and hidden by its providers, as a rule without S/MIME: that there is none is no news then.
+    const smime = !found.deMail || found.verdict !== "unsigned" || found.encrypted;
+    return [deMail(found), smime && signature(found), smime && encryption(found), origin(found), believe()].filter(Boolean);
   }
 
   const say = (text) => make("p", { class: "status calm", role: "status" }, text);

@@ -1,8 +1,8 @@
 // What the gateway found of a message that came in, read from the X-Siegel- fields that it wrote on top of it. Nothing here
 // touches a page, and nothing decides: what does not look exactly as the gateway writes it is not believed.
 
-/** The fields that the gateway writes, once each but for signers. */
-const ONCE = ["verdict", "headers", "origin", "demail", "demail-subject"];
+/** The fields that the gateway writes, once each but for layers and signers. "round-trip" is its mark on mail that goes back to Exchange Online. */
+export const ONCE = ["verdict", "headers", "origin", "demail", "demail-subject", "round-trip"];
 
 const VERDICTS = [
   "valid", "unsigned", "partial", "time", "expired", "weak", "mismatch", "purpose", "untrusted", "revoked", "broken",

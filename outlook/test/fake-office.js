@@ -100,6 +100,7 @@
       postMessage: (text) => {
         const ask = JSON.parse(text);
         fake.bridge.asked.push(ask.method);
+        if (ask.tokenParams) fake.bridge.scope = ask.tokenParams.scope;
         const refuse = fake.bridge.refuse && ask.method === "GetToken";
         setTimeout(() => heard(JSON.stringify({
           messageType: "NestedAppAuthResponse", requestId: ask.requestId, success: !refuse,

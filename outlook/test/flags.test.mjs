@@ -113,7 +113,7 @@ test("subjects for the gateway", { skip: !process.env.SUBJECTS }, async () => {
   for (const subject of ["Offer", "Re: [encrypt] Offer", "Äpfel [sign]", "[tls] a [encrypt]", "[Persönlich] Bescheid", "cryptic", "a [b]", "[b] [sign] c", "[sign]"]) {
     for (const f of [flags.nothing(), asks("encrypt"), asks("sign", "tls"), asks("plain"), asks("option:sent", "option:personal"), asks("encrypt", "option:received")]) {
       const written = flags.toSubject(subject, f, flags.DEFAULT_SETTINGS);
-      out.push({ subject: written, flags: f, rest: flags.fromSubject(subject, flags.DEFAULT_SETTINGS).rest });
+      out.push({ subject: written, fields: flags.toFields(f).set, question: flags.toQuestion(f), flags: f, rest: flags.fromSubject(subject, flags.DEFAULT_SETTINGS).rest });
       out.push({ subject, flags: flags.fromSubject(subject, flags.DEFAULT_SETTINGS).flags, rest: flags.fromSubject(subject, flags.DEFAULT_SETTINGS).rest });
     }
   }

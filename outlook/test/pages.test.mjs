@@ -209,6 +209,7 @@ test("a token of Entra, by Microsoft's library and the host", async () => {
   await said(page, "will be sent");
   assert.equal(page.asked[0].authorization, "Bearer token-of-entra");
   assert.deepEqual(await page.evaluate(() => window.fake.bridge.asked), ["GetInitContext", "GetToken"]);
+  assert.match(await page.evaluate(() => window.fake.bridge.scope), /^0a1b2c3d-1111-4222-8333-0123456789ab\/access_as_user\b/);
   await check(page, "entra");
 });
 

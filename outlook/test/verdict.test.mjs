@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fields, parts, read } from "../site/verdict.js";
+import { ONCE, fields, parts, read } from "../site/verdict.js";
 
 const bob = "bob@partner.example";
 const lines = (...l) => ["Received: from a by b; now", ...l, "From: Bob <bob@partner.example>", "Subject: x"].join("\r\n");
@@ -105,4 +105,16 @@ test("a valid signature of somebody else than Outlook shows", () => {
 test("a very long header ends", () => {
   const long = "X-Siegel-Verdict: valid\r\n" + 'X-Siegel-Signer-1: a="'.padEnd(200_000, "\\") + "\r\n" + "A: b\r\n".repeat(50_000);
   assert.equal(read(long, bob).state, "unverified");
+});
+
+// TestFieldsOfTheGateway reads its source for the names of all that it writes.
+test("every field that the gateway writes is known", { skip: !process.env.FIELDS }, () => {
+  for (const name of process.env.FIELDS.split(" ")) {
+    const key = name.toLowerCase().slice("x-siegel-".length);
+    assert.ok(ONCE.includes(key) || /^(layer|signer)-$/.test(key), name);
+  }
+});
+
+test("the mark of mail that goes back is no finding", () => {
+  assert.equal(read(lines("X-Siegel-Verdict: unsigned", "X-Siegel-Round-Trip: v1 incoming 1 x"), bob).state, "found");
 });
