@@ -211,7 +211,7 @@ func TestSignReport(t *testing.T) {
 	keys := newKeyring(t, "ed.firma.example", "ed.other.example")
 	b := newBench(t, func(o *Options) { o.DKIM = keys.all })
 	failed := envelope(t, "nobody@firma.example")
-	_, content := notice.New(failed.Received, "gateway.firma.example", notice.Original{Envelope: failed}, []notice.Recipient{{
+	_, content := notice.New(nil, failed.Received, "gateway.firma.example", notice.Original{Envelope: failed}, []notice.Recipient{{
 		Recipient: failed.Recipients[0], Action: notice.Failed, Status: "5.1.1",
 	}})
 	signed, err := b.SignReport(t.Context(), content)
