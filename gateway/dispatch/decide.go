@@ -21,11 +21,16 @@ type Request struct {
 	// Recipients are those in domains of De-Mail, at least one.
 	Recipients []mail.Address
 	// Hidden is how many of them neither To nor Cc names: each gets a message of its own (3.1, 3.3), which counts.
-	Hidden  int
-	Asked   demail.Options // what the sender asked for
-	Unknown string         // what the sender asked for and is no option; "" where there is nothing
-	Size    int64          // of the message in bytes
-	Net     int64          // as NetSize counts it
+	Hidden int
+	// Sender is the name of the Sender that policy wants, whoever it is for; empty: the first one that From meets. Always are options that policy wants as well.
+	Sender string
+	Always demail.Options
+	// Contrary: policy wants another Sender for each of some recipients, and a message has one.
+	Contrary bool
+	Asked    demail.Options // what the sender asked for
+	Unknown  string         // what the sender asked for and is no option; "" where there is nothing
+	Size     int64          // of the message in bytes
+	Net      int64          // as NetSize counts it
 }
 
 // Decision says how a message leaves as De-Mail.
@@ -48,7 +53,7 @@ func (d *Desk) Decide(ctx context.Context, r Request) (Decision, error) {
 	if why := unfit(r); why != "" {
 		return Decision{}, refuse(r, why)
 	}
-	rule, err := d.rule(ctx, r.From)
+	rule, err := d.rule(ctx, r)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -93,6 +98,8 @@ func unfit(r Request) string {
 		return "the sending system may not use the From address " + show(r.From) + ", and a De-Mail is sent in nobody else's name"
 	case oddRecipient(r) != "":
 		return oddRecipient(r) + " cannot be a De-Mail address. Check the spelling"
+	case r.Contrary:
+		return "its De-Mail recipients are to get it from different De-Mail addresses. Send it to them one by one"
 	case r.Unknown != "":
 		return `"` + cut(r.Unknown, maxWord) + `" is no option of De-Mail. Write dispatch, receipt, retrieve, authoritative or private`
 	}
@@ -111,10 +118,14 @@ func oddRecipient(r Request) string {
 
 // options are those of the message, or why the sender may not have what was asked for.
 func (s *Sender) options(r Request, a Account, sender demail.Address) (o demail.Options, why string) {
-	if more := r.Asked.Without(s.May).Without(s.Always); more != (demail.Options{}) {
+	if more := r.Asked.Without(s.May).Without(s.Always).Without(r.Always); more != (demail.Options{}) {
 		return o, show(r.From) + " may not ask for " + words(more) + ". Leave that out, or ask your administrator"
 	}
-	o = whole(r.Asked.Or(s.Always))
+	always := s.Always.Or(r.Always)
+	if more := r.Always.Without(a.Entitled); more != (demail.Options{}) {
+		return o, "the policy has it with " + words(more) + ", which the account " + cut(a.Name, maxWord) + " is not entitled to. Ask your administrator to correct that"
+	}
+	o = whole(r.Asked.Or(always))
 	if err := o.Check(sender, a.Level); err != nil {
 		return o, strings.TrimPrefix(err.Error(), demail.ErrOptions.Error()+": ") + ". Leave that out, or ask your administrator"
 	}

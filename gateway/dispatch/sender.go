@@ -86,8 +86,18 @@ func (d *Desk) checkAddresses(s Sender, a Account) error {
 	return nil
 }
 
-// rule finds the first rule whose conditions a sender meets; nil where none is. Directories are asked for groups at most once.
-func (d *Desk) rule(ctx context.Context, from mail.Address) (*Sender, error) {
+// rule finds the rule that policy names, else the first one whose conditions a sender meets; nil where none is. Directories are asked for groups at most once.
+func (d *Desk) rule(ctx context.Context, r Request) (*Sender, error) {
+	if r.Sender != "" {
+		if i := slices.IndexFunc(d.senders, func(s Sender) bool { return s.Name == r.Sender }); i >= 0 {
+			return &d.senders[i], nil
+		}
+		return nil, nil
+	}
+	return d.ruleFor(ctx, r.From)
+}
+
+func (d *Desk) ruleFor(ctx context.Context, from mail.Address) (*Sender, error) {
 	var names []string
 	var matching []*Sender
 	for i := range d.senders {

@@ -81,7 +81,7 @@ func (w *walk) matters(layers []match, dry bool, tell func(*layer)) {
 				matters |= 1 << k
 			}
 		})
-		if matters != 0 || m.dry {
+		if matters != 0 || m.dry || m.demand {
 			tell(m.layer)
 		}
 	}
@@ -110,10 +110,13 @@ func (p *Policy) Least(in Input) []Levels {
 func (w *walk) least(d mail.Direction, r *Recipient) Levels {
 	layers := w.layers(d, r)
 	var o outcome
-	for _, i := range [...]int{atSign, atEncrypt, atTLS, atProfile, atMissing} {
+	for _, i := range movable {
 		weakest, found := Settings{}, false
 		w.possible(i, layers, func(s Settings, enforced bool) {
-			w.move(i, &s, enforced, d, r)
+			if d == mail.Outgoing {
+				w.flag(i, &s, enforced, r)
+			}
+			earlier(i, &s, r)
 			if raised := s; !found || settings[i].raise(&raised, &weakest) {
 				weakest, found = s, true
 			}
@@ -126,9 +129,12 @@ func (w *walk) least(d mail.Direction, r *Recipient) Levels {
 // possible tells of each value that a key may come to, by groups: the one that is enforced for sure, at least; else each that may be enforced, and each default that
 // no sure one goes before.
 func (w *walk) possible(i int, layers []match, tell func(s Settings, enforced bool)) {
-	tellOf := func(l *layer, enforced bool) {
-		var s Settings
-		settings[i].take(&s, l.Settings)
+	tellOf := func(s Settings, enforced bool) {
+		for k := range layers {
+			if m := &layers[k]; m.demand && m.sure && !m.dry && m.keys.has(i) {
+				settings[i].raise(&s, m.Settings)
+			}
+		}
 		tell(s, enforced)
 	}
 	var sure result
@@ -138,7 +144,14 @@ func (w *walk) possible(i int, layers []match, tell func(s Settings, enforced bo
 		}
 	}
 	if sure.has(i) {
-		tell(sure.Settings, true)
+		tellOf(sure.Settings, true)
+		for k := range layers { // and what it may be raised to, on which flags may act otherwise
+			if m := &layers[k]; !m.sure && m.counts(false) && m.enforces().has(i) {
+				raised := sure.Settings
+				settings[i].raise(&raised, m.Settings)
+				tellOf(raised, true)
+			}
+		}
 		return
 	}
 	done := false
@@ -147,13 +160,13 @@ func (w *walk) possible(i int, layers []match, tell func(s Settings, enforced bo
 		switch {
 		case !m.keys.has(i) || !m.counts(false):
 		case m.enforced.has(i):
-			tellOf(m.layer, true)
+			tellOf(*m.Settings, true)
 		case !done:
-			tellOf(m.layer, false)
+			tellOf(*m.Settings, false)
 			done = m.sure
 		}
 	}
 	if !done {
-		tell(Settings{}, false)
+		tellOf(Settings{}, false)
 	}
 }

@@ -2,11 +2,7 @@ package policy_test
 
 import (
 	"fmt"
-	"reflect"
-	"slices"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
@@ -57,60 +53,4 @@ func TestGroups(t *testing.T) {
 	if got := p.Asks(policy.Input{From: address(t, "a@x.example"), Recipients: []policy.Recipient{{Address: address(t, "b@firma.example"), Local: true}}}); got != nil {
 		t.Errorf("mail from outside asks for %q", got)
 	}
-}
-
-// rank is the strength of a level.
-func rank(l policy.Level) int {
-	return slices.Index([]policy.Level{"", policy.Never, policy.IfPossible, policy.Require}, l)
-}
-
-// Whatever groups the sender is in: nothing but what is asked for matters, and no decision is weaker than the least.
-func TestGroupsProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		p, err := policy.New(policy.Config{Rules: drawRules(t), Company: policy.Settings{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := drawInput(t)
-		asks, least := p.Asks(in), p.Least(in)
-		all := []string{"legal", "board", "sales"}
-		reached := make([]map[policy.Level]bool, len(in.Recipients))
-		for subset := range 1 << len(all) {
-			var of, asked []string
-			for i, name := range all {
-				if subset>>i&1 == 1 {
-					of = append(of, name)
-					if slices.Contains(asks, name) {
-						asked = append(asked, name)
-					}
-				}
-			}
-			in.Groups = of
-			got := p.Decide(in)
-			in.Groups = asked
-			if want := p.Decide(in); !reflect.DeepEqual(got, want) {
-				t.Fatalf("in %v, asked for %v:\n%+v\n%+v", of, asks, got, want)
-			}
-			for i, d := range got {
-				if d.Direction == mail.Incoming {
-					continue
-				}
-				if rank(d.Levels.Sign) < rank(least[i].Sign) || rank(d.Levels.Encrypt) < rank(least[i].Encrypt) || least[i].Profile == smime.TR03116 && d.Levels.Profile != smime.TR03116 {
-					t.Fatalf("in %v: %+v is weaker than %+v", of, d.Levels, least[i])
-				}
-				if len(asks) == 0 && d.Levels != least[i] {
-					t.Fatalf("nothing is asked for: %+v, %+v", d.Levels, least[i])
-				}
-				if reached[i] == nil {
-					reached[i] = map[policy.Level]bool{}
-				}
-				reached[i][d.Levels.Encrypt] = true
-			}
-		}
-		for i, levels := range reached {
-			if len(levels) > 0 && len(asks) == 1 && !levels[least[i].Encrypt] {
-				t.Fatalf("the least %v is never reached: %v", least[i], levels)
-			}
-		}
-	})
 }

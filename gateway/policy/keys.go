@@ -109,7 +109,12 @@ var settings = [numKeys]setting{
 			to.MaxSize = from.MaxSize
 			return true
 		},
-		text: func(s *Settings) string { return strconv.FormatInt(s.MaxSize, 10) },
+		text: func(s *Settings) string {
+			if s.MaxSize == 0 {
+				return ""
+			}
+			return strconv.FormatInt(s.MaxSize, 10)
+		},
 	},
 	listed(KeyArchive, func(s *Settings) *[]string { return &s.Archive }),
 	ordered(KeyQuarantine, anywhere, func(s *Settings) *string { return &s.Quarantine }),
@@ -124,10 +129,13 @@ func ordered[T ~string](key Key, w ways, at func(*Settings) *T, order ...T) sett
 // answered is ordered for a key that is answered by yes or no; words are no and yes.
 func answered(key Key, w ways, at func(*Settings) *smime.Answer, words [2]string, order ...smime.Answer) setting {
 	return single(key, w, at, func(a smime.Answer) string {
-		if a == smime.Yes {
+		switch a {
+		case smime.Yes:
 			return words[1]
+		case smime.No:
+			return words[0]
 		}
-		return words[0]
+		return ""
 	}, order)
 }
 

@@ -23,6 +23,7 @@ type levels struct {
 	groups    []grouped         // in the order of the configuration
 	names     []string          // of all groups
 	demands   [levelSteps][]*layer
+	said      keySet // by any of them
 }
 
 // grouped is what members of one of some groups have.
@@ -47,6 +48,7 @@ func newLevels(whose string, entries []Entry) (*levels, []error) {
 			fault(text)
 		}
 		s := e.Settings
+		l.said |= saidBy(&s)
 		for _, pattern := range e.For {
 			if why := l.add(whose, pattern, &s); why != "" {
 				fault(why)

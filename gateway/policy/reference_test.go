@@ -1,242 +1,506 @@
 package policy_test
 
 import (
-	"reflect"
+	"cmp"
+	"fmt"
 	"slices"
-	"testing"
+	"strings"
 
-	"pgregory.net/rapid"
-
+	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
-	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/smime"
 )
 
-// refused stands for every refusal.
-var refused = new(texts.Said)
+// This file is docs/policy.md written as a program, sentence by sentence, without a thought for speed and without a look at the engine. Values are
+// words; strengths are lists of words.
 
-// reference is the rule of precedence written as it is explained, without a thought for speed.
-func reference(rules []policy.Rule, defaults policy.Settings, in policy.Input, r policy.Recipient) policy.Decision {
-	d := policy.Decision{Recipient: r.Address}
-	switch {
-	case !in.Internal:
-		d.Direction = mail.Incoming
-	case r.Local:
-		d.Direction = mail.Internal
-	default:
-		d.Direction = mail.Outgoing
-	}
-	if r.DeMail {
-		if rules, defaults.Sign = referenceDeMail(rules), policy.Never; defaults.Encrypt != policy.Require {
-			defaults.Encrypt = policy.Never
-		}
-	}
-	key := func(say func(policy.Rule) policy.Level, otherwise policy.Level, flag bool, earlier policy.Level) (policy.Level, string) {
-		level, by, named := policy.Never, policy.ByDefault, false
-		if d.Direction == mail.Outgoing {
-			level = policy.IfPossible
-			if otherwise != "" {
-				level = otherwise
-			}
-		}
-		for i := len(rules) - 1; i >= 0; i-- { // the first one wins: it overwrites the later ones
-			rule := rules[i]
-			direction := rule.Direction
-			if direction == "" {
-				direction = mail.Outgoing
-			}
-			kind := rule.Kinds == nil || slices.Contains(rule.Kinds, in.Kind)
-			matches := kind && direction == d.Direction && referenceGroup(rule, in) && (rule.From == nil || rule.From.Match(in.From) || in.From.IsNull() && rule.Encrypt == policy.Require) && (rule.To == nil || rule.To.Match(r.Address))
-			if matches && say(rule) != "" {
-				level, by, named = say(rule), rule.Name, slices.Contains(rule.Kinds, in.Kind)
-			}
-		}
-		if in.Kind != "" && level == policy.IfPossible && !named {
-			level, by = policy.Never, policy.ByKind
-		}
-		if flag && d.Direction == mail.Outgoing && level != policy.Require {
-			level, by = policy.Require, policy.ByFlag
-		}
-		order := []policy.Level{"", policy.Never, policy.IfPossible, policy.Require}
-		if d.Direction != mail.Incoming && slices.Index(order, earlier) > slices.Index(order, level) {
-			level, by = earlier, policy.ByEarlier
-		}
-		return level, by
-	}
-	sign, by := key(func(r policy.Rule) policy.Level { return r.Sign }, defaults.Sign, in.Flags.Sign, r.AtLeast.Sign)
-	d.SignRule, d.Sign = by, sign == policy.Require || (sign == policy.IfPossible && in.CanSign)
-	encrypt, by := key(func(r policy.Rule) policy.Level { return r.Encrypt }, defaults.Encrypt, in.Flags.Encrypt, r.AtLeast.Encrypt)
-	d.EncRule, d.Encrypt = by, encrypt == policy.Require || (encrypt == policy.IfPossible && r.CanEncrypt)
-	if d.Direction != mail.Incoming {
-		d.Terms, d.ProRule = referenceTerms(rules, defaults, in, r, d.Direction)
-		d.Levels = policy.Levels{Sign: sign, Encrypt: encrypt, Profile: d.Terms.Profile}
-	}
-	if d.Direction == mail.Incoming && !r.Local || sign == policy.Require && !in.CanSign || encrypt == policy.Require && !r.CanEncrypt ||
-		d.Encrypt && r.Unfit.ID != "" || d.Sign && r.UnfitSigner.ID != "" {
-		d.Refusal = refused
-	}
-	return d
+// statement is one thing that somebody says about one key.
+type statement struct {
+	value    string
+	by       string
+	enforced bool
+	demanded bool // it only raises
 }
 
-// referenceDeMail are rules as if they had been written for De-Mail alone.
-func referenceDeMail(rules []policy.Rule) []policy.Rule {
-	rules = slices.Clone(rules)
-	for i := range rules {
-		if rules[i].To != nil {
-			continue
-		}
-		rules[i].Sign = ""
-		if rules[i].Encrypt == policy.IfPossible {
-			rules[i].Encrypt = policy.Never
-		}
-	}
-	return rules
-}
-
-// referenceTerms looks for each key on its own.
-func referenceTerms(rules []policy.Rule, defaults policy.Settings, in policy.Input, r policy.Recipient, d mail.Direction) (t policy.Terms, by string) {
-	t, by = policy.Terms{Profile: smime.Compatible}, policy.ByDefault
-	all := append(slices.Clone(rules), policy.Rule{Name: policy.ByDefault, Direction: d, Settings: policy.Settings{Terms: defaults.Terms}})
-	slices.Reverse(all) // the first one wins: it overwrites the later ones
-	for _, rule := range all {
-		direction := rule.Direction
-		if direction == "" {
-			direction = mail.Outgoing
-		}
-		if direction != d || !referenceGroup(rule, in) || rule.From != nil && !rule.From.Match(in.From) && !(in.From.IsNull() && rule.Encrypt == policy.Require) || rule.To != nil && !rule.To.Match(r.Address) ||
-			rule.Kinds != nil && !slices.Contains(rule.Kinds, in.Kind) {
-			continue
-		}
-		if rule.Terms.Profile != "" {
-			t.Profile, by = rule.Terms.Profile, rule.Name
-		}
-		if rule.Terms.Wish.OAEP != smime.NotSaid {
-			t.Wish.OAEP = rule.Terms.Wish.OAEP
-		}
-		if rule.Terms.ToSelf != smime.NotSaid {
-			t.ToSelf = rule.Terms.ToSelf
-		}
-	}
-	if r.AtLeast.Profile == smime.TR03116 && t.Profile != smime.TR03116 {
-		t.Profile, by = smime.TR03116, policy.ByEarlier
-	}
-	return t, by
-}
-
-func referenceGroup(rule policy.Rule, in policy.Input) bool {
-	if rule.Groups == nil || in.From.IsNull() && rule.Encrypt == policy.Require {
-		return true
-	}
-	for _, name := range rule.Groups {
-		if !in.From.IsNull() && slices.Contains(in.Groups, name) {
-			return true
-		}
-	}
-	return false
-}
-
-func drawTerms(t *rapid.T) policy.Terms {
-	answer := rapid.SampledFrom([]smime.Answer{smime.NotSaid, smime.NotSaid, smime.Yes, smime.No})
-	return policy.Terms{
-		Profile: genProfile.Draw(t, "profile"), Wish: smime.Wish{OAEP: answer.Draw(t, "oaep")}, ToSelf: answer.Draw(t, "to self"),
-	}
+// strength has the values of a key, weakest first; keys that are not in it have none.
+var strength = map[policy.Key][]string{
+	policy.KeySign: {"never", "if-possible", "require"}, policy.KeyEncrypt: {"never", "if-possible", "require"},
+	policy.KeyTLS: {"", "required", "verified"}, policy.KeyProfile: {"compatible", "rfc8551", "bsi-tr-03116-4"},
+	policy.KeyAlgorithm: {"aes128-cbc", "aes256-cbc", "aes128-gcm", "aes256-gcm"},
+	policy.KeyOAEP:      {"false", "true"}, policy.KeySignature: {"pkcs1", "pss"}, policy.KeyHeaderProtection: {"false", "true"},
+	policy.KeySubject: {"visible", "obscured"}, policy.KeyOnMissing: {"plain", "tls", "ask", "refuse"}, policy.KeyDecrypt: {"true", "false"},
+	policy.KeyOnInvalid: {"accept", "mark", "quarantine", "refuse"}, policy.KeyOnUnsigned: {"accept", "mark", "quarantine", "refuse"},
+	policy.KeyOnUnopened: {"accept", "mark", "quarantine", "refuse"}, policy.KeyMarkSubject: {"false", "true"},
 }
 
 var (
-	genProfile = rapid.SampledFrom([]smime.Profile{"", "", smime.Compatible, smime.RFC8551, smime.TR03116})
-	genKinds   = rapid.SampledFrom([][]policy.Kind{nil, nil, {policy.Meeting}, {policy.Meeting, policy.TNEF}})
-	genGroups  = rapid.SampledFrom([][]string{nil, nil, {"legal"}, {"board"}, {"legal", "sales"}})
-	genUnfit   = rapid.SampledFrom([]texts.Reason{{}, {}, {ID: texts.ReasonUnfit}})
-	genLevel   = rapid.SampledFrom([]policy.Level{"", policy.Never, policy.IfPossible, policy.Require})
-	genAddress = rapid.SampledFrom([]string{"a@x.example", "B@x.example", "a@y.example", "b@sub.y.example", "c@z.example"})
-	genPattern = rapid.SampledFrom([]string{"a@x.example", "b@x.example", "@x.example", "@y.example", "@*.y.example", "*", "<>"})
+	listKeys   = []policy.Key{policy.KeyArchive, policy.KeyNotify, policy.KeyDeMailOptions}
+	demandKeys = []policy.Key{policy.KeyTLS, policy.KeyOnInvalid, policy.KeyOnUnsigned, policy.KeyOnUnopened, policy.KeyMaxSize, policy.KeyArchive, policy.KeyQuarantine, policy.KeyNotify}
 )
 
-func drawAddress(t *rapid.T, label string) mail.Address {
-	a, err := mail.ParseAddress(genAddress.Draw(t, label))
-	if err != nil {
-		t.Fatal(err)
+// stronger reports whether a is stronger than b, of one key.
+func stronger(key policy.Key, a, b string) bool {
+	if key == policy.KeyMaxSize {
+		var x, y int
+		fmt.Sscan(a, &x)
+		fmt.Sscan(b, &y)
+		return x < y
 	}
-	return a
+	return slices.Index(strength[key], a) > slices.Index(strength[key], b)
 }
 
-func drawPatterns(t *rapid.T, label string) mail.Patterns {
-	ps, err := mail.ParsePatterns(rapid.SliceOfN(genPattern, 0, 2).Draw(t, label)...)
-	if err != nil {
-		t.Fatal(err)
+func union(a, b string) string {
+	all := strings.Split(a, ", ")
+	for _, name := range strings.Split(b, ", ") {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
 	}
-	return ps
+	return strings.Join(all, ", ")
 }
 
-func drawRules(t *rapid.T) []policy.Rule {
-	var rules []policy.Rule
-	for i := range rapid.IntRange(0, 8).Draw(t, "rules") {
-		r := policy.Rule{
-			Name:      "r" + string(rune('a'+i)),
-			Direction: rapid.SampledFrom([]mail.Direction{"", mail.Outgoing, mail.Internal}).Draw(t, "direction"),
-			From:      drawPatterns(t, "from"), To: drawPatterns(t, "to"),
-			Kinds: genKinds.Draw(t, "kinds"), Groups: genGroups.Draw(t, "groups"),
-			Settings: policy.Settings{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t)},
-		}
-		if r.Sign == "" && r.Encrypt == "" && r.Terms == (policy.Terms{}) {
-			r.Sign = policy.Never
-		}
-		rules = append(rules, r)
+// options put the options of De-Mail into the order in which they are told.
+func options(list string) string {
+	var o demail.Options
+	for _, name := range strings.Split(list, ", ") {
+		one, _ := demail.ParseOption(name)
+		o = o.Or(one)
 	}
-	return rules
+	return strings.Join(o.Names(), ", ")
 }
 
-func TestDecideEqualsReference(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		rules := drawRules(t)
-		defaults := policy.Settings{Sign: genLevel.Draw(t, "sign"), Encrypt: genLevel.Draw(t, "encrypt"), Terms: drawTerms(t)}
-		p, err := policy.New(policy.Config{Rules: rules, Company: defaults})
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := drawInput(t)
-		got := p.Decide(in)
-		if len(got) != len(in.Recipients) {
-			t.Fatalf("%d decisions", len(got))
-		}
-		for i, d := range got {
-			want := reference(rules, defaults, in, in.Recipients[i])
-			if d.Refusal != nil {
-				d.Refusal = refused
-			}
-			if terms := p.Terms(in)[i]; terms != d.Terms {
-				t.Fatalf("recipient %d: terms %+v", i, terms)
-			}
-			if got := p.Least(in)[i]; len(p.Asks(in)) == 0 && got != d.Levels {
-				t.Fatalf("recipient %d: least %+v, %+v", i, got, d.Levels)
-			}
-			d.Settings, d.Terms.Missing, d.Levels.Missing = policy.Settings{}, "", ""
-			if !reflect.DeepEqual(d, want) {
-				t.Fatalf("recipient %d: got %+v, want %+v", i, d, want)
+// choose is the precedence of one key.
+func choose(key policy.Key, all []statement) (chosen statement, said bool) {
+	for _, enforced := range []bool{true, false} {
+		for _, s := range all {
+			switch {
+			case s.demanded || s.enforced != enforced:
+			case !said:
+				chosen, said = s, true
+			case !enforced || !chosen.enforced: // the first default counts
+			case slices.Contains(listKeys, key):
+				chosen.value = union(chosen.value, s.value)
+			case stronger(key, s.value, chosen.value):
+				chosen = s
 			}
 		}
-	})
+	}
+	for _, s := range all {
+		switch {
+		case !s.demanded:
+		case !said:
+			chosen, said = s, true
+		case slices.Contains(listKeys, key):
+			chosen.value = union(chosen.value, s.value)
+		case stronger(key, s.value, chosen.value):
+			chosen.value, chosen.by = s.value, s.by
+		}
+	}
+	if key == policy.KeyDeMailOptions && said {
+		chosen.value = options(chosen.value)
+	}
+	return chosen, said
 }
 
-func drawInput(t *rapid.T) policy.Input {
-	yes := rapid.Bool()
-	in := policy.Input{
-		Internal: rapid.IntRange(0, 9).Draw(t, "internal") > 0, CanSign: yes.Draw(t, "can sign"),
-		Kind:  rapid.SampledFrom([]policy.Kind{"", policy.Meeting, policy.TNEF}).Draw(t, "kind"),
-		Flags: policy.Flags{Sign: yes.Draw(t, "sign"), Encrypt: yes.Draw(t, "encrypt")},
+// wordOf is the value of a key, in words; empty where it is not said.
+func wordOf(s policy.Settings, key policy.Key) string {
+	answer := func(a smime.Answer, no, yes string) string {
+		return map[smime.Answer]string{smime.NotSaid: "", smime.No: no, smime.Yes: yes}[a]
 	}
-	in.Groups = rapid.SampledFrom([][]string{nil, {"legal"}, {"board", "sales"}, {"legal", "board", "sales"}}).Draw(t, "member of")
-	if yes.Draw(t, "has From") {
-		in.From = drawAddress(t, "From")
+	switch key {
+	case policy.KeySign:
+		return string(s.Sign)
+	case policy.KeyEncrypt:
+		return string(s.Encrypt)
+	case policy.KeyTLS:
+		return string(s.TLS)
+	case policy.KeyProfile:
+		return string(s.Terms.Profile)
+	case policy.KeyAlgorithm:
+		return string(s.Terms.Wish.Algorithm)
+	case policy.KeyOAEP:
+		return answer(s.Terms.Wish.OAEP, "false", "true")
+	case policy.KeySignature:
+		return answer(s.Terms.Wish.PSS, "pkcs1", "pss")
+	case policy.KeyHeaderProtection:
+		return answer(s.Terms.Wish.Headers, "false", "true")
+	case policy.KeySubject:
+		return answer(s.Terms.Wish.Obscure, "visible", "obscured")
+	case policy.KeyForm:
+		return answer(s.Terms.Opaque, "clear", "opaque")
+	case policy.KeyEncryptToSelf:
+		return answer(s.Terms.ToSelf, "false", "true")
+	case policy.KeyOnMissing:
+		return string(s.Terms.Missing)
+	case policy.KeyDeMail:
+		return s.DeMail
+	case policy.KeyDeMailOptions:
+		return strings.Join(s.DeMailOptions.Names(), ", ")
+	case policy.KeyDecrypt:
+		return answer(s.Decrypt, "false", "true")
+	case policy.KeyOnInvalid:
+		return string(s.OnInvalid)
+	case policy.KeyOnUnsigned:
+		return string(s.OnUnsigned)
+	case policy.KeyOnUnopened:
+		return string(s.OnUnopened)
+	case policy.KeyMarkSubject:
+		return answer(s.MarkSubject, "false", "true")
+	case policy.KeyMaxSize:
+		if s.MaxSize != 0 {
+			return fmt.Sprint(s.MaxSize)
+		}
+		return ""
+	case policy.KeyArchive:
+		return strings.Join(s.Archive, ", ")
+	case policy.KeyQuarantine:
+		return s.Quarantine
+	case policy.KeyNotify:
+		return strings.Join(s.Notify, ", ")
 	}
-	for range rapid.IntRange(0, 4).Draw(t, "recipients") {
-		in.Recipients = append(in.Recipients, policy.Recipient{
-			Address: drawAddress(t, "recipient"), Local: yes.Draw(t, "local"), DeMail: yes.Draw(t, "De-Mail"), CanEncrypt: yes.Draw(t, "can encrypt"),
-			Unfit: genUnfit.Draw(t, "unfit"), UnfitSigner: genUnfit.Draw(t, "unfit signer"),
-			AtLeast: policy.Levels{
-				Sign: genLevel.Draw(t, "sign at least"), Encrypt: genLevel.Draw(t, "encrypt at least"), Profile: genProfile.Draw(t, "earlier profile"),
-			}})
+	panic(key)
+}
+
+// means reports whether a key means something for a direction; levels say for internal mail how it is protected and never whether.
+func means(key policy.Key, d mail.Direction, level bool) bool {
+	switch key {
+	case policy.KeySign, policy.KeyEncrypt, policy.KeyTLS:
+		return d == mail.Outgoing || d == mail.Internal && !level
+	case policy.KeyDeMail, policy.KeyDeMailOptions:
+		return d == mail.Outgoing
+	case policy.KeyDecrypt, policy.KeyOnInvalid, policy.KeyOnUnsigned, policy.KeyOnUnopened, policy.KeyMarkSubject:
+		return d == mail.Incoming
+	case policy.KeyMaxSize, policy.KeyArchive, policy.KeyQuarantine, policy.KeyNotify:
+		return true
 	}
-	return in
+	return d != mail.Incoming // how it is protected
+}
+
+// reference decides one recipient.
+type reference struct {
+	c  policy.Config
+	in policy.Input
+	r  policy.Recipient
+	d  mail.Direction
+}
+
+func newReference(c policy.Config, in policy.Input, r policy.Recipient) *reference {
+	ref := &reference{c, in, r, mail.Outgoing}
+	switch {
+	case !in.Internal:
+		ref.d = mail.Incoming
+	case r.Local:
+		ref.d = mail.Internal
+	}
+	return ref
+}
+
+// statements are all that is said about a key, in the order of defaults.
+func (f *reference) statements(key policy.Key, dry bool) (all []statement) {
+	if key == policy.KeyTLS && f.r.DeMail {
+		return nil
+	}
+	add := func(s policy.Settings, by string, level, named, demanded bool, kinds []policy.Kind) {
+		value, enforced := wordOf(s, key), slices.Contains(s.Enforce, key)
+		if value == "" || !means(key, f.d, level) {
+			return
+		}
+		if f.r.DeMail && !named && key == policy.KeySign {
+			return // what is said for everybody does not reach De-Mail,
+		}
+		if f.r.DeMail && !named && key == policy.KeyEncrypt && value != "require" { // but for a demand for encryption
+			value, enforced = "never", false
+		}
+		if (key == policy.KeySign || key == policy.KeyEncrypt) && value == "if-possible" && f.in.Kind != "" && !slices.Contains(kinds, f.in.Kind) {
+			value, by = "never", "kind"
+		}
+		all = append(all, statement{value, by, enforced, demanded})
+	}
+	for i, rule := range f.c.Rules {
+		if rule.Name == "" {
+			rule.Name = fmt.Sprintf("rule %d", i+1)
+		}
+		holds, demanded := f.holds(rule)
+		if !holds || rule.DryRun && !dry || demanded && !slices.Contains(demandKeys, key) {
+			continue
+		}
+		add(rule.Settings, "rule "+rule.Name, false, rule.To != nil || rule.ToGroups != nil, demanded, rule.Kinds)
+	}
+	for step := range 3 {
+		for _, s := range levelsOf(f.c.Recipients, "recipient", step, f.r.Address, f.groupsOf(f.r)) {
+			add(s.Settings, s.by, true, true, false, nil)
+		}
+		if !f.in.From.IsNull() {
+			for _, s := range levelsOf(f.c.Senders, "sender", step, f.in.From, f.senderGroups()) {
+				add(s.Settings, s.by, true, false, false, nil)
+			}
+			continue
+		}
+		for _, e := range f.c.Senders { // mail without a single author may be anybody's
+			if !slices.Contains(stepOf(e), step) || f.d == mail.Incoming && e.Groups != nil { // nobody outside is in a group
+				continue
+			}
+			if key == policy.KeyEncrypt && e.Encrypt == policy.Require {
+				add(e.Settings, "sender", true, false, false, nil)
+			}
+			if slices.Contains(demandKeys, key) {
+				add(e.Settings, "sender", true, false, true, nil)
+			}
+		}
+	}
+	add(f.c.Company, "company", true, false, false, nil)
+	if v := factoryWord(key, f.d, f.r.DeMail); v != "" {
+		add2 := statement{v, "factory", false, false}
+		if v == "if-possible" && f.in.Kind != "" {
+			add2 = statement{"never", "kind", false, false}
+		}
+		all = append(all, add2)
+	}
+	return all
+}
+
+func factoryWord(key policy.Key, d mail.Direction, deMail bool) string {
+	switch {
+	case d == mail.Incoming:
+		return map[policy.Key]string{
+			policy.KeyDecrypt: "true", policy.KeyOnInvalid: "mark", policy.KeyOnUnsigned: "accept", policy.KeyOnUnopened: "mark", policy.KeyMarkSubject: "true",
+		}[key]
+	case (key == policy.KeySign || key == policy.KeyEncrypt) && (d == mail.Internal || deMail):
+		return "never"
+	case key == policy.KeySign || key == policy.KeyEncrypt:
+		return "if-possible"
+	case key == policy.KeyProfile:
+		return "compatible"
+	case key == policy.KeyOnMissing:
+		return "refuse"
+	}
+	return ""
+}
+
+// stepOf are the steps on which an entry stands: 0 addresses, 1 groups, 2 domains.
+func stepOf(e policy.Entry) (steps []int) {
+	if e.Groups != nil {
+		return []int{1}
+	}
+	for _, p := range e.For {
+		if strings.HasPrefix(p.String(), "@") {
+			steps = append(steps, 2)
+		} else {
+			steps = append(steps, 0)
+		}
+	}
+	return steps
+}
+
+type level struct {
+	policy.Settings
+	by     string
+	labels int // of the domain, of which the most is nearest
+}
+
+// levelsOf are the entries for an address on one step, the nearest first.
+func levelsOf(entries []policy.Entry, whose string, step int, a mail.Address, groups []string) (out []level) {
+	for _, e := range entries {
+		if step == 1 && slices.ContainsFunc(e.Groups, func(g string) bool {
+			return slices.ContainsFunc(groups, func(in string) bool { return strings.EqualFold(g, in) })
+		}) {
+			out = append(out, level{e.Settings, whose + " group " + strings.Join(e.Groups, ", "), 0})
+		}
+		for _, p := range e.For {
+			text := p.String()
+			isDomain := strings.HasPrefix(text, "@")
+			if !p.Match(a) || isDomain != (step == 2) || step == 1 {
+				continue
+			}
+			labels, by := strings.Count(text, ".")+100, whose+" address "+text
+			if isDomain {
+				by = whose + " domain " + text[1:]
+			}
+			if strings.Contains(text, "@*.") {
+				labels -= 100 // a wildcard is farther than what is written out
+			}
+			out = append(out, level{e.Settings, by, labels})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b level) int { return cmp.Compare(b.labels, a.labels) })
+	return out
+}
+
+func (f *reference) groupsOf(r policy.Recipient) []string {
+	if !r.Local {
+		return nil
+	}
+	return r.Groups
+}
+
+func (f *reference) senderGroups() []string {
+	if !f.in.Internal {
+		return nil
+	}
+	return f.in.Groups
+}
+
+// holds reports whether a rule is for the message and the recipient; demanded, that it is for some senders and nobody knows whether for this one.
+func (f *reference) holds(r policy.Rule) (holds, demanded bool) {
+	any := func(names, in []string) bool {
+		return slices.ContainsFunc(names, func(n string) bool {
+			return slices.ContainsFunc(in, func(i string) bool { return strings.EqualFold(i, n) })
+		})
+	}
+	direction := r.Direction
+	if direction == "" {
+		direction = mail.Outgoing
+	}
+	fl := f.in.Flags
+	flags := map[string]bool{
+		"sign": fl.Sign, "encrypt": fl.Encrypt, "plain": fl.Plain, "no_sign": fl.NoSign || fl.Plain, "no_encrypt": fl.NoEncrypt || fl.Plain,
+		"tls": fl.TLS != "", "de_mail": fl.DeMail != policy.DeMailFlags{},
+	}
+	conditions := []bool{
+		direction == f.d,
+		r.To == nil || r.To.Match(f.r.Address),
+		r.ToGroups == nil || any(r.ToGroups, f.groupsOf(f.r)),
+		r.Kinds == nil || slices.Contains(r.Kinds, f.in.Kind),
+		r.Listeners == nil || slices.Contains(r.Listeners, f.in.Listener),
+		r.SizeOver == 0 || f.in.Size > r.SizeOver,
+		r.SizeUnder == 0 || f.in.Size < r.SizeUnder,
+		r.Subject == policy.Field{} || fits(r.Subject, f.in.Subject),
+		r.Flags == nil || slices.ContainsFunc(r.Flags, func(name string) bool { return flags[name] }),
+		r.Labels == nil || any(r.Labels, fl.Labels),
+		r.ContentTypes == nil || slices.ContainsFunc(f.in.ContentTypes, func(t string) bool {
+			main, _, _ := strings.Cut(t, "/")
+			return any(r.ContentTypes, []string{t, main + "/*"})
+		}),
+	}
+	for _, h := range r.Headers {
+		found := false
+		if f.in.Header != nil {
+			for _, v := range f.in.Header.Values(h.Name) {
+				found = found || fits(h, v)
+			}
+		}
+		conditions = append(conditions, found)
+	}
+	if slices.Contains(conditions, false) {
+		return false, false
+	}
+	byNobody := r.Groups == nil && (r.From == nil || r.From.Match(mail.Address{}))
+	if f.in.From.IsNull() && !byNobody { // it may be anybody's
+		return true, r.Encrypt != policy.Require
+	}
+	return (r.From == nil || r.From.Match(f.in.From)) && (r.Groups == nil || any(r.Groups, f.senderGroups())), false
+}
+
+// fits knows the regular expression that these tests use.
+func fits(f policy.Field, value string) bool {
+	switch {
+	case f.Matches != "" && f.Matches != "^Offer [0-9]$":
+		panic(f.Matches)
+	case f.Matches != "" && (len(value) != len("Offer 1") || !strings.HasPrefix(value, "Offer ") || value[6] < '0' || value[6] > '9'):
+		return false
+	}
+	return strings.Contains(strings.ToLower(value), strings.ToLower(f.Contains))
+}
+
+// decided is what a key comes to with flags and with what was in force earlier, and by what.
+func (f *reference) decided(key policy.Key, dry bool) (value, by string, lowered bool) {
+	s, said := choose(key, f.statements(key, dry))
+	value, by = s.value, s.by
+	if f.d == mail.Incoming || !said && key != policy.KeyTLS {
+		return value, by, false
+	}
+	fl := f.in.Flags
+	if f.d == mail.Internal {
+		fl = policy.Flags{}
+	}
+	to := func(v, who string) {
+		if stronger(key, v, value) {
+			value, by = v, who
+		}
+	}
+	protects := func(must, try, less bool, earlier policy.Level) {
+		switch {
+		case must:
+			to("require", "flag")
+		case try:
+			to("if-possible", "flag")
+		case less && !s.enforced && !f.in.From.IsNull() && f.in.MayUse && value != "never":
+			value, by, lowered = "never", "flag", true
+		}
+		to(string(earlier), "earlier")
+	}
+	switch key {
+	case policy.KeySign:
+		protects(fl.Sign, fl.TrySign, fl.NoSign || fl.Plain, f.r.AtLeast.Sign)
+	case policy.KeyEncrypt:
+		protects(fl.Encrypt, fl.TryEncrypt, fl.NoEncrypt || fl.Plain, f.r.AtLeast.Encrypt)
+	case policy.KeyTLS:
+		if !f.r.DeMail {
+			to(string(fl.TLS), "flag")
+			to(string(f.r.AtLeast.TLS), "earlier")
+		}
+	case policy.KeyProfile:
+		if f.r.AtLeast.Profile == smime.TR03116 {
+			to("bsi-tr-03116-4", "earlier")
+		}
+	case policy.KeyOnMissing:
+		if fl.Encrypt && (value == "tls" || value == "plain") {
+			value, by = "refuse", "flag"
+		}
+		if f.r.AtLeast.Missing != "" {
+			to(string(f.r.AtLeast.Missing), "earlier")
+		} else if f.r.AtLeast.Encrypt == policy.Require {
+			to("ask", "earlier")
+		}
+	}
+	return value, by, lowered
+}
+
+// outcome is what is done: "sign", "encrypt", "ask", "tls", "plain", "refuse".
+func (f *reference) outcome() (words []string) {
+	word := func(key policy.Key) string { v, _, _ := f.decided(key, false); return v }
+	if f.d == mail.Incoming && !f.r.Local {
+		return []string{"refuse"}
+	}
+	refused := false
+	if size := word(policy.KeyMaxSize); size != "" && stronger(policy.KeyMaxSize, size, fmt.Sprint(f.in.Size)) {
+		refused = true
+	}
+	if f.d == mail.Incoming {
+		if refused {
+			return []string{"refuse"}
+		}
+		return nil
+	}
+	sign := word(policy.KeySign) == "require" || word(policy.KeySign) == "if-possible" && f.in.CanSign
+	encrypt := word(policy.KeyEncrypt) == "require" || word(policy.KeyEncrypt) == "if-possible" && f.r.CanEncrypt
+	instead := ""
+	if encrypt && !f.r.CanEncrypt {
+		switch missing := word(policy.KeyOnMissing); {
+		case f.d == mail.Internal, missing == "refuse", missing == "ask" && f.r.NoAsk:
+			refused = true
+		case missing == "ask":
+			instead = "ask"
+		default:
+			encrypt, instead = false, missing
+		}
+	}
+	refused = refused || sign && (!f.in.CanSign || f.r.UnfitSigner.ID != "") || encrypt && f.r.Unfit.ID != ""
+	if sign {
+		words = append(words, "sign")
+	}
+	if encrypt {
+		words = append(words, "encrypt")
+	}
+	if refused && instead == "ask" {
+		instead = ""
+	}
+	if instead != "" {
+		words = append(words, instead)
+	}
+	if refused {
+		words = append(words, "refuse")
+	}
+	return words
 }

@@ -9,10 +9,13 @@ import (
 type outcome struct {
 	result
 	names   [numKeys]string
-	moved   [numKeys]string // what moved a value after the layers had been settled: ByFlag, ByEarlier; empty: nothing
-	before  Settings        // that
+	moves   [numKeys]moves
+	before  Settings // those
 	lowered []Key
 }
+
+// moves are the values that flags, then an earlier decision, made of what layers come to; empty where they changed nothing.
+type moves struct{ flag, earlier string }
 
 // settle decides every key. dry has the rules count that only tell.
 func (w *walk) settle(d mail.Direction, layers []match, r *Recipient, dry bool) (o outcome) {
@@ -24,19 +27,23 @@ func (w *walk) settle(d mail.Direction, layers []match, r *Recipient, dry bool) 
 	if d == mail.Incoming {
 		return o
 	}
-	for _, i := range [...]int{atSign, atEncrypt, atTLS, atProfile, atMissing} {
-		before := o.Settings
-		by := w.move(i, &o.Settings, o.enforced.has(i), d, r)
-		if by == "" {
-			continue
+	for _, i := range movable {
+		was := o.Settings
+		if d == mail.Outgoing && w.flag(i, &o.Settings, o.enforced.has(i), r) {
+			o.names[i], o.moves[i].flag = ByFlag, settings[i].text(&o.Settings)
+			if (i == atSign || i == atEncrypt) && o.Settings.level(i).rank() < was.level(i).rank() {
+				o.lowered = append(o.lowered, settings[i].key)
+			}
 		}
-		o.names[i], o.moved[i] = by, by
-		if by == ByFlag && (i == atSign || i == atEncrypt) && o.Settings.level(i).rank() < before.level(i).rank() {
-			o.lowered = append(o.lowered, settings[i].key)
+		if earlier(i, &o.Settings, r) {
+			o.names[i], o.moves[i].earlier = ByEarlier, settings[i].text(&o.Settings)
 		}
 	}
 	return o
 }
+
+// movable are the keys on which flags and earlier decisions act.
+var movable = [...]int{atSign, atEncrypt, atTLS, atProfile, atMissing}
 
 func (s *Settings) level(i int) Level {
 	if i == atSign {
@@ -45,40 +52,43 @@ func (s *Settings) level(i int) Level {
 	return s.Encrypt
 }
 
-// move lets the flags of the sender, and what was in force when the message was accepted, act on one key. by says which of them did; empty where none did.
-func (w *walk) move(i int, s *Settings, enforced bool, d mail.Direction, r *Recipient) (by string) {
-	flags := &w.in.Flags
-	if d != mail.Outgoing {
-		flags = &Flags{}
-	}
-	moved := func(changed bool, who string) {
-		if changed {
-			by = who
-		}
-	}
+// flag lets the flags of the sender act on one key of what leaves the company. It reports whether they changed it.
+func (w *walk) flag(i int, s *Settings, enforced bool, r *Recipient) bool {
+	f := &w.in.Flags
 	switch i {
 	case atSign:
-		moved(flag(&s.Sign, flags.Sign, flags.TrySign, w.lowers(enforced, flags.NoSign || flags.Plain)), ByFlag)
-		moved(raise(&s.Sign, r.AtLeast.Sign), ByEarlier)
+		return wish(&s.Sign, f.Sign, f.TrySign, w.lowers(enforced, f.NoSign || f.Plain))
 	case atEncrypt:
-		moved(flag(&s.Encrypt, flags.Encrypt, flags.TryEncrypt, w.lowers(enforced, flags.NoEncrypt || flags.Plain)), ByFlag)
-		moved(raise(&s.Encrypt, r.AtLeast.Encrypt), ByEarlier)
+		return wish(&s.Encrypt, f.Encrypt, f.TryEncrypt, w.lowers(enforced, f.NoEncrypt || f.Plain))
 	case atTLS:
-		if !r.DeMail {
-			moved(raiseTLS(&s.TLS, flags.TLS), ByFlag)
-			moved(raiseTLS(&s.TLS, r.AtLeast.TLS), ByEarlier)
+		return !r.DeMail && raiseTLS(&s.TLS, f.TLS)
+	case atMissing:
+		if m := s.Terms.Missing; f.Encrypt && (m == SendTLS || m == SendPlain) { // what somebody asked to be encrypted is never sent otherwise
+			s.Terms.Missing = Refuse
+			return true
 		}
+	}
+	return false
+}
+
+// earlier lets what was in force when a message was accepted act on one key. It reports whether that changed it.
+func earlier(i int, s *Settings, r *Recipient) bool {
+	switch i {
+	case atSign:
+		return raise(&s.Sign, r.AtLeast.Sign)
+	case atEncrypt:
+		return raise(&s.Encrypt, r.AtLeast.Encrypt)
+	case atTLS:
+		return !r.DeMail && raiseTLS(&s.TLS, r.AtLeast.TLS)
 	case atProfile:
 		if r.AtLeast.Profile == smime.TR03116 && s.Terms.Profile != smime.TR03116 {
-			s.Terms.Profile, by = smime.TR03116, ByEarlier
+			s.Terms.Profile = smime.TR03116
+			return true
 		}
 	case atMissing:
-		if m := s.Terms.Missing; flags.Encrypt && (m == SendTLS || m == SendPlain) { // what somebody asked to be encrypted is never sent otherwise
-			s.Terms.Missing, by = Refuse, ByFlag
-		}
-		moved(s.Terms.Missing.raise(r.AtLeast), ByEarlier)
+		return s.Terms.Missing.raise(r.AtLeast)
 	}
-	return by
+	return false
 }
 
 // lowers reports whether a flag that lowers may act: on defaults, and by who may write under the single From address.
@@ -86,8 +96,8 @@ func (w *walk) lowers(enforced, flag bool) bool {
 	return flag && !enforced && !w.in.From.IsNull() && w.in.MayUse
 }
 
-// flag lets flags act on a level. Whoever asks for both more and less gets more.
-func flag(l *Level, must, try, lower bool) bool {
+// wish lets flags act on a level. Whoever asks for both more and less gets more.
+func wish(l *Level, must, try, lower bool) bool {
 	switch {
 	case must:
 		return raise(l, Require)

@@ -7,10 +7,13 @@ import "slices"
 func (o *outcome) sources(layers []match) []Source {
 	var out []Source
 	for i := range settings {
-		if chain := o.chain(i, layers); len(chain) > 0 {
+		switch chain := o.chain(i, layers); {
+		case len(chain) > 0:
 			s := chain[0]
 			s.Over = append(s.Over, chain[1:]...)
 			out = append(out, o.after(i, s))
+		case o.moves[i] != moves{}:
+			out = append(out, o.after(i, Source{Key: settings[i].key, Mode: ModeDefault}))
 		}
 	}
 	return out
@@ -50,15 +53,22 @@ func (l *layer) source(i int) Source {
 	return s
 }
 
-// after puts before a source what moved its value, and before a value that adds up what was added.
+// after puts before a source what moved its value, and in place of a value that adds up the sum.
 func (o *outcome) after(i int, s Source) Source {
 	if settings[i].adds {
 		s.Value = settings[i].text(&o.before)
 	}
-	if o.moved[i] == "" {
-		return s
+	for _, m := range [...]struct{ value, by string }{{o.moves[i].flag, ByFlag}, {o.moves[i].earlier, ByEarlier}} {
+		if m.value == "" {
+			continue
+		}
+		moved := Source{Key: s.Key, Value: m.value, By: m.by, Mode: s.Mode}
+		if s.By != "" {
+			moved.Over = []Source{s}
+		}
+		s = moved
 	}
-	return Source{Key: s.Key, Value: settings[i].text(&o.Settings), By: o.moved[i], Mode: s.Mode, Over: []Source{s}}
+	return s
 }
 
 // differs tells which values would be others, in an outcome in which the rules count that only tell.
@@ -66,7 +76,7 @@ func (o *outcome) differs(real *outcome) []Source {
 	var out []Source
 	for i := range settings {
 		would, is := settings[i].text(&o.Settings), settings[i].text(&real.Settings)
-		if o.from[i] == nil || would == is {
+		if o.from[i] == nil || would == is || settings[i].adds && sameSum(&settings[i], o.Settings, real.Settings) {
 			continue
 		}
 		s := o.from[i].source(i)
@@ -79,4 +89,10 @@ func (o *outcome) differs(real *outcome) []Source {
 		out = append(out, s)
 	}
 	return out
+}
+
+// sameSum reports whether values that add up are the same, in whatever order.
+func sameSum(s *setting, a, b Settings) bool {
+	x, y := a, b
+	return !s.raise(&x, &b) && !s.raise(&y, &a)
 }

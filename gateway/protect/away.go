@@ -141,7 +141,7 @@ func (p *Protector) settled(d *draft) ([]policy.Levels, error) {
 		in := p.input(part)
 		decisions := p.o.Policy.Decide(in)
 		var least []policy.Levels
-		if part.groupsAway != nil && len(p.o.Policy.Asks(in)) > 0 { // what is refused may not be for the sender's groups: but for who cannot be reached at all
+		if part.groupsAway != nil && p.hangsOnGroups(in) { // what is refused may not be for these groups: but for who cannot be reached at all
 			for i := range decisions {
 				decisions[i].Refusal = nil
 			}

@@ -63,7 +63,10 @@ func (p *Protector) dispatch(ctx context.Context, d *draft, places []int) error 
 	if d.deMail != nil {
 		return p.refusedDeMail(d, request, p.o.Desk.Stands(d.deMail.Account, request))
 	}
-	var err error
+	err := p.deMailByPolicy(ctx, d, &request)
+	if err != nil {
+		return err
+	}
 	if request.Net, err = dispatch.NetSize(during{ctx, d.source}); err != nil {
 		return err
 	}

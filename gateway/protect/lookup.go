@@ -19,6 +19,7 @@ type known struct {
 	why          string             // why cert is nil, for the record
 	reason       texts.ID           // the same for the sender
 	away         *Away              // where it is not known whether there is one
+	groups       []string           // of the company's directory that it is in, of those that decide
 }
 
 // lookUp asks for the recipients' certificates. A source that is away is noted, and the others are asked

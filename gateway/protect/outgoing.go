@@ -45,6 +45,8 @@ type draft struct {
 	noSign     texts.Reason // why signer is nil, for the sender
 	signerAway *Away        // where it is not known whether there is a signer
 	enrolls    bool         // the sender has no certificate, and may get one where a decision needs it
+	mayUse     bool         // the submitter may use author
+	facts      facts
 	flags      policy.Flags
 	groups     []string        // that From is in, of those that rules ask for
 	groupsAway *Away           // where that is not known
@@ -169,11 +171,15 @@ func (p *Protector) prepare(ctx context.Context, d *draft, content mail.Content)
 	d.flags = policy.ReadFlags(&header, p.vocabulary(d, deMail))
 	d.visible = visible(header)
 	d.author = singleFrom(header)
+	d.mayUse = d.env.MayUse.Match(d.author)
 	header.Del("Bcc") // RFC 5322, 3.6.3 and 3.6.6: they name the recipients the others must not see
 	header.Del("Resent-Bcc")
 	d.source = newSource(header, content, bodyAt)
 	// Before anything that may be held: the levels that such a message keeps are those for its kind, and for how it leaves.
 	if d.kind, err = kindOf(header, during{ctx, d.source}); err != nil {
+		return err
+	}
+	if d.facts, err = p.factsOf(d.env, content.Size(), header, during{ctx, d.source}); err != nil {
 		return err
 	}
 	if err := p.dispatch(ctx, d, deMail); err != nil {
@@ -259,13 +265,16 @@ func readHeaderWithin(content mail.Content, limit int) (entity.Header, int64, er
 func (p *Protector) input(d *draft) policy.Input {
 	in := policy.Input{
 		Internal: true, From: d.author, Groups: d.groups, Flags: d.flags, Kind: d.kind,
-		CanSign: d.signer != nil || d.signerAway != nil || d.form.Signed, WhyNotSign: d.noSign,
+		MayUse: d.mayUse, CanSign: d.signer != nil || d.signerAway != nil || d.form.Signed, WhyNotSign: d.noSign,
+		Explain: d.peek,
 	}
+	d.facts.tell(&in)
 	for i, r := range d.env.Recipients {
 		k := d.known[i]
 		to := policy.Recipient{
 			Address: r.Address, DeMail: d.env.DeMail != nil, Local: d.env.DeMail == nil && p.o.Local.Match(r.Address),
 			CanEncrypt: k.cert != nil || k.away != nil || d.form.Encrypted, Why: k.reason, NoAsk: !p.mayAsk(d, r.Address),
+			Groups: k.groups,
 		}
 		if d.atLeast != nil {
 			to.AtLeast = d.atLeast[i]

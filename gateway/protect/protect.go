@@ -174,6 +174,13 @@ func (p *Protector) Admit(ctx context.Context, env mail.Envelope, content mail.C
 	if err := p.noRelay(env); err != nil {
 		return nil, err
 	}
+	decisions, err := p.arrival(ctx, env, content)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.tooLarge(decisions); err != nil {
+		return nil, err
+	}
 	entry, err := p.entry(env, env.Recipients, content, "as it came")
 	if err != nil { // the company's own domains have routes, or it is our own trouble
 		return nil, err

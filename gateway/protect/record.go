@@ -18,8 +18,14 @@ func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
 	if dec.TLS != mail.TLSAsRouted {
 		rule += fmt.Sprintf(", tls=%s by %s", dec.TLS, dec.TLSRule)
 	}
-	if dec.Ask {
+	switch {
+	case dec.Ask:
 		rule += ", on_missing=ask by " + dec.AskRule
+	case dec.Missed != "":
+		rule += fmt.Sprintf(", on_missing=%s by %s", dec.Missed, dec.AskRule)
+	}
+	for _, key := range dec.Lowered {
+		rule += fmt.Sprintf(", %s lowered by the sender", key)
 	}
 	if len(d.groups) > 0 {
 		rule += ", sender in " + groupNames(d.groups)
