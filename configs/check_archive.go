@@ -39,6 +39,39 @@ func (k *checker) archives() {
 			k.fail(dotted, "this archive is nowhere; write to: with its journal address, or folder:")
 		}
 	}
+	k.archivesNamed()
+}
+
+// archivesNamed holds that the policy names archives that there are, and warns of those that it does not name.
+func (k *checker) archivesNamed() {
+	used := map[string]bool{}
+	look := func(dotted string, names []string) {
+		for i, name := range names {
+			used[name] = true
+			if _, ok := k.Config.Archive(name); !ok {
+				k.failMember(dotted+".archive", i, "there is no archive %s; name one of those under archives", shorten(name))
+			}
+		}
+	}
+	look("policy.default", k.Policy.Default.Archive)
+	for i := range k.Policy.Rules {
+		dotted := entryKey("policy.rules", k.Policy.Rules[i].Name, i)
+		if k.numbered(i) {
+			dotted = entryKey("policy.rules", "", i)
+		}
+		look(dotted, k.Policy.Rules[i].Archive)
+	}
+	for i := range k.Policy.Senders {
+		look(entryKey("policy.senders", "", i), k.Policy.Senders[i].Archive)
+	}
+	for i := range k.Policy.Recipients {
+		look(entryKey("policy.recipients", "", i), k.Policy.Recipients[i].Archive)
+	}
+	for i, a := range k.Archives {
+		if a.Name != "" && !used[a.Name] {
+			k.warn(entryKey("archives", a.Name, i), "no policy names this archive, so nothing goes there; write archive: [%s] under policy.default, or in a rule", shorten(a.Name))
+		}
+	}
 }
 
 // archiveFolder holds that nothing readable comes to lie on the gateway's disk unless that was said.

@@ -19,6 +19,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/revocation"
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/archive/backlog"
 	"github.com/siegel-mail/siegel/gateway/backup"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/dispatch"
@@ -82,6 +83,8 @@ type Gateway struct {
 	ways      atomic.Pointer[ways]
 	resolver  atomic.Pointer[dns.Resolver] // may hold nil
 	kept      *backup.Domains
+	archives  atomic.Pointer[[]Archive]
+	backlogs  *backlog.Backlogs
 	asks      atomic.Pointer[Ask]
 	texts     atomic.Pointer[texts.Texts]
 	questions chan question
@@ -197,7 +200,7 @@ func (g *Gateway) newProtector(s Settings) (*protect.Protector, error) {
 	return protect.New(protect.Options{
 		Privacy: s.Privacy, RoundTrip: roundTrips(s.Listeners), GoesBack: g.routes.goesBack, WithoutTLS: g.routes.withoutTLS,
 		Local: s.Local, Policy: s.Policy, Groups: s.Groups, Vocabulary: s.Vocabulary, Certs: s.Certs, Look: looking(s.Certs), Validator: s.Validator,
-		Enroller: g.firstUse(s), StaysWithout: g.staysWithout, Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Expire: s.Expire,
+		Enroller: g.firstUse(s), StaysWithout: g.staysWithout, Router: g.routes, Lifetime: g.routes.Lifetime, SMIME: s.SMIME, Memory: g.known, Marks: s.Marks, DKIM: s.DKIM, Archives: s.archiveNames(), Expire: s.Expire,
 		Patience: s.Patience, Within: s.ProtectWithin, Desk: s.desk(), DeMailLifetime: g.routes.deMailLifetime, Ask: protect.Ask{May: s.Ask.mayAsk(s.Local, s.isDeMail), Within: s.Ask.Within}, Harvest: g.harvester.Offer,
 		Spool: g.spool, Texts: s.Texts, Recorder: g.recorder, Now: g.o.Now,
 	})
@@ -220,7 +223,7 @@ func (g *Gateway) prepareParts() (err error) {
 	if g.harvester, err = g.newHarvester(); err != nil {
 		return err
 	}
-	table, err := newRoutes(g.o.Hostname, g.o.Settings, g.tlsReports.Collector())
+	table, err := newRoutes(g.o.Hostname, g.o.State, g.o.Settings, g.tlsReports.Collector())
 	if err != nil {
 		return err
 	}
@@ -236,6 +239,8 @@ func (g *Gateway) prepareParts() (err error) {
 	g.resolver.Store(g.o.Settings.DNS)
 	g.kept = backup.New(usage{g}, g.o.Now)
 	g.kept.Set(quotas(g.o.Settings.Backup))
+	g.archives.Store(&g.o.Settings.Archives)
+	g.backlogs = backlog.New(copiesIn{g}, g.o.Now)
 	p, err := g.newProtector(g.o.Settings)
 	if err != nil {
 		return err
@@ -295,6 +300,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.tlsReports.Run(ctx) })
 	group.Go(func() error { return g.keepProof(ctx) })
 	group.Go(func() error { return g.reconcileAll(ctx) })
+	group.Go(func() error { return g.watchArchives(ctx) })
 	for _, s := range g.servers() {
 		group.Go(func() error { return s.Serve(ctx) })
 	}
@@ -335,9 +341,14 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 	if err != nil {
 		return err
 	}
-	entries := g.withNotices(adm.Entries)
+	entries, kept, err := g.copies(ctx, env, g.withNotices(adm.Entries))
+	if err != nil {
+		done(false)
+		return err
+	}
 	err = g.commit(ctx, env, entries)
 	done(err == nil)
+	kept(err == nil)
 	if err != nil {
 		return err
 	}
@@ -355,6 +366,10 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) ([]delivery.Prepar
 		if err := g.known.Check(); err != nil {
 			return nil, nil, err
 		}
+	}
+	if c.Message.IsArchive() {
+		content, release, err := g.prepareCopy(ctx, c)
+		return []delivery.Prepared{{Rows: c.Due, Content: content}}, release, err
 	}
 	if g.stranded(c) {
 		return nil, nil, errStranded
@@ -392,7 +407,7 @@ func (g *Gateway) prepared(c queue.Claim, part protect.Part) (p delivery.Prepare
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
-	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, g.accounts.submissions, newDirectoryCollector(g), newRevocationCollector(g.revocation), newInboxCollector(g)}, append(g.tlsReports.Collectors(), g.o.Collectors...)...) {
+	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, g.accounts.submissions, newDirectoryCollector(g), newRevocationCollector(g.revocation), newInboxCollector(g), newArchiveCollector(g)}, append(g.tlsReports.Collectors(), g.o.Collectors...)...) {
 		err = errors.Join(err, g.metrics.Registry().Register(c))
 	}
 	if err != nil {
@@ -402,6 +417,7 @@ func (g *Gateway) setAdmin() (err error) {
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
 	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck(), g.revocationCheck(), g.tlsReportsCheck()}
+	checks = append(checks, g.archiveCheck())
 	checks = append(checks, g.recordChecks()...)
 	checks = append(checks, g.proofChecks()...)
 	if err := g.openPages(checks); err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,6 +185,7 @@ type hop struct {
 	addr   string
 	server *smtp.Server
 	got    chan []byte
+	refuse atomic.Bool // everything is refused for good
 }
 
 func newHop(t *testing.T) *hop {
@@ -202,7 +204,12 @@ func (h *hop) NewSession(*smtp.Conn) (smtp.Session, error) { return hopSession{h
 
 type hopSession struct{ h *hop }
 
-func (hopSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s hopSession) Mail(string, *smtp.MailOptions) error {
+	if s.h.refuse.Load() {
+		return &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 2, 2}, Message: "the archive is full"}
+	}
+	return nil
+}
 func (hopSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if strings.HasPrefix(to, "nobody@") {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}

@@ -63,6 +63,7 @@ func (g *Gateway) newInboxes(s Settings) (list []*inbox.Inbox, err error) {
 			Account: a.Name, Provider: a.Provider, Record: g.proof, Queue: g.store, Ways: inward{s.Local, g.routes}, Spool: g.spool,
 			Verifier: demail.Verifier{Trust: trust}, Answers: g.answers, Mailboxes: in.Mailboxes, Fallback: in.Fallback,
 			Service: a.Fetch.Service, Tell: a.Fetch.Tell, Every: a.Fetch.Every, Never: a.Fetch.Never,
+			Copies:    g.copiesOfDeMail,
 			Reconcile: func(ctx context.Context) error { return g.reconcile(ctx, a.Name) },
 			Clean:     func(h *entity.Header) { smtpin.Firewall(h, g.o.Hostname, false) },
 			Entered:   func(e queue.New) { g.recordQueued(e); g.scheduler.Wake(e.Destinations...) },

@@ -69,6 +69,8 @@ type Settings struct {
 	Routes     []Route          // the first that matches a recipient serves it
 	// Backup are the domains of others that mail is kept for. They come before Routes.
 	Backup []Backup
+	// Archives are those that Policy may name.
+	Archives []Archive
 	// DeMail has the accounts that De-Mail goes by; nil: none, and mail to De-Mail domains is refused.
 	DeMail *DeMail
 	// DNS looks names up, for routes by MX; they need it. The gateway closes the one in force when it ends.

@@ -113,7 +113,9 @@ func (g *Gateway) admit(ctx context.Context, env mail.Envelope, content mail.Con
 	}
 	if judged.Hold != "" {
 		for i := range adm.Entries {
-			adm.Entries[i].Hold = judged.Hold
+			if !isCopy(adm.Entries[i]) { // whatever becomes of the message
+				adm.Entries[i].Hold = judged.Hold
+			}
 		}
 	}
 	return adm, nil

@@ -32,6 +32,9 @@ func (g *Gateway) recordQueued(e queue.New) {
 	if e.Pending != nil { // what the header says is not what the internet may see
 		event.Kind, event.Reply, event.Subject = track.Held, cmp.Or(e.Hold, e.Note), ""
 	}
+	if isCopy(e) { // which the outside never sees
+		event.From, event.To, event.MessageID, event.Subject = "", nil, "", ""
+	}
 	if g.o.Record == nil || !g.o.Record.Subjects {
 		event.Subject = ""
 	}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+
+	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
 // Reload puts new settings into force. Connections that are open keep going, under the old limits of their
@@ -16,7 +18,7 @@ func (g *Gateway) Reload(s Settings) error {
 		return err
 	}
 	s.desk().Inherit(g.desk.Load())
-	table, err := newRoutes(g.o.Hostname, s, g.tlsReports.Collector())
+	table, err := newRoutes(g.o.Hostname, g.o.State, s, g.tlsReports.Collector())
 	if err != nil {
 		return err
 	}
@@ -64,6 +66,9 @@ func (g *Gateway) Reload(s Settings) error {
 	g.texts.Store(s.Texts)
 	again := g.accounts.replace(table.accounts)
 	g.routes.replace(table)
+	for _, name := range s.archiveNames() { // the address may be another one, or the archive is back
+		again = append(again, queue.ArchivePrefix+name)
+	}
 	if len(again) > 0 {
 		g.TryAgain(context.Background(), again...)
 	}
@@ -71,6 +76,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.sight.Store(&sight{s.Certs, s.Validator})
 	g.setFinder(finder)
 	g.kept.Set(quotas(s.Backup))
+	g.archives.Store(&s.Archives)
 	g.revocation.Set(s.Revocation)
 	g.setPolicy(s)
 	g.setPages(s)

@@ -49,7 +49,7 @@ type routes struct {
 const perMX = "mx:"
 
 // newRoutes makes the routes of settings. reports take in how connections to others fare with TLS.
-func newRoutes(hostname string, s Settings, reports tlsrpt.Noter) (routes, error) {
+func newRoutes(hostname, state string, s Settings, reports tlsrpt.Noter) (routes, error) {
 	r := routes{roundTrip: map[string]bool{}, local: s.Local, isDeMail: s.isDeMail}
 	self := newSelf(hostname, s)
 	self.reports = reports
@@ -66,6 +66,10 @@ func newRoutes(hostname string, s Settings, reports tlsrpt.Noter) (routes, error
 		if err := r.add(rt, prefix, self, s); err != nil {
 			return routes{}, fmt.Errorf("route %s: %w", rt.Name, err)
 		}
+	}
+	if err := r.addArchives(s, state); err != nil {
+		r.close()
+		return routes{}, err
 	}
 	return r, nil
 }

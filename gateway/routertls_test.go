@@ -20,7 +20,7 @@ func TestWithoutTLS(t *testing.T) {
 		return smtpout.Security{Level: level}, ok
 	}
 	level := func(l smtpout.Level) smtpout.Security { return smtpout.Security{Level: l} }
-	table, err := newRoutes("gw.firma.example", Settings{DNS: resolver, Routes: []Route{
+	table, err := newRoutes("gw.firma.example", "", Settings{DNS: resolver, Routes: []Route{
 		{Name: "plain", Domains: patterns(t, "@plain.example"), SMTP: smtpout.Options{Hosts: []string{"a:25"}, TLS: level(smtpout.None), Partners: partners}},
 		{Name: "implicit", Domains: patterns(t, "@implicit.example"), SMTP: smtpout.Options{Hosts: []string{"a:465"}, TLS: level(smtpout.None), Implicit: true}},
 		{Name: "mx-plain", Domains: patterns(t, "@x.example", "@new.example"), SMTP: smtpout.Options{MX: &smtpout.MX{}, TLS: level(smtpout.None), Partners: partners}},

@@ -57,7 +57,7 @@ func TestComplete(t *testing.T) {
 	if given.Resolver != nil {
 		t.Error("the settings were changed")
 	}
-	if _, err := newRoutes("gw.firma.example", Settings{Routes: []Route{{Name: "internet", SMTP: smtpout.Options{MX: given}}}}, nil); err == nil {
+	if _, err := newRoutes("gw.firma.example", "", Settings{Routes: []Route{{Name: "internet", SMTP: smtpout.Options{MX: given}}}}, nil); err == nil {
 		t.Error("a route by MX without a resolver was taken")
 	}
 	if o := newSelf("gw", s).complete(smtpout.Options{Hello: "other"}, s); o.Hello != "other" || o.MX != nil {

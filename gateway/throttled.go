@@ -38,7 +38,7 @@ func (g *Gateway) commit(ctx context.Context, env mail.Envelope, entries []queue
 	reason, tell := g.throttle.Admit(m, now) // before the commit: others may be sending at this moment
 	if reason != "" {
 		for i := range entries {
-			if entries[i].Hold == "" && len(g.toOutside(entries[i].Envelope).To) > 0 {
+			if entries[i].Hold == "" && !isCopy(entries[i]) && len(g.toOutside(entries[i].Envelope).To) > 0 {
 				entries[i].Hold = reason
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
@@ -120,6 +121,9 @@ func addressText(c track.Client) string {
 // sentence says in words what a step was.
 func sentence(s track.Step) string {
 	to := recipientList(s.To)
+	if name, ok := strings.CutPrefix(s.Destination, queue.ArchivePrefix); ok {
+		to = "the archive " + name
+	}
 	switch s.Kind {
 	case track.Accepted:
 		return fmt.Sprintf("Accepted from %s%s%s, for %s%s.", orNull(s.From), by(clientText(s.Client)), sized(s.Size), to, said("; answered ", s.Reply))
@@ -143,6 +147,8 @@ func sentence(s track.Step) string {
 		return fmt.Sprintf("Fetched as De-Mail from %s, for %s%s: integrity %s%s.", orNull(s.From), to, sized(s.Size), s.Verdict, prefixed(", ", s.Reply))
 	case track.Confirmed:
 		return fmt.Sprintf("The De-Mail provider said what became of it: %s.", s.Verdict)
+	case track.Archived:
+		return fmt.Sprintf("Archived: %s has the copy %s%s.", to, s.ID, said(", and said: ", s.Reply))
 	case track.Delivered, track.Deferred, track.Failed, track.Held:
 		return attemptSentence(s, to)
 	}

@@ -97,6 +97,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 		return gateway.Settings{}, err
 	}
 	s.DKIM = signers(c)
+	s.Archives = archives(c)
 	s.TLSReport = tlsReport(c)
 	if err := useOwnPolicy(&s, c, log); err != nil {
 		return gateway.Settings{}, err

@@ -307,6 +307,12 @@ func (t *settlement) record() {
 		for ; i < len(t.outcomes) && t.outcomes[i].State == o.State && t.results[i] == r; i++ {
 			e.To = append(e.To, m.Recipients[t.outcomes[i].Index].Address.String())
 		}
+		if m.IsArchive() { // its recipient is nobody of whom the record is to tell
+			e.From, e.To = "", nil
+			if e.Kind == track.Delivered {
+				e.Kind = track.Archived
+			}
+		}
 		if e.Kind != "" {
 			t.s.o.Recorder.Record(e)
 		}

@@ -68,6 +68,25 @@ func (i *Inbox) handle(ctx context.Context, in connectors.Incoming) error {
 	if err != nil {
 		return err
 	}
+	return i.commitWithCopies(ctx, m, p)
+}
+
+// commitWithCopies is commit with the copies for archives beside the message.
+func (i *Inbox) commitWithCopies(ctx context.Context, m *message, p plan) error {
+	if i.o.Copies == nil {
+		return i.commit(ctx, m, p)
+	}
+	var from mail.Address
+	if m.meta != nil {
+		if a, err := mail.ParseAddress(m.meta.Sender.String()); err == nil {
+			from = a
+		}
+	}
+	entries, done, err := i.o.Copies(ctx, p.main.Envelope, from, m.content)
+	if err != nil {
+		return fmt.Errorf("the copy for the archive: %w", err)
+	}
+	p.beside, p.put = append(p.beside, entries...), done
 	return i.commit(ctx, m, p)
 }
 
@@ -108,6 +127,7 @@ type plan struct {
 	main   queue.New    // for whom it is; its id is the one that the record has
 	beside []queue.New  // notices, put in the same commit
 	about  proof.Record // the submission that a confirmation or notification is about; zero: none
+	put    func(bool)   // told whether what is beside is in the queue; nil: nobody is
 	then   func()       // once the queue has it; nil: nothing
 }
 
@@ -120,6 +140,9 @@ func (i *Inbox) commit(ctx context.Context, m *message, p plan) error {
 	held.Hold = holdNote
 	err := i.o.Queue.Put(ctx, append([]queue.New{held}, p.beside...))
 	again := errors.Is(err, queue.ErrExists)
+	if p.put != nil {
+		p.put(err == nil)
+	}
 	if err != nil && !again {
 		return fmt.Errorf("the queue: %w", err)
 	}

@@ -84,6 +84,9 @@ type Options struct {
 	// Clean removes from a header what only this gateway may say.
 	Clean func(h *entity.Header)
 	Spool *atrest.Spool
+	// Copies gives the copies for archives that a message gets, to be put in the commit that takes it in: by the envelope that it goes on with, who sent it,
+	// and the message as it came. done is told once whether they are in the queue. An error leaves the message with the provider. nil: there are none.
+	Copies func(ctx context.Context, env mail.Envelope, from mail.Address, content mail.Content) (entries []queue.New, done func(put bool), err error)
 	// Entered is told what the queue has.
 	Entered func(queue.New)
 	// Alarm tells the administrators; subject is ASCII on one line. It does not wait for them.

@@ -160,7 +160,7 @@ func single[T comparable](key Key, w ways, at func(*Settings) *T, text func(T) s
 func listed(key Key, at func(*Settings) *[]string) setting {
 	return setting{
 		key: key, ways: anywhere, adds: true,
-		said: func(s *Settings) bool { return len(*at(s)) > 0 },
+		said: func(s *Settings) bool { return *at(s) != nil },
 		take: func(to, from *Settings) { *at(to) = *at(from) },
 		raise: func(to, from *Settings) bool {
 			all := slices.Clone(*at(to))

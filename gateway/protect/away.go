@@ -46,6 +46,8 @@ var (
 	errNotAsked = errors.New("it was not asked yet")
 	// errPending is the error of whoever wants to send a message that is not protected yet.
 	errPending = errors.New("protect: the message waits for its protection and must not leave as it is")
+	// errArchive is the error of whoever wants to send the copy for an archive as if it were the message.
+	errArchive = errors.New("protect: the copy for an archive goes there alone")
 	// errMoment is the error of a pending message whose moment of acceptance cannot be read back.
 	errMoment = errors.New("protect: what was allowed when the message was accepted cannot be read back")
 )
@@ -130,7 +132,8 @@ func (p *Protector) hold(ctx context.Context, d *draft, content mail.Content, aw
 	if entry.Pending, err = then.encode(); err != nil {
 		return nil, err
 	}
-	return &Admission{Entries: []queue.New{entry}}, nil
+	adm := &Admission{Entries: []queue.New{entry}}
+	return adm, p.keepCopies(adm, d, content)
 }
 
 // settled are the levels that hold for each recipient whatever comes back; its error is a refusal that does.

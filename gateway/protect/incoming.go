@@ -49,6 +49,9 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 	if c.Message.IsPending() {
 		return nil, nil, errPending
 	}
+	if c.Message.IsArchive() {
+		return nil, nil, errArchive
+	}
 	stored := storedContent{ctx, store, c.Message.Envelope.ID, c.Message.Size}
 	if c.Message.Envelope.Internal {
 		return whole(c, stored), func() {}, nil

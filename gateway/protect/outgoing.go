@@ -102,6 +102,10 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 		whole.Release()
 		return nil, err
 	}
+	if err := p.keepCopies(whole, d, content); err != nil {
+		whole.Release()
+		return nil, err
+	}
 	p.flush(d)
 	return whole, nil
 }

@@ -57,6 +57,7 @@ type Options struct {
 	GoesBack func(to mail.Address) bool
 	// WithoutTLS reports whether the way to an address does without TLS, so that nothing that demands it can go there; nil: none does.
 	WithoutTLS func(to mail.Address) bool
+	Archives   []string      // the names of those that the policy may name
 	Expire     time.Duration // how long a message may stay in the queue
 	// Lifetime is that for one recipient; the longest counts for a message. nil, or 0 as its result: Expire.
 	Lifetime func(to mail.Address) time.Duration
@@ -166,7 +167,7 @@ var (
 // Admit makes the queue entries of an accepted message. A message from outside gives one entry, as it came;
 // one from inside gives a variant for each group of recipients with one decision, signed and encrypted as
 // policy says. Where that needs something that is away, or takes longer than Options.Patience, it gives one
-// entry that waits for its protection (queue.New.Pending). On an error nothing is to be put; the caller releases the admission after the put.
+// entry that waits for its protection (queue.New.Pending). Beside them are the copies for the archives that policy names (queue.New.Archive). On an error nothing is to be put; the caller releases the admission after the put.
 func (p *Protector) Admit(ctx context.Context, env mail.Envelope, content mail.Content) (*Admission, error) {
 	if env.Internal {
 		return p.admitOutgoing(ctx, env, content)
@@ -185,7 +186,8 @@ func (p *Protector) Admit(ctx context.Context, env mail.Envelope, content mail.C
 	if err != nil { // the company's own domains have routes, or it is our own trouble
 		return nil, err
 	}
-	return &Admission{Entries: []queue.New{entry}}, nil
+	adm := &Admission{Entries: []queue.New{entry}}
+	return adm, p.incomingCopies(ctx, adm, env, content)
 }
 
 // entry makes one queue entry for the given recipients; the first keeps the message's id.

@@ -30,6 +30,7 @@ const (
 	Returned  Kind = "returned"  // an operator had it returned to its sender
 	Dropped   Kind = "dropped"   // an operator removed it
 	Fetched   Kind = "fetched"   // it was fetched from a provider of De-Mail; Verdict is what its integrity is
+	Archived  Kind = "archived"  // an archive has its copy
 	Confirmed Kind = "confirmed" // a provider of De-Mail said what became of it; Verdict says what
 )
 
@@ -70,7 +71,7 @@ type Event struct {
 
 // Kinds lists every kind there is, in the order of the constants.
 func Kinds() []Kind {
-	return []Kind{Judged, Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Asked, Held, Released, Rerouted, Returned, Dropped, Fetched, Confirmed}
+	return []Kind{Judged, Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Asked, Held, Released, Rerouted, Returned, Dropped, Fetched, Archived, Confirmed}
 }
 
 // Recorder takes events. Record returns at once, may be called at once from many goroutines, and must
