@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/siegel-mail/siegel/certs/ldap"
+	"github.com/siegel-mail/siegel/gateway/addin"
+	"github.com/siegel-mail/siegel/gateway/addin/token"
 	"github.com/siegel-mail/siegel/gateway/exchange"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 )
@@ -116,7 +119,11 @@ func (k *checker) outlookEntra(e *OutlookEntra) {
 	}
 	e.roots, e.policy = nil, tlspolicy.Profile{}
 	if e.KeysFile != "" {
-		k.file(at+".keys_file", e.KeysFile)
+		if text := k.file(at+".keys_file", e.KeysFile); text != nil {
+			if _, err := token.ParseKeySet(text); err != nil {
+				k.fail(at+".keys_file", "%s; get it from %s", err, token.KeysURL(e.Authority, e.Tenant))
+			}
+		}
 		return
 	}
 	e.policy = k.clientPolicy(at+".profile", e.Profile, false)
@@ -175,10 +182,30 @@ func (k *checker) outlookNetworks(o *Outlook) {
 	}
 }
 
+// outlookTable reads the users file.
+func (k *checker) outlookTable(o *Outlook) {
+	o.users = nil
+	if o.UsersFile == "" {
+		return
+	}
+	text := k.file("outlook.users_file", o.UsersFile)
+	if text == nil {
+		return
+	}
+	table, faults := addin.ParseTable(string(text))
+	for _, f := range faults {
+		k.report.add(Problem{Error, Origin{File: o.UsersFile.String(), Line: f.Line, Column: 1}, "outlook.users_file", f.Text})
+	}
+	o.users = table
+}
+
 // outlookUsers holds that users can be found where the configuration says that they are.
 func (k *checker) outlookUsers(o *Outlook) {
-	if o.UsersFile != "" {
-		k.file("outlook.users_file", o.UsersFile)
+	k.outlookTable(o)
+	for dotted, name := range map[string]string{"outlook.entra.attribute": o.Entra.Attribute, "outlook.exchange.attribute": o.Exchange.Attribute} {
+		if name != "" && ldap.CheckAttribute(name) != nil {
+			k.fail(dotted, "this is no name of an attribute, as in msExchMailboxGuid")
+		}
 	}
 	if o.Directory != "" {
 		if why := k.companyDirectory(o.Directory); why != "" {

@@ -39,6 +39,7 @@ func options(environ ...string) Options {
 //	wrong.pem     a certificate of good.key for another name
 //	dkim.key dkim-1024.key  keys for DKIM, Ed25519 and short RSA
 //	relay.password, open.password  a password; the latter can be read by every user
+//	outlook-users a user of the add-in for Outlook
 //	certificates/ trust/ state/    folders
 func makeFiles(t testing.TB, dir string) {
 	t.Helper()
@@ -55,6 +56,7 @@ func makeFiles(t testing.TB, dir string) {
 	write("at-rest.key", 0o600, "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
 	write("relay.password", 0o600, "planted-secret\n")
 	write("open.password", 0o644, "planted-secret\n")
+	write("outlook-users", 0o644, "5f0c1d2e-0a1b-4c2d-8e3f-4a5b6c7d8e9f: alice@firma.example, info@firma.example\n")
 	write("dkim.key", 0o600, dkimEd25519())
 	write("dkim-1024.key", 0o600, dkimRSA1024())
 	key, other := newKey(t), newKey(t)

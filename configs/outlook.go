@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/siegel-mail/siegel/gateway/addin"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 )
@@ -43,6 +44,7 @@ type Outlook struct {
 	Limits OutlookLimits `yaml:"limits"`
 
 	origin string
+	users  addin.Table
 }
 
 // OutlookTLS is the TLS of the add-in.
@@ -108,7 +110,7 @@ type OutlookLimits struct {
 	// The different recipients that one user, or one address without a token, may ask about in an hour.
 	RecipientsPerHour int `yaml:"recipients_per_hour" default:"500" min:"1" max:"100000"`
 	// The most recipients of one question.
-	Recipients int `yaml:"recipients" default:"500" min:"1" max:"5000"`
+	Recipients int `yaml:"recipients" default:"100" min:"1" max:"100"`
 	// How long one answer may take.
 	Timeout time.Duration `yaml:"timeout" default:"10s" min:"1s" max:"1m"`
 }
@@ -129,6 +131,9 @@ func (o Outlook) Enabled() bool { return o.Listen != "" }
 
 // Origin is where Outlook reaches it: scheme, name and port as a browser writes them, without a slash at the end.
 func (o Outlook) Origin() string { return o.origin }
+
+// Users are the lines of users_file as they were when the configuration was read.
+func (o Outlook) Users() addin.Table { return o.users }
 
 // Policy returns the profile that its TLS is held to.
 func (t OutlookTLS) Policy() tlspolicy.Profile { return t.policy }

@@ -61,13 +61,13 @@ func TestOutlookOfExchange(t *testing.T) {
 	c, problems := outlookConfig(t, `
   url: "https://mail.firma.example:8443"
   exchange: {hosts: ["mail.firma.example:8443"], ca: both.pem}
-  users_file: both.pem
+  users_file: outlook-users
 `)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	o := c.Outlook
-	if o.Origin() != "https://mail.firma.example:8443" || o.Exchange.Roots() == nil || o.Exchange.Policy().Name == "" || o.Entra.Enabled() || o.NetworksSpeakFor != nil {
+	if o.Origin() != "https://mail.firma.example:8443" || o.Exchange.Roots() == nil || o.Exchange.Policy().Name == "" || o.Entra.Enabled() || o.NetworksSpeakFor != nil || len(o.Users()["5f0c1d2e-0a1b-4c2d-8e3f-4a5b6c7d8e9f"]) != 2 {
 		t.Errorf("%+v", o)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/find"
 	"github.com/siegel-mail/siegel/certs/revocation"
 	"github.com/siegel-mail/siegel/certs/store"
+	"github.com/siegel-mail/siegel/gateway/addin"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/archive/backlog"
 	"github.com/siegel-mail/siegel/gateway/backup"
@@ -71,6 +72,7 @@ type Gateway struct {
 	folder    *pickup.Folder // nil: none
 	http      *admin.HTTP    // nil: none
 	control   *admin.Control // nil: none
+	outlook   *addin.Server  // nil: none
 	reloading sync.Mutex     // one reload at a time
 	protector atomic.Pointer[protect.Protector]
 	sight     atomic.Pointer[sight]
@@ -179,6 +181,9 @@ func New(o Options) (_ *Gateway, err error) {
 	if err == nil {
 		err = g.setAdmin()
 	}
+	if err == nil {
+		err = g.openOutlook()
+	}
 	if err != nil {
 		g.Close()
 		return nil, err
@@ -275,6 +280,11 @@ func (g *Gateway) Listen() error {
 			return err
 		}
 	}
+	if g.outlook != nil {
+		if err := g.outlook.Listen(); err != nil {
+			return err
+		}
+	}
 	return g.listeners.Listen()
 }
 
@@ -312,6 +322,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	if g.control != nil {
 		group.Go(func() error { return g.control.Serve(ctx) })
+	}
+	if g.outlook != nil {
+		group.Go(func() error { return g.outlook.Serve(ctx) })
 	}
 	g.note("start")
 	err := group.Wait()

@@ -10,6 +10,7 @@ import (
 	"github.com/siegel-mail/siegel/certs/folder"
 	"github.com/siegel-mail/siegel/certs/revocation"
 	"github.com/siegel-mail/siegel/certs/store"
+	"github.com/siegel-mail/siegel/gateway/addin"
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/delivery"
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -39,9 +40,11 @@ type Options struct {
 	Publish  string     // address at which the built-in CA's lists are served to everybody; empty: none
 	// PolicyAddress is where OwnPolicy is served to everybody; empty: nowhere.
 	PolicyAddress string
-	Version       string // said by the control socket
-	Log           logrus.FieldLogger
-	Pickup        *pickup.Options // a folder to take messages from, for its life; what it shares is filled in; nil: none
+	// Outlook is where the add-in for Outlook is served, if Settings.Outlook says how; empty: nowhere.
+	Outlook string
+	Version string // said by the control socket
+	Log     logrus.FieldLogger
+	Pickup  *pickup.Options // a folder to take messages from, for its life; what it shares is filled in; nil: none
 	// Recorders see every event besides the log and the metrics.
 	Recorders []track.Recorder
 	// Record is how long and how large the stored record may be; nil: none is kept.
@@ -112,6 +115,7 @@ type Settings struct {
 	TLSReport    TLSReport          // to other domains
 	OwnPolicy    OwnPolicy          // of TLS to our own mail servers
 	PagesTLS     *admin.PagesTLS    // of metrics and health; nil: plain HTTP
+	Outlook      *addin.Setup       // of the add-in for Outlook; nil: it is not served
 	DeMailRecord proof.Terms        // of the record of De-Mail
 	DeMailStamp  bundle.Stamp       // gives its evidence timestamps; nil: it has none
 	// Patience is how long protection may keep a sender waiting before the message is held; 0: 30 seconds.

@@ -13,6 +13,9 @@ func (g *Gateway) Reload(s Settings) error {
 	if err := g.checkPages(s); err != nil {
 		return err
 	}
+	if err := g.checkOutlook(s); err != nil {
+		return err
+	}
 	s, finder, err := g.withSources(g.within(s))
 	if err != nil {
 		return err
@@ -80,6 +83,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.revocation.Set(s.Revocation)
 	g.setPolicy(s)
 	g.setPages(s)
+	g.setOutlook(s)
 	g.setProof(s)
 	g.tlsReports.Set(s.tlsReport())
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes

@@ -64,7 +64,7 @@ func options(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys 
 	}
 	return gateway.Options{
 		Hostname: c.Hostname, State: string(c.State), Key: key, Socket: string(c.Admin.Socket),
-		HTTP: c.Admin.HTTP, Publish: c.Certificates.Issue.Listen, PolicyAddress: c.TLS.Publish.Listen, Log: log, Version: version,
+		HTTP: c.Admin.HTTP, Publish: c.Certificates.Issue.Listen, PolicyAddress: c.TLS.Publish.Listen, Outlook: c.Outlook.Listen, Log: log, Version: version,
 		Pickup: pickupOptions(c.Pickup), Record: record(c.Record), Settings: s,
 	}, nil
 }
@@ -122,6 +122,9 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 		return gateway.Settings{}, err
 	}
 	if err := useDeMail(&s, c, all, keyholders{keys, vaults}, held, log); err != nil {
+		return gateway.Settings{}, err
+	}
+	if err := useOutlook(&s, c, all, log); err != nil {
 		return gateway.Settings{}, err
 	}
 	if s.Throttle, s.MailTo, err = throttling(c); err != nil {

@@ -80,7 +80,7 @@ type Flags struct {
 	Encrypt bool     `json:"encrypt"`
 	Plain   bool     `json:"plain"`
 	TLS     bool     `json:"tls"`
-	DeMail  []string `json:"deMail"` // names of options
+	DeMail  []string `json:"deMail"` // names of options; "yes" is De-Mail without any
 }
 
 // Answer is what would become of the message if it were sent now.

@@ -1,7 +1,10 @@
 // Package explain is the question what would become of a message, and the answer, as commands and the add-in exchange them. It decides nothing.
 package explain
 
-import "github.com/siegel-mail/siegel/gateway/policy"
+import (
+	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
+)
 
 // Bounds of a question. What is beyond them is refused, and not cut.
 const (
@@ -67,6 +70,8 @@ type Recipient struct {
 	TLS string `json:"tls,omitempty"`
 	// Refused is the sentence for its sender; empty where it may be sent.
 	Refused string `json:"refused,omitempty"`
+	// Said is Refused in both languages, for people who read it on a page.
+	Said texts.Pair `json:"-"`
 	// Asks: it waits for a certificate, for which the recipient is asked.
 	Asks bool `json:"asks,omitempty"`
 	// Holds says what it would wait for, or who has to decide; empty where it leaves at once.

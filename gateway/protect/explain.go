@@ -8,6 +8,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -100,6 +101,9 @@ func (p *Protector) answered(d *draft, away *Away, why error) explain.Answer {
 			at := slices.IndexFunc(d.env.Recipients, func(r mail.Recipient) bool { return r.Address == to })
 			if at >= 0 {
 				out.Recipients[at].Refused = reason
+				if i < len(refused.Said) {
+					out.Recipients[at].Said = p.both(refused.Said[i])
+				}
 			}
 		}
 	}
@@ -112,6 +116,12 @@ func (p *Protector) answered(d *draft, away *Away, why error) explain.Answer {
 			p.say(&out.Recipients[part.place(i)], part, dec, part.known[i], away)
 		}
 	}
+	return out
+}
+
+// both is a text in both languages.
+func (p *Protector) both(said texts.Said) (out texts.Pair) {
+	out.DE, out.EN = p.o.Texts.Both(said.ID, said.Values)
 	return out
 }
 
@@ -134,7 +144,7 @@ func (p *Protector) say(r *explain.Recipient, d *draft, dec policy.Decision, k k
 		r.Way = explain.DeMail
 	}
 	if said, _ := p.refusal(d, dec); said != nil {
-		r.Refused = p.said(said)
+		r.Refused, r.Said = p.said(said), p.both(*said)
 	}
 	switch {
 	case away != nil:
