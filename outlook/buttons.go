@@ -84,9 +84,6 @@ var (
 	}
 )
 
-// iconSizes are those that the ribbon asks for.
-var iconSizes = []int{16, 25, 32, 48, 64, 80, 128}
-
 // The icons of the ZIP for Microsoft 365: 192 pixels in colour, and 32 white on nothing.
 const (
 	colorIcon   = "color.png"

@@ -82,7 +82,7 @@ func Address(s string) (string, error) {
 	case len(s) > maxAddress:
 		return "", fmt.Errorf("the address of the add-in is longer than %d characters", maxAddress)
 	case err != nil, strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'<>\^|{}`+"`", r) }):
-		return "", fmt.Errorf("the address %q of the add-in is none: write ASCII alone, a host with other letters as xn--...", s)
+		return "", fmt.Errorf("the address %q of the add-in is none: write ASCII alone, and a host with other letters as it is in DNS (xn--)", s)
 	case u.Scheme != "https":
 		return "", fmt.Errorf("the address %q of the add-in must begin with https://: Outlook loads nothing else", s)
 	case !hostname(u.Hostname()), u.Host != strings.Trim(u.Host, ":"):
