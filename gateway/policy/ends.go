@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -101,11 +102,15 @@ func (e end) bracketed(text string) (inner string, ok bool) {
 }
 
 // plainWord is a word in lower case, composed, and without blanks.
-func plainWord(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
+func plainWord(s string) string { return strings.ReplaceAll(plain(s), " ", "") }
+
+// plain is a text in which two that a reader takes for one are the same: in lower case, composed, with single blanks. Bytes that are no
+// UTF-8 stand for what they mean to most programs that write such.
+func plain(s string) string {
+	if !utf8.ValidString(s) {
+		if read, err := charmap.Windows1252.NewDecoder().String(s); err == nil {
+			s = read
 		}
-		return unicode.ToLower(r)
-	}, norm.NFC.String(s))
+	}
+	return strings.Join(strings.Fields(strings.ToLower(norm.NFC.String(s))), " ")
 }

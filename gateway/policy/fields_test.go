@@ -100,6 +100,10 @@ func TestBrackets(t *testing.T) {
 		{"[] Offer", "[] Offer", ""},
 		{"[ , ] Offer", "[ , ] Offer", ""},
 		{"[...]", "[...]", ""},
+		{"[verschl\xfcsseln] Gr\xfc\xdfe", "Gr\xfc\xdfe", "encrypt"}, // not even encoded
+		{"Gr\xfc\xdfe [unverschl\xfcsselt]", "Gr\xfc\xdfe", "plain"},
+		{"[" + strings.Repeat(",", 15) + "sign] Offer", "Offer", "sign"},
+		{"[" + strings.Repeat(",", 16) + "sign] Offer", "[" + strings.Repeat(",", 16) + "sign] Offer", ""},
 		{"[[sign]] Offer", "[[sign]] Offer", ""},
 		{decomposed + " Angebot", "Angebot", "encrypt"},
 		{"Angebot " + decomposed, "Angebot", "encrypt"},
@@ -121,5 +125,28 @@ func TestThread(t *testing.T) {
 	want := "Thread-Topic: =?utf-8?B?R3LDvMOfZQ==?=\r\nThread-Index: AQHYXiPNuhMxYMMi+USnjQGOHaoDOA==\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\n"
 	if got := string(h.Bytes()); got != want || flagsOf(f) != "encrypt" || len(f.Words) != 1 {
 		t.Errorf("%q %+v", got, f)
+	}
+}
+
+// A subject as long as a header may be, of nothing but tags, is read in no time.
+func TestManyTags(t *testing.T) {
+	bracket := "[" + strings.Repeat("nosign,", 15) + "x]"
+	for _, subject := range []string{strings.Repeat("[sign]", 40_000), strings.Repeat("[plain] ", 30_000), strings.Repeat(bracket, 2000), "Re: " + strings.Repeat("[plain]", 36_000)} {
+		h := header(t, "Subject: "+subject+"\r\n")
+		v := policy.DefaultVocabulary()
+		v.Sets = []policy.Set{policy.SetSEPPmail, policy.SetHornetsecurity, policy.SetCipherMail}
+		if f := policy.ReadFlags(&h, v); len(f.Words) > 4 {
+			t.Errorf("%.20s: %d words", subject, len(f.Words))
+		}
+	}
+}
+
+func BenchmarkReadFlagsSets(b *testing.B) {
+	whole := header(b, "From: a@firma.example\r\nTo: b@x.example\r\nSubject: =?utf-8?Q?[encrypt]_Gr=C3=BC=C3=9Fe?= an alle\r\nSensitivity: Private\r\nX-Siegel-Sign: yes\r\n")
+	v := policy.DefaultVocabulary()
+	v.Sets, v.Labels = []policy.Set{policy.SetSEPPmail, policy.SetHornetsecurity, policy.SetCipherMail}, labels()
+	for b.Loop() {
+		h := whole
+		policy.ReadFlags(&h, v)
 	}
 }

@@ -2,7 +2,9 @@ package policy_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"regexp"
 	"slices"
@@ -168,7 +170,12 @@ func TestReadFlagsLeavesAlone(t *testing.T) {
 
 // decode reads a subject with the standard library's decoder.
 func decode(t *rapid.T, value string) string {
-	d := mime.WordDecoder{}
+	d := mime.WordDecoder{CharsetReader: func(charset string, r io.Reader) (io.Reader, error) {
+		if charset != "windows-1252" {
+			return nil, errors.New(charset)
+		}
+		return charmap.Windows1252.NewDecoder().Reader(r), nil
+	}}
 	s, err := d.DecodeHeader(value)
 	if err != nil {
 		t.Fatalf("%q: %v", value, err)
@@ -230,7 +237,7 @@ func drawSubject(t *rapid.T) string {
 		n := rapid.IntRange(1, 12).Draw(t, "run")
 		piece := string(runes[i:min(i+n, len(runes))])
 		i += n
-		how := rapid.IntRange(0, 4).Draw(t, "how")
+		how := rapid.IntRange(0, 5).Draw(t, "how")
 		w := encode(how, piece)
 		if w != piece && b.Len() > 0 {
 			b.WriteString(rapid.SampledFrom([]string{" ", "\r\n ", " \t"}).Draw(t, "gap"))
@@ -244,6 +251,9 @@ func drawSubject(t *rapid.T) string {
 }
 
 func encode(how int, s string) string {
+	if windows, err := charmap.Windows1252.NewEncoder().String(s); how == 5 && err == nil {
+		return fmt.Sprintf("=?Windows-1252?Q?%s?=", quoteQ(windows))
+	}
 	latin, err := charmap.ISO8859_1.NewEncoder().String(s)
 	switch {
 	case how == 0:

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/siegel-mail/siegel/gateway/purview"
 	"github.com/siegel-mail/siegel/internal/encword"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -98,11 +96,6 @@ func classify(h entity.Header) (c classified) {
 func value(f entity.Field) string {
 	v := f.Value()
 	return encword.Parse(v[:min(len(v), maxValue)]).String()
-}
-
-// plain is a text in which two that a reader takes for one are the same.
-func plain(s string) string {
-	return strings.Join(strings.Fields(strings.ToLower(norm.NFC.String(s))), " ")
 }
 
 // sensitivityNamed finds the value that a text of [sensitivity] is; empty where it is none.

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Set names a ready set of what the users of a gateway write, so that they need not learn other words.
 //
@@ -33,44 +36,64 @@ func (s Set) Tags() (tags []string) {
 
 // words are its tags.
 func (s Set) words() []word {
-	encrypt := Flags{Encrypt: true}
 	switch s {
 	case SetSiegel:
-		var all []word
-		for w := range DefaultVocabulary().words() {
-			all = append(all, w)
-		}
-		return all
+		return siegelWords
 	case SetSEPPmail:
-		return []word{
-			{text: "[confidential]", asks: encrypt},
-			{text: "[priv]", asks: encrypt, missing: webmail},
-			{text: "[emptypw]", asks: encrypt, missing: webmail},
-			{text: "[sms:", asks: encrypt, missing: byText, open: true},
-			{text: "[zip]", asks: encrypt, missing: zipped},
-			{text: "[plain]", asks: Flags{Plain: true}},
-			{text: "[sign]", asks: Flags{Sign: true}},
-			{text: "[noenc]", asks: Flags{NoEncrypt: true}},
-		}
+		return seppmailWords
 	case SetHornetsecurity:
-		return []word{
-			{text: "CRYPT", asks: encrypt, upper: true},
-			{text: "NOCRYPT", asks: Flags{NoEncrypt: true}, upper: true},
-			{text: "SIGN", asks: Flags{Sign: true}, upper: true},
-			{text: "NOSIGN", asks: Flags{NoSign: true}, upper: true},
-			{text: "WEBSAFE", asks: encrypt, missing: webmail, upper: true},
-		}
+		return hornetsecurityWords
 	case SetCipherMail:
-		return []word{{text: "[encrypt]", asks: encrypt}, {text: "[sign]", asks: Flags{Sign: true}}}
+		return ciphermailWords
 	}
 	return nil
+}
+
+// The words of the sets, which nobody changes.
+var (
+	siegelWords = []word{
+		{text: "[encrypt]", asks: askEncrypt}, {text: "[verschlüsseln]", asks: askEncrypt}, {text: "[verschluesseln]", asks: askEncrypt},
+		{text: "[sign]", asks: askSign}, {text: "[signieren]", asks: askSign},
+		{text: "[tls]", asks: askTLS},
+		{text: "[plain]", asks: askPlain}, {text: "[unverschlüsselt]", asks: askPlain}, {text: "[unverschluesselt]", asks: askPlain},
+		{text: "[nosign]", asks: askNoSign}, {text: "[unsigniert]", asks: askNoSign},
+		{text: "[noencrypt]", asks: askNoEncrypt},
+	}
+	seppmailWords = []word{
+		{text: "[confidential]", asks: askEncrypt},
+		{text: "[priv]", asks: askEncrypt, missing: webmail},
+		{text: "[emptypw]", asks: askEncrypt, missing: webmail},
+		{text: "[sms:", asks: askEncrypt, missing: byText, open: true},
+		{text: "[zip]", asks: askEncrypt, missing: zipped},
+		{text: "[plain]", asks: askPlain},
+		{text: "[sign]", asks: askSign},
+		{text: "[noenc]", asks: askNoEncrypt},
+	}
+	hornetsecurityWords = []word{
+		{text: "CRYPT", asks: askEncrypt, upper: true},
+		{text: "NOCRYPT", asks: askNoEncrypt, upper: true},
+		{text: "SIGN", asks: askSign, upper: true},
+		{text: "NOSIGN", asks: askNoSign, upper: true},
+		{text: "WEBSAFE", asks: askEncrypt, missing: webmail, upper: true},
+	}
+	ciphermailWords = []word{{text: "[encrypt]", asks: askEncrypt}, {text: "[sign]", asks: askSign}}
+)
+
+// seppmailFields are the header fields of the one set that has any.
+var seppmailFields = []setField{
+	{name: "X-SMEnc", asks: askEncrypt, ours: true},
+	{name: "X-SMWebmail", asks: askEncrypt, missing: webmail, ours: true},
+	{name: "X-SMPlain", asks: askPlain, ours: true},
+	{name: "X-SMSign", asks: askSign, ours: true},
+	{name: "Sensitivity", value: "companyconfidential", asks: askEncrypt},
+	{name: "Sensitivity", value: "private", asks: askEncrypt, missing: webmail},
 }
 
 // setField is a header field of a set.
 type setField struct {
 	name    string
 	value   string // for which it asks; empty: for yes
-	asks    Flags
+	asks    ask
 	missing string
 	ours    bool // nobody but the gateway reads it
 }
@@ -90,23 +113,15 @@ func (v Vocabulary) Fields() (names []string) {
 
 // fields are its header fields.
 func (s Set) fields() []setField {
-	if s != SetSEPPmail {
-		return nil
+	if s == SetSEPPmail {
+		return seppmailFields
 	}
-	encrypt := Flags{Encrypt: true}
-	return []setField{
-		{name: "X-SMEnc", asks: encrypt, ours: true},
-		{name: "X-SMWebmail", asks: encrypt, missing: webmail, ours: true},
-		{name: "X-SMPlain", asks: Flags{Plain: true}, ours: true},
-		{name: "X-SMSign", asks: Flags{Sign: true}, ours: true},
-		{name: "Sensitivity", value: "companyconfidential", asks: encrypt},
-		{name: "Sensitivity", value: "private", asks: encrypt, missing: webmail},
-	}
+	return nil
 }
 
 // read says what it asks with a value.
 func (s setField) read(value string) Flags {
-	f := s.asks
+	f := s.asks.flags()
 	switch {
 	case s.value != "":
 		if sensitivity(value) != s.value {
@@ -135,5 +150,10 @@ func (s setField) read(value string) Flags {
 
 // sensitivity is a value of the field Sensitivity in lower case and without hyphens, as programs write it in different ways.
 func sensitivity(value string) string {
-	return strings.NewReplacer("-", "", " ", "", "_", "").Replace(strings.ToLower(value))
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == ' ' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, value)
 }

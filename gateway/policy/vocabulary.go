@@ -27,21 +27,61 @@ type Vocabulary struct {
 }
 
 // DefaultVocabulary knows the words of [SetSiegel].
-func DefaultVocabulary() Vocabulary {
-	return Vocabulary{
-		Sign:      []string{"[sign]", "[signieren]"},
-		Encrypt:   []string{"[encrypt]", "[verschlüsseln]", "[verschluesseln]"},
-		TLS:       []string{"[tls]"},
-		Plain:     []string{"[plain]", "[unverschlüsselt]", "[unverschluesselt]"},
-		NoSign:    []string{"[nosign]", "[unsigniert]"},
-		NoEncrypt: []string{"[noencrypt]"},
+func DefaultVocabulary() (v Vocabulary) {
+	for _, w := range siegelWords {
+		switch w.asks {
+		case askSign:
+			v.Sign = append(v.Sign, w.text)
+		case askEncrypt:
+			v.Encrypt = append(v.Encrypt, w.text)
+		case askTLS:
+			v.TLS = append(v.TLS, w.text)
+		case askPlain:
+			v.Plain = append(v.Plain, w.text)
+		case askNoSign:
+			v.NoSign = append(v.NoSign, w.text)
+		case askNoEncrypt:
+			v.NoEncrypt = append(v.NoEncrypt, w.text)
+		}
 	}
+	return v
+}
+
+// ask is what a word or a field asks for.
+type ask string
+
+const (
+	askSign      ask = "sign"
+	askEncrypt   ask = "encrypt"
+	askTLS       ask = "tls"
+	askPlain     ask = "plain"
+	askNoSign    ask = "no_sign"
+	askNoEncrypt ask = "no_encrypt"
+)
+
+// flags are those that it sets.
+func (a ask) flags() (f Flags) {
+	switch a {
+	case askSign:
+		f.Sign = true
+	case askEncrypt:
+		f.Encrypt = true
+	case askTLS:
+		f.TLS = mail.TLSVerified
+	case askPlain:
+		f.Plain = true
+	case askNoSign:
+		f.NoSign = true
+	case askNoEncrypt:
+		f.NoEncrypt = true
+	}
+	return f
 }
 
 // word is one tag with what it asks for.
 type word struct {
 	text string
-	asks Flags
+	asks ask
 	// upper: case matters, and it is one only at the beginning, with a blank or nothing behind it.
 	upper bool
 	// open: its bracket holds more behind the text, which is whatever the sender wrote.
@@ -52,7 +92,7 @@ type word struct {
 
 // said is the word as it asks, with what the record says of it.
 func (w word) said() Flags {
-	f := w.asks
+	f := w.asks.flags()
 	text := w.text
 	if w.open {
 		text += "...]"
@@ -92,13 +132,12 @@ func (v Vocabulary) words() iter.Seq[word] {
 // list is tags that ask for one thing.
 type list struct {
 	tags []string
-	asks Flags
+	asks ask
 }
 
 func (v Vocabulary) lists() [6]list {
 	return [6]list{
-		{v.Encrypt, Flags{Encrypt: true}}, {v.Sign, Flags{Sign: true}}, {v.TLS, Flags{TLS: mail.TLSVerified}},
-		{v.Plain, Flags{Plain: true}}, {v.NoSign, Flags{NoSign: true}}, {v.NoEncrypt, Flags{NoEncrypt: true}},
+		{v.Encrypt, askEncrypt}, {v.Sign, askSign}, {v.TLS, askTLS}, {v.Plain, askPlain}, {v.NoSign, askNoSign}, {v.NoEncrypt, askNoEncrypt},
 	}
 }
 
@@ -161,8 +200,11 @@ func (v Vocabulary) match(text string, at end) (int, Flags) {
 	return v.bracket(text, at)
 }
 
-// maxBracket is how many bytes may stand between brackets that are read.
-const maxBracket = 256
+// The bounds of a bracket that is read.
+const (
+	maxBracket = 256 // bytes, with the brackets
+	maxParts   = 16  // words
+)
 
 // bracket counts the bytes that a bracket of words takes at one end of a text, and says what they ask. Each of them must be one, but for
 // De-Mail: where one of its words is known and another is not, the bracket asks for something that there is not.
@@ -172,6 +214,9 @@ func (v Vocabulary) bracket(text string, at end) (n int, f Flags) {
 		return 0, Flags{}
 	}
 	unknown, deMail := "", false
+	if strings.Count(inner, ",") >= maxParts {
+		return 0, Flags{}
+	}
 	for part := range strings.SplitSeq(inner, ",") {
 		if w, ok := v.deMail(part); ok {
 			f.DeMail.Options = f.DeMail.Options.Or(w.Options)
