@@ -7,21 +7,10 @@ import (
 	"github.com/siegel-mail/siegel/certs/ldap"
 )
 
-// fromGroups holds that the groups of a rule can be names of groups.
-func (k *checker) fromGroups(r *Rule, dotted string) {
-	if r.FromGroups != nil && len(r.FromGroups) == 0 {
-		k.fail(dotted+".from_groups", "a list without entries matches nobody; leave from_groups away for all senders")
-	}
-	for i, name := range r.FromGroups {
-		if err := ldap.CheckGroup(name); err != nil {
-			k.failMember(dotted+".from_groups", i, "%s", err)
-		}
-	}
-}
-
 // groupsDirectory holds that the directory that is to know the groups is there and can tell them.
 func (k *checker) groupsDirectory() {
-	byRule := slices.ContainsFunc(k.Policy.Rules, func(r Rule) bool { return len(r.FromGroups) > 0 })
+	byRule := slices.ContainsFunc(k.Policy.Rules, func(r Rule) bool { return len(r.FromGroups) > 0 || len(r.ToGroups) > 0 }) ||
+		slices.ContainsFunc(slices.Concat(k.Policy.Senders, k.Policy.Recipients), func(l PolicyLevel) bool { return len(l.Groups) > 0 })
 	asked := byRule || k.demailGroups()
 	name, key := k.Policy.GroupsDirectory(k.Recipients), "policy.directory"
 	if k.Policy.Directory == "" {
@@ -32,7 +21,7 @@ func (k *checker) groupsDirectory() {
 	}
 	switch {
 	case !asked && k.Policy.Directory != "":
-		k.warn(key, "no rule is for a group, and this does nothing; give a rule from_groups, or remove it")
+		k.warn(key, "no rule is for a group, and no level, and this does nothing; give a rule from_groups, or remove it")
 	case !asked:
 		return
 	case name == "":

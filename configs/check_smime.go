@@ -6,43 +6,7 @@ import (
 	"github.com/siegel-mail/siegel/smime/cms"
 )
 
-// said are the keys by which a rule says something, those too whose values could not be read.
-func (k *checker) said(r *Rule, dotted string) []string {
-	var out []string
-	for _, s := range []struct{ key, value string }{
-		{"sign", string(r.Sign)}, {"encrypt", string(r.Encrypt)}, {"profile", string(r.Profile)}, {"algorithm", string(r.Algorithm)},
-		{"oaep", string(r.OAEP)}, {"signature", string(r.Signature)}, {"header_protection", string(r.HeaderProtection)},
-		{"subject", string(r.Subject)}, {"form", string(r.Form)}, {"encrypt_to_self", string(r.EncryptToSelf)},
-		{"on_missing", string(r.OnMissing)}, {"tls", string(r.TLS)},
-	} {
-		if s.value != "" || k.broken[dotted+"."+s.key] {
-			out = append(out, s.key)
-		}
-	}
-	return out
-}
-
-// terms holds that what one rule says can be done.
-func (k *checker) terms(r *Rule, dotted string) {
-	k.missing(r.OnMissing, r.Direction, dotted+".on_missing")
-	if r.Subject == SubjectObscured && r.HeaderProtection == "false" {
-		k.fail(dotted+".subject", "the subject can only be obscured where the header is protected; remove header_protection: false, or this")
-	}
-	profile, report, unless := r.Profile, k.fail, ""
-	if profile == "" {
-		profile, report = k.Policy.Default.Profile, k.warn
-		unless = ", unless another rule gives it another profile"
-	}
-	if profile != smime.TR03116 {
-		return
-	}
-	for key, value := range weakTerms(r.Algorithm, r.OAEP, r.Signature) {
-		report(dotted+"."+key, "mail by this rule would be refused%s, since the profile %s does not allow %s: %s; remove it, or give the rule another profile",
-			unless, profile, key, value)
-	}
-}
-
-// defaultTerms is terms for what holds where no rule says.
+// defaultTerms is protection for what holds where no rule says.
 func (k *checker) defaultTerms() {
 	d := k.Policy.Default
 	k.missing(d.OnMissing, mail.Outgoing, "policy.default.on_missing")

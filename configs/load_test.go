@@ -34,8 +34,8 @@ routes:
     auth: {user: firma, password: {file: relay.password}}
 policy:
   rules:
-    - {name: bank, to: bank.example, encrypt: require}
-    - {from: chef@firma.example, sign: require}
+    - {name: bank, to: bank.example, encrypt: require, enforce: [encrypt]}
+    - {from: chef@firma.example, sign: require, enforce: [sign]}
 admin: {socket: state/siegel.sock}
 `
 

@@ -63,3 +63,10 @@ type RuleHeader struct {
 	// A regular expression (RE2) that the value matches; `(?i)` at its beginning leaves the case aside.
 	Matches string `yaml:"matches" example:"\"^A-[0-9]+$\""`
 }
+
+// conditional reports whether there is a message that the rule is not for.
+func (r *Rule) conditional() bool {
+	who := r.From != nil || r.FromGroups != nil || r.To != nil || r.ToGroups != nil
+	what := r.Kinds != nil || r.Headers != nil || r.SubjectContains != "" || r.SubjectMatches != "" || r.ContentTypes != nil || r.Flags != nil || r.Labels != nil
+	return who || what || r.Listener != nil || r.SizeOver != 0 || r.SizeUnder != 0
+}

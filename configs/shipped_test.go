@@ -115,7 +115,7 @@ func manyRules(n int) string {
 	b.Reset()
 	b.WriteString(text + "  - {name: everything, domains: \"*\", host: relay.provider.example}\npolicy:\n  rules:\n")
 	for i := range n {
-		fmt.Fprintf(&b, "    - name: partner %d\n      from: [payroll@firma.example, \"@firma.example\"]\n      to: [p%d.example]\n      sign: require\n      encrypt: require\n", i, i)
+		fmt.Fprintf(&b, "    - name: partner %d\n      from: [payroll@firma.example, \"@firma.example\"]\n      to: [p%d.example]\n      sign: require\n      encrypt: require\n      enforce: [sign, encrypt]\n", i, i)
 	}
 	return b.String() + "admin: {socket: state/siegel.sock}\n"
 }

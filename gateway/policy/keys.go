@@ -186,6 +186,12 @@ func raiseOptions(to, from *Settings) bool {
 	return grown
 }
 
+// Means reports whether a key means something for mail of a direction.
+func Means(key Key, d mail.Direction) bool {
+	i := placeOf(key)
+	return i >= 0 && keysFor(d, false).has(i)
+}
+
 // keySet is a set of keys, by their places in settings.
 type keySet uint32
 
