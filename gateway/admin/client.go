@@ -107,6 +107,15 @@ func (c *Client) Show(ctx context.Context, id mail.ID) ([]Message, error) {
 
 // Act has an order done: act is one of [Acts].
 func (c *Client) Act(ctx context.Context, act string, o Order) (Changes, error) {
+	return c.order(ctx, "/v1/queue/"+url.PathEscape(act), o)
+}
+
+// Decide has an order done on what is in quarantine: act is release, return or delete.
+func (c *Client) Decide(ctx context.Context, act string, o Order) (Changes, error) {
+	return c.order(ctx, "/v1/quarantine/"+url.PathEscape(act), o)
+}
+
+func (c *Client) order(ctx context.Context, path string, o Order) (Changes, error) {
 	var out Changes
 	for _, id := range o.IDs {
 		if !plausibleID(string(id)) {
@@ -117,7 +126,7 @@ func (c *Client) Act(ctx context.Context, act string, o Order) (Changes, error) 
 	if err != nil {
 		return out, fmt.Errorf("admin: %w", err)
 	}
-	err = c.send(ctx, http.MethodPost, "/v1/queue/"+url.PathEscape(act), bytes.NewReader(body), &out)
+	err = c.send(ctx, http.MethodPost, path, bytes.NewReader(body), &out)
 	return out, err
 }
 

@@ -29,6 +29,8 @@ type ControlOptions struct {
 	Wake func(destinations ...string)
 	// Ways knows where messages may go; nil: none is rerouted or returned.
 	Ways Ways
+	// Quarantine knows what becomes of copies in quarantine; nil: there is none.
+	Quarantine Quarantine
 	// Reload reads the configuration again. It returns nil where the new one is in force; otherwise the
 	// old one is, and each line of the error's text is one thing to mend. It is never called twice at once.
 	Reload func(ctx context.Context) error
@@ -54,6 +56,7 @@ type ControlOptions struct {
 //	GET  /v1/queue?id=&after=&sender=&recipient=&destination=&state=&before=&limit=   List
 //	GET  /v1/queue/{id}          List: one message, or all variants of one that was accepted
 //	POST /v1/queue/{act}         an Order to retry, hold, release, drop, return or reroute; Changes
+//	POST /v1/quarantine/{act}    an Order to release, return or delete what is in quarantine; Changes
 //	GET  /v1/track?sender=&…     track.Found: messages in the record, newest first
 //	GET  /v1/track/{id}          track.Life
 //	POST /v1/certs/{command}     a command on certificates: its question and its answer
@@ -110,6 +113,7 @@ func (c *Control) routes() http.Handler {
 	mux.HandleFunc("GET /v1/queue", c.listQueue)
 	mux.HandleFunc("GET /v1/queue/{id}", c.showQueue)
 	mux.HandleFunc("POST /v1/queue/{act}", c.order)
+	mux.HandleFunc("POST /v1/quarantine/{act}", c.quarantineOrder)
 	mux.HandleFunc("GET /v1/track", c.findTrack)
 	mux.HandleFunc("GET /v1/track/{id}", c.showTrack)
 	mux.HandleFunc("POST /v1/reload", c.reloadConfig)

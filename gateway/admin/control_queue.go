@@ -44,7 +44,7 @@ func (c *Control) listQueue(w http.ResponseWriter, r *http.Request) {
 	}
 	out := List{More: len(messages) > limit, Messages: []Message{}}
 	for _, m := range messages[:min(limit, len(messages))] {
-		out.Messages = append(out.Messages, newMessage(m))
+		out.Messages = append(out.Messages, c.message(m))
 	}
 	writeJSON(w, http.StatusOK, out)
 }
@@ -127,7 +127,7 @@ func (c *Control) showQueue(w http.ResponseWriter, r *http.Request) {
 	}
 	out := List{Messages: []Message{}}
 	for _, m := range messages {
-		out.Messages = append(out.Messages, newMessage(m))
+		out.Messages = append(out.Messages, c.message(m))
 	}
 	writeJSON(w, http.StatusOK, out)
 }

@@ -80,8 +80,11 @@ type job struct {
 	by   string // who gave it
 }
 
-func (c *Control) order(w http.ResponseWriter, r *http.Request) {
-	j, err := c.readOrder(r)
+func (c *Control) order(w http.ResponseWriter, r *http.Request) { c.carry(w, r, r.PathValue("act")) }
+
+// carry does the order that a request makes under the name of an act.
+func (c *Control) carry(w http.ResponseWriter, r *http.Request, name string) {
+	j, err := c.readOrder(r, name)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -103,10 +106,13 @@ func (c *Control) order(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, out)
 }
 
-func (c *Control) readOrder(r *http.Request) (job, error) {
-	j := job{c: c, name: r.PathValue("act"), by: caller(r)}
+func (c *Control) readOrder(r *http.Request, name string) (job, error) {
+	j := job{c: c, name: name, by: caller(r)}
 	var known bool
 	if j.act, known = acts()[j.name]; !known {
+		j.act, known = quarantineActs()[j.name]
+	}
+	if !known {
 		return j, fmt.Errorf("%w: no act is called %.40q", errQuestion, j.name)
 	}
 	body := json.NewDecoder(r.Body)
@@ -120,6 +126,8 @@ func (c *Control) readOrder(r *http.Request) (job, error) {
 		return j, fmt.Errorf("%w: an order is for 1 to %d ids", errQuestion, MaxOrder)
 	case slices.ContainsFunc(j.IDs, strange):
 		return j, fmt.Errorf("%w: an id of no message", errQuestion)
+	case len(j.Only) > MaxOrder || len(j.Only) > 0 && !j.isQuarantine():
+		return j, fmt.Errorf("%w: only decisions on the quarantine name recipients, up to %d", errQuestion, MaxOrder)
 	case (j.name == "reroute") != (j.To != ""):
 		return j, fmt.Errorf("%w: a reroute names its destination, and nothing else does", errQuestion)
 	case (j.name == "hold") != (j.Reason != ""), len(j.Reason) > maxReason, !utf8.ValidString(j.Reason):
@@ -153,7 +161,7 @@ func (j *job) plan(ctx context.Context) (plans []*plan, missing []mail.ID, err e
 func (j *job) planOne(m queue.Message, filter queue.Filter) *plan {
 	p := &plan{m: m, Change: Change{ID: m.Envelope.ID}}
 	for i, r := range m.Recipients {
-		if r.State.Final() || !filter.Selects(r) {
+		if r.State.Final() || !filter.Selects(r) || !j.names(r) {
 			continue
 		}
 		address := r.Address.String()
@@ -170,9 +178,18 @@ func (j *job) planOne(m queue.Message, filter queue.Filter) *plan {
 	return p
 }
 
+// names reports whether an order that names recipients names this one.
+func (j *job) names(r queue.Recipient) bool {
+	return len(j.Only) == 0 || slices.ContainsFunc(j.Only, func(address string) bool { return strings.EqualFold(address, r.Address.String()) })
+}
+
 // may returns why an order is not done for recipient i of m; nil where it is.
 func (j *job) may(m queue.Message, i int) error {
 	switch state := m.Recipients[i].State; {
+	case j.isQuarantine():
+		return j.mayQuarantine(m, i)
+	case m.Recipients[i].InQuarantine():
+		return errInQuarantine
 	case !slices.Contains(j.act.from, state):
 		return map[string]error{
 			"retry": errors.New("it is held; release it"), "hold": errors.New("it is held already"),
@@ -222,7 +239,7 @@ func (j *job) carryOut(ctx context.Context, r *http.Request, plans []*plan) erro
 // detail is the order in words, for the audit log.
 func (j *job) detail() string {
 	var words []string
-	for _, w := range [][2]string{{"recipient", j.Recipient}, {"destination", j.Destination}, {"state", string(j.State)}, {"reason", j.Reason}, {"to", j.To}} {
+	for _, w := range [][2]string{{"only", strings.Join(j.Only, ", ")}, {"recipient", j.Recipient}, {"destination", j.Destination}, {"state", string(j.State)}, {"reason", j.Reason}, {"to", j.To}} {
 		if w[1] != "" {
 			words = append(words, fmt.Sprintf("%s %q", w[0], w[1]))
 		}
@@ -235,6 +252,9 @@ func (j *job) carryOutOne(ctx context.Context, p *plan) error {
 	if len(p.rows) == 0 {
 		return nil
 	}
+	if j.name == quarantinePrefix+"release" {
+		return j.release(ctx, p)
+	}
 	o := queue.Order{Only: p.rows, From: j.act.from, State: j.act.to, Reply: j.act.reply, Destination: j.To}
 	if j.act.due {
 		o.Due = j.c.o.Now()
@@ -242,7 +262,7 @@ func (j *job) carryOutOne(ctx context.Context, p *plan) error {
 	if j.name == "hold" {
 		o.Reply = "held by an operator: " + j.Reason
 	}
-	if j.name == "return" {
+	if j.name == "return" || j.name == quarantinePrefix+"return" {
 		report, err := j.c.o.Ways.Returned(ctx, p.m, p.rows)
 		if err != nil {
 			p.refuse(err)
@@ -306,6 +326,17 @@ func (j *job) record(p *plan, done []int, reports []queue.New) {
 	if j.act.kind == "" {
 		return
 	}
+	j.event(p)
+	for _, r := range reports {
+		j.c.o.Recorder.Record(track.Event{
+			Time: j.c.o.Now(), Kind: track.Reported, ID: r.Envelope.ID, Origin: p.m.Origin, To: []string{p.m.Envelope.From.String()},
+			Direction: r.Envelope.Direction(), Size: r.Content.Size(), Destination: r.Destinations[0], By: j.by,
+		})
+	}
+}
+
+// event records what was done to a message.
+func (j *job) event(p *plan) {
 	e := track.Event{
 		Time: j.c.o.Now(), Kind: j.act.kind, ID: p.ID, Origin: p.m.Origin, Direction: p.m.Envelope.Direction(),
 		From: p.m.Envelope.From.String(), To: p.Done, Size: p.m.Size, Destination: j.To, Reply: j.act.reply, By: j.by,
@@ -314,12 +345,6 @@ func (j *job) record(p *plan, done []int, reports []queue.New) {
 		e.Reply = j.Reason
 	}
 	j.c.o.Recorder.Record(e)
-	for _, r := range reports {
-		j.c.o.Recorder.Record(track.Event{
-			Time: j.c.o.Now(), Kind: track.Reported, ID: r.Envelope.ID, Origin: p.m.Origin, To: []string{e.From},
-			Direction: r.Envelope.Direction(), Size: r.Content.Size(), Destination: r.Destinations[0], By: j.by,
-		})
-	}
 }
 
 // tell writes a log line for each message that was changed, with who did it, and returns the first fault of

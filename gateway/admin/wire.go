@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/quarantine"
 	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
@@ -55,6 +56,10 @@ type Recipient struct {
 	Next        time.Time   `json:"next,omitzero"` // of the next attempt, where State is queued
 	LastTried   time.Time   `json:"last_tried,omitzero"`
 	LastReply   string      `json:"last_reply,omitempty"`
+	// InQuarantine: a person has to decide on its copy, until Ends. Quarantine says why, also where it was there before.
+	InQuarantine bool                `json:"in_quarantine,omitempty"`
+	Ends         time.Time           `json:"ends,omitzero"`
+	Quarantine   *quarantine.Details `json:"quarantine,omitempty"`
 }
 
 // MaxOrder is the largest number of ids in one [Order].
@@ -69,6 +74,7 @@ type Order struct {
 	State       queue.State `json:"state,omitempty"`
 	Reason      string      `json:"reason,omitempty"` // of a hold
 	To          string      `json:"to,omitempty"`     // the destination of a reroute
+	Only        []string    `json:"only,omitempty"`   // addresses of the recipients that a decision on the quarantine is for; none: all
 	DryRun      bool        `json:"dry_run,omitempty"`
 }
 
@@ -141,6 +147,7 @@ func newMessage(m queue.Message) Message {
 		out.Recipients[i] = Recipient{
 			Address: r.Address.String(), Destination: r.Destination, State: r.State, Busy: r.Busy, Rerouted: r.Rerouted,
 			Attempts: r.Attempts, LastTried: r.LastTried, LastReply: r.LastReply,
+			InQuarantine: r.InQuarantine(), Quarantine: detailsOf(r),
 		}
 		if r.State == queue.Queued {
 			out.Recipients[i].Next = r.Next

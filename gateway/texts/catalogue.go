@@ -15,7 +15,7 @@ type entry struct {
 type phrase struct{ say, then Pair }
 
 // catalogue holds all texts.
-var catalogue = merge(protection, deMail, reports, statuses, deMailStatuses)
+var catalogue = merge(protection, deMail, reports, statuses, deMailStatuses, quarantine)
 
 // merge joins the parts of the catalogue.
 func merge(parts ...map[ID]entry) map[ID]entry {
