@@ -32,6 +32,7 @@ func check(c *Config, o Options, d *decoder) {
 	k.listeners()
 	k.recipients()
 	k.throttle()
+	k.quarantine()
 	k.certificates()
 	k.find()
 	k.issue()

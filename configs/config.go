@@ -79,6 +79,8 @@ type Config struct {
 	TLS TLS `yaml:"tls" short:"default"`
 	// How much one sender inside may send to the outside.
 	Throttle Throttle `yaml:"throttle"`
+	// Mail that waits until a person has decided.
+	Quarantine Quarantine `yaml:"quarantine"`
 	// How long delivery is tried.
 	Queue Queue `yaml:"queue"`
 	// What is kept of what happened to each message, for `siegel track`.

@@ -111,6 +111,8 @@ type Gateway struct {
 	policyServer *publish.Server
 	// tlsReports tell other domains how our sessions with them fared with TLS.
 	tlsReports *tlsrpt.Reporter
+	quarantine atomic.Pointer[quarantineTerms]
+	keeper     *quarantineWork
 }
 
 // New opens the store and assembles the gateway; it does not listen yet. The caller calls Run, or Close.
@@ -124,6 +126,8 @@ func New(o Options) (_ *Gateway, err error) {
 	g.throttle, g.throttled = throttle.New(o.Settings.Throttle), newThrottled()
 	g.setThrottle(o.Settings)
 	g.setAsk(o.Settings)
+	g.keeper = newQuarantineWork(o)
+	g.setQuarantine(o.Settings)
 	g.directories.Store(&o.Settings.Directories)
 	g.recorder = append(track.Multi{track.NewLog(o.Log), g.metrics, &g.stored}, o.Recorders...)
 	if g.known, err = store.Open(context.Background(), store.Options{Dir: filepath.Join(o.State, "certs"), Key: o.Key, Now: o.Now, Log: o.Log, Changed: g.arrivals.add}); err != nil {
@@ -311,6 +315,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.keepProof(ctx) })
 	group.Go(func() error { return g.reconcileAll(ctx) })
 	group.Go(func() error { return g.watchArchives(ctx) })
+	group.Go(func() error { return g.keepQuarantine(ctx) })
 	for _, s := range g.servers() {
 		group.Go(func() error { return s.Serve(ctx) })
 	}
@@ -350,6 +355,9 @@ func (g *Gateway) Accept(ctx context.Context, env mail.Envelope, content mail.Co
 		return err
 	}
 	defer adm.Release()
+	if err := g.roomInQuarantine(ctx, adm.Entries); err != nil {
+		return err
+	}
 	done, err := g.reserve(ctx, env, adm.Entries)
 	if err != nil {
 		return err
@@ -397,7 +405,7 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) ([]delivery.Prepar
 	}
 	prepared := make([]delivery.Prepared, len(parts))
 	for i, part := range parts {
-		if prepared[i], err = g.prepared(c, part); err != nil {
+		if prepared[i], err = g.prepared(ctx, c, part); err != nil {
 			release()
 			return nil, nil, err
 		}
@@ -406,12 +414,11 @@ func (g *Gateway) prepare(ctx context.Context, c queue.Claim) ([]delivery.Prepar
 }
 
 // prepared is a part of a claim as delivery has it.
-func (g *Gateway) prepared(c queue.Claim, part protect.Part) (p delivery.Prepared, err error) {
-	p = delivery.Prepared{Rows: part.Rows, Content: part.Content, Silent: part.Silent}
+func (g *Gateway) prepared(ctx context.Context, c queue.Claim, part protect.Part) (p delivery.Prepared, err error) {
 	if part.Aside != nil {
-		p.Aside = &delivery.Aside{Why: part.Aside.Why, Details: part.Aside.Details}
-		return p, nil
+		return g.setAsidePart(ctx, c, part)
 	}
+	p = delivery.Prepared{Rows: part.Rows, Content: part.Content, Silent: part.Silent}
 	if g.routes.isRoundTrip(c.Destination) {
 		p.Content, err = g.mark(p.Content, c.Message.Envelope.Direction())
 	}
@@ -420,7 +427,7 @@ func (g *Gateway) prepared(c queue.Claim, part protect.Part) (p delivery.Prepare
 
 // setAdmin makes the parts that operators talk to.
 func (g *Gateway) setAdmin() (err error) {
-	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, g.accounts.submissions, newDirectoryCollector(g), newRevocationCollector(g.revocation), newInboxCollector(g), newArchiveCollector(g)}, append(g.tlsReports.Collectors(), g.o.Collectors...)...) {
+	for _, c := range append([]prometheus.Collector{admin.NewQueueCollector(g.store), g.throttled, g.endings, g.accounts.submissions, newQuarantineCollector(g), g.keeper.aside, g.keeper.ended, newDirectoryCollector(g), newRevocationCollector(g.revocation), newInboxCollector(g), newArchiveCollector(g)}, append(g.tlsReports.Collectors(), g.o.Collectors...)...) {
 		err = errors.Join(err, g.metrics.Registry().Register(c))
 	}
 	if err != nil {
@@ -429,7 +436,7 @@ func (g *Gateway) setAdmin() (err error) {
 	checks := []admin.Check{{
 		Name: "queue", Advice: "Look into the log for the storage error; check the disk of the state directory.",
 		Run: func(ctx context.Context) error { _, err := g.store.Stats(ctx); return err },
-	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck(), g.revocationCheck(), g.tlsReportsCheck()}
+	}, g.damagedCheck(), g.knownCheck(), g.pendingCheck(), g.quarantineCheck(), g.unknownCheck(), g.issueCheck(), g.endingCheck(), g.revocationCheck(), g.tlsReportsCheck()}
 	checks = append(checks, g.archiveCheck())
 	checks = append(checks, g.recordChecks()...)
 	checks = append(checks, g.proofChecks()...)
@@ -440,7 +447,7 @@ func (g *Gateway) setAdmin() (err error) {
 		return nil
 	}
 	g.control, err = admin.NewControl(admin.ControlOptions{
-		Path: g.o.Socket, Smartcards: g.o.Smartcards, DeMail: g.demailCommands(), Store: g.store, Wake: g.tryAgain, Ways: g, Reload: g.ReloadFromSource, Checks: checks, More: g.companionChecks,
+		Path: g.o.Socket, Smartcards: g.o.Smartcards, DeMail: g.demailCommands(), Store: g.store, Wake: g.tryAgain, Ways: g, Quarantine: decisions{g}, Reload: g.ReloadFromSource, Checks: checks, More: g.companionChecks,
 		Recorder: g.recorder, Audit: g.audit, Track: g.track(), Certs: g.certsCommands(), Explain: g.Explain, Log: g.o.Log, Version: g.o.Version, Now: g.o.Now,
 	})
 	return err

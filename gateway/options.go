@@ -68,6 +68,8 @@ type Settings struct {
 	Recipients smtpin.Recipients // of them, who exists; nil: everyone
 	Listeners  []smtpin.Listener
 	Throttle   throttle.Options // of senders inside
+	Quarantine Quarantine       // mail that waits until a person has decided
+	Texts      *texts.Texts     // what people are told; nil: the texts as they come
 	MailTo     []mail.Address   // administrators, who are told by mail what cannot wait
 	Routes     []Route          // the first that matches a recipient serves it
 	// Backup are the domains of others that mail is kept for. They come before Routes.

@@ -79,7 +79,11 @@ func TestOriginQuarantined(t *testing.T) {
 	if len(s.hop.got) > 0 {
 		t.Error("it was delivered")
 	}
-	if _, err := client.Act(t.Context(), "release", admin.Order{IDs: []mail.ID{held[0].ID}}); err != nil {
+	done, err := client.Act(t.Context(), "release", admin.Order{IDs: []mail.ID{held[0].ID}})
+	if err != nil || len(done.Changed) != 1 || len(done.Changed[0].Done) > 0 || !strings.Contains(done.Changed[0].Refused[0].Reason, "siegel quarantine") {
+		t.Fatalf("released as other mail that is held: %+v, %v", done, err)
+	}
+	if _, err := client.Decide(t.Context(), "release", admin.Order{IDs: []mail.ID{held[0].ID}}); err != nil {
 		t.Fatal(err)
 	}
 	got := s.hop.wait(t)

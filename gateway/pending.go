@@ -25,6 +25,10 @@ func (g *Gateway) protect(ctx context.Context, c queue.Claim) ([]queue.New, func
 		}
 		return nil, nil, deliveryError(err)
 	}
+	if err := g.roomInQuarantine(ctx, adm.Entries); err != nil {
+		adm.Release()
+		return nil, nil, &delivery.Wait{Line: "quarantine", Alone: true, Err: err}
+	}
 	return g.withNotices(adm.Entries), adm.Release, nil
 }
 
@@ -65,9 +69,13 @@ func (g *Gateway) pendingCheck() admin.Check {
 			if err != nil {
 				return err
 			}
-			asked, err := g.awaiting(ctx)
-			if err == nil && stats.Pending > asked {
-				err = fmt.Errorf("%d messages wait for a key or certificate that is away", stats.Pending-asked)
+			others, err := g.awaiting(ctx)
+			if err != nil {
+				return err
+			}
+			held, err := g.store.Usage(ctx, queue.Quarantine)
+			if others += held.Pending; err == nil && stats.Pending > others {
+				err = fmt.Errorf("%d messages wait for a key or certificate that is away", stats.Pending-others)
 			}
 			return err
 		},
@@ -112,10 +120,9 @@ func (g *Gateway) admit(ctx context.Context, env mail.Envelope, content mail.Con
 		return nil, err
 	}
 	if judged.Hold != "" {
-		for i := range adm.Entries {
-			if !isCopy(adm.Entries[i]) { // whatever becomes of the message
-				adm.Entries[i].Hold = judged.Hold
-			}
+		if err := g.quarantined(adm.Entries, judged.Hold); err != nil {
+			adm.Release()
+			return nil, err
 		}
 	}
 	return adm, nil

@@ -62,6 +62,7 @@ func (g *Gateway) Reload(s Settings) error {
 	g.inboxes.replace(fetching)
 	g.setThrottle(s)
 	g.setAsk(s)
+	g.setQuarantine(s)
 	g.setHarvest(s, s.Validator)
 	g.directories.Store(&s.Directories)
 	g.ways.Store(newWays(s))

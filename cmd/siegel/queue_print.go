@@ -100,6 +100,9 @@ func state(m admin.Message, r admin.Recipient) string {
 	if m.Pending && r.State == queue.Queued {
 		return "pending"
 	}
+	if r.InQuarantine {
+		return "quarantine"
+	}
 	return safetext.Line(string(r.State), 16)
 }
 

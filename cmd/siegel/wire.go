@@ -127,6 +127,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 	if err := useOutlook(&s, c, all, log); err != nil {
 		return gateway.Settings{}, err
 	}
+	s.Quarantine = quarantining(c.Quarantine)
 	if s.Throttle, s.MailTo, err = throttling(c); err != nil {
 		return gateway.Settings{}, err
 	}

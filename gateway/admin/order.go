@@ -160,8 +160,10 @@ func (j *job) plan(ctx context.Context) (plans []*plan, missing []mail.ID, err e
 
 func (j *job) planOne(m queue.Message, filter queue.Filter) *plan {
 	p := &plan{m: m, Change: Change{ID: m.Envelope.ID}}
+	// Of a message that has copies in quarantine the others are not meant.
+	beside := j.isQuarantine() && len(j.Only) == 0 && slices.ContainsFunc(m.Recipients, queue.Recipient.InQuarantine)
 	for i, r := range m.Recipients {
-		if r.State.Final() || !filter.Selects(r) || !j.names(r) {
+		if r.State.Final() || !filter.Selects(r) || !j.names(r) || beside && !r.InQuarantine() {
 			continue
 		}
 		address := r.Address.String()

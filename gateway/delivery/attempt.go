@@ -133,6 +133,9 @@ func (s *Scheduler) deliverBy(ctx context.Context, route Route, c queue.Claim) [
 
 // deliverPart attempts what was prepared for some recipients of a claim.
 func (s *Scheduler) deliverPart(ctx context.Context, route Route, c queue.Claim, part Prepared) []Result {
+	if part.Wait != "" {
+		return repeat(Result{Status: Deferred, Enhanced: "4.3.1", Text: part.Wait, hidden: !c.Message.Envelope.Internal}, len(part.Rows))
+	}
 	if part.Aside != nil {
 		return repeat(Result{Status: aside, Text: part.Aside.Why, aside: part.Aside.Details, hidden: !c.Message.Envelope.Internal}, len(part.Rows))
 	}
@@ -165,7 +168,12 @@ func (r *Result) hide() {
 
 // silent reports whether nobody outside may learn what becomes of a recipient's copy.
 func (p Prepared) silent(c queue.Claim, row int) bool {
-	return !c.Message.Envelope.Internal && (p.Silent || c.Message.Recipients[row].Quarantine != "")
+	return p.Silent && !c.Message.Envelope.Internal || wasAside(&c.Message, row)
+}
+
+// wasAside reports whether a copy of mail from outside was in quarantine, or is, which nobody outside may learn.
+func wasAside(m *queue.Message, row int) bool {
+	return !m.Envelope.Internal && m.Recipients[row].Quarantine != ""
 }
 
 // silence keeps from the sender what became of a copy that is set aside, or was, or would be if other things were in it.

@@ -245,6 +245,8 @@ type Prepared struct {
 	Content mail.Content // what they get; nil: see Aside
 	// Aside, where it is not nil, sets their copies aside in quarantine, and no transport sees them.
 	Aside *Aside
+	// Wait, where it is not empty, is why the copies can neither be sent nor set aside now, for operators: they are tried again later.
+	Wait string
 	// Silent: of other content the copies would have been set aside, so that no report may tell a sender outside what becomes of them.
 	Silent bool
 }

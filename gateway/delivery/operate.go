@@ -12,6 +12,7 @@ import (
 // Why a recipient cannot be returned to the sender.
 var (
 	ErrNobody = errors.New("its sender cannot be told (the null reverse-path) or does not want to be (NOTIFY); drop it instead")
+	ErrAside  = errors.New("it came from outside and was in quarantine, which its sender must not learn; release or drop it")
 	ErrHidden = errors.New("what became of it may depend on what an encrypted message holds, which a report would tell its sender; release or drop it")
 )
 
@@ -45,13 +46,20 @@ func (s *Scheduler) MayReturn(m queue.Message, i int) error {
 		return ErrNobody
 	case r.Hidden:
 		return ErrHidden
+	case wasAside(&m, i):
+		return ErrAside
 	}
 	return nil
 }
 
 // Returned writes the report that returns recipients of m, for which MayReturn said yes, to the sender. What was
 // tried and heard before is not in it: it may name hosts inside, or what only operators may read.
-func (s *Scheduler) Returned(_ context.Context, m queue.Message, rows []int) (queue.New, error) {
+func (s *Scheduler) Returned(ctx context.Context, m queue.Message, rows []int) (queue.New, error) {
+	return s.ReturnedFor(ctx, m, rows, "the administrator of "+s.o.Hostname+" stopped the delivery of this message")
+}
+
+// ReturnedFor is Returned with a reason for the sender, in ASCII.
+func (s *Scheduler) ReturnedFor(_ context.Context, m queue.Message, rows []int, why string) (queue.New, error) {
 	var told []report.Recipient
 	for _, i := range rows {
 		r := m.Recipients[i]
@@ -60,7 +68,7 @@ func (s *Scheduler) Returned(_ context.Context, m queue.Message, rows []int) (qu
 		}
 		told = append(told, report.Recipient{
 			Recipient: mail.Recipient{Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt}, Action: report.Failed, Status: "5.7.0",
-			Diagnostic: "the administrator of " + s.o.Hostname + " stopped the delivery of this message", LastTried: r.LastTried,
+			Diagnostic: why, LastTried: r.LastTried,
 		})
 	}
 	if len(told) == 0 {

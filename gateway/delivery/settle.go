@@ -93,6 +93,9 @@ func (t *settlement) add(row int, r Result) {
 	if m.IsArchive() {
 		r = patiently(r)
 	}
+	if wasAside(m, row) && r.Status != aside {
+		r.silence()
+	}
 	o := queue.Outcome{Index: row, Reply: r.Reply(), Tried: t.started, Hidden: r.hidden && r.Status != Delivered, Quarantine: r.aside}
 	line := t.line(rcpt.Recipient, r)
 	switch {

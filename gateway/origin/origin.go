@@ -73,7 +73,7 @@ func New(o Options) (*Judge, error) {
 // Admission is what may go on into the gateway.
 type Admission struct {
 	Content mail.Content // with the results on top of its header where it was judged
-	Hold    string       // why it is to be held in the queue; empty: it is not
+	Hold    string       // why it goes into quarantine; empty: it does not
 }
 
 // Admit judges a message as a listener took it, while its client waits. A message that is to be refused is an
@@ -102,7 +102,7 @@ func (j *Judge) Admit(ctx context.Context, env mail.Envelope, content mail.Conte
 	}
 	adm := Admission{Content: headed{fields, content}}
 	if action.Disposition == mailauth.Quarantine {
-		adm.Hold = "quarantine: " + action.Text
+		adm.Hold = action.Text
 	}
 	return adm, nil
 }

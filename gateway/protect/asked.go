@@ -47,6 +47,9 @@ func askedLine(to mail.Address) string {
 	return askedPrefix + key[strings.LastIndexByte(key, '@')+1:]
 }
 
+// ReleasedAt is the destination of what a person has let go, and what now is to be protected.
+const ReleasedAt = queue.ProtectPrefix + "released"
+
 // errAsked is why a message waits of whose recipients no certificate is known.
 var errAsked = errors.New("no certificate of a recipient is known, who was asked for a signed message")
 

@@ -260,6 +260,7 @@ type Store interface {
 type Usage struct {
 	Messages int64
 	Bytes    int64 // of their content
+	Pending  int64 // of Messages, those that wait for their protection
 }
 
 // Stats are the queue's figures.

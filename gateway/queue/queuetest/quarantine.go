@@ -45,6 +45,12 @@ func quarantineFromTheStart(b *bench) {
 	if err != nil || u != (queue.Usage{Messages: 1, Bytes: 10}) {
 		b.Errorf("used: %+v, %v", u, err)
 	}
+	pending := Entry(start, Bytes("01234"), queue.Quarantine)
+	pending.Hold, pending.Pending = "quarantine: a rule", []byte("x")
+	b.put(pending)
+	if u, err = b.Usage(b.Context(), queue.Quarantine); err != nil || u != (queue.Usage{Messages: 2, Bytes: 15, Pending: 1}) {
+		b.Errorf("used: %+v, %v", u, err)
+	}
 	for name, bad := range map[string][]string{"fewer reasons than recipients": {"x"}, "a reason that is too long": {strings.Repeat("y", 70_000), ""}} {
 		n := Entry(start, Bytes("x"), queue.Quarantine, queue.Quarantine)
 		n.Quarantine = bad

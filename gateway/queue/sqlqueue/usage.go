@@ -10,7 +10,7 @@ import (
 
 const (
 	// sqlUsage reads the recipients of one destination by the index, each message once.
-	sqlUsage = `SELECT count(*), coalesce(sum(size), 0) FROM message
+	sqlUsage = `SELECT count(*), coalesce(sum(size), 0), coalesce(sum(pending), 0) FROM message
 WHERE seq IN (SELECT seq FROM recipient WHERE destination = ? AND state <= 1)`
 
 	// sqlHasten walks the index from the latest time on.
@@ -25,7 +25,7 @@ func (s *Store) Usage(ctx context.Context, destination string) (u queue.Usage, e
 		if err != nil || id == 0 {
 			return err
 		}
-		if err := db.r.usage.QueryRowContext(ctx, id).Scan(&u.Messages, &u.Bytes); err != nil {
+		if err := db.r.usage.QueryRowContext(ctx, id).Scan(&u.Messages, &u.Bytes, &u.Pending); err != nil {
 			return fmt.Errorf("sqlqueue: usage: %w", err)
 		}
 		return nil
