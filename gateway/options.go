@@ -85,7 +85,6 @@ type Settings struct {
 	Policy     *policy.Policy
 	Groups     protect.Groups // knows the groups of Policy; needed where it has any
 	Vocabulary policy.Vocabulary
-	Texts      *texts.Texts // what users are told; nil: the texts as they come
 	Marks      protect.Marks
 	Privacy    privacy.Rules    // Hostname is filled in
 	Origin     origin.Options   // of mail from outside; its names and its clock are the gateway's

@@ -151,7 +151,7 @@ func CheckNotify(name string) error {
 		return nil
 	}
 	if _, err := mail.ParseAddress(name); err != nil {
-		return fmt.Errorf("quarantine: %w; write an address, %s or %s", err, TellSender, TellRecipient)
+		return fmt.Errorf("quarantine: this is no address%s; write an address, %s or %s", strings.TrimPrefix(err.Error(), mail.ErrAddress.Error()), TellSender, TellRecipient)
 	}
 	return nil
 }
