@@ -60,8 +60,8 @@ func TestDeMailAtTheDoor(t *testing.T) {
 	for fields, want := range map[string]string{
 		"X-Siegel-DeMail: receipt\r\n":   "550 5.7.1 The message to amt@stadt.de-mail.de was not sent: alice@firma.example may not ask for receipt.",
 		"X-Siegel-DeMail: registered":    `550 5.7.1 The message to amt@stadt.de-mail.de was not sent: "registered" is no option of De-Mail.`,
-		"Auto-Submitted: auto-replied":   "550 5.7.1 The message to amt@stadt.de-mail.de was not sent: it says of itself that no person sent it",
-		"From: eve@firma.example":        "550 5.7.1 The message to amt@stadt.de-mail.de was not sent: it does not have exactly one From address",
+		"Auto-Submitted: auto-replied":   "550 5.7.1 The message to amt@stadt.de-mail.de was not sent: reports, automatic answers and what else no person sent",
+		"From: eve@firma.example":        "550 5.7.1 The message to amt@stadt.de-mail.de was not sent: it does not have exactly one sender (From)",
 		"X-Siegel-DeMail: dispatch; x=1": `"x=1" is no option`,
 	} {
 		if r := send(t, g, "in", "alice@firma.example", amt, letter("alice@firma.example", amt, strings.TrimSuffix(fields, "\r\n")+"\r\n")); !strings.Contains(r.String(), want) {

@@ -102,7 +102,7 @@ func TestDeMailNeverGoesBySMTP(t *testing.T) {
 	g, _ := s.start(t)
 	for _, to := range []string{"amt@stadt.de-mail.de", "amt@DE-MAIL.DE", "hans.meier@provider.de-mail.de"} {
 		r := send(t, g, "in", "alice@firma.example", to, letter("alice@firma.example", to))
-		if r.Code != 550 || !strings.Contains(r.String(), "its domain is one of De-Mail, which this gateway has no way to") {
+		if r.Code != 550 || !strings.Contains(r.String(), "it is for a De-Mail address, which this gateway has no way to") {
 			t.Errorf("%s: %s", to, r)
 		}
 	}

@@ -21,6 +21,10 @@ var (
 	ErrConfirmation = errors.New("demail: not a confirmation or notification")
 	// ErrOptions is for options that a sender may not use, or not together.
 	ErrOptions = errors.New("demail: these options are not allowed")
+	// ErrNeedsPrivate is for a confirmation of retrieve without private; it comes with ErrOptions.
+	ErrNeedsPrivate = errors.New("a confirmation of retrieve goes with private only")
+	// ErrPseudonym is for what no pseudonym may ask for; it comes with ErrOptions.
+	ErrPseudonym = errors.New("nothing is sent as authoritative from a pseudonym")
 	// ErrKey is for a key that cannot sign as it was asked to.
 	ErrKey = errors.New("demail: the key cannot sign so")
 )

@@ -82,11 +82,11 @@ func (o Options) Without(other Options) Options {
 func (o Options) Check(sender Address, level Level) error {
 	switch {
 	case o.Retrieve && !o.Private:
-		return fmt.Errorf("%w: a confirmation of retrieve goes with private only", ErrOptions)
+		return fmt.Errorf("%w: %w", ErrOptions, ErrNeedsPrivate)
 	case (o.Retrieve || o.Authoritative || o.Private) && level != LevelHigh:
 		return fmt.Errorf("%w: retrieve, authoritative and private are for senders that have logged in at level %q", ErrOptions, LevelHigh)
 	case o.Authoritative && sender.Form() == FormPseudonym:
-		return fmt.Errorf("%w: nothing is sent as authoritative from a pseudonym", ErrOptions)
+		return fmt.Errorf("%w: %w", ErrOptions, ErrPseudonym)
 	}
 	return nil
 }

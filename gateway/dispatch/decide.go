@@ -3,12 +3,11 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Request is what a decision rests on.
@@ -47,10 +46,9 @@ func (d Decision) String() string { return d.DeMail.String() + ", by sender " + 
 // Decide says how a message leaves, or why not. The error is a *Refused, for good, or wraps ErrUnavailable. It counts nothing: see Spend.
 func (d *Desk) Decide(ctx context.Context, r Request) (Decision, error) {
 	if d == nil || len(d.accounts) == 0 {
-		return Decision{}, refuse(r, "its domain is one of De-Mail, which this gateway has no way to, and such mail never leaves as ordinary mail. "+
-			"Use another address, or ask your administrator for a De-Mail account")
+		return Decision{}, refuse(r, because(texts.DeMailNoWay))
 	}
-	if why := unfit(r); why != "" {
+	if why := unfit(r); why.Reason != "" {
 		return Decision{}, refuse(r, why)
 	}
 	rule, err := d.rule(ctx, r)
@@ -58,7 +56,7 @@ func (d *Desk) Decide(ctx context.Context, r Request) (Decision, error) {
 		return Decision{}, err
 	}
 	if rule == nil {
-		return Decision{}, refuse(r, show(r.From)+" may not send De-Mail. Ask your administrator for a De-Mail address")
+		return Decision{}, refuse(r, because(texts.DeMailNotAllowed))
 	}
 	sender, err := rule.address(ctx, r.From)
 	if errors.Is(err, ErrUnavailable) {
@@ -67,16 +65,15 @@ func (d *Desk) Decide(ctx context.Context, r Request) (Decision, error) {
 	account := d.accounts[rule.Account]
 	switch {
 	case err != nil:
-		return Decision{}, refuse(r, show(r.From)+" may not send De-Mail: "+err.Error()+". Ask your administrator for one")
+		return Decision{}, refuse(r, unaddressed(err))
 	case !d.mayBeFrom(account.Name, sender):
-		return Decision{}, refuse(r, "the De-Mail address "+cut(sender.String(), maxShown)+" of "+show(r.From)+" is not in a domain of the account "+account.Name+
-			". Ask your administrator to correct that")
+		return Decision{}, refuse(r, texts.Values{Reason: texts.DeMailElsewhere, Address: sender.String(), Account: account.Name})
 	}
 	options, why := rule.options(r, account, sender)
-	if why == "" {
+	if why.Reason == "" {
 		why = fits(r, account)
 	}
-	if why != "" {
+	if why.Reason != "" {
 		return Decision{}, refuse(r, why)
 	}
 	return Decision{
@@ -86,67 +83,70 @@ func (d *Desk) Decide(ctx context.Context, r Request) (Decision, error) {
 }
 
 // unfit says why a message cannot be a De-Mail, whoever sends it.
-func unfit(r Request) string {
+func unfit(r Request) texts.Values {
 	switch {
-	case r.Report:
-		return "it has no sender, as reports and automatic answers have none, and such mail does not leave as De-Mail"
-	case r.Automatic:
-		return "it says of itself that no person sent it (Auto-Submitted), and such mail does not leave as De-Mail"
+	case r.Report, r.Automatic:
+		return because(texts.DeMailAutomatic)
 	case r.From.IsNull():
-		return "it does not have exactly one From address, and a De-Mail has one sender. Send it from one address"
+		return because(texts.DeMailFrom)
 	case !r.Authorised:
-		return "the sending system may not use the From address " + show(r.From) + ", and a De-Mail is sent in nobody else's name"
+		return because(texts.DeMailNotYours)
 	case oddRecipient(r) != "":
-		return oddRecipient(r) + " cannot be a De-Mail address. Check the spelling"
+		return texts.Values{Reason: texts.DeMailOdd, Address: oddRecipient(r)}
 	case r.Contrary:
-		return "its De-Mail recipients are to get it from different De-Mail addresses. Send it to them one by one"
+		return because(texts.DeMailContrary)
 	case r.Unknown != "":
-		return `"` + cut(r.Unknown, maxWord) + `" is no option of De-Mail. Write dispatch, receipt, retrieve, authoritative or private`
+		return texts.Values{Reason: texts.DeMailUnknown, Detail: r.Unknown}
 	}
-	return ""
+	return texts.Values{}
 }
 
 // oddRecipient is the first recipient whose address De-Mail has not (2.1, 2.1.3): one with quotes, or letters beyond ASCII; "" where there is none.
 func oddRecipient(r Request) string {
 	for _, to := range r.Recipients {
 		if _, err := demail.ParseAddress(to.String()); err != nil {
-			return show(to)
+			return to.String()
 		}
 	}
 	return ""
 }
 
 // options are those of the message, or why the sender may not have what was asked for.
-func (s *Sender) options(r Request, a Account, sender demail.Address) (o demail.Options, why string) {
+func (s *Sender) options(r Request, a Account, sender demail.Address) (o demail.Options, why texts.Values) {
 	if more := r.Asked.Without(s.May).Without(s.Always).Without(r.Always); more != (demail.Options{}) {
-		return o, show(r.From) + " may not ask for " + words(more) + ". Leave that out, or ask your administrator"
+		return o, texts.Values{Reason: texts.DeMailOption, Detail: words(more)}
 	}
 	always := s.Always.Or(r.Always)
 	if more := r.Always.Without(a.Entitled); more != (demail.Options{}) {
-		return o, "the policy has it with " + words(more) + ", which the account " + cut(a.Name, maxWord) + " is not entitled to. Ask your administrator to correct that"
+		return o, texts.Values{Reason: texts.DeMailNotEntitled, Detail: words(more), Account: a.Name}
 	}
 	o = whole(r.Asked.Or(always))
-	if err := o.Check(sender, a.Level); err != nil {
-		return o, strings.TrimPrefix(err.Error(), demail.ErrOptions.Error()+": ") + ". Leave that out, or ask your administrator"
+	switch err := o.Check(sender, a.Level); {
+	case err == nil:
+		return o, texts.Values{}
+	case errors.Is(err, demail.ErrNeedsPrivate):
+		return o, because(texts.DeMailPrivate)
+	case errors.Is(err, demail.ErrPseudonym):
+		return o, because(texts.DeMailPseudonym)
 	}
-	return o, ""
+	return o, because(texts.DeMailLevel)
 }
 
 // fits says why a message is too large, or for too many.
-func fits(r Request, a Account) string {
+func fits(r Request, a Account) texts.Values {
 	most := demail.MaxRecipients
 	if a.Level != demail.LevelHigh { // 3.1, 3.3
 		most = demail.MaxPerDayReaches
 	}
 	switch {
 	case len(r.Recipients) > most:
-		return fmt.Sprintf("it is for %d De-Mail addresses, and at most %d are possible at once. Send it to fewer at a time", len(r.Recipients), most)
+		return texts.Values{Reason: texts.DeMailTooMany, Count: len(r.Recipients), Most: most}
 	case r.Net > a.MaxNet:
-		return fmt.Sprintf("it is %s large, and a De-Mail may be %s. Send less at a time", megabytes(r.Net), megabytes(a.MaxNet))
+		return texts.Values{Reason: texts.DeMailTooLarge, Size: r.Net, Limit: a.MaxNet}
 	case r.Size > demail.MaxGross: // 3.1, 4.1
-		return fmt.Sprintf("it is %s large with its encodings, and a De-Mail may be %s. Send less at a time", megabytes(r.Size), megabytes(demail.MaxGross))
+		return texts.Values{Reason: texts.DeMailTooLargeNow, Size: r.Size, Limit: demail.MaxGross}
 	}
-	return ""
+	return texts.Values{}
 }
 
 // CheckSize is what Decide says of sizes, for a message that has become another since: a *Refused, or nil.
@@ -154,7 +154,7 @@ func (d *Desk) CheckSize(account string, r Request) error {
 	if d == nil || !d.Has(account) {
 		return gone(r, account)
 	}
-	if why := fits(r, d.accounts[account]); why != "" {
+	if why := fits(r, d.accounts[account]); why.Reason != "" {
 		return refuse(r, why)
 	}
 	return nil
@@ -169,7 +169,7 @@ func (d *Desk) Stands(account string, r Request) error {
 }
 
 func gone(r Request, account string) error {
-	return refuse(r, "the De-Mail account "+cut(account, maxWord)+", which it was to be sent from, does not exist any more. Send it again, or ask your administrator")
+	return refuse(r, texts.Values{Reason: texts.DeMailGone, Account: account})
 }
 
 // count is how many messages become of one: those whom the header names share theirs, each other has one (3.1, 3.3).
@@ -219,6 +219,6 @@ func (d *Desk) day() time.Time {
 }
 
 func refuseSpent(of Decision, r Request, left int) error {
-	return refuse(r, fmt.Sprintf("%s may send %d De-Mails a day, and has %d left today, while this takes %d. Send it tomorrow, or ask your administrator",
-		show(of.Author), of.daily, max(left, 0), of.messages))
+	r.From = of.Author
+	return refuse(r, texts.Values{Reason: texts.DeMailSpent, Most: of.daily, Left: max(left, 0), Count: of.messages})
 }

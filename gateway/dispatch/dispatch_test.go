@@ -12,6 +12,7 @@ import (
 
 	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // ledger is a Budget in memory; err in place of it.
@@ -137,23 +138,23 @@ func TestFirstSenderCounts(t *testing.T) {
 	for _, c := range []struct{ from, want string }{
 		{"a@firma.example", "main anna@firma.de-mail.de table"},
 		{"A@FIRMA.example", "main anna@firma.de-mail.de table"},
-		{"b@firma.example", "b@firma.example may not send De-Mail: no De-Mail address is assigned to it. Ask your administrator for one."},
+		{"b@firma.example", "b@firma.example may not send De-Mail, since no De-Mail address is assigned to it. Ask for one. Help: your administrator."},
 		{"chef@firma.example", "main vorstand@firma.de-mail.de board"},
 		{"both@firma.example", "main vorstand@firma.de-mail.de board"},
 		{"sales@firma.example", "second vertrieb@anderswo.de-mail.de sales"},
 		{"dir@firma.example", "main dir@firma.de-mail.de directory"},
-		{"odd@firma.example", "the directory's entry for it makes no De-Mail address"},
-		{"bot@firma.example", "from which providers write themselves"},
-		{"away@firma.example", "x@other.de-mail.de of away@firma.example is not in a domain of the account main"},
+		{"odd@firma.example", `since "odd" is no De-Mail address`},
+		{"bot@firma.example", "is an address of providers"},
+		{"away@firma.example", "x@other.de-mail.de is not in a domain of the account main"},
 		{"none@firma.example", "no De-Mail address is assigned to it"},
 		{"Erika.Muster@firma.example", "main erika.muster@firma.de-mail.de local"},
-		{"m\u00fcller@firma.example", "its name makes no De-Mail address"},
-		{`"a b"@firma.example`, "its name makes no De-Mail address"},
-		{`"x@evil.de-mail.de"@firma.example`, "its name makes no De-Mail address"},
-		{"Versandbestaetigung@firma.example", "from which providers write themselves"},
+		{"m\u00fcller@firma.example", `since "m?ller@firma.de-mail.de" is no De-Mail address`},
+		{`"a b"@firma.example`, `since "a b@firma.de-mail.de" is no De-Mail address`},
+		{`"x@evil.de-mail.de"@firma.example`, "is no De-Mail address"},
+		{"Versandbestaetigung@firma.example", "is an address of providers"},
 		{"t@tochter.example", "main tanja@firma.de-mail.de both"},
 		{"u@tochter.example", "main u.tochter@firma.de-mail.de both"},
-		{"x@fremd.example", "x@fremd.example may not send De-Mail. Ask your administrator for a De-Mail address."},
+		{"x@fremd.example", "x@fremd.example may not send De-Mail. Ask for a De-Mail address. Help: your administrator."},
 	} {
 		got, err := d.Decide(t.Context(), to(t, c.from, nil))
 		text := fmt.Sprint(got.Account, " ", got.Sender, " ", got.Rule)
@@ -250,10 +251,10 @@ func TestWhatIsNoDeMail(t *testing.T) {
 		want       string
 	}{
 		{"one", "a@firma.example", nil, ""},
-		{"a report", "a@firma.example", func(r *Request) { r.Report = true }, "it has no sender"},
+		{"a report", "a@firma.example", func(r *Request) { r.Report = true }, "what else no person sent (Auto-Submitted)"},
 		{"automatic", "a@firma.example", func(r *Request) { r.Automatic = true }, "(Auto-Submitted)"},
-		{"no From", "", nil, "exactly one From address"},
-		{"another's name", "a@firma.example", func(r *Request) { r.Authorised = false }, "may not use the From address a@firma.example"},
+		{"no From", "", nil, "exactly one sender (From)"},
+		{"another's name", "a@firma.example", func(r *Request) { r.Authorised = false }, "may not send as a@firma.example"},
 		{"an odd word", "a@firma.example", func(r *Request) { r.Unknown = "Ein\"schreiben\u00df\r\n" }, `"Ein"schreiben???" is no option`},
 		{"an odd recipient", "a@firma.example", func(r *Request) {
 			r.Recipients = append(r.Recipients, mail.Address{Local: "m\u00fcller", Domain: "stadt.de-mail.de"})
@@ -269,19 +270,19 @@ func TestWhatIsNoDeMail(t *testing.T) {
 		{"too many at level normal", "small@firma.example", many(301), "at most 300"},
 		{"a long address", strings.Repeat("a", 60) + "@" + strings.Repeat("b", 60) + ".example", func(r *Request) {
 			r.Authorised, r.Recipients = false, []mail.Address{{Local: strings.Repeat("c", 60), Domain: strings.Repeat("d", 60) + ".de-mail.de"}}
-		}, "may not use the From address aaaa"},
+		}, "may not send as aaaa"},
 	} {
 		_, err := d.Decide(t.Context(), to(t, c.from, c.change))
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if err != nil && (len(err.Error()) > MaxRefusal || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' })) {
+		if err != nil && (len(err.Error()) > texts.MaxSMTP || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' })) {
 			t.Errorf("%s: %q", c.name, err)
 		}
 	}
 	for _, none := range []*Desk{nil, newDesk(t, Options{}), newDesk(t, Options{Domains: []string{"stadt.example"}})} {
-		if _, err := none.Decide(t.Context(), to(t, "a@firma.example", many(3))); err == nil || err.Error() != "The message to amt@stadt.de-mail.de and 2 more was not sent: its domain is one of De-Mail, "+
-			"which this gateway has no way to, and such mail never leaves as ordinary mail. Use another address, or ask your administrator for a De-Mail account." {
+		if _, err := none.Decide(t.Context(), to(t, "a@firma.example", many(3))); err == nil || err.Error() != "The message to amt@stadt.de-mail.de and 2 more was not sent: it is for a De-Mail address, "+
+			"which this gateway has no way to, and such mail never leaves as ordinary mail. Use another address, or ask for a De-Mail account. Help: your administrator." {
 			t.Errorf("without an account: %v", err)
 		}
 		if err := none.Spend(t.Context(), Decision{}, Request{}); err != nil {

@@ -1,56 +1,27 @@
 package dispatch
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/siegel-mail/siegel/gateway/mail"
-)
-
-// MaxRefusal is the length of the longest sentences of a Refused, in characters. They leave room in an SMTP reply.
-const MaxRefusal = 400
-
-// The longest pieces of a refusal; what is longer is cut.
-const (
-	maxShown = 60 // of an address
-	maxWord  = 32
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Refused is the error for a message that must not leave as De-Mail.
 type Refused struct {
 	Recipients []mail.Address // all of those in domains of De-Mail
-	Text       string         // whole sentences in ASCII for the sender, at most MaxRefusal characters
+	Said       texts.Said     // what its sender is told
 }
 
-// Error is Text.
-func (r *Refused) Error() string { return r.Text }
+// Error is what the sender is told, in English.
+func (r *Refused) Error() string { return (*texts.Texts)(nil).SMTP(r.Said.ID, r.Said.Values) }
 
-// refuse makes sentences: why goes on after "and", or "since".
-func refuse(r Request, why string) error {
-	to := "a De-Mail address"
+// refuse tells the sender of a message why it must not leave.
+func refuse(r Request, why texts.Values) error {
 	if len(r.Recipients) > 0 {
-		to = show(r.Recipients[0])
+		why.Recipient, why.Others = r.Recipients[0].String(), len(r.Recipients)-1
 	}
-	if n := len(r.Recipients); n > 1 {
-		to += fmt.Sprintf(" and %d more", n-1)
-	}
-	return &Refused{Recipients: r.Recipients, Text: cut("The message to "+to+" was not sent: "+why+".", MaxRefusal)}
+	why.Sender = r.From.String()
+	return &Refused{Recipients: r.Recipients, Said: texts.Said{ID: texts.DeMailImpossible, Values: why}}
 }
 
-func show(a mail.Address) string { return cut(a.String(), maxShown) }
-
-// cut is s in printable ASCII characters, a question mark for each that is not, of at most limit characters.
-func cut(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
-	if len(s) > limit {
-		s = s[:limit-3] + "..."
-	}
-	return s
-}
-
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/(1<<20)) }
+// because is a reason that needs nothing more.
+func because(reason texts.ID) texts.Values { return texts.Values{Reason: reason} }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // localPart stands in Sender.Address for the part of From before the @.
@@ -144,7 +145,7 @@ func (s *Sender) address(ctx context.Context, from mail.Address) (demail.Address
 			return demail.Address{}, unavailable("the De-Mail address of the sender", err)
 		}
 		if text = strings.TrimSpace(text); text != "" {
-			return usable(text, "the directory's entry for it")
+			return usable(text, "the directory's entry")
 		}
 	}
 	if s.Address == "" {
@@ -153,16 +154,34 @@ func (s *Sender) address(ctx context.Context, from mail.Address) (demail.Address
 	return usable(strings.Replace(s.Address, localPart, from.Local, 1), "its name")
 }
 
-// usable reads an address that somebody may send from. The error names what it came from.
+// unusable is the error for an address that nobody may send from.
+type unusable struct {
+	text, origin string   // as it is written, and what it came from
+	reason       texts.ID // what is wrong with it
+}
+
+// Error says where the address is from.
+func (u *unusable) Error() string { return "dispatch: " + u.origin + ": " + string(u.reason) }
+
+// usable reads an address that somebody may send from. The error is an *unusable.
 func usable(text, origin string) (demail.Address, error) {
 	a, err := demail.ParseAddress(text)
 	if err != nil {
-		return a, fmt.Errorf("%s makes no De-Mail address", origin)
+		return a, &unusable{text, origin, texts.DeMailUnusable}
 	}
 	if a.Form() == demail.FormSystem {
-		return a, fmt.Errorf("%s makes an address from which providers write themselves", origin)
+		return a, &unusable{text, origin, texts.DeMailProviders}
 	}
 	return a, nil
+}
+
+// unaddressed says why somebody has no De-Mail address.
+func unaddressed(err error) texts.Values {
+	var u *unusable
+	if errors.As(err, &u) {
+		return texts.Values{Reason: u.reason, Detail: u.text}
+	}
+	return because(texts.DeMailUnassigned)
 }
 
 // whole are options with what they bring along: a confirmation of retrieve goes with private only (3.1, 3.3).

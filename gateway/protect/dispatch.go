@@ -114,12 +114,12 @@ func (p *Protector) refusedDeMail(d *draft, r dispatch.Request, err error) error
 	for _, to := range r.Recipients {
 		d.events = append(d.events, track.Event{
 			Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: mail.Outgoing,
-			From: d.env.From.String(), To: []string{to.String()}, Rule: "De-Mail", Flags: d.asked(), Reply: no.Text,
+			From: d.env.From.String(), To: []string{to.String()}, Rule: "De-Mail", Flags: d.asked(), Reply: p.said(&no.Said),
 		})
 	}
 	d.events = slices.DeleteFunc(d.events, func(e track.Event) bool { return e.Kind == track.Protected }) // what was made is not used
 	p.flush(d)
-	return &Refused{Recipients: no.Recipients, Reasons: []string{no.Text}, Err: ErrDeMail}
+	return &Refused{Recipients: no.Recipients, Reasons: []string{p.said(&no.Said)}, Said: []texts.Said{no.Said}, Err: ErrDeMail, texts: p.o.Texts}
 }
 
 // spend counts what leaves as De-Mail against the budget of its sender, once.

@@ -167,17 +167,17 @@ func TestDeMailRefused(t *testing.T) {
 		head   string
 		want   string
 	}{
-		"no account":     {desk: func(_ testing.TB, o *Options) { o.Desk = nil }, head: from, want: "is one of De-Mail, which this gateway has no way to"},
-		"a report":       {change: func(e *mail.Envelope) { e.From = mail.Address{} }, head: from, want: "it has no sender"},
+		"no account":     {desk: func(_ testing.TB, o *Options) { o.Desk = nil }, head: from, want: "it is for a De-Mail address, which this gateway has no way to"},
+		"a report":       {change: func(e *mail.Envelope) { e.From = mail.Address{} }, head: from, want: "what else no person sent"},
 		"automatic":      {head: from + "Auto-Submitted: auto-replied (vacation)\r\n", want: "Auto-Submitted"},
 		"automatic, too": {head: from + "Auto-Submitted: no\r\nAuto-Submitted: auto-generated\r\n", want: "Auto-Submitted"},
-		"two authors":    {head: "From: alice@firma.example, eve@firma.example\r\n", want: "exactly one From"},
-		"two fields":     {head: from + from, want: "exactly one From"},
-		"no author":      {want: "exactly one From"},
-		"a stranger":     {head: "From: dora@other.example\r\n", want: "may not use the From address dora@other.example"},
+		"two authors":    {head: "From: alice@firma.example, eve@firma.example\r\n", want: "exactly one sender (From)"},
+		"two fields":     {head: from + from, want: "exactly one sender (From)"},
+		"no author":      {want: "exactly one sender (From)"},
+		"a stranger":     {head: "From: dora@other.example\r\n", want: "may not send as dora@other.example"},
 		"an odd word":    {head: from + "X-Siegel-DeMail: dispatch, registered\r\n", want: `"registered" is no option of De-Mail`},
 		"an odd tag":     {head: from + "Subject: [Personal, registered] x\r\n", want: `"registered" is no option of De-Mail`},
-		"too large":      {head: from + "X-Filler: " + strings.Repeat("x ", 300) + "\r\n" + strings.Repeat("X-More: "+strings.Repeat("y", 500)+"\r\n", 10), want: "MB large"},
+		"too large":      {head: from + "X-Filler: " + strings.Repeat("x ", 300) + "\r\n" + strings.Repeat("X-More: "+strings.Repeat("y", 500)+"\r\n", 10), want: "kB large"},
 		"nobody's rule": {desk: func(t testing.TB, o *Options) {
 			o.Desk = deskOf(t, nil, func(d *dispatch.Options) { d.Senders[0].From, d.Senders[0].Daily = patterns(t, "eve@firma.example"), 0 })
 		}, head: from, want: "alice@firma.example may not send De-Mail"},
@@ -372,7 +372,7 @@ func TestSMIMEInDeMail(t *testing.T) {
 	// 3 KB of text are within the 5,000 bytes of the account, and not once there is a signature of that size around it.
 	ids[kontakt] = c.ids["alice@firma.example"]
 	large := message("X-A: "+strings.Repeat("a", 900), "X-B: "+strings.Repeat("b", 900), "X-C: "+strings.Repeat("c", 900), "X-D: "+strings.Repeat("d", 900))
-	if _, err := b.Admit(t.Context(), envelope(t, amt), large); !errors.Is(err, ErrDeMail) || !strings.Contains(err.Error(), "MB large") {
+	if _, err := b.Admit(t.Context(), envelope(t, amt), large); !errors.Is(err, ErrDeMail) || !strings.Contains(err.Error(), "kB large") {
 		t.Errorf("a large one: %v", err)
 	}
 	if n := purse.spent["alice@firma.example"]; n != 1 { // the first alone left

@@ -17,9 +17,9 @@ type phrase struct{ say, then Pair }
 // catalogue holds all texts.
 var catalogue = merge(protection, deMail, reports, statuses, deMailStatuses, quarantine)
 
-// merge joins the parts of the catalogue.
-func merge(parts ...map[ID]entry) map[ID]entry {
-	all := map[ID]entry{}
+// merge joins the parts of a table.
+func merge[T any](parts ...map[ID]T) map[ID]T {
+	all := map[ID]T{}
 	for _, part := range parts {
 		for id, e := range part {
 			all[id] = e

@@ -209,7 +209,7 @@ func (e entry) extremes() (all []Values) {
 	long := strings.Repeat("W", 2*maxLong)
 	v := Values{
 		Recipient: long, Sender: long, Address: long, Rule: long, Detail: long, Account: long, Host: long, Number: long,
-		Size: 1 << 50, Limit: 1 << 50, Count: 1e7, Most: 1e7, Date: longDate, Until: longDate,
+		Size: 1 << 50, Limit: 1 << 50, Count: 1e6, Most: 1e6, Left: 1e6, Others: 1e6, Date: longDate, Until: longDate,
 	}
 	for _, b := range orNone(e.because) {
 		for _, r := range orNone(e.reasons) {

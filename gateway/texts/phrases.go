@@ -5,7 +5,10 @@ const askSigned, bitteSigniert = "Ask the recipient to send you a signed message
 const askNew, bitteNeu = "Ask the recipient to send you a message signed with a new one", "Bitten Sie ihn um eine mit einem neuen signierte Nachricht"
 
 // phrases are the parts that texts show.
-var phrases = map[ID]phrase{
+var phrases = merge(protectionPhrases, deMailPhrases)
+
+// protectionPhrases are those of texts about signing, encryption and connections.
+var protectionPhrases = map[ID]phrase{
 	BecauseFlag: {
 		Pair{"as you asked", "von Ihnen verlangt"},
 		Pair{" Or send it without asking for that.", " Oder senden Sie sie ohne diesen Wunsch."},

@@ -111,12 +111,14 @@ var words = map[string]word{
 
 // figures are the placeholders that stand for numbers and times.
 var figures = map[string]func(Language, *Values) string{
-	"size":  func(l Language, v *Values) string { return megabytes(l, v.Size) },
-	"limit": func(l Language, v *Values) string { return megabytes(l, v.Limit) },
-	"count": func(_ Language, v *Values) string { return strconv.Itoa(v.Count) },
-	"most":  func(_ Language, v *Values) string { return strconv.Itoa(v.Most) },
-	"date":  func(l Language, v *Values) string { return moment(l, v.Date) },
-	"until": func(l Language, v *Values) string { return moment(l, v.Until) },
+	"size":   func(l Language, v *Values) string { return megabytes(l, v.Size) },
+	"limit":  func(l Language, v *Values) string { return megabytes(l, v.Limit) },
+	"count":  func(_ Language, v *Values) string { return strconv.Itoa(v.Count) },
+	"most":   func(_ Language, v *Values) string { return strconv.Itoa(v.Most) },
+	"left":   func(_ Language, v *Values) string { return strconv.Itoa(v.Left) },
+	"others": func(l Language, v *Values) string { return others(l, v.Others) },
+	"date":   func(l Language, v *Values) string { return moment(l, v.Date) },
+	"until":  func(l Language, v *Values) string { return moment(l, v.Until) },
 }
 
 // phrase is one half of a phrase that a text shows.
@@ -214,6 +216,17 @@ func megabytes(l Language, n int64) string {
 		s = strings.Replace(s, ".", ",", 1)
 	}
 	return s + " MB"
+}
+
+// others are recipients who are not named.
+func others(l Language, n int) string {
+	switch {
+	case n < 1:
+		return ""
+	case l == German:
+		return fmt.Sprintf(" und %d weitere", n)
+	}
+	return fmt.Sprintf(" and %d more", n)
 }
 
 // moment is a time as people read it.

@@ -45,6 +45,8 @@ type Values struct {
 	Limit     int64     // {limit}, in bytes
 	Count     int       // {count}
 	Most      int       // {most}: that may be
+	Left      int       // {left}: of those
+	Others    int       // {others}: recipients besides Recipient
 	Date      time.Time // {date}
 	Until     time.Time // {until}
 	Lines     []string  // {lines}: in notices, each on a line of its own

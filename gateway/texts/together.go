@@ -1,9 +1,6 @@
 package texts
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // maxTogether is the longest text for several recipients, in characters, so that all of it fits into an SMTP reply.
 const maxTogether = 440
@@ -14,13 +11,10 @@ func (t *Texts) Together(recipients, reasons []string) string {
 	if len(text) <= maxTogether || len(reasons) < 2 {
 		return text
 	}
-	head, more := "Not sent to ", " and %d more"
-	if t.language() == German {
-		head, more = "Nicht gesendet an ", " und %d weitere"
-	}
+	head := Pair{"Not sent to ", "Nicht gesendet an "}.In(t.language())
 	var named strings.Builder
 	for i, to := range recipients {
-		rest := fmt.Sprintf(more, len(recipients)-i)
+		rest := others(t.language(), len(recipients)-i)
 		to = cut(asciiOnly(to), maxAddress, true)
 		if i > 0 && len(head)+named.Len()+len(", ")+len(to)+len(rest)+len(": ")+len(reasons[0]) > maxTogether {
 			named.WriteString(rest)
