@@ -1,8 +1,9 @@
 // The pane of who writes: what is asked for, and what will happen to the message for each recipient.
 
 import * as api from "./api.js";
+import { choices, recipient } from "./compose-parts.js";
 import * as draft from "./draft.js";
-import { same, toggle, toQuestion } from "./flags.js";
+import { fingerprint, same, toggle, toQuestion } from "./flags.js";
 import * as host from "./host.js";
 import { begin, make } from "./page.js";
 import { sentence } from "./texts.js";
@@ -34,40 +35,10 @@ begin("composeTitle", async (t, language) => {
       status, signIn, results, notes),
   );
 
-  /** One thing that can be asked for. */
-  function choice(name, label, hint, checked, able = true) {
-    const id = `choice-${name.replace(":", "-")}`;
-    return make("div", { class: "choice" },
-      make("input", {
-        type: "checkbox", id, checked: Boolean(checked), disabled: !able, "aria-describedby": hint ? `${id}-hint` : undefined,
-        onchange: (e) => change(name, e.target.checked),
-      }),
-      make("label", { for: id }, label),
-      hint && make("span", { id: `${id}-hint`, class: "hint" }, hint));
-  }
-
   function showChoices() {
-    const fields = host.takesFields();
     const focus = document.activeElement && document.activeElement.id;
-    const deMail = settings.deMail.enabled || flags.deMail || flags.options.length > 0;
-    controls.replaceChildren(
-      ...["encrypt", "sign", "tls", "plain"]
-        .filter((name) => fields || flags[name] || (settings.tags[name] || []).length)
-        .map((name) => choice(name, t[name], t[`${name}Hint`], flags[name])),
-      ...(deMail ? [deMailChoices(fields)] : []),
-      ...(fields ? [] : [make("p", { class: "note" }, t.asTags)]));
+    controls.replaceChildren(...choices(t, flags, settings, host.takesFields(), change));
     if (focus && document.getElementById(focus)) document.getElementById(focus).focus();
-  }
-
-  function deMailChoices(fields) {
-    const options = settings.deMail.options.map((o) => {
-      const name = `option:${o.name}`;
-      const asked = flags.options.includes(o.name);
-      return choice(name, t[name] || o.tag || o.name, o.may ? "" : t.notForYou, asked, o.may || asked);
-    });
-    return make("div", { class: "demail" },
-      fields ? choice("deMail", t.deMail, t.deMailHint, flags.deMail) : make("p", { class: "hint" }, t.deMailTagHint),
-      options.length > 0 && make("fieldset", {}, make("legend", {}, t.options), options));
   }
 
   let writing = Promise.resolve();
@@ -190,7 +161,7 @@ begin("composeTitle", async (t, language) => {
     if (cut) extra.push(t.tooMany(settings.limits.recipients));
     const [text, kind] = refused.length ? [t.someRefused(refused.length, n), "bad"]
       : waits.length ? [t.someWait(waits.length, n), "wait"] : [t.allFine(n), "fine"];
-    show(text, kind, sorted.map((r) => recipient(r, names.get(r.to.toLowerCase()))), extra);
+    show(text, kind, sorted.map((r) => recipient(t, language, r, names.get(r.to.toLowerCase()))), extra);
     remember(question, refused);
   }
 
@@ -203,42 +174,8 @@ begin("composeTitle", async (t, language) => {
     });
   }
 
-  function outcome(r) {
-    if (r.refused) return ["refused", t.resultRefused];
-    if (r.asks) return ["waits", t.resultAsks];
-    if (r.holds) return ["waits", t.resultHolds];
-    if (r.way === "de-mail") return ["safe", t.resultDeMail];
-    if (r.encrypt) return ["safe", r.sign ? t.resultBoth : t.resultEncrypt];
-    if (r.sign) return ["signed", t.resultSign];
-    if (r.way === "internal") return ["inside", t.resultInternal];
-    return ["open", t.resultPlain];
-  }
-
-  function recipient(r, known) {
-    const [kind, label] = outcome(r);
-    const tls = r.refused ? "" : { verified: t.tlsVerified, required: t.tlsRequired }[r.tls] || "";
-    const text = sentence(r.text, language) || (r.refused ? t.refusedFallback : t.fineFallback);
-    const name = known && known.name && known.name !== r.to ? known.name : "";
-    return make("li", { class: `recipient ${kind}` },
-      make("p", { class: "who" }, name && make("bdi", { class: "name" }, name), make("bdi", { class: "address" }, r.to)),
-      make("p", { class: "what" }, make("span", { class: "badge" }, label), tls && make("span", { class: "tls" }, tls)),
-      text && make("p", { class: "text" }, text),
-      r.keys.length > 0 && make("details", {},
-        make("summary", { "aria-label": t.whyOf(r.to) }, t.why),
-        make("dl", {}, r.keys.map((k) => [
-          make("dt", {}, k.key), make("dd", {}, k.value, " ", k.by && make("span", { class: "by" }, t.from(k.by))),
-        ]))));
-  }
-
   showChoices();
   ask(false);
   await host.onRecipients(soon).catch(() => {});
   addEventListener("focus", () => { reread().then(soon); });
 });
-
-/** Names a question, so that an answer is not taken for that to another. launch.js does the same. */
-export function fingerprint(q) {
-  const all = [...q.to, ...q.cc, ...q.bcc].map((a) => a.toLowerCase()).sort();
-  const f = q.flags;
-  return JSON.stringify([q.from.toLowerCase(), all, f.sign, f.encrypt, f.plain, f.tls, [...f.deMail].sort()]);
-}

@@ -196,3 +196,10 @@ export function toQuestion(flags) {
     deMail: [...flags.options],
   };
 }
+
+/** Names a question, so that an answer is not taken for that to another. launch.js does the same. */
+export function fingerprint(q) {
+  const all = [...q.to, ...q.cc, ...q.bcc].map((a) => a.toLowerCase()).sort();
+  const f = q.flags;
+  return JSON.stringify([q.from.toLowerCase(), all, f.sign, f.encrypt, f.plain, f.tls, [...f.deMail].sort()]);
+}

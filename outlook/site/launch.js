@@ -14,12 +14,12 @@
   var OPTIONS = { dispatch: "sent", receipt: "received", retrieve: "collected", authoritative: "confirmed", private: "personal" };
   var TEXTS = {
     en: {
-      one: "This message would come back.", more: function (n) { return "and " + n + " more"; },
-      advice: "You can change the recipients or what you asked for.", why: "It cannot be protected as it must be.",
+      one: "This message would come back: it cannot be protected as it must be.", more: function (n) { return "and " + n + " more"; },
+      advice: "You can change the recipients or what you asked for.", 
     },
     de: {
-      one: "Diese Nachricht k\u00e4me zur\u00fcck.", more: function (n) { return "und " + n + " weitere"; },
-      advice: "Sie k\u00f6nnen Empf\u00e4nger oder Ihre Wahl \u00e4ndern.", why: "Der verlangte Schutz ist nicht m\u00f6glich.",
+      one: "Diese Nachricht k\u00e4me zur\u00fcck: Der verlangte Schutz ist nicht m\u00f6glich.", more: function (n) { return "und " + n + " weitere"; },
+      advice: "Sie k\u00f6nnen Empf\u00e4nger oder Ihre Wahl \u00e4ndern.",
     },
   };
   var LONGEST = 480; // of what Outlook shows
@@ -84,7 +84,7 @@
     });
   }
 
-  /** Names a question, so that an answer is not taken for that to another. compose.js does the same. */
+  /** Names a question, so that an answer is not taken for that to another. flags.js does the same. */
   function fingerprint(q) {
     var all = q.to.concat(q.cc, q.bcc).map(function (a) { return a.toLowerCase(); }).sort();
     var f = q.flags;
@@ -150,11 +150,11 @@
   function message(refused) {
     var lang = language();
     var t = TEXTS[lang];
-    var out = t.one;
+    var out = "";
     for (var i = 0; i < refused.length; i++) {
       var r = refused[i];
-      var text = (r.text && (r.text[lang] || r.text.en || r.text.de)) || t.why;
-      var line = " " + String(r.to || "") + ": " + String(text);
+      var text = (r.text && (r.text[lang] || r.text.en || r.text.de)) || t.one;
+      var line = (i ? " " : "") + String(r.to || "") + ": " + String(text);
       var rest = refused.length - i;
       var tail = " " + t.more(rest) + ". " + t.advice;
       if (out.length + line.length + tail.length > LONGEST) {

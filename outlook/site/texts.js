@@ -30,7 +30,18 @@ const TEXTS = {
     resultPlain: "Not protected",
     tlsVerified: "secure transport", tlsRequired: "encrypted transport",
     why: "Why", whyOf: (to) => `Why: ${to}`,
-    from: (by) => `from ${by}`,
+    keys: {
+      sign: "Signature", encrypt: "Encryption", tls: "Transport", on_missing: "Without a certificate", de_mail: "De-Mail", de_mail_options: "De-Mail options",
+      archive: "Archive", quarantine: "Decision of a person",
+    },
+    values: {
+      require: "demanded", always: "always", "if-possible": "if possible", never: "never", no: "no", yes: "yes", refuse: "comes back", ask: "the recipient is asked",
+      tls: "secure transport instead", plain: "sent without", verified: "servers that prove who they are", required: "encrypted",
+    },
+    by: {
+      rule: "a rule", recipient: "settings for the recipient", sender: "settings for you", company: "your company’s settings", factory: "nothing set",
+      flag: "your choice", earlier: "decided before", kind: "the kind of message",
+    },
     listNote: "A distribution list is one recipient here. What happens to its members shows when it is sent.",
     tooMany: (n) => `Only the first ${n} recipients were looked at.`,
     away: "The gateway cannot be reached, so what will happen cannot be shown. Your choice above still works: the gateway sees it when you send, and returns what it cannot protect.",
@@ -45,7 +56,6 @@ const TEXTS = {
     notRead: "The message could not be read. Close this pane and open it again.",
     noItem: "Open one message to see this.",
     refusedFallback: "It cannot be protected as it must be.",
-    fineFallback: "",
     asked: (what) => `Siegel: ${what}.`,
     notice: { encrypt: "encrypt", sign: "sign", tls: "secure transport", plain: "without protection", deMail: "De-Mail" },
 
@@ -124,7 +134,18 @@ const TEXTS = {
     resultPlain: "Nicht geschützt",
     tlsVerified: "sicherer Transport", tlsRequired: "verschlüsselter Transport",
     why: "Warum", whyOf: (to) => `Warum: ${to}`,
-    from: (by) => `aus ${by}`,
+    keys: {
+      sign: "Signatur", encrypt: "Verschlüsselung", tls: "Transport", on_missing: "Ohne Zertifikat", de_mail: "De-Mail", de_mail_options: "De-Mail-Optionen",
+      archive: "Archiv", quarantine: "Entscheidung eines Menschen",
+    },
+    values: {
+      require: "verlangt", always: "immer", "if-possible": "wenn möglich", never: "nie", no: "nein", yes: "ja", refuse: "kommt zurück", ask: "der Empfänger wird gefragt",
+      tls: "stattdessen sicherer Transport", plain: "wird ohne gesendet", verified: "Server, die sich ausweisen", required: "verschlüsselt",
+    },
+    by: {
+      rule: "eine Regel", recipient: "Einstellungen zum Empfänger", sender: "Einstellungen zu Ihnen", company: "Einstellungen Ihrer Firma", factory: "nichts eingestellt",
+      flag: "Ihre Wahl", earlier: "früher entschieden", kind: "die Art der Nachricht",
+    },
     listNote: "Eine Verteilerliste zählt hier als ein Empfänger. Was mit ihren Mitgliedern geschieht, zeigt sich beim Senden.",
     tooMany: (n) => `Nur die ersten ${n} Empfänger wurden betrachtet.`,
     away: "Das Gateway ist nicht erreichbar; was geschehen wird, lässt sich nicht zeigen. Ihre Wahl oben wirkt trotzdem: Das Gateway sieht sie beim Senden und gibt zurück, was es nicht schützen kann.",
@@ -139,7 +160,6 @@ const TEXTS = {
     notRead: "Die Nachricht ließ sich nicht lesen. Schließen Sie diesen Bereich und öffnen Sie ihn neu.",
     noItem: "Öffnen Sie eine einzelne Nachricht, um das zu sehen.",
     refusedFallback: "Der verlangte Schutz ist nicht möglich.",
-    fineFallback: "",
     asked: (what) => `Siegel: ${what}.`,
     notice: { encrypt: "verschlüsseln", sign: "signieren", tls: "sicherer Transport", plain: "ohne Schutz", deMail: "De-Mail" },
 

@@ -50,7 +50,7 @@ export const recipient = (to, more) => ({
 
 /**
  * Opens a page. given: page, fake (of Office.js), settings (null: the gateway is away), explain (an answer, a function of the request, or
- * null), width, height, scheme, contrast. The page object has the requests that were made, and `problems`, which must stay empty.
+ * null), real (the gateway is there, and asked), width, height, scheme, contrast. The page object has the requests that were made, and `problems`, which must stay empty.
  */
 export async function open(given) {
   const context = await browser.newContext({
@@ -70,8 +70,8 @@ export async function open(given) {
   });
   await page.route(`${process.env.SDK}/**`, (route) => (given.office === false ? route.abort() : route.fulfill({ contentType: "text/javascript", body: office })));
   const json = (route, body, status = 200) => route.fulfill({ status, contentType: "application/json", body: JSON.stringify(body) });
-  await page.route(`${ADDRESS}api/settings`, (route) => (given.settings === null ? route.abort() : json(route, given.settings || SETTINGS)));
-  await page.route(`${ADDRESS}api/explain`, async (route) => {
+  if (!given.real) await page.route(`${ADDRESS}api/settings`, (route) => (given.settings === null ? route.abort() : json(route, given.settings || SETTINGS)));
+  if (!given.real) await page.route(`${ADDRESS}api/explain`, async (route) => {
     const request = route.request();
     const one = { body: request.postDataJSON(), authorization: request.headers().authorization };
     page.asked.push(one);

@@ -89,11 +89,13 @@ test("what can be sent is sent, and nothing is said", async () => {
 test("what would come back is said before, in the language of the user", async () => {
   const en = await send({ replies: explain(bob(true)) });
   assert.equal(en.allowEvent, false);
-  assert.equal(en.errorMessage, "This message would come back. bob@partner.example: No certificate is known. You can change the recipients or what you asked for.");
+  assert.equal(en.errorMessage, "bob@partner.example: No certificate is known. You can change the recipients or what you asked for.");
   assert.equal("commandId" in en, false);
   const de = await send({ replies: explain(bob(true)), language: "de-AT", version: 14 });
-  assert.match(de.errorMessage, /^Diese Nachricht käme zurück\. bob@partner\.example: Es ist kein Zertifikat bekannt\./);
+  assert.match(de.errorMessage, /^bob@partner\.example: Es ist kein Zertifikat bekannt\./);
   assert.equal(de.commandId, "siegel.composePane");
+  const bare = await send({ replies: explain({ to: "bob@partner.example", refused: true }), language: "de-DE" });
+  assert.match(bare.errorMessage, /^bob@partner\.example: Diese Nachricht käme zurück: Der verlangte Schutz/);
 });
 
 test("many are named as far as there is room", async () => {

@@ -69,7 +69,7 @@ test("the keyboard is enough, and keeps its place", async () => {
   assert.deepEqual(order, ["choice-sign", "choice-tls", "choice-plain", "again", "summary"]);
   await page.keyboard.press("Enter");
   assert.equal(await page.locator("details").getAttribute("open"), "");
-  assert.equal(await page.locator("details dl").innerText().then((t) => t.replace(/\s+/g, " ")), "encrypt require from flag");
+  assert.equal(await page.locator("details dl").innerText().then((t) => t.replace(/\s+/g, " ")), "Encryption demanded (your choice)");
 });
 
 test("before Mailbox 1.8 the subject says it, once", async () => {
@@ -159,7 +159,7 @@ test("hostile names and answers stay text", async () => {
   const evil = '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202E';
   const page = await compose({
     fake: { item: draft({ to: [{ emailAddress: bob, displayName: evil }], subject: evil }) },
-    explain: { recipients: [recipient(bob, { text: { en: evil, de: evil }, keys: [{ key: evil, value: evil, by: evil }] }), recipient(evil)] },
+    explain: { recipients: [recipient(bob, { text: { en: evil, de: evil }, keys: [{ key: evil, value: evil, by: evil }, { key: "encrypt", value: evil, by: evil }, { key: "constructor", value: "x", by: "toString" }] }), recipient(evil)] },
   });
   await said(page, "will be sent");
   assert.equal(await page.locator(".name").first().textContent(), evil);

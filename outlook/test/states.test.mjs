@@ -13,7 +13,7 @@ const long = who("einkauf.abteilung-nord.standort-hamburg@sehr-lange-domain-eine
 const to = [bob, who("chefin@firma.example", "Clara Chefin"), long, who("buergeramt@stadt.de-mail.de", "Bürgeramt"), who("dora@kunde.example", "Dora")];
 const key = (k, value, by) => ({ key: k, value, by });
 const answers = [
-  recipient(bob.emailAddress, { tls: "verified", keys: [key("encrypt", "require", "rule bank (siegel.yaml:41)"), key("sign", "always", "company (siegel.yaml:12)"), key("algorithm", "aes256-gcm", "factory")] }),
+  recipient(bob.emailAddress, { tls: "verified", keys: [key("sign", "always", "company"), key("encrypt", "require", "rule"), key("tls", "verified", "flag"), key("on_missing", "ask", "recipient"), key("form", "clear", "company")] }),
   recipient("chefin@firma.example", { way: "internal", sign: false, encrypt: false, text: { de: "Bleibt im Haus.", en: "Stays inside the company." }, keys: [] }),
   recipient(long.emailAddress, { encrypt: false, text: { de: "Wird signiert. Verschlüsselt wird nicht, weil kein Zertifikat bekannt ist.", en: "Will be signed. It is not encrypted, since no certificate is known." } }),
   recipient("buergeramt@stadt.de-mail.de", { way: "de-mail", sign: false, encrypt: false, text: { de: "Geht als De-Mail von kontakt@firma.de-mail.de.", en: "Leaves as De-Mail from kontakt@firma.de-mail.de." } }),

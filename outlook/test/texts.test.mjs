@@ -18,7 +18,7 @@ test("both languages have the same texts", () => {
 
 test("what pages ask for is there", async () => {
   const t = texts("en");
-  for (const name of ["compose.js", "read.js", "commands.js"]) {
+  for (const name of ["compose.js", "compose-parts.js", "read.js", "commands.js"]) {
     const source = await readFile(new URL(`../site/${name}`, import.meta.url), "utf8");
     const asked = [...source.matchAll(/\bt\.([a-zA-Z]+)/g)].map((m) => m[1]);
     assert.ok(asked.length > 2);
