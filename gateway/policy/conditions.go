@@ -51,10 +51,13 @@ func newField(f Field) (field, error) {
 	return out, err
 }
 
-// match reports whether a value fits.
-func (f *field) match(value string) bool {
+// match reports whether a value fits; folded is the value in lower case, "" where that is still to be made.
+func (f *field) match(value, folded string) bool {
 	value = value[:min(len(value), maxLooked)]
-	return (f.contains == "" || strings.Contains(strings.ToLower(value), f.contains)) && (f.matches == nil || f.matches.MatchString(value))
+	if f.contains != "" && folded == "" {
+		folded = strings.ToLower(value)
+	}
+	return (f.contains == "" || strings.Contains(folded, f.contains)) && (f.matches == nil || f.matches.MatchString(value))
 }
 
 // in reports whether a field of a header fits.
@@ -63,7 +66,7 @@ func (f *field) in(h Header) bool {
 		return false
 	}
 	values := h.Values(f.name)
-	return slices.ContainsFunc(values[:min(len(values), maxValues)], f.match)
+	return slices.ContainsFunc(values[:min(len(values), maxValues)], func(v string) bool { return f.match(v, "") })
 }
 
 func folded(names []string) []string {
@@ -78,14 +81,15 @@ func folded(names []string) []string {
 }
 
 // fits reports whether a rule is for a message, as far as who writes it and to whom does not matter.
-func (r *rule) fits(in *Input) bool {
+func (w *walk) fits(r *rule) bool {
+	in := w.in
 	return r.isFor(in.Kind) &&
 		(r.Listeners == nil || slices.Contains(r.Listeners, in.Listener)) &&
 		(r.SizeOver == 0 || in.Size > r.SizeOver) && (r.SizeUnder == 0 || in.Size < r.SizeUnder) &&
 		(r.Flags == nil || slices.ContainsFunc(r.Flags, in.Flags.has)) &&
 		(r.labels == nil || slices.ContainsFunc(in.Flags.Labels, func(l string) bool { return slices.Contains(r.labels, strings.ToLower(l)) })) &&
 		(r.types == nil || r.isOfType(in.ContentTypes)) &&
-		(r.Subject == Field{} || r.subject.match(in.Subject)) &&
+		(r.Subject == Field{} || r.subject.match(in.Subject, w.lower)) &&
 		!slices.ContainsFunc(r.headers, func(f field) bool { return !f.in(in.Header) })
 }
 

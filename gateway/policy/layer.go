@@ -24,7 +24,9 @@ type layer struct {
 func newLayer(s *Settings, by, name string) *layer {
 	l := &layer{Settings: s, by: by, name: name, said: saidBy(s)}
 	for _, key := range s.Enforce {
-		l.enforced |= 1 << placeOf(key) & l.said
+		if i := placeOf(key); i >= 0 {
+			l.enforced |= 1 << i & l.said
+		}
 	}
 	return l
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 )
@@ -14,8 +15,13 @@ type walk struct {
 	from   mail.Address // as in.From, with a local part that is folded where that is cheap
 	groups []string     // folded
 	rules  map[mail.Direction][]candidate
-	found  []match // of one recipient, used again for the next
+	found  []match        // of one recipient, used again for the next
+	few    []mail.Address // the recipients, where they are few, as from; nil: they are many
+	lower  string         // the subject in lower case, as far as it is looked at
 }
+
+// fewRecipients are as many as are looked at before the rest of a rule is.
+const fewRecipients = 4
 
 // candidate is a rule that holds for a message, but for who gets it.
 type candidate struct {
@@ -25,7 +31,19 @@ type candidate struct {
 }
 
 func (p *Policy) walk(in *Input, known bool) *walk {
-	return &walk{p: p, in: in, known: known, from: lower(in.From), groups: folded(in.Groups), rules: map[mail.Direction][]candidate{}}
+	w := &walk{p: p, in: in, known: known, from: lower(in.From), groups: folded(in.Groups), rules: make(map[mail.Direction][]candidate, 1)}
+	w.lower = strings.ToLower(in.Subject[:min(len(in.Subject), maxLooked)])
+	if len(in.Recipients) <= fewRecipients {
+		for _, r := range in.Recipients {
+			w.few = append(w.few, lower(r.Address))
+		}
+	}
+	return w
+}
+
+// forNobody reports whether a rule is surely for none of the recipients.
+func (w *walk) forNobody(r *rule) bool {
+	return r.To != nil && w.few != nil && !slices.ContainsFunc(w.few, r.To.Match)
 }
 
 // layers are those that hold for a recipient, in the order of precedence among defaults. They are valid until the next call.
@@ -99,7 +117,7 @@ func (w *walk) candidates(d mail.Direction) []candidate {
 	var out []candidate
 	for _, r := range w.p.rules[d] {
 		switch anonymous := w.in.From.IsNull() && r.ofSome() && !r.isFromNobody(); {
-		case !anonymous && !r.isFrom(w.from), !r.fits(w.in):
+		case w.forNobody(r), !anonymous && !r.isFrom(w.from), !w.fits(r):
 		case anonymous:
 			if demand := r.layer.Encrypt != Require; !demand || r.said&demanding != 0 {
 				out = append(out, candidate{r, true, demand})
