@@ -82,6 +82,9 @@ type Policy struct {
 	// The name of the directory under `certificates.directories` that knows the groups of `rules[].from_groups`. Where it is absent: that of
 	// `recipients.directory`.
 	Directory string `yaml:"directory" example:"company"`
+	// Files of tests: what you expect of the policy. `siegel config check` and a reload refuse a policy that does not pass them, and the old one stays in force; a
+	// start goes on with it, and says so. See explain.md.
+	Tests []Path `yaml:"tests" example:"[/etc/siegel/policy-tests.yaml]"`
 	// How long it counts what the directory said of the groups of one address.
 	GroupsFor time.Duration `yaml:"groups_for" default:"5m" min:"10s" max:"1h"`
 }

@@ -44,6 +44,11 @@ type question struct {
 	to     []mail.Address
 }
 
+// May is what protect.Ask has, for settings with these domains.
+func (a Ask) May(local mail.Patterns, isDeMail func(domain string) bool) func(mail.Address) bool {
+	return a.mayAsk(local, isDeMail)
+}
+
 // mayAsk tells who may be asked: people outside, who read their mail themselves.
 func (a Ask) mayAsk(local mail.Patterns, isDeMail func(domain string) bool) func(mail.Address) bool {
 	if a.From.IsNull() {

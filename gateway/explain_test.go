@@ -31,7 +31,7 @@ func TestExplain(t *testing.T) {
 		q          explain.Question
 	}{
 		{"without a certificate", "must be encrypted", explain.Question{From: "alice@firma.example", To: []string{"carol@partner.example"}}},
-		{"without a route", "no route leads", explain.Question{From: "alice@firma.example", To: []string{"carol@nowhere.example"}}},
+		{"without a route", "no way leads", explain.Question{From: "alice@firma.example", To: []string{"carol@nowhere.example"}}},
 		{"of a stranger at an inner listener", "550 5.7.1 you may not send", explain.Question{From: "eve@other.example", To: []string{"bob@partner.example"}, Listener: "in"}},
 		{"relayed", "550 5.7.1 relaying denied", explain.Question{From: "eve@other.example", To: []string{"bob@partner.example"}}},
 	} {

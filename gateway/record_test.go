@@ -71,7 +71,7 @@ func TestRecordDecision(t *testing.T) {
 	if r := send(t, g, "in", "alice@firma.example", "carol@partner.example", m); r.Code != 550 {
 		t.Fatal(r)
 	}
-	if e := s.event(t, track.Decided); e.Flags != "encrypt" || e.Known == "" || e.Reply == "" || e.ID == "" {
+	if e := s.event(t, track.Decided); e.Flags != "encrypt (read: X-Siegel-Encrypt)" || e.Known == "" || len(e.Why) == 0 || e.Reply == "" || e.ID == "" {
 		t.Errorf("%+v", e)
 	}
 	if e := s.event(t, track.Refused); e.MessageID != "<1@firma.example>" || e.ID == "" {

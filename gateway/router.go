@@ -85,7 +85,7 @@ func (r *routes) add(rt Route, prefix string, self self, s Settings) error {
 		return err
 	}
 	r.transports = append(r.transports, t)
-	r.plain = append(r.plain, withoutTLS(rt.SMTP))
+	r.plain = append(r.plain, rt.SMTP.WithoutTLS)
 	r.roundTrip[rt.Name] = rt.RoundTrip
 	entry.Route.Transport = t
 	r.table = append(r.table, entry)
@@ -193,25 +193,6 @@ func (r *router) goesBack(to mail.Address) bool {
 
 // plainly reports whether mail to a domain goes without TLS.
 type plainly func(domain string) bool
-
-// withoutTLS tells where the options of a route do without TLS.
-func withoutTLS(o smtpout.Options) plainly {
-	return func(domain string) bool { return levelOf(o, domain) == smtpout.None && !o.Implicit }
-}
-
-// levelOf is the level of a way to a domain: that of its partner, where it goes by MX, else that of the route.
-func levelOf(o smtpout.Options, domain string) smtpout.Level {
-	level := o.TLS.Level
-	if o.MX != nil && o.Partners != nil {
-		if partner, ok := o.Partners(domain); ok {
-			level = partner.Level
-		}
-	}
-	if level == "" {
-		return smtpout.Opportunistic
-	}
-	return level
-}
 
 // withoutTLS reports whether the way to an address does without TLS.
 func (r *router) withoutTLS(to mail.Address) bool {

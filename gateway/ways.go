@@ -112,7 +112,7 @@ func (w *ways) isHome(p mail.Pattern) bool {
 }
 
 // level is how well a route protects the connection to an address.
-func (r Route) level(to mail.Address) smtpout.Level { return levelOf(r.SMTP, to.Domain) }
+func (r Route) level(to mail.Address) smtpout.Level { return r.SMTP.LevelFor(to.Domain) }
 
 // chosen gives the route that an operator chose for a recipient, at the moment of an attempt.
 func (g *Gateway) chosen(name string, env mail.Envelope, to mail.Address) (delivery.Route, error) {

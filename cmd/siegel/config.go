@@ -45,6 +45,12 @@ type configCheckCmd struct {
 // Run succeeds where the gateway can start, with or without warnings.
 func (c *configCheckCmd) Run(k *kong.Kong) error {
 	config, problems, err := c.load(k)
+	if err == nil {
+		if err = testPolicy(context.Background(), config); err != nil {
+			fmt.Fprintln(k.Stderr, err)
+			err = errSaid
+		}
+	}
 	if err == nil && c.Vault {
 		err = c.readVaults(k, config)
 	}

@@ -59,8 +59,8 @@ func simulatedDeMail(t *testing.T, c demailSimulateCmd) (stop func() string) {
 	return stop
 }
 
-// rehearse runs siegel demail rehearse.
-func rehearse(t *testing.T, code int, args ...string) string {
+// playRehearsal runs siegel demail rehearse.
+func playRehearsal(t *testing.T, code int, args ...string) string {
 	t.Helper()
 	var out, errors bytes.Buffer
 	if got := run(append([]string{"demail", "rehearse"}, args...), &out, &errors); got != code {
@@ -84,8 +84,8 @@ func TestRehearsal(t *testing.T) {
 	stop := simulatedDeMail(t, demailSimulateCmd{Dir: dir, Listen: "127.0.0.1:0", Profile: []string{"mentana", "t-systems"}, TLS: []string{"mutual", "tls1.2", "p-521"}, Fault: []string{"down@lookup"}})
 	d := "--dir=" + dir
 	said := []string{
-		rehearse(t, 0, "send", d, "--option=receipt,authoritative", "--subject=Grüße", "--text=Zwei\nZeilen"),
-		rehearse(t, 0, "list", d, "--as=firma", "--save="+filepath.Join(dir, "saved")),
+		playRehearsal(t, 0, "send", d, "--option=receipt,authoritative", "--subject=Grüße", "--text=Zwei\nZeilen"),
+		playRehearsal(t, 0, "list", d, "--as=firma", "--save="+filepath.Join(dir, "saved")),
 	}
 	holds(t, said[1], "kind        normal", "from        amt@stadt.de-mail.de", "subject     Grüße", "options     receipt, authoritative", "level       high", "integrity   trusted",
 		"kind        confirmation of receipt", "integrity   both signatures are the simulated provider's", "2 messages")
@@ -94,31 +94,31 @@ func TestRehearsal(t *testing.T) {
 		t.Fatal(err)
 	}
 	holds(t, string(saved), "\r\n\r\nZwei\r\nZeilen\r\n", "x-de-mail-authoritative: yes")
-	holds(t, rehearse(t, 0, "list", d, "--as=firma", "--take"), "2 messages")
-	holds(t, rehearse(t, 0, "list", d, "--as=firma"), "no messages")
-	holds(t, rehearse(t, 0, "list", d), "1 message")
+	holds(t, playRehearsal(t, 0, "list", d, "--as=firma", "--take"), "2 messages")
+	holds(t, playRehearsal(t, 0, "list", d, "--as=firma"), "no messages")
+	holds(t, playRehearsal(t, 0, "list", d), "1 message")
 
 	mail := filepath.Join(dir, "own.eml")
 	if err := os.WriteFile(mail, []byte("From: chef@firma.de-mail.de\nDate: Thu, 26 Nov 2026 10:00:00 +0100\nMessage-ID: <1@x>\n\nHello\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	rehearse(t, 0, "send", d, "--as=firma", "--from=chef@firma.de-mail.de", "--to=office@stadt.de-mail.de", "--to=amt@stadt.de-mail.de", mail)
-	holds(t, rehearse(t, 0, "list", d, "--take"), "for         office@stadt.de-mail.de", "from        chef@firma.de-mail.de", "integrity   hashed", "3 messages")
+	playRehearsal(t, 0, "send", d, "--as=firma", "--from=chef@firma.de-mail.de", "--to=office@stadt.de-mail.de", "--to=amt@stadt.de-mail.de", mail)
+	holds(t, playRehearsal(t, 0, "list", d, "--take"), "for         office@stadt.de-mail.de", "from        chef@firma.de-mail.de", "integrity   hashed", "3 messages")
 
-	holds(t, rehearse(t, 0, "fault", d), "down@lookup", "lost ", "the request is carried out")
-	holds(t, rehearse(t, 0, "fault", d, "lost@submit*1", "malware-recipient"), "lost@submit*1 (service 1)")
-	holds(t, rehearse(t, 1, "send", d, "--as=firma"), "it is not known whether the provider has taken the message")
-	holds(t, rehearse(t, 0, "list", d), "1 message", "malware-notification") // it was taken
-	rehearse(t, 0, "send", d, "--as=firma", "--option=dispatch")
-	holds(t, rehearse(t, 0, "list", d), "malware-acknowledge", "both signatures are")
-	holds(t, rehearse(t, 0, "fault", d, "none"), "\nnone\n")
-	holds(t, rehearse(t, 0, "fault", d, "--at=stadt", "down"), "down (service 1)")
-	holds(t, rehearse(t, 1, "list", d), "is siegel demail simulate running")
-	holds(t, rehearse(t, exitUsage, "fault", d, "nonsense"), "KIND is one of")
-	holds(t, rehearse(t, exitUsage, "send", d, "--to=a@b"), "--to is no De-Mail address")
-	holds(t, rehearse(t, exitUsage, "send", d, "--from=x"), "--from is no De-Mail address")
-	holds(t, rehearse(t, exitUsage, "send", d, "--subject=a\r\nBcc: b"), "one line")
-	holds(t, rehearse(t, 1, "send", d, "--as=firma", "--option=retrieve"), "not entitled")
+	holds(t, playRehearsal(t, 0, "fault", d), "down@lookup", "lost ", "the request is carried out")
+	holds(t, playRehearsal(t, 0, "fault", d, "lost@submit*1", "malware-recipient"), "lost@submit*1 (service 1)")
+	holds(t, playRehearsal(t, 1, "send", d, "--as=firma"), "it is not known whether the provider has taken the message")
+	holds(t, playRehearsal(t, 0, "list", d), "1 message", "malware-notification") // it was taken
+	playRehearsal(t, 0, "send", d, "--as=firma", "--option=dispatch")
+	holds(t, playRehearsal(t, 0, "list", d), "malware-acknowledge", "both signatures are")
+	holds(t, playRehearsal(t, 0, "fault", d, "none"), "\nnone\n")
+	holds(t, playRehearsal(t, 0, "fault", d, "--at=stadt", "down"), "down (service 1)")
+	holds(t, playRehearsal(t, 1, "list", d), "is siegel demail simulate running")
+	holds(t, playRehearsal(t, exitUsage, "fault", d, "nonsense"), "KIND is one of")
+	holds(t, playRehearsal(t, exitUsage, "send", d, "--to=a@b"), "--to is no De-Mail address")
+	holds(t, playRehearsal(t, exitUsage, "send", d, "--from=x"), "--from is no De-Mail address")
+	holds(t, playRehearsal(t, exitUsage, "send", d, "--subject=a\r\nBcc: b"), "one line")
+	holds(t, playRehearsal(t, 1, "send", d, "--as=firma", "--option=retrieve"), "not entitled")
 	snippetIsRight(t, dir)
 
 	log := stop()
@@ -137,7 +137,7 @@ func TestRehearsal(t *testing.T) {
 			t.Error(line)
 		}
 	}
-	holds(t, rehearse(t, 1, "list", d), "is siegel demail simulate running")
+	holds(t, playRehearsal(t, 1, "list", d), "is siegel demail simulate running")
 }
 
 // snippetIsRight puts what was written into the shortest configuration, and has it judged.
@@ -205,12 +205,12 @@ func TestSimulateRefuses(t *testing.T) {
 		}
 	}
 	empty := t.TempDir()
-	holds(t, rehearse(t, 1, "list", "--dir="+empty), "name the folder that siegel demail simulate was started with")
+	holds(t, playRehearsal(t, 1, "list", "--dir="+empty), "name the folder that siegel demail simulate was started with")
 	for _, text := range []string{"x", "{}", `{"providers":[{},{}],"profiles":["../x"]}`, `{"providers":[{},{}],"profiles":["x"]}`} {
 		if err := os.WriteFile(filepath.Join(empty, rehearsal.PlaceFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		rehearse(t, 1, "list", "--dir="+empty)
+		playRehearsal(t, 1, "list", "--dir="+empty)
 	}
 }
 
@@ -225,9 +225,9 @@ func TestRehearsalLegacy(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "simulated")
 	simulatedDeMail(t, demailSimulateCmd{Dir: dir, Listen: "127.0.0.1:0", Profile: []string{"t-systems", "mentana"}, TLS: []string{"de-mail-legacy"}})
 	d := "--dir=" + dir
-	rehearse(t, 0, "send", d)
-	holds(t, rehearse(t, 0, "fault", d, "down"), "down (service 1)")
-	holds(t, rehearse(t, 1, "list", d, "--as=firma"), "handshake failure", "only stadt can be rehearsed")
+	playRehearsal(t, 0, "send", d)
+	holds(t, playRehearsal(t, 0, "fault", d, "down"), "down (service 1)")
+	holds(t, playRehearsal(t, 1, "list", d, "--as=firma"), "handshake failure", "only stadt can be rehearsed")
 	snippet, err := os.ReadFile(filepath.Join(dir, snippetFile))
 	if err != nil {
 		t.Fatal(err)

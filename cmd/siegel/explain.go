@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
@@ -22,6 +24,8 @@ type explainCmd struct {
 	Listener string   `placeholder:"NAME" help:"The listener that takes it. Without: the first that takes mail of this sender."`
 	Size     int64    `placeholder:"BYTES" help:"How large the whole message is."`
 	File     string   `type:"path" placeholder:"FILE" help:"A whole message in a file. --subject and --header are put into its header; --from, --to, --cc and --bcc are then the envelope alone."`
+	Offline  bool     `help:"Ask no gateway: answer by the configuration alone, and say what was not looked up."`
+	Config   string   `short:"c" default:"/etc/siegel/siegel.yaml" type:"path" env:"SIEGEL_CONFIG" help:"Configuration file for --offline (${default})."`
 	JSON     bool     `name:"json" help:"Print JSON."`
 }
 
@@ -92,7 +96,15 @@ func (c *explainCmd) question() (explain.Question, error) {
 func (c *explainCmd) ask(q explain.Question) (explain.Answer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
-	return c.client().Explain(ctx, q)
+	if c.Offline {
+		return c.offline(ctx, q)
+	}
+	a, err := c.client().Explain(ctx, q)
+	var answered *admin.Error
+	if err != nil && !errors.As(err, &answered) {
+		return a, fmt.Errorf("%w; --offline answers by the configuration alone", err)
+	}
+	return a, err
 }
 
 // withCRLF are the lines of a message as they are on the wire (RFC 5322, 2.3).

@@ -59,6 +59,8 @@ func outcome(r explain.Recipient, refused bool) string {
 	}
 	text := how + ", " + way
 	switch {
+	case r.Direction == "":
+		return "not decided, since the message is refused before"
 	case r.Refused != "":
 		return "refused; it would have to be " + text
 	case refused:

@@ -26,6 +26,7 @@ type cli struct {
 	Queue   queueCmd         `cmd:"" help:"Look into the queue of the running gateway, and change it."`
 	Explain explainCmd       `cmd:"" help:"Say what would become of a message, and which line of the configuration says so."`
 	Held    quarantineCmd    `cmd:"" name:"quarantine" help:"Mail that waits until a person has decided: look at it, release it, return it, delete it."`
+	Policy  policyCmd        `cmd:"" help:"Look after the policy: hold it to tests."`
 	Track   trackCmd         `cmd:"" help:"Find a message that went through the gateway, and tell what happened to it."`
 	Certs   certsCmd         `cmd:"" help:"Look after certificates and keys: import, list, trust, export, and more."`
 	Backup  backupCmd        `cmd:"" help:"Write queue, stores, keys and configuration into one encrypted file, beside the running gateway."`

@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/gateway"
+	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
 // serveCmd runs the gateway.
@@ -65,6 +66,10 @@ func (s *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := testPolicy(ctx, c); err != nil { // a gateway that does not start takes no mail at all
+		log.WithError(err).Error("The policy does not pass its tests; mail goes on by it all the same.")
+		o.Settings.Companions = append(o.Settings.Companions, gateway.Companion{Check: testsCheck(err)})
+	}
 	withVaults(&o.Settings, vaults, m)
 	o.Collectors = append(o.Collectors, m, held.Collector(), mails.Collector())
 	o.Smartcards = held
@@ -102,6 +107,9 @@ func (s *serveCmd) load(ctx context.Context, log logrus.FieldLogger, m *vaultMet
 	if err := fillSecrets(ctx, c, vaults, warn); err != nil {
 		return gateway.Settings{}, err
 	}
+	if err := testPolicy(ctx, c); err != nil {
+		return gateway.Settings{}, err
+	}
 	set, err := held.set(c)
 	if err != nil {
 		return gateway.Settings{}, err
@@ -124,7 +132,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, g *gateway.Gatew
 			}
 			if err := g.ReloadFromSource(ctx); err != nil {
 				log.WithError(err).Error("reload failed, the old configuration stays in force")
-				if err := g.Act(ctx, "reload-refused", "the old configuration stays in force"); err != nil {
+				if err := g.Act(ctx, "reload-refused", "the old configuration stays in force: "+safetext.Line(err.Error(), 300)); err != nil {
 					log.WithError(err).Error("that a reload was refused is not in the audit log")
 				}
 				continue

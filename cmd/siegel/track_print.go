@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -89,8 +90,25 @@ func printLife(w io.Writer, l track.Life) error {
 		if _, err := fmt.Fprintf(w, "  %s  %s\n", at.Format("15:04:05.000"), safetext.Line(sentence(s), 2048)); err != nil {
 			return err
 		}
+		for _, line := range reasons(s) {
+			if _, err := fmt.Fprintf(w, "                %s\n", safetext.Line(line, 1024)); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// reasons are the lines below a step that decided: where each value came from, what the sender lowered, and what rules of a dry run would have changed.
+func reasons(s track.Step) []string {
+	lines := slices.Clone(s.Why)
+	if len(s.Lowered) > 0 {
+		lines = append(lines, "the sender lowered: "+strings.Join(s.Lowered, ", "))
+	}
+	for _, d := range s.Dry {
+		lines = append(lines, "a dry run would have: "+d)
+	}
+	return lines
 }
 
 func orNull(address string) string {

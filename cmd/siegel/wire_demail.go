@@ -184,10 +184,26 @@ func deMailFetch(a configs.DeMailAccount, in configs.DeMailIncoming, c *configs.
 
 // deMailDesk makes what decides who sends what.
 func deMailDesk(s *gateway.Settings, d configs.DeMail, all []*ldap.Directory, held *demails) (*dispatch.Desk, error) {
-	o := dispatch.Options{Domains: d.Domains, Budget: held}
+	o := deMailOptions(d)
+	o.Budget = held
 	if s.Groups != nil {
 		o.Groups = s.Groups
 	}
+	for n, one := range d.Senders[:len(o.Senders)] {
+		if one.Directory.Given() {
+			i := slices.IndexFunc(all, func(d *ldap.Directory) bool { return strings.EqualFold(d.Name(), one.Directory.Name) })
+			if i < 0 {
+				return nil, fmt.Errorf("senders[%s]: there is no directory %s", one.Name, one.Directory.Name)
+			}
+			o.Senders[n].Lookup = deMailAttribute{all[i], one.Directory.Attribute}
+		}
+	}
+	return dispatch.New(o)
+}
+
+// deMailOptions are what a configuration says of who sends what, with placeholders for directories.
+func deMailOptions(d configs.DeMail) dispatch.Options {
+	o := dispatch.Options{Domains: d.Domains}
 	for _, a := range d.Accounts {
 		o.Accounts = append(o.Accounts, dispatch.Account{
 			Name: a.Name, Domains: a.Domains, MaxNet: int64(a.MaxNet), Entitled: configs.DeMailOptions(a.Entitled), Level: a.Level,
@@ -202,18 +218,14 @@ func deMailDesk(s *gateway.Settings, d configs.DeMail, all []*ldap.Directory, he
 			sender.From = mail.Patterns{mail.Pattern{}}
 		}
 		if one.Directory.Given() {
-			i := slices.IndexFunc(all, func(d *ldap.Directory) bool { return strings.EqualFold(d.Name(), one.Directory.Name) })
-			if i < 0 {
-				return nil, fmt.Errorf("senders[%s]: there is no directory %s", one.Name, one.Directory.Name)
-			}
-			sender.Lookup = deMailAttribute{all[i], one.Directory.Attribute}
+			sender.Lookup = anyDirectory{}
 		}
 		o.Senders = append(o.Senders, sender)
 	}
 	if len(d.Accounts) == 0 {
 		o.Senders = nil
 	}
-	return dispatch.New(o)
+	return o
 }
 
 // deMailAttribute looks De-Mail addresses up in a directory.

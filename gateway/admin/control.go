@@ -13,6 +13,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/track"
+	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
 // How long one command may take inside the gateway.
@@ -188,7 +189,7 @@ func (c *Control) reloadConfig(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if err := c.o.Reload(ctx); err != nil {
 		c.act(r, "reload").WithField("reason", oneLine(err)).Warn("configuration refused, the old one stays in force")
-		if err := c.audit(r, Act{What: "reload-refused", Detail: "the old configuration stays in force"}); err != nil {
+		if err := c.audit(r, Act{What: "reload-refused", Detail: "the old configuration stays in force: " + safetext.Line(err.Error(), 300)}); err != nil {
 			c.log.WithError(err).Error("that a reload was refused is not in the audit log")
 		}
 		writeJSON(w, http.StatusUnprocessableEntity, problem{Error: "the configuration was refused, the old one stays in force", Details: lines(err)})

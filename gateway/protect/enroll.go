@@ -57,5 +57,7 @@ func (p *Protector) enroll(ctx context.Context, d *draft, decisions []policy.Dec
 		}
 	}
 	d.enrolls = false
-	return p.o.Policy.Decide(p.input(d)), nil
+	in := p.input(d)
+	in.Explain = true
+	return p.o.Policy.Decide(in), nil
 }

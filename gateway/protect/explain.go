@@ -74,12 +74,12 @@ func (p *Protector) explainIncoming(env mail.Envelope) explain.Answer {
 	if err := p.noRelay(env); errors.As(err, &refused) {
 		out.Refused = refused.Error()
 	}
-	in := policy.Input{From: env.From}
+	in := policy.Input{From: env.From, Explain: true}
 	for _, r := range env.Recipients {
 		in.Recipients = append(in.Recipients, policy.Recipient{Address: r.Address, Local: p.o.Local.Match(r.Address)})
 	}
 	for _, dec := range p.o.Policy.Decide(in) {
-		r := explain.Recipient{To: dec.Recipient.String(), Direction: string(mail.Incoming), Way: explain.Internal, Sign: explain.No, Encrypt: explain.No, Refused: p.said(dec.Refusal)}
+		r := explain.Recipient{To: dec.Recipient.String(), Direction: string(mail.Incoming), Way: explain.Internal, Sign: explain.No, Encrypt: explain.No, Refused: p.said(dec.Refusal), Keys: dec.Sources, Dry: dec.Dry}
 		out.Recipients = append(out.Recipients, r)
 	}
 	return out
@@ -110,7 +110,9 @@ func (p *Protector) answered(d *draft, away *Away, why error) explain.Answer {
 	for _, part := range d.parts {
 		decisions := part.decisions
 		if decisions == nil { // something is away that decides
-			decisions = p.o.Policy.Decide(p.input(part))
+			in := p.input(part)
+			in.Explain = true
+			decisions = p.o.Policy.Decide(in)
 		}
 		for i, dec := range decisions {
 			p.say(&out.Recipients[part.place(i)], part, dec, part.known[i], away)
@@ -153,22 +155,6 @@ func (p *Protector) say(r *explain.Recipient, d *draft, dec policy.Decision, k k
 		r.Holds = "no certificate of " + r.To + " is known, who is asked for a signed message"
 	}
 	r.Keys, r.Lowered, r.Dry = dec.Sources, dec.Lowered, dec.Dry
-	if r.Keys == nil {
-		r.Keys = sources(dec)
-	}
-}
-
-// sources are those of a decision that does not tell them.
-func sources(dec policy.Decision) (out []policy.Source) {
-	for _, s := range []policy.Source{
-		{Key: policy.KeySign, Value: string(dec.Levels.Sign), By: dec.SignRule}, {Key: policy.KeyEncrypt, Value: string(dec.Levels.Encrypt), By: dec.EncRule},
-		{Key: policy.KeyProfile, Value: string(dec.Terms.Profile), By: dec.ProRule}, {Key: policy.KeyTLS, Value: string(dec.TLS), By: dec.TLSRule},
-	} {
-		if s.By != "" {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 func yesOrNo(yes bool) string {

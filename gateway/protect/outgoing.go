@@ -115,7 +115,9 @@ func (p *Protector) decide(ctx context.Context, d *draft) (refusal, err error) {
 	var refused refusals
 	var away *Away
 	for _, part := range d.parts {
-		if part.decisions, err = p.enroll(ctx, part, p.o.Policy.Decide(p.input(part))); err != nil {
+		in := p.input(part)
+		in.Explain = true
+		if part.decisions, err = p.enroll(ctx, part, p.o.Policy.Decide(in)); err != nil {
 			return nil, err
 		}
 		p.refuse(&refused, part, part.decisions)

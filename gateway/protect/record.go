@@ -36,7 +36,7 @@ func (p *Protector) recordDecision(d *draft, dec policy.Decision, k known) {
 	d.events = append(d.events, track.Event{
 		Time: p.o.Now(), Kind: track.Decided, ID: d.env.ID, Origin: d.origin, Direction: dec.Direction,
 		From: d.env.From.String(), To: []string{dec.Recipient.String()},
-		Rule:  rule,
+		Rule: rule, Why: why(dec.Sources), Lowered: texted(dec.Lowered), Dry: dryRun(dec.Dry),
 		Flags: d.asked(), Known: k.text(), Reply: p.said(dec.Refusal),
 	})
 }

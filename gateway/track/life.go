@@ -98,6 +98,9 @@ type Step struct {
 	Flags          string         `json:"flags,omitempty"`
 	Known          string         `json:"known,omitempty"`
 	Rule           string         `json:"rule,omitempty"`
+	Why            []string       `json:"why,omitempty"`
+	Lowered        []string       `json:"lowered,omitempty"`
+	Dry            []string       `json:"dry_run,omitempty"`
 	SignedBy       string         `json:"signed_by,omitempty"`
 	EncryptedTo    []string       `json:"encrypted_to,omitempty"`
 	Algorithms     string         `json:"algorithms,omitempty"`
@@ -131,7 +134,7 @@ func NewStep(e Event) Step {
 	return Step{
 		Time: e.Time, Kind: e.Kind, ID: e.ID, Origin: e.Origin, Direction: e.Direction, From: e.From, To: e.To,
 		Client: Client{Listener: c.Listener, Addr: c.Addr, Helo: c.Helo, User: c.User, TLS: c.TLS, Cert: c.Certificate},
-		Size:   e.Size, MessageID: e.MessageID, Subject: e.Subject, Flags: e.Flags, Known: e.Known, Rule: e.Rule,
+		Size:   e.Size, MessageID: e.MessageID, Subject: e.Subject, Flags: e.Flags, Known: e.Known, Rule: e.Rule, Why: e.Why, Lowered: e.Lowered, Dry: e.Dry,
 		SignedBy: e.SignedBy, EncryptedTo: e.EncryptedTo, Algorithms: e.Algorithms, DKIM: e.DKIM, Authentication: e.Authentication.String(), Verdict: e.Verdict, Layers: e.Layers,
 		Destination: e.Destination, Host: e.Host, TLS: e.TLS, Reply: e.Reply, Attempt: e.Attempt, Next: e.Next,
 		Elapsed: e.Elapsed, By: e.By,

@@ -60,7 +60,7 @@ func fields(e Event) logrus.Fields {
 		{"to", list(e.To)},
 		{"listener", e.Client.Listener}, {"helo", e.Client.Helo}, {"user", e.Client.User}, {"client_tls", e.Client.TLS},
 		{"client_certificate", e.Client.Certificate},
-		{"message_id", e.MessageID}, {"flags", e.Flags}, {"known", e.Known}, {"rule", e.Rule}, {"signed_by", e.SignedBy}, {"dkim", e.DKIM}, {"encrypted_to", list(e.EncryptedTo)},
+		{"message_id", e.MessageID}, {"flags", e.Flags}, {"known", e.Known}, {"rule", e.Rule}, {"lowered", list(e.Lowered)}, {"dry_run", strings.Join(e.Dry, "; ")}, {"signed_by", e.SignedBy}, {"dkim", e.DKIM}, {"encrypted_to", list(e.EncryptedTo)},
 		{"algorithms", e.Algorithms}, {"verdict", e.Verdict}, {"authentication", e.Authentication.String()}, {"layers", list(e.Layers)},
 		{"destination", e.Destination}, {"host", e.Host}, {"tls", e.TLS}, {"reply", e.Reply}, {"by", e.By},
 	} {

@@ -22,6 +22,8 @@ type Metrics struct {
 
 	authentication *prometheus.CounterVec
 	algorithms     *prometheus.CounterVec
+	lowered        *prometheus.CounterVec
+	dry            prometheus.Counter
 }
 
 // NewMetrics returns Metrics whose registry also holds the figures of the process and the Go runtime.
@@ -31,6 +33,8 @@ type Metrics struct {
 //	siegel_tls_connections_total{side,version,verified}  transfers by TLS version: side "in" at acceptance, "out" at attempts
 //	siegel_authentication_total{method,result}        incoming messages by the result of spf, dkim and dmarc, and by action
 //	siegel_algorithms_total{algorithm}                copies that were signed or encrypted, by each algorithm that was used
+//	siegel_policy_lowered_total{key}                  settings that senders lowered, by setting
+//	siegel_policy_dry_run_total                       values that rules of a dry run would have changed
 //	siegel_delivery_seconds{kind,direction}           duration of an attempt, by how it ended
 //	siegel_delivery_attempts{kind,direction}          attempts made when a message was delivered or failed for good
 func NewMetrics() *Metrics {
@@ -56,7 +60,11 @@ func NewMetrics() *Metrics {
 		[]string{"method", "result"})
 	m.algorithms = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "siegel_algorithms_total", Help: "Copies that were signed or encrypted, by each algorithm that was used."}, []string{"algorithm"})
-	m.registry.MustRegister(m.messages, m.bytes, m.tls, m.authentication, m.algorithms, m.seconds, m.attempts,
+	m.lowered = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "siegel_policy_lowered_total", Help: "Settings that senders lowered below what the policy has as a default."}, []string{"key"})
+	m.dry = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "siegel_policy_dry_run_total", Help: "Values that rules with dry_run would have changed, for each recipient."})
+	m.registry.MustRegister(m.messages, m.bytes, m.tls, m.authentication, m.algorithms, m.lowered, m.dry, m.seconds, m.attempts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -75,6 +83,8 @@ func (m *Metrics) Record(e Event) {
 	switch e.Kind {
 	case Judged:
 		m.countAuthentication(e.Authentication)
+	case Decided:
+		m.countDecision(e)
 	case Protected:
 		m.countAlgorithms(e.Algorithms)
 	case Accepted:
@@ -130,6 +140,17 @@ func (m *Metrics) countAlgorithms(text string) {
 		}
 		m.algorithms.WithLabelValues(w).Inc()
 	}
+}
+
+// countDecision counts what a sender lowered, and what would be otherwise.
+func (m *Metrics) countDecision(e Event) {
+	for _, key := range e.Lowered {
+		if !slices.Contains([]string{"sign", "encrypt", "tls"}, key) {
+			key = "other"
+		}
+		m.lowered.WithLabelValues(key).Inc()
+	}
+	m.dry.Add(float64(len(e.Dry)))
 }
 
 func kindLabel(k Kind) string {

@@ -51,6 +51,9 @@ type Event struct {
 	Flags       string   // what the sender asked for: "sign, encrypt"
 	Known       string   // what was known of the recipient when it was decided: its certificate, or why there is none
 	Rule        string   // policy rule that decided
+	Why         []string // on Decided: where each value came from, and what it went before; in no log
+	Lowered     []string // on Decided: the settings that the sender lowered
+	Dry         []string // on Decided: what rules of a dry run would have changed
 	SignedBy    string   // subject and serial of the certificate
 	DKIM        string   // the keys that signed what leaves: "s1._domainkey.firma.example"
 	EncryptedTo []string // subjects of the certificates

@@ -106,7 +106,7 @@ func (b *buffer) waiting() int {
 // weigh is about what an event takes in memory.
 func weigh(e track.Event) int {
 	n := 600 + len(e.From) + len(e.Client.Helo) + len(e.Client.User) + len(e.MessageID) + len(e.Subject) + len(e.Known) + len(e.Rule) + len(e.Reply)
-	for _, list := range [][]string{e.To, e.EncryptedTo, e.Layers} {
+	for _, list := range [][]string{e.To, e.EncryptedTo, e.Layers, e.Why, e.Lowered, e.Dry} {
 		for _, s := range list {
 			n += 16 + len(s)
 		}

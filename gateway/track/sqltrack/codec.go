@@ -29,7 +29,7 @@ func split(e track.Event) []track.Step {
 	} {
 		*text = cut(*text)
 	}
-	s.EncryptedTo, s.Layers = short(s.EncryptedTo), short(s.Layers)
+	s.EncryptedTo, s.Layers, s.Why, s.Lowered, s.Dry = short(s.EncryptedTo), short(s.Layers), short(s.Why), short(s.Lowered), short(s.Dry)
 	to := s.To
 	var out []track.Step
 	for first := true; first || len(to) > 0; first = false {
