@@ -58,6 +58,17 @@ func (g *Gateway) PutTLSReport(ctx context.Context, env mail.Envelope, content m
 // Resolved is told that a person decided on a De-Mail.
 func (g *Gateway) Resolved(ctx context.Context, r proof.Record) { g.resolved(ctx, r) }
 
+// LookAtArchives tells of archives in trouble, as the gateway does now and then; told has when it did.
+func (g *Gateway) LookAtArchives(ctx context.Context, told map[string]time.Time) {
+	g.lookAtArchives(ctx, told)
+}
+
+// ArchiveCheck is what readiness says of the archives.
+func (g *Gateway) ArchiveCheck(ctx context.Context) error { return g.archiveCheck().Run(ctx) }
+
+// Registry is where the figures are gathered.
+func (g *Gateway) Registry() *prometheus.Registry { return g.metrics.Registry() }
+
 // Reconcile asks the provider of an account for what is in doubt.
 func (g *Gateway) Reconcile(ctx context.Context, account string) error {
 	return g.reconcile(ctx, account)

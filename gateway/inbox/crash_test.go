@@ -37,6 +37,7 @@ func TestEndsAnywhere(t *testing.T) {
 				s.o.Fallback, s.o.Service.Receipt = address(t, "fallback@firma.example"), true
 				s.arrive("post@firma.de-mail.de", demail.Options{Authoritative: true}, "Subject: Bescheid\r\n\r\nHiermit.\r\n")
 				key := s.send("amt@stadt.de-mail.de", demail.Options{Dispatch: true})
+				s.o.Copies = s.copies
 				whole := s.o
 				b := &breaking{Queue: s.queue, Record: s.record, at: at, after: after}
 				s.o.Queue, s.o.Record = b, records{s.record, b}
@@ -53,7 +54,10 @@ func TestEndsAnywhere(t *testing.T) {
 				delivered += s.deliver()
 				s.fetch()
 				delivered += s.deliver()
-				if n := len(s.queued("")); delivered != 2 || n != 0 || s.lying() != 0 || len(s.of(key).Awaiting) != 0 {
+				if n := len(s.archived()); n != 2 {
+					t.Errorf("%d copies for the archive, want 2", n)
+				}
+				if n := len(s.queued("")) - 2; delivered != 2 || n != 0 || s.lying() != 0 || len(s.of(key).Awaiting) != 0 {
 					t.Errorf("%d delivered, want 2; %d in the queue, %d with the provider, %v awaited", delivered, n, s.lying(), s.of(key).Awaiting)
 				}
 			})

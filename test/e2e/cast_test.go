@@ -28,7 +28,9 @@ const (
 	bob   = "bob@partner.example"
 	carol = "carol@partner.example"
 	dora  = "dora@partner.example"
-	erik  = "erik@partner.example" // his key is on a curve, too
+	// journal is an address that copies for an archive go to.
+	journal = "journal@firma.example"
+	erik    = "erik@partner.example" // his key is on a curve, too
 )
 
 // scannerPassword is what the program that logs in knows.

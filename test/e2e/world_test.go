@@ -38,7 +38,7 @@ type site struct {
 func (w *world) sites(getenv func(string) string) {
 	port := func(name string) int { n, _ := strconv.Atoi(getenv(name + "_PORT")); return n }
 	w.servers["company"] = &site{options: postfix.Options{
-		Hostname: "mail.firma.example", Port: port("COMPANY"), Mailboxes: []string{alice, anna}, Relay: getenv("INTERNAL"),
+		Hostname: "mail.firma.example", Port: port("COMPANY"), Mailboxes: []string{journal, alice, anna}, Relay: getenv("INTERNAL"),
 	}}
 	w.servers["partner"] = &site{options: postfix.Options{
 		Hostname: "mail.partner.example", Port: port("PARTNER"), Mailboxes: []string{bob, carol, dora, erik}, Relay: getenv("EXTERNAL"),
