@@ -24,7 +24,7 @@ import (
 // Tests of the pages are written in JavaScript, for Node and Chromium: the files test/*.test.mjs. Each is a test here.
 
 // patience bounds one file of tests, on a machine at work.
-const patience = 8 * time.Minute
+const patience = 20 * time.Minute
 
 // program finds a program. Where it is missing the test is skipped, and fails in CI.
 func program(t testing.TB, names ...string) string {

@@ -8,11 +8,13 @@ import * as host from "./host.js";
 import { begin, make } from "./page.js";
 import { sentence } from "./texts.js";
 
+const FIRST = 3_000; // milliseconds that the pane waits for settings before it goes on with those of last time
 const QUIET = 400; // milliseconds of rest before the gateway is asked
 
 begin("composeTitle", async (t, language) => {
   const main = document.getElementById("main");
-  let settings = await api.settings();
+  main.replaceChildren(make("p", { class: "status calm", role: "status" }, t.checking));
+  let settings = await api.settings(FIRST);
   let flags;
   try {
     flags = await draft.readFlags(settings);

@@ -5,7 +5,7 @@
  *
  * Classic Outlook for Windows runs this file alone, outside of any page, up to ECMAScript 2016: no imports, no DOM, no async.
  */
-(function () {
+var siegelOnSend = (function () { // a global name: some hosts look for it
   "use strict";
 
   var BASE = "https://gateway.invalid/outlook/";
@@ -200,5 +200,7 @@
     }
   }
 
-  Office.actions.associate("siegelOnSend", siegelOnSend);
+  return siegelOnSend;
 })();
+
+Office.actions.associate("siegelOnSend", siegelOnSend);

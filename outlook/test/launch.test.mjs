@@ -69,6 +69,7 @@ test("the script is one of ECMAScript 2016, imports nothing and needs no page", 
   const tree = acorn.parse(source, { ecmaVersion: 2016, sourceType: "script" });
   assert.ok(tree.body.length > 0);
   assert.throws(() => acorn.parse("async () => {}", { ecmaVersion: 2016 }));
+  assert.ok(tree.body.some((n) => n.type === "VariableDeclaration" && n.declarations[0].id.name === "siegelOnSend"), "the handler has a global name");
   for (const word of ["document", "window", "localStorage", "fetch(", "async ", "import", "alert("]) assert.ok(!source.replace(/\/\*[\s\S]*?\*\//g, "").includes(word), word);
 });
 

@@ -107,6 +107,16 @@ test("settings that were given once are known when the gateway is away", async (
   await page.waitForFunction(() => window.fake.item.subject === "[geheim] Offer");
 });
 
+test("a gateway that is slow is waited for, and the page says so", async () => {
+  let go;
+  const held = new Promise((resolve) => { go = resolve; });
+  const page = await compose({ before: (p) => p.route(`${ADDRESS}api/settings`, async (route) => { await held; await route.fallback(); }) });
+  await said(page, "being asked");
+  assert.doesNotMatch(await page.locator("main").innerText(), /too old/);
+  go();
+  await said(page, "will be sent");
+});
+
 test("what Outlook does not write is not shown as chosen", async () => {
   const page = await compose({ fake: { item: draft(), fail: ["internetHeaders.setAsync"] } });
   await said(page, "will be sent");
