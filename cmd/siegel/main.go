@@ -39,6 +39,7 @@ type cli struct {
 	TLS     tlsCmd           `cmd:"" name:"tls" help:"Look into TLS: of others, of the gateway, and what it publishes."`
 	Cards   smartcardCmd     `cmd:"" name:"smartcard" help:"Smart cards and their readers."`
 	Outlook outlookCmd       `cmd:"" name:"outlook" help:"The add-in for Outlook: its manifests."`
+	Texts   textsCmd         `cmd:"" help:"What users are told: the texts in force."`
 	Reload  reloadCmd        `cmd:"" help:"Make the running gateway read its configuration again."`
 	Version kong.VersionFlag `help:"Show the version."`
 }

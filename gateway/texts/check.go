@@ -266,13 +266,3 @@ func unprintable(s, allowed string) string {
 	}
 	return ""
 }
-
-// IDs are all texts, by their names.
-func IDs() []ID {
-	var ids []ID
-	for id := range catalogue {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}

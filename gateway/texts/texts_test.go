@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -168,22 +167,12 @@ func TestOverride(t *testing.T) {
 
 // All texts as a user meets them, for somebody to read.
 func TestGolden(t *testing.T) {
-	v := Values{
-		Recipient: "b@partner.example", Sender: "a@firma.example", Rule: "bank", Detail: "RSA of 1024 bits is too short", Account: "main", Host: "mail.firma.example", Number: "01JDXYZ",
-		Size: 30 << 20, Limit: 20 << 20, Count: 3, Most: 100, Until: time.Date(2026, 12, 24, 18, 0, 0, 0, time.FixedZone("", 3600)), Date: time.Date(2026, 12, 24, 9, 30, 0, 0, time.FixedZone("", 3600)), Lines: []string{"one", "two"},
-	}
 	var b strings.Builder
 	for _, id := range IDs() {
 		e := catalogue[id]
 		fmt.Fprintf(&b, "## %s\n%s\n\n", id, e.about)
-		for _, because := range orNone(e.because) {
-			for _, reason := range orNone(e.reasons) {
-				if len(e.because) > 0 && because != e.because[0] && len(e.reasons) > 0 && reason != e.reasons[0] {
-					continue
-				}
-				v.Because, v.Reason = because, reason
-				golden(&b, id, v)
-			}
+		for _, v := range e.samples() {
+			golden(&b, id, v)
 		}
 	}
 	const name = "testdata/texts.golden"
@@ -214,4 +203,24 @@ func golden(b *strings.Builder, id ID, v Values) {
 		fmt.Fprintf(b, "%s: %s", l, ways["nil"].Body(id, v, l))
 	}
 	b.WriteString("\n")
+}
+
+// Every text tells about itself.
+func TestAbout(t *testing.T) {
+	changed, err := New(Options{Overrides: []Override{{ID: NoRoute, SMTP: Pair{EN: "No way to {recipient}."}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range IDs() {
+		a, ok := changed.About(id)
+		if !ok || a.When == "" || len(a.Samples) == 0 || a.Changed != (id == NoRoute) {
+			t.Errorf("%s: %+v", id, a)
+		}
+		if s := changed.In(German, id, a.Samples[0]); (s != "") != a.SMTP {
+			t.Errorf("%s: %q", id, s)
+		}
+	}
+	if _, ok := changed.About("no-such"); ok {
+		t.Error("a text that is not there")
+	}
 }
