@@ -74,7 +74,11 @@ func (d *Decision) judge(in *Input, r *Recipient) {
 	switch {
 	case d.Refusal != nil:
 	case d.Encrypt && !r.CanEncrypt && !ask:
-		d.Refusal = refuseUnencrypted(*r, d.EncRule)
+		by := d.EncRule
+		if missing == ByFlag { // without which it would be sent
+			by = ByFlag
+		}
+		d.Refusal = refuseUnencrypted(*r, by)
 	case d.Sign && !in.CanSign:
 		d.Refusal = refuseUnsigned(in, r.Address, d.SignRule)
 	case d.Encrypt && r.Unfit.ID != "":

@@ -47,6 +47,9 @@ func TestWithoutCertificate(t *testing.T) {
 		if got != c.want || d.Missed != "" && d.AskRule != "all" && d.AskRule != policy.ByEarlier {
 			t.Errorf("%s: %q by %q, want %q", name, got, d.AskRule, c.want)
 		}
+		if d.Refusal != nil && (d.Refusal.Values.Because == texts.BecauseFlag) != c.flags.Encrypt {
+			t.Errorf("%s: refused because of %s", name, d.Refusal.Values.Because)
+		}
 	}
 }
 

@@ -336,6 +336,7 @@ func reproduce(t *rapid.T, s policy.Source) string {
 		was := policy.Source{}
 		if len(s.Over) > 0 {
 			was = s.Over[0]
+			was.Over = s.Over[1:]
 			if value := reproduce(t, was); value != was.Value {
 				t.Fatalf("%q, by its sources %q: %+v", was.Value, value, was)
 			}

@@ -64,7 +64,9 @@ func (o *outcome) after(i int, s Source) Source {
 		}
 		moved := Source{Key: s.Key, Value: m.value, By: m.by, Mode: s.Mode}
 		if s.By != "" {
-			moved.Over = []Source{s}
+			over := s.Over
+			s.Over = nil
+			moved.Over = append([]Source{s}, over...)
 		}
 		s = moved
 	}
