@@ -16,7 +16,7 @@ import (
 // error is our own trouble; what is away is said in the answer. The recipients of the answer are in the order of the envelope.
 func (p *Protector) Explain(ctx context.Context, env mail.Envelope, content mail.Content) (explain.Answer, error) {
 	if !env.Internal {
-		return p.explainIncoming(env), nil
+		return p.looking().explainIncoming(ctx, env, content)
 	}
 	p = p.looking()
 	d := &draft{progress: &progress{peek: true}, env: env, origin: env.ID}
@@ -68,21 +68,34 @@ func (p *Protector) consider(ctx context.Context, d *draft, content mail.Content
 }
 
 // explainIncoming says what would become of a message from outside before it is delivered: its layers are opened at its delivery.
-func (p *Protector) explainIncoming(env mail.Envelope) explain.Answer {
+func (p *Protector) explainIncoming(ctx context.Context, env mail.Envelope, content mail.Content) (explain.Answer, error) {
 	var out explain.Answer
 	var refused *Refused
 	if err := p.noRelay(env); errors.As(err, &refused) {
 		out.Refused = refused.Error()
 	}
-	in := policy.Input{From: env.From, Explain: true}
-	for _, r := range env.Recipients {
-		in.Recipients = append(in.Recipients, policy.Recipient{Address: r.Address, Local: p.o.Local.Match(r.Address)})
+	in, err := p.arriving(ctx, env, content)
+	if err != nil {
+		return out, err
 	}
+	in.Explain = true
+	known := map[mail.Address]policy.Decision{}
 	for _, dec := range p.o.Policy.Decide(in) {
-		r := explain.Recipient{To: dec.Recipient.String(), Direction: string(mail.Incoming), Way: explain.Internal, Sign: explain.No, Encrypt: explain.No, Refused: p.said(dec.Refusal), Keys: dec.Sources, Dry: dec.Dry}
-		out.Recipients = append(out.Recipients, r)
+		known[dec.Recipient] = dec
 	}
-	return out
+	for _, r := range env.Recipients {
+		to := explain.Recipient{To: r.Address.String(), Direction: string(mail.Incoming), Way: explain.Internal, Sign: explain.No, Encrypt: explain.No}
+		if dec, ours := known[r.Address]; ours {
+			to.Keys, to.Dry, to.Holds, to.Refused = dec.Sources, dec.Dry, dec.Settings.Quarantine, p.said(dec.Refusal)
+		} else { // of a domain that mail is kept for
+			to.Way = explain.SMTP
+		}
+		if to.Refused != "" && out.Refused == "" {
+			out.Refused = to.Refused
+		}
+		out.Recipients = append(out.Recipients, to)
+	}
+	return out, nil
 }
 
 // answered says what is known of a draft that was decided on as far as it goes; why is what kept it from being sent, if anything did.

@@ -68,11 +68,16 @@ func TestExplainAway(t *testing.T) {
 }
 
 func TestExplainIncoming(t *testing.T) {
-	b := newBench(t, nil)
+	b := newBench(t, nil, policy.Rule{Name: "files", Direction: mail.Incoming, Subject: policy.Field{Contains: "invoice"}, Settings: policy.Settings{Quarantine: "it looks like an invoice", Where: "siegel.yaml:9"}})
 	env := envelope(t, "alice@firma.example", "bob@partner.example")
 	env.Internal = false
-	a, err := b.Explain(t.Context(), env, message())
-	if err != nil || len(a.Recipients) != 2 || a.Recipients[0].Refused != "" || a.Recipients[1].Refused == "" {
-		t.Errorf("%+v, %v", a, err)
+	for subject, held := range map[string]bool{"Invoice 7": true, "Plans": false} {
+		a, err := b.Explain(t.Context(), env, message("Subject: "+subject))
+		if err != nil || len(a.Recipients) != 2 || a.IsRefused() || a.Recipients[0].Way != explain.Internal || a.Recipients[1].Way != explain.SMTP {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		if r := a.Recipients[0]; (r.Holds != "") != held || len(r.Keys) == 0 {
+			t.Errorf("%s: %+v", subject, r)
+		}
 	}
 }
