@@ -42,30 +42,22 @@ func (k *checker) archives() {
 	k.archivesNamed()
 }
 
-// archivesNamed holds that the policy names archives that there are, and warns of those that it does not name.
+// archivesNamed warns of archives that the policy does not name. That it names none that are not there is held where its keys are judged.
 func (k *checker) archivesNamed() {
 	used := map[string]bool{}
-	look := func(dotted string, names []string) {
-		for i, name := range names {
+	look := func(names []string) {
+		for _, name := range names {
 			used[name] = true
-			if _, ok := k.Config.Archive(name); !ok {
-				k.failMember(dotted+".archive", i, "there is no archive %s; name one of those under archives", shorten(name))
-			}
 		}
 	}
-	look("policy.default", k.Policy.Default.Archive)
-	for i := range k.Policy.Rules {
-		dotted := entryKey("policy.rules", k.Policy.Rules[i].Name, i)
-		if k.numbered(i) {
-			dotted = entryKey("policy.rules", "", i)
+	look(k.Policy.Default.Archive)
+	for _, r := range k.Policy.Rules {
+		look(r.Archive)
+	}
+	for _, levels := range [][]PolicyLevel{k.Policy.Senders, k.Policy.Recipients} {
+		for _, l := range levels {
+			look(l.Archive)
 		}
-		look(dotted, k.Policy.Rules[i].Archive)
-	}
-	for i := range k.Policy.Senders {
-		look(entryKey("policy.senders", "", i), k.Policy.Senders[i].Archive)
-	}
-	for i := range k.Policy.Recipients {
-		look(entryKey("policy.recipients", "", i), k.Policy.Recipients[i].Archive)
 	}
 	for i, a := range k.Archives {
 		if a.Name != "" && !used[a.Name] {
