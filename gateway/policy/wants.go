@@ -18,6 +18,11 @@ func (p *Policy) WantsArrival() bool {
 	return p.saysAny(mail.Incoming, keys)
 }
 
+// WantsOpening reports whether anything is said of what becomes of mail from outside when its layers are opened, or of what it comes to then.
+func (p *Policy) WantsOpening() bool {
+	return p.saysAny(mail.Incoming, keySet(0).with(KeyDecrypt, KeyOnInvalid, KeyOnUnsigned, KeyOnUnopened, KeyMarkSubject, KeyQuarantine))
+}
+
 // WantsDeMail reports whether anything is said of how De-Mail is sent.
 func (p *Policy) WantsDeMail() bool {
 	return p.saysAny(mail.Outgoing, keySet(0).with(KeyDeMail, KeyDeMailOptions))

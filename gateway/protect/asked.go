@@ -103,7 +103,7 @@ func autoSubmitted(h entity.Header) bool {
 // part is what is left of a draft and its decisions for some of its recipients.
 func (d *draft) part(decisions []policy.Decision, which func(policy.Decision) bool) (*draft, []policy.Decision) {
 	some := *d
-	some.env.Recipients, some.known, some.atLeast = nil, nil, nil
+	some.env.Recipients, some.known, some.atLeast, some.places = nil, nil, nil, nil
 	var left []policy.Decision
 	for i, dec := range decisions {
 		if !which(dec) {
@@ -112,6 +112,7 @@ func (d *draft) part(decisions []policy.Decision, which func(policy.Decision) bo
 		left = append(left, dec)
 		some.env.Recipients = append(some.env.Recipients, d.env.Recipients[i])
 		some.known = append(some.known, d.known[i])
+		some.places = append(some.places, d.place(i))
 		if d.atLeast != nil {
 			some.atLeast = append(some.atLeast, d.atLeast[i])
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/siegel-mail/siegel/certs"
@@ -101,6 +102,7 @@ func (d *draft) awayOf(limit context.Context, err error) *Away {
 func (d *draft) needs(decisions []policy.Decision) *Away {
 	for i, dec := range decisions {
 		switch {
+		case dec.Settings.Quarantine != "": // nothing is done to it now
 		case dec.Sign && d.signerAway != nil && !d.form.Signed:
 			return d.signerAway
 		case dec.Encrypt && d.known[i].away != nil && !d.form.Encrypted:
@@ -113,14 +115,14 @@ func (d *draft) needs(decisions []policy.Decision) *Away {
 // hold makes the entry of a message that waits for its protection: the message as it came, with what was
 // allowed and wanted at this moment. Whatever can be refused already is refused.
 func (p *Protector) hold(ctx context.Context, d *draft, content mail.Content, away *Away) (*Admission, error) {
-	levels, err := p.settled(d)
+	levels, kept, err := p.settled(d)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.spend(ctx, d); err != nil {
 		return nil, err
 	}
-	then := moment{MayUse: d.env.MayUse, AtLeast: levels, DeMail: d.momentOfDeMail(p.deMailOf(d))}
+	then := moment{MayUse: d.env.MayUse, AtLeast: levels, DeMail: d.momentOfDeMail(p.deMailOf(d)), Quarantine: kept}
 	now := p.o.Now()
 	entry := queue.New{
 		Envelope: d.env, Content: content, Origin: d.env.ID, Due: now, Expires: now.Add(p.o.Within),
@@ -136,9 +138,9 @@ func (p *Protector) hold(ctx context.Context, d *draft, content mail.Content, aw
 	return adm, p.keepCopies(adm, d, content)
 }
 
-// settled are the levels that hold for each recipient whatever comes back; its error is a refusal that does.
-func (p *Protector) settled(d *draft) ([]policy.Levels, error) {
-	levels := make([]policy.Levels, len(d.env.Recipients))
+// settled are the levels that hold for each recipient whatever comes back, and why a person is to decide on some; its error is a refusal that stands.
+func (p *Protector) settled(d *draft) (levels []policy.Levels, kept []string, _ error) {
+	levels, kept = make([]policy.Levels, len(d.env.Recipients)), make([]string, len(d.env.Recipients))
 	var refused refusals
 	for _, part := range d.parts {
 		in := p.input(part)
@@ -154,11 +156,14 @@ func (p *Protector) settled(d *draft) ([]policy.Levels, error) {
 			if least != nil {
 				dec.Levels = least[i]
 			}
-			levels[part.place(i)] = dec.Levels
+			levels[part.place(i)], kept[part.place(i)] = dec.Levels, dec.Settings.Quarantine
 		}
 		p.refuse(&refused, part, decisions)
 	}
-	return levels, refused.err()
+	if !slices.ContainsFunc(kept, func(why string) bool { return why != "" }) {
+		kept = nil
+	}
+	return levels, kept, refused.err()
 }
 
 // Resume protects a message that waits for it (queue.Message.IsPending), for the recipients of the claim, as
@@ -169,7 +174,7 @@ func (p *Protector) settled(d *draft) ([]policy.Levels, error) {
 func (p *Protector) Resume(ctx context.Context, store queue.Store, c queue.Claim) (*Admission, error) {
 	m := c.Message
 	then, err := decodeMoment(m.Pending)
-	if err == nil && (len(then.AtLeast) != len(m.Recipients) || !then.DeMail.fits(len(m.Recipients))) {
+	if err == nil && (len(then.AtLeast) != len(m.Recipients) || !then.DeMail.fits(len(m.Recipients)) || then.Quarantine != nil && len(then.Quarantine) != len(m.Recipients)) {
 		err = errMoment
 	}
 	if err != nil {
@@ -187,6 +192,9 @@ func (p *Protector) Resume(ctx context.Context, store queue.Store, c queue.Claim
 		}
 		d.env.Recipients = append(d.env.Recipients, m.Recipients[i].Recipient)
 		d.atLeast = append(d.atLeast, then.AtLeast[i])
+		if err := d.asideWhen(m.Recipients[i], then, i); err != nil {
+			return nil, err
+		}
 		attempts = max(attempts, m.Recipients[i].Attempts)
 	}
 	limit, cancel := context.WithTimeoutCause(ctx, p.patience(attempts+1), errSlow)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/connectors/demail"
-	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -21,7 +20,7 @@ func (b *bench) fetched(t *testing.T, content string) []byte {
 	t.Helper()
 	env := envelope(t, "alice@firma.example")
 	env.Internal, env.Fetched = false, true
-	parts, release, err := b.Prepare(t.Context(), oneMessage{content: letter(content)}, queue.Claim{Message: queue.Message{Envelope: env, Size: int64(len(content))}})
+	parts, release, err := b.Prepare(t.Context(), oneMessage{content: letter(content)}, claimOf(env, content))
 	if err != nil {
 		t.Fatal(err)
 	}

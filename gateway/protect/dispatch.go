@@ -206,11 +206,14 @@ func (p *Protector) split(d *draft, header entity.Header, places []int) error {
 func (d *draft) only(places []int) *draft {
 	part := *d
 	part.places, part.parts = places, nil
-	part.env.Recipients, part.atLeast = nil, nil
+	part.env.Recipients, part.atLeast, part.kept, part.let = nil, nil, nil, nil
 	for _, i := range places {
 		part.env.Recipients = append(part.env.Recipients, d.env.Recipients[i])
 		if d.atLeast != nil {
 			part.atLeast = append(part.atLeast, d.atLeast[i])
+		}
+		if d.let != nil {
+			part.kept, part.let = append(part.kept, d.kept[i]), append(part.let, d.let[i])
 		}
 	}
 	return &part

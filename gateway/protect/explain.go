@@ -164,6 +164,8 @@ func (p *Protector) say(r *explain.Recipient, d *draft, dec policy.Decision, k k
 	switch {
 	case away != nil:
 		r.Holds = away.Reason
+	case dec.Settings.Quarantine != "":
+		r.Holds = "a person decides first: " + dec.Settings.Quarantine
 	case dec.Ask:
 		r.Holds = "no certificate of " + r.To + " is known, who is asked for a signed message"
 	}

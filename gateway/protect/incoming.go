@@ -60,24 +60,23 @@ func (p *Protector) Prepare(ctx context.Context, store queue.Store, c queue.Clai
 		content, err := withoutOrigin(stored)
 		return whole(c, content), func() {}, err
 	}
-	opened, late, err := p.open(ctx, c, stored)
-	if err != nil {
-		return nil, nil, fmt.Errorf("opening message %s: %w", c.Message.Envelope.ID, err)
-	}
-	p.recordOpened(c, opened, late)
-	p.learn(ctx, opened)
-	p.harvest(opened)
-	content, err := p.annotate(opened, c.Message.Envelope.Fetched)
-	if err != nil {
-		opened.Close()
-		return nil, nil, err
-	}
-	return whole(c, secret{content, encrypted(opened)}), func() { opened.Close() }, nil
+	return p.receive(ctx, c, stored)
 }
 
 // whole is the one part of a claim whose recipients get the same.
 func whole(c queue.Claim, content mail.Content) []Part {
 	return []Part{{Rows: c.Due, Content: content}}
+}
+
+// openVisible opens what shows of a message without any key.
+func (p *Protector) openVisible(ctx context.Context, stored smime.Source) (*smime.Opened, error) {
+	legacy, err := p.legacy(stored)
+	if err != nil {
+		return nil, err
+	}
+	return smime.Open(ctx, stored, smime.OpenOptions{
+		Judge: p.judge, Stands: p.stands, Scratch: p.scratch, Now: p.o.Now(), Limits: smime.Limits{Header: incomingHeader}, Legacy: legacy,
+	})
 }
 
 // open opens a message from outside with the keys that are at hand. late is why it was not decrypted, where a
@@ -240,6 +239,11 @@ func (p *Protector) recordOpened(c queue.Claim, o *smime.Opened, late *Away) {
 
 // annotate writes what was found into the header: fields first, then the marks of the subject.
 func (p *Protector) annotate(o *smime.Opened, fetched bool) (mail.Content, error) {
+	return p.annotateWith(o, fetched, shown{invalid: true, any: true})
+}
+
+// annotateWith is annotate with the marks that a recipient's policy leaves.
+func (p *Protector) annotateWith(o *smime.Opened, fetched bool, show shown) (mail.Content, error) {
 	header := o.Header()
 	origin, doubtful, judged := takeOrigin(header)
 	found := takeDeMail(header, fetched)
@@ -250,7 +254,7 @@ func (p *Protector) annotate(o *smime.Opened, fetched bool) (mail.Content, error
 	if !fetched {
 		header.DelPrefix("X-de-mail-") // the door did so before
 	}
-	if err := p.o.Marks.mark(&header, o, doubtful, found.mark(p.o.Marks)); err != nil {
+	if err := p.o.Marks.mark(&header, p.o.Marks.earned(o, doubtful, show, found.mark(p.o.Marks))); err != nil {
 		return nil, err
 	}
 	for i := len(o.Layers) - 1; i >= 0; i-- {

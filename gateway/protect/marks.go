@@ -19,6 +19,8 @@ type Marks struct {
 	Encrypted string // it was encrypted, and a key of ours opened it
 	Valid     string // its signature is valid
 	Invalid   string // it has a signature that is not valid
+	Unsigned  string // it is not signed, and the policy has its reader see that
+	Unopened  string // it is encrypted, no key of ours opened it, and the policy has its reader see that
 	Doubtful  string // its origin is in doubt, as the door found
 
 	DeMail           string // it was fetched as De-Mail, and is verified
@@ -26,14 +28,36 @@ type Marks struct {
 	DeMailUnverified string // it was fetched as De-Mail, and is neither
 }
 
-// mark puts the marks that a message has earned in front of its subject, after what looks like one of them
-// is removed from every field that programs show as the subject (invariant 5). others are earned, too; empty ones are not put.
-func (m Marks) mark(h *entity.Header, o *smime.Opened, doubtful bool, others ...string) error {
+// shown are the marks that the policy leaves for a recipient.
+type shown struct {
+	any                         bool // before the subject at all
+	invalid, unsigned, unopened bool // for what was found
+}
+
+// earned are the marks that a message has earned and a recipient is shown.
+func (m Marks) earned(o *smime.Opened, doubtful bool, show shown, others ...string) string {
+	if !show.any {
+		return ""
+	}
+	if !show.invalid {
+		m.Invalid = ""
+	}
+	if !show.unsigned {
+		m.Unsigned = ""
+	}
+	if !show.unopened {
+		m.Unopened = ""
+	}
+	return strings.Join(slices.DeleteFunc(append(others, m.of(o, doubtful)...), func(s string) bool { return s == "" }), " ")
+}
+
+// mark puts the marks that a message has earned in front of its subject, after what looks like a mark
+// is removed from every field that programs show as the subject (invariant 5).
+func (m Marks) mark(h *entity.Header, earned string) error {
 	if m == (Marks{}) {
 		return nil
 	}
 	fields := slices.Clone(h.Fields())
-	earned := strings.Join(slices.DeleteFunc(append(others, m.of(o, doubtful)...), func(s string) bool { return s == "" }), " ")
 	first := true
 	for i, f := range fields {
 		prefix := ""
@@ -116,7 +140,7 @@ func validUTF8(s string) string {
 // mark must not make another: what is left of the text is looked at as it comes together.
 func (m Marks) strip(subject string) (clean string, found bool) {
 	var marks [][]glyph
-	for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid, m.Doubtful, m.DeMail, m.DeMailIntact, m.DeMailUnverified} {
+	for _, mark := range []string{m.Encrypted, m.Valid, m.Invalid, m.Unsigned, m.Unopened, m.Doubtful, m.DeMail, m.DeMailIntact, m.DeMailUnverified} {
 		if g := glyphs(mark)[1:]; len(g) > 0 {
 			marks = append(marks, g)
 		}
@@ -212,7 +236,12 @@ func (m Marks) of(o *smime.Opened, doubtful bool) []string {
 	if decrypted && m.Encrypted != "" {
 		out = append(out, m.Encrypted)
 	}
+	if isClosed(o) && m.Unopened != "" {
+		out = append(out, m.Unopened)
+	}
 	switch {
+	case o.Verdict == smime.Unsigned && !isClosed(o) && m.Unsigned != "":
+		out = append(out, m.Unsigned)
 	case o.Verdict == smime.Valid && m.Valid != "":
 		out = append(out, m.Valid)
 	case o.Verdict != smime.Valid && o.Verdict != smime.Unsigned && m.Invalid != "":

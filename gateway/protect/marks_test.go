@@ -125,7 +125,7 @@ func FuzzMark(f *testing.F) {
 		}
 		o := new(smime.Opened)
 		o.Verdict = smime.Unsigned
-		if err := english.mark(&h, o, false); err != nil {
+		if err := english.mark(&h, english.earned(o, false, shown{any: true, invalid: true})); err != nil {
 			t.Fatal(err)
 		}
 		for _, v := range h.Values("Subject") {

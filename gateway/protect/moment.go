@@ -16,6 +16,8 @@ type moment struct {
 	MayUse mail.Patterns `json:"may_use"`
 	// AtLeast are the levels that were in force for each recipient of the envelope.
 	AtLeast []policy.Levels `json:"at_least"`
+	// Quarantine is, for each recipient of the envelope, why a person was to decide; empty for those for whom nobody was. nil: for nobody.
+	Quarantine []string `json:"quarantine,omitempty"`
 	// DeMail is how it leaves as De-Mail; nil: it did not.
 	DeMail *deMailMoment `json:"de_mail,omitempty"`
 }

@@ -20,7 +20,7 @@ func TestPrepareForOthers(t *testing.T) {
 		due    []int
 		opened bool
 	}{
-		"for the company": {[]int{0}, true}, "for others": {[]int{1}, false}, "for both": {[]int{0, 1}, false}, "for nobody that is known": {nil, true},
+		"for the company": {[]int{0}, true}, "for others": {[]int{1}, false}, "for both": {[]int{0, 1}, false},
 	} {
 		env := envelope(t, alice, stranger)
 		env.Internal = false

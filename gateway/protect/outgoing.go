@@ -29,6 +29,8 @@ type draft struct {
 	again   bool            // it waited for its protection, or another part bears its id
 	waited  bool            // it waited for certificates that recipients were asked for
 	atLeast []policy.Levels // that were in force when it began to wait; as env.Recipients, or nil
+	kept    []string        // why a person was to decide when it began to wait, empty for nobody; as env.Recipients, or nil
+	let     []bool          // whom a person has let it go to; as env.Recipients, or nil
 	then    []int           // the recipients who were to get it as De-Mail when it began to wait
 	deMail  *dispatched     // how it leaves as De-Mail; nil: it does not, or that is not decided yet
 	parts   []*draft        // of the whole message, which are decided on apart; it may be the only one itself
@@ -91,12 +93,20 @@ func (p *Protector) outgoing(ctx context.Context, d *draft, content mail.Content
 	}
 	whole := new(Admission)
 	for _, part := range d.parts {
-		adm, err := p.carryOut(ctx, part, content, part.decisions)
+		part, decisions := part.part(part.decisions, func(dec policy.Decision) bool { return dec.Settings.Quarantine == "" })
+		if len(decisions) == 0 {
+			continue
+		}
+		adm, err := p.carryOut(ctx, part, content, decisions)
 		if err != nil {
 			whole.Release()
 			return nil, err
 		}
 		whole.Entries, whole.buffers = append(whole.Entries, adm.Entries...), append(whole.buffers, adm.buffers...)
+	}
+	if err := p.quarantine(whole, d, content); err != nil {
+		whole.Release()
+		return nil, err
 	}
 	if err := p.spend(ctx, d); err != nil { // last, when nothing else keeps it from leaving
 		whole.Release()
@@ -120,6 +130,7 @@ func (p *Protector) decide(ctx context.Context, d *draft) (refusal, err error) {
 		if part.decisions, err = p.enroll(ctx, part, p.o.Policy.Decide(in)); err != nil {
 			return nil, err
 		}
+		part.asideAsBefore(part.decisions)
 		p.refuse(&refused, part, part.decisions)
 		if away == nil {
 			away = part.needs(part.decisions)

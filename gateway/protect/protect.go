@@ -182,6 +182,9 @@ func (p *Protector) Admit(ctx context.Context, env mail.Envelope, content mail.C
 	if err := p.tooLarge(decisions); err != nil {
 		return nil, err
 	}
+	if err := p.refusedAtDoor(ctx, env, content); err != nil {
+		return nil, err
+	}
 	entry, err := p.entry(env, env.Recipients, content, "as it came")
 	if err != nil { // the company's own domains have routes, or it is our own trouble
 		return nil, err

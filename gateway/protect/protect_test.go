@@ -381,6 +381,15 @@ type oneMessage struct {
 
 func (o oneMessage) Open(context.Context, mail.ID) (io.ReadCloser, error) { return o.content.Open() }
 
+// claimOf claims a message for all of its recipients.
+func claimOf(env mail.Envelope, content string) queue.Claim {
+	c := queue.Claim{Message: queue.Message{Envelope: env, Origin: env.ID, Size: int64(len(content))}}
+	for i, r := range env.Recipients {
+		c.Due, c.Message.Recipients = append(c.Due, i), append(c.Message.Recipients, queue.Recipient{Recipient: r})
+	}
+	return c
+}
+
 // onePart is the content of the one part that there must be.
 func onePart(t *testing.T, parts []Part) mail.Content {
 	t.Helper()
@@ -395,7 +404,7 @@ func (b *bench) prepare(t *testing.T, content string, internal bool) []byte {
 	env := envelope(t, "alice@firma.example")
 	env.Internal = internal
 	parts, release, err := b.Prepare(t.Context(), oneMessage{content: letter(content)},
-		queue.Claim{Message: queue.Message{Envelope: env, Size: int64(len(content))}})
+		claimOf(env, content))
 	if err != nil {
 		t.Fatal(err)
 	}
