@@ -50,7 +50,7 @@ func (k *checker) tags() {
 func (k *checker) marks(asked map[string]string) {
 	p, m := k.Policy.MarkSubject, k.Config.DeMail.Incoming.MarkSubject
 	for _, m := range []struct{ key, text string }{
-		{"policy.mark_subject.encrypted", p.Encrypted}, {"policy.mark_subject.signed", p.Signed}, {"policy.mark_subject.invalid", p.Invalid},
+		{"policy.mark_subject.encrypted", p.Encrypted}, {"policy.mark_subject.signed", p.Signed}, {"policy.mark_subject.invalid", p.Invalid}, {"policy.mark_subject.unsigned", p.Unsigned}, {"policy.mark_subject.unopened", p.Unopened},
 		{"policy.mark_subject.doubtful", p.Doubtful}, {"demail.incoming.mark_subject.verified", m.Verified},
 		{"demail.incoming.mark_subject.intact", m.Intact}, {"demail.incoming.mark_subject.unverified", m.Unverified},
 	} {

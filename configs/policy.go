@@ -130,6 +130,10 @@ type MarkSubject struct {
 	Signed string `yaml:"signed" example:"\"[signed]\""`
 	// There is a signature and it is not valid.
 	Invalid string `yaml:"invalid" example:"\"[signature not valid]\""`
+	// It is not signed, and `on_unsigned` of its recipient says `mark` or more.
+	Unsigned string `yaml:"unsigned" example:"\"[not signed]\""`
+	// It is encrypted and no key opened it, and `on_unopened` of its recipient does not say `accept`.
+	Unopened string `yaml:"unopened" example:"\"[not decrypted]\""`
 	// The origin of the message is in doubt: `authentication` says `mark`, or an operator released what was in
 	// quarantine.
 	Doubtful string `yaml:"doubtful" example:"\"[sender not confirmed]\""`

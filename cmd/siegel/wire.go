@@ -84,6 +84,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 		Vocabulary: c.Policy.Vocabulary(),
 		Marks: protect.Marks{
 			Encrypted: c.Policy.MarkSubject.Encrypted, Valid: c.Policy.MarkSubject.Signed, Invalid: c.Policy.MarkSubject.Invalid,
+			Unsigned: c.Policy.MarkSubject.Unsigned, Unopened: c.Policy.MarkSubject.Unopened,
 			Doubtful: c.Policy.MarkSubject.Doubtful, DeMail: c.DeMail.Incoming.MarkSubject.Verified, DeMailIntact: c.DeMail.Incoming.MarkSubject.Intact, DeMailUnverified: c.DeMail.Incoming.MarkSubject.Unverified,
 		},
 		Privacy: privacyRules(c),
