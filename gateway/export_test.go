@@ -73,3 +73,6 @@ func (g *Gateway) Registry() *prometheus.Registry { return g.metrics.Registry() 
 func (g *Gateway) Reconcile(ctx context.Context, account string) error {
 	return g.reconcile(ctx, account)
 }
+
+// LookAtQuarantine is what the gateway does every minute, for tests.
+func (g *Gateway) LookAtQuarantine(ctx context.Context) error { return g.lookAtQuarantine(ctx) }

@@ -221,8 +221,8 @@ func isClosed(o *smime.Opened) bool {
 // isInvalid reports whether there is a signature that is not valid.
 func isInvalid(o *smime.Opened) bool { return o.Verdict != smime.Valid && o.Verdict != smime.Unsigned }
 
-// why says a cause in a few words, for operators.
-func why(cause quarantine.Cause, o *smime.Opened, s policy.Settings) string {
+// inWords says a cause in a few words, for operators.
+func inWords(cause quarantine.Cause, o *smime.Opened, s policy.Settings) string {
 	switch cause {
 	case quarantine.Invalid:
 		return "its signature is not valid (" + string(o.Verdict) + ")"
@@ -239,7 +239,7 @@ func (p *Protector) aside(r *receiving, row int, cause quarantine.Cause) (Part, 
 	s := r.settings(row)
 	o := r.form(s.Decrypt != smime.No)
 	d := quarantine.Details{
-		Cause: cause, Why: why(cause, o, s), Verdict: string(o.Verdict), Notify: s.Notify, Since: p.o.Now().UTC(), Released: r.was[row].Released,
+		Cause: cause, Why: inWords(cause, o, s), Verdict: string(o.Verdict), Notify: s.Notify, Since: p.o.Now().UTC(), Released: r.was[row].Released,
 		Sources: p.sourcesOf(r.in, slices.Index(r.c.Due, row), causeKey(cause)),
 	}
 	for _, l := range o.Layers {
