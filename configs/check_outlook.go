@@ -105,6 +105,12 @@ func (k *checker) outlookEntra(e *OutlookEntra) {
 	if _, err := exchange.ParseTenant(e.ClientID); err != nil {
 		k.fail(at+".client_id", "this is no application ID, which looks like 0c9d8e7f-6a5b-4c3d-9e2f-1a0b9c8d7e6f; the Entra admin center shows it in the registration of the add-in")
 	}
+	for i, id := range e.Clients {
+		if _, err := exchange.ParseTenant(id); err != nil {
+			k.failMember(at+".clients", i, "this is no application ID, which looks like d3590ed6-52b3-4102-aeff-aad2292ab01c")
+		}
+		e.Clients[i] = strings.ToLower(id)
+	}
 	e.Tenant, e.ClientID = strings.ToLower(e.Tenant), strings.ToLower(e.ClientID)
 	if e.Audience != "" && !strings.Contains(strings.ToLower(e.Audience), e.ClientID) {
 		k.warn(at+".audience", "this does not hold the application ID; make sure that it is the identifier URI of this registration and of no other")

@@ -70,6 +70,9 @@ type OutlookEntra struct {
 	Audience string `yaml:"audience" example:"\"api://siegel.firma.example/0c9d8e7f-6a5b-4c3d-9e2f-1a0b9c8d7e6f\""`
 	// The scope that the registration exposes, and that a token must have.
 	Scope string `yaml:"scope" default:"access_as_user"`
+	// The applications, beside the add-in's own, that may get tokens for it: those of Outlook, which get them for the script that runs on sending. Entra ID gives them none unless the
+	// registration authorises them.
+	Clients []string `yaml:"clients" default:"d3590ed6-52b3-4102-aeff-aad2292ab01c, ea5a67f6-b6f3-4338-b240-c655ddc3cc8e, bc59ab01-8403-45c6-8796-ac3ef710b3e3, 57fb890c-0dab-4253-a5e0-7188c88b2bb4, 08e18876-6177-487e-b8b5-cf950c1e598c"`
 	// Where Entra ID is, without the tenant. National clouds have others, such as `https://login.microsoftonline.us`.
 	Authority string `yaml:"authority" default:"https://login.microsoftonline.com"`
 	// A file with the tenant's signing keys (a JWK set, from `AUTHORITY/TENANT/discovery/v2.0/keys`), for gateways that may not reach the internet; somebody has to renew it, as Entra

@@ -38,7 +38,7 @@ type cli struct {
 	DeMail  demailCmd        `cmd:"" name:"demail" help:"De-Mail: what was sent and fetched, its evidence, the way to a provider, profiles of web services, rehearsals with simulated providers."`
 	TLS     tlsCmd           `cmd:"" name:"tls" help:"Look into TLS: of others, of the gateway, and what it publishes."`
 	Cards   smartcardCmd     `cmd:"" name:"smartcard" help:"Smart cards and their readers."`
-	Outlook outlookCmd       `cmd:"" name:"outlook" help:"The add-in for Outlook: its manifests."`
+	Outlook outlookCmd       `cmd:"" name:"outlook" help:"The add-in for Outlook: its manifests, and whether what it rests on works."`
 	Texts   textsCmd         `cmd:"" help:"What users are told: the texts in force."`
 	Reload  reloadCmd        `cmd:"" help:"Make the running gateway read its configuration again."`
 	Version kong.VersionFlag `help:"Show the version."`

@@ -14,6 +14,7 @@ import (
 
 // outlookCmd groups what an administrator needs for the add-in.
 type outlookCmd struct {
+	Check    outlookCheckCmd    `cmd:"" help:"Try what the add-in rests on: its certificate, the keys of Entra ID and of Exchange servers, their clocks."`
 	Manifest outlookManifestCmd `cmd:"" help:"Write the manifests of the add-in for Outlook: siegel-outlook.xml for Exchange and Microsoft 365, and siegel-outlook.json with siegel-outlook.zip, the unified manifest of Microsoft 365."`
 }
 

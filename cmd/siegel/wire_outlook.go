@@ -108,7 +108,7 @@ func newIssuers(o configs.Outlook) issuers {
 		}
 		out.entra = token.NewKeys(fetch, nil)
 		checks = append(checks, out.entra.Check)
-		out.verifier.Entra = token.NewEntra(token.EntraOptions{Tenant: e.Tenant, Client: e.ClientID, Audiences: e.Audiences(), Scope: e.Scope, Authority: e.Authority, Keys: out.entra})
+		out.verifier.Entra = token.NewEntra(token.EntraOptions{Tenant: e.Tenant, Client: e.ClientID, Clients: e.Clients, Audiences: e.Audiences(), Scope: e.Scope, Authority: e.Authority, Keys: out.entra})
 	}
 	if e := o.Exchange; len(e.Hosts) > 0 {
 		client := token.NewClient(outward(e.Policy(), e.Roots()), nil)
@@ -171,38 +171,37 @@ func outlookOptions(c *configs.Config, v policy.Vocabulary) []addin.DeMailOption
 	}
 	var out []addin.DeMailOption
 	for _, o := range []struct {
-		name string
-		only demail.Options
-		may  bool
+		name   string
+		only   demail.Options
+		may    bool
+		de, en string // the usual words
 	}{
-		{"sent", demail.Options{Dispatch: true}, may.Dispatch},
-		{"received", demail.Options{Receipt: true}, may.Receipt},
-		{"collected", demail.Options{Retrieve: true}, may.Retrieve},
-		{"confirmed", demail.Options{Authoritative: true}, may.Authoritative},
-		{"personal", demail.Options{Private: true}, may.Private},
+		{"sent", demail.Options{Dispatch: true}, may.Dispatch, "Versandbestätigung", "Delivery confirmation"},
+		{"received", demail.Options{Receipt: true}, may.Receipt, "Eingangsbestätigung", "Receipt confirmation"},
+		{"collected", demail.Options{Retrieve: true}, may.Retrieve, "Abholbestätigung", "Collection confirmation"},
+		{"confirmed", demail.Options{Authoritative: true}, may.Authoritative, "Absenderbestätigt", "Confirmed by sender"},
+		{"personal", demail.Options{Private: true}, may.Private, "Persönlich", "Personal"},
 	} {
-		out = append(out, addin.DeMailOption{Name: o.name, May: o.may, Tag: outlookTag(v.DeMail, o.only, c.Outlook.Language)})
+		usual := o.en
+		if c.Outlook.Language == "de" {
+			usual = o.de
+		}
+		out = append(out, addin.DeMailOption{Name: o.name, May: o.may, Tag: outlookTag(v.DeMail, o.only, usual)})
 	}
 	return out
 }
 
-// outlookTag is the first word that asks for an option; of the usual ones the German has an umlaut.
-func outlookTag(words []policy.DeMailWord, option demail.Options, language string) (tag string) {
+// outlookTag is the usual word that asks for an option, or, where the configuration has others, the first of them; empty where it has none.
+func outlookTag(words []policy.DeMailWord, option demail.Options, usual string) (tag string) {
 	for _, w := range words {
-		if w.Options != option {
-			continue
-		}
-		word := "[" + strings.Trim(w.Word, "[]") + "]"
-		if tag == "" {
-			tag = word
-		}
-		if language == "de" && !isASCIIText(w.Word) {
-			return word
+		word := strings.Trim(w.Word, "[]")
+		switch {
+		case w.Options != option:
+		case strings.EqualFold(word, usual):
+			return "[" + word + "]"
+		case tag == "":
+			tag = "[" + word + "]"
 		}
 	}
 	return tag
-}
-
-func isASCIIText(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r > 0x7f })
 }

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// EntraOptions say whose tokens of Entra ID are believed. Everything but Now is needed.
+// EntraOptions say whose tokens of Entra ID are believed. Everything but Clients and Now is needed.
 type EntraOptions struct {
 	Tenant    string   // ID of the tenant, in lower case
 	Client    string   // ID of the application, which asks by the API and is the API, in lower case
+	Clients   []string // IDs of other applications that may get tokens for it, in lower case: those of Outlook itself
 	Audiences []string // what a token may be for: the application, by its ID or its URI
 	Scope     string   // that it must have
 	Authority string   // where Entra ID is, without a slash at the end
@@ -98,7 +99,7 @@ func (e *Entra) meant(c members) error {
 		return invalid("it is of another tenant")
 	case !slices.Contains(e.o.Audiences, c.text("aud")): // one string: an array proves nothing
 		return invalid("it is for something else: the audience must be the application of the add-in")
-	case !strings.EqualFold(actor, e.o.Client):
+	case !strings.EqualFold(actor, e.o.Client) && !slices.Contains(e.o.Clients, strings.ToLower(actor)):
 		return invalid("another application got it")
 	case !slices.Contains(strings.Fields(c.text("scp")), e.o.Scope):
 		return invalid("it lacks the scope")

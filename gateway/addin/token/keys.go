@@ -201,6 +201,20 @@ func NewClient(config *tls.Config, dial func(ctx context.Context, network, addre
 	}}
 }
 
+// Clock is the time that a server says it is when it answers at a URL (RFC 9110, 6.6.1), whatever it answers.
+func (c *Client) Clock(ctx context.Context, url string) (time.Time, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return time.Time{}, err
+	}
+	answer, err := c.client.Do(request)
+	if err != nil {
+		return time.Time{}, err
+	}
+	answer.Body.Close()
+	return http.ParseTime(answer.Header.Get("Date"))
+}
+
 // get fetches a document.
 func (c *Client) get(ctx context.Context, url string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

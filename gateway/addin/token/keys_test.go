@@ -216,6 +216,11 @@ func TestClient(t *testing.T) {
 		}
 	}
 	s.Have(t, k)
+	s.Answer(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Date", "Tue, 06 May 2031 12:00:00 GMT") })
+	if at, err := client.Clock(t.Context(), s.URL); err != nil || !at.Equal(now) {
+		t.Errorf("it is %v there, %v", at, err)
+	}
+	s.Have(t, k)
 	for name, c := range map[string]*token.Client{
 		"nobody vouches for the server": token.NewClient(&tls.Config{}, nil),
 		"a rule that it does not keep":  token.NewClient(&tls.Config{RootCAs: s.Roots, VerifyConnection: func(tls.ConnectionState) error { return errors.New("not by this profile") }}, nil),

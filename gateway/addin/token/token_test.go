@@ -32,6 +32,7 @@ const (
 	page      = "https://siegel.firma.example/outlook/read.html"
 	authority = "https://login.microsoftonline.com"
 	server    = "mail.firma.example:443"
+	office    = "d3590ed6-52b3-4102-aeff-aad2292ab01c" // which gets tokens for scripts that run on sending
 )
 
 // verifier believes the key issuer, without a network.
@@ -48,7 +49,8 @@ func verifier(t testing.TB, found ...*tokentest.Key) token.Verifier {
 	return token.Verifier{
 		Entra: token.NewEntra(token.EntraOptions{
 			Tenant: tokentest.Tenant, Client: tokentest.Client, Audiences: []string{tokentest.Client, "api://" + tokentest.Client}, Scope: tokentest.Scope, Authority: authority,
-			Keys: token.NewKeys(func(context.Context) ([]token.Key, error) { return set, nil }, clock), Now: clock,
+			Clients: []string{office},
+			Keys:    token.NewKeys(func(context.Context) ([]token.Key, error) { return set, nil }, clock), Now: clock,
 		}),
 		Exchange: token.NewExchange(token.ExchangeOptions{
 			Hosts: []string{"Mail.firma.example"}, Audience: func(url string) bool { return url == page },
@@ -77,6 +79,7 @@ func TestGood(t *testing.T) {
 		"without a name":          {k.Sign(t, k.EntraHeader(), tokentest.EntraV2(authority, now).With(tokentest.Claims{"upn": nil})), token.Identity{Kind: token.OfEntra, ID: tokentest.User}},
 		"IDs in upper case":       {k.Sign(t, k.EntraHeader(), tokentest.EntraV2(authority, now).With(tokentest.Claims{"oid": strings.ToUpper(tokentest.User), "tid": strings.ToUpper(tokentest.Tenant), "azp": strings.ToUpper(tokentest.Client)})), token.Identity{Kind: token.OfEntra, ID: tokentest.User, UPN: "alice@firma.example"}},
 		"a member who says so":    {k.Sign(t, k.EntraHeader(), tokentest.EntraV2(authority, now).With(tokentest.Claims{"acct": 0, "idtyp": "user", "idp": authority + "/" + tokentest.Tenant + "/v2.0"})), token.Identity{Kind: token.OfEntra, ID: tokentest.User, UPN: "alice@firma.example"}},
+		"by Office":               {k.Sign(t, k.EntraHeader(), tokentest.EntraV2(authority, now).With(tokentest.Claims{"azp": strings.ToUpper(office)})), token.Identity{Kind: token.OfEntra, ID: tokentest.User, UPN: "alice@firma.example"}},
 		"a clock that is ahead":   {k.Sign(t, k.EntraHeader(), tokentest.EntraV2(authority, now.Add(token.Skew))), token.Identity{Kind: token.OfEntra, ID: tokentest.User, UPN: "alice@firma.example"}},
 		"a clock that is behind":  {k.Sign(t, k.EntraHeader(), tokentest.EntraV2(authority, now.Add(-time.Hour-token.Skew+time.Second))), token.Identity{Kind: token.OfEntra, ID: tokentest.User, UPN: "alice@firma.example"}},
 		"Exchange":                {k.Sign(t, k.ExchangeHeader(), tokentest.Exchange(t, server, page, now)), token.Identity{Kind: token.OfExchange, ID: tokentest.Mailbox}},
