@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/texts"
+	"github.com/siegel-mail/siegel/smime"
 )
 
 func address(t testing.TB, s string) mail.Address {
@@ -55,6 +57,50 @@ func TestRuleForNoSingleAuthor(t *testing.T) {
 	in := policy.Input{Internal: true, Recipients: []policy.Recipient{{Address: address(t, "bob@partner.example")}}}
 	if got := short(mustNew(t, policy.Settings{}, boss, hr).Decide(in)[0]); got != "outgoing sign=false(default) encrypt=true(hr) refused" {
 		t.Error(got)
+	}
+}
+
+// What a rule or a level says for some senders lowers nothing for mail without a single From address, and what it says of mail without a certificate, and of how strong
+// encryption has to be, holds: else a second address in From would have the mail of one sent as the rule of another has it.
+func TestNoSingleAuthorLowersNothing(t *testing.T) {
+	machine := policy.Settings{Sign: policy.Never, Encrypt: policy.Require, TLS: mail.TLSRequired, Terms: policy.Terms{Missing: policy.SendPlain, Profile: smime.Compatible}, MaxSize: 500, Archive: []string{"machines"}}
+	strict := policy.Settings{Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.Refuse, Profile: smime.TR03116}}
+	lax := policy.Settings{Sign: policy.IfPossible, Encrypt: policy.Require, Terms: policy.Terms{Missing: policy.SendPlain}}
+	held := policy.Settings{Sign: policy.Require, Encrypt: policy.Require, TLS: mail.TLSVerified, Terms: policy.Terms{Missing: policy.Refuse, Profile: smime.RFC8551}, MaxSize: 100, Archive: []string{"all"}}
+	in := policy.Input{Internal: true, Recipients: []policy.Recipient{{Address: address(t, "bob@partner.example")}}}
+	one := func(c policy.Config) policy.Decision {
+		p, err := policy.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		least := p.Least(in)[0]
+		d := p.Decide(in)[0]
+		if least != d.Levels {
+			t.Errorf("at least %+v, and decided %+v", least, d.Levels)
+		}
+		return d
+	}
+	rule := policy.Rule{Name: "machine", From: patterns(t, "machine@firma.example"), Settings: machine}
+	d := one(policy.Config{Rules: []policy.Rule{rule}, Company: held})
+	if want := (policy.Levels{Sign: policy.Require, Encrypt: policy.Require, Profile: smime.RFC8551, TLS: mail.TLSVerified, Missing: policy.Refuse}); d.Levels != want || d.Settings.MaxSize != 100 || d.Refusal == nil {
+		t.Errorf("by a rule for somebody else: %+v, %+v", d.Levels, d.Settings)
+	}
+	if !slices.Equal(d.Settings.Archive, []string{"all", "machines"}) {
+		t.Errorf("archives %v", d.Settings.Archive)
+	}
+	boss := patterns(t, "boss@firma.example")
+	for name, c := range map[string]policy.Config{
+		"a level": {Senders: []policy.Entry{{For: boss, Settings: strict}}, Company: lax},
+		"a rule":  {Rules: []policy.Rule{{Name: "boss", From: boss, Settings: strict}}, Company: lax},
+		"a rule that leaves encryption to the company": {
+			Rules:   []policy.Rule{{Name: "boss", From: boss, Settings: policy.Settings{Terms: strict.Terms}}},
+			Company: lax,
+		},
+		"a level that leaves encryption to the company": {Senders: []policy.Entry{{For: boss, Settings: policy.Settings{Terms: strict.Terms}}}, Company: lax},
+	} {
+		if d := one(c); !d.Encrypt || d.Missed != "" || d.Refusal == nil || d.Terms.Profile != smime.TR03116 {
+			t.Errorf("%s: it leaves: %+v", name, d)
+		}
 	}
 }
 

@@ -198,7 +198,7 @@ type keySet uint32
 func (k keySet) has(i int) bool { return k>>i&1 == 1 }
 
 // demanding are the keys that, said for some senders, hold for mail without a single author, which may be theirs: they raise, and lower nothing.
-var demanding = keySet(0).with(KeyTLS, KeyOnInvalid, KeyOnUnsigned, KeyOnUnopened, KeyMaxSize, KeyArchive, KeyQuarantine, KeyNotify)
+var demanding = keySet(0).with(KeyTLS, KeyProfile, KeyOnMissing, KeyOnInvalid, KeyOnUnsigned, KeyOnUnopened, KeyMaxSize, KeyArchive, KeyQuarantine, KeyNotify)
 
 func (k keySet) with(keys ...Key) keySet {
 	for _, key := range keys {

@@ -36,7 +36,7 @@ var strength = map[policy.Key][]string{
 
 var (
 	listKeys   = []policy.Key{policy.KeyArchive, policy.KeyNotify, policy.KeyDeMailOptions}
-	demandKeys = []policy.Key{policy.KeyTLS, policy.KeyOnInvalid, policy.KeyOnUnsigned, policy.KeyOnUnopened, policy.KeyMaxSize, policy.KeyArchive, policy.KeyQuarantine, policy.KeyNotify}
+	demandKeys = []policy.Key{policy.KeyTLS, policy.KeyProfile, policy.KeyOnMissing, policy.KeyOnInvalid, policy.KeyOnUnsigned, policy.KeyOnUnopened, policy.KeyMaxSize, policy.KeyArchive, policy.KeyQuarantine, policy.KeyNotify}
 )
 
 // stronger reports whether a is stronger than b, of one key.
@@ -222,8 +222,12 @@ func (f *reference) statements(key policy.Key, dry bool) (all []statement) {
 			rule.Name = fmt.Sprintf("rule %d", i+1)
 		}
 		holds, demanded := f.holds(rule)
-		if !holds || rule.DryRun && !dry || demanded && !slices.Contains(demandKeys, key) {
+		encrypts := rule.Encrypt == policy.Require // then all of it holds, as far as it raises
+		if !holds || rule.DryRun && !dry || demanded && !encrypts && !slices.Contains(demandKeys, key) {
 			continue
+		}
+		if encrypts && key == policy.KeyEncrypt {
+			demanded = false
 		}
 		add(rule.Settings, "rule "+rule.Name, false, rule.To != nil || rule.ToGroups != nil, demanded, rule.Kinds)
 	}
@@ -387,7 +391,7 @@ func (f *reference) holds(r policy.Rule) (holds, demanded bool) {
 	}
 	byNobody := r.Groups == nil && (r.From == nil || r.From.Match(mail.Address{}))
 	if f.in.From.IsNull() && !byNobody { // it may be anybody's
-		return true, r.Encrypt != policy.Require
+		return true, true
 	}
 	return (r.From == nil || r.From.Match(f.in.From)) && (r.Groups == nil || any(r.Groups, f.senderGroups())), false
 }

@@ -27,7 +27,8 @@ const fewRecipients = 4
 type candidate struct {
 	*rule
 	sure   bool
-	demand bool // see match
+	demand bool   // see match
+	keys   keySet // that hold
 }
 
 func (p *Policy) walk(in *Input, known bool) *walk {
@@ -84,13 +85,9 @@ func (w *walk) byRules(d mail.Direction, keys keySet, r *Recipient) {
 			continue
 		}
 		before := len(w.found)
-		w.add(c.layer, keys, r, c.sure && sure)
+		w.add(c.layer, keys&c.keys, r, c.sure && sure)
 		if len(w.found) > before {
-			m := &w.found[before]
-			m.dry = c.DryRun
-			if m.demand = c.demand; c.demand {
-				m.keys &= demanding
-			}
+			w.found[before].dry, w.found[before].demand = c.DryRun, c.demand
 		}
 	}
 }
@@ -108,8 +105,8 @@ func (w *walk) member(names, in []string, can bool) (holds, sure bool) {
 	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(in, name) }), true
 }
 
-// candidates are the rules for a message. Mail without a single author may be anybody's: rules that demand encryption of somebody hold for it, so that nobody gets
-// around them by a second address in From, and of other rules for some senders what they demand.
+// candidates are the rules for a message. Mail without a single author may be anybody's: the demand for encryption of rules for some senders holds for it, so that nobody
+// gets around them by a second address in From. All else that these rules say, and of other rules for some senders what they demand, only raises.
 func (w *walk) candidates(d mail.Direction) []candidate {
 	if found, ok := w.rules[d]; ok {
 		return found
@@ -119,12 +116,17 @@ func (w *walk) candidates(d mail.Direction) []candidate {
 		switch anonymous := w.in.From.IsNull() && r.ofSome() && !r.isFromNobody(); {
 		case w.forNobody(r), !anonymous && !r.isFrom(w.from), !w.fits(r):
 		case anonymous:
-			if demand := r.layer.Encrypt != Require; !demand || r.said&demanding != 0 {
-				out = append(out, candidate{r, true, demand})
+			raises := demanding
+			if r.layer.Encrypt == Require {
+				out = append(out, candidate{r, true, false, 1 << atEncrypt})
+				raises = ^keySet(1 << atEncrypt)
+			}
+			if r.said&raises != 0 {
+				out = append(out, candidate{r, true, true, raises})
 			}
 		default:
 			if holds, sure := w.member(r.groups, w.groups, w.in.Internal); holds {
-				out = append(out, candidate{r, sure, false})
+				out = append(out, candidate{r, sure, false, ^keySet(0)})
 			}
 		}
 	}
