@@ -194,3 +194,17 @@ func FuzzConditions(f *testing.F) {
 		}
 	})
 }
+
+// The media types of rules, given as those of a message, fit each of them.
+func TestTypes(t *testing.T) {
+	p, err := policy.New(policy.Config{Rules: []policy.Rule{
+		{Name: "one", ContentTypes: []string{"application/pdf", "image/*"}, Settings: policy.Settings{Sign: policy.Require}},
+		{Name: "two", ContentTypes: []string{"Image/*"}, Settings: policy.Settings{Encrypt: policy.Require}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Types(); !slices.Equal(got, []string{"application/pdf", "image/*"}) {
+		t.Errorf("types %q", got)
+	}
+}

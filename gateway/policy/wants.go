@@ -11,6 +11,18 @@ func (p *Policy) WantsTypes() bool {
 	return slices.ContainsFunc(slices.Collect(p.all), func(r *rule) bool { return r.types != nil })
 }
 
+// Types are the media types that rules name, as they name them, each once. Given as Input.ContentTypes they fit those rules.
+func (p *Policy) Types() (all []string) {
+	for r := range p.all {
+		for _, t := range r.types {
+			if !slices.Contains(all, t) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
 // WantsArrival reports whether anything is decided on mail from outside other than what becomes of its layers when they are opened: its size, copies, whether it
 // waits for a person.
 func (p *Policy) WantsArrival() bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/track"
-	"github.com/siegel-mail/siegel/internal/encword"
 	"github.com/siegel-mail/siegel/smime"
 )
 
@@ -20,38 +20,31 @@ import (
 const archiveDomain = "archive.invalid"
 
 // archivesOf are the archives that decisions name, each once, in their order.
-func archivesOf(decisions []policy.Decision) (names []string) {
-	for _, dec := range decisions {
-		for _, name := range dec.Settings.Archive {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
+func archivesOf(decisions iter.Seq[policy.Decision]) (names []string) {
+	for dec := range decisions {
+		names = appendNew(names, dec.Settings.Archive)
+	}
+	return names
+}
+
+func appendNew(names, more []string) []string {
+	for _, name := range more {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// archives are those that get a copy of a message from inside. Where it is not known in which groups its sender is, that are all that would be named for
-// any of them: a copy too many can be deleted, one too few is never made.
+// archives are those that get a copy of a message from inside. Where it is not known in which groups its sender or a recipient is, that are all that would be
+// named for any of them.
 func (p *Protector) archives(d *draft) (names []string) {
-	add := func(in policy.Input) {
-		for _, name := range archivesOf(p.o.Policy.Decide(in)) {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
 	for _, part := range d.parts {
-		in := p.input(part)
-		add(in)
-		if part.groupsAway == nil {
-			continue
+		in, u := p.input(part), unsure{}
+		if part.groupsAway != nil {
+			u.sender, u.recipients = p.o.Policy.Asks(in), p.o.Policy.AsksTo(in)
 		}
-		all := p.o.Policy.Asks(in)
-		for _, groups := range append([][]string{all}, slices.Collect(slices.Chunk(all, 1))...) {
-			in.Groups = groups
-			add(in)
-		}
+		names = appendNew(names, archivesOf(p.decisions(in, u)))
 	}
 	return names
 }
@@ -122,54 +115,54 @@ func (p *Protector) copiesOf(ctx context.Context, env mail.Envelope, from mail.A
 	if len(p.o.Archives) == 0 {
 		return nil, nil
 	}
-	in, err := p.outerInput(env, content)
+	in, u, err := p.outerInput(ctx, env, content)
 	if err != nil {
 		return nil, err
 	}
-	for i, asked := range p.o.Policy.AsksTo(in) {
-		if len(asked) > 0 {
-			in.Recipients[i].Groups = p.groupsOf(ctx, in.Recipients[i].Address, asked)
-		}
-	}
-	decisions := p.o.Policy.Decide(in)
+	decisions := p.decisions(in, u)
 	names := archivesOf(decisions)
 	if len(names) == 0 {
 		return nil, nil
 	}
-	kept := archive.Kept{From: from, Direction: mail.Incoming, Open: slices.ContainsFunc(decisions, func(dec policy.Decision) bool {
-		return p.o.Local.Match(dec.Recipient) && dec.Settings.Decrypt != smime.No
-	})}
+	kept := archive.Kept{From: from, Direction: mail.Incoming}
+	for dec := range decisions {
+		kept.Open = kept.Open || p.o.Local.Match(dec.Recipient) && dec.Settings.Decrypt != smime.No
+	}
 	return p.copies(entries, env, content, names, kept, nil)
 }
 
 // groupsPatience is how long a directory is waited for while somebody outside waits for the reply.
 const groupsPatience = 5 * time.Second
 
-// groupsOf are the groups that somebody inside is in, of some; all of them where that cannot be told: a copy too many can be deleted.
-func (p *Protector) groupsOf(ctx context.Context, who mail.Address, asked []string) []string {
-	ctx, cancel := context.WithTimeout(ctx, groupsPatience)
-	defer cancel()
-	in, err := p.o.Groups.In(ctx, who, asked)
-	if err != nil {
-		return asked
-	}
-	return in
-}
-
-// outerInput is what policy decides on mail from outside by before it is opened.
-func (p *Protector) outerInput(env mail.Envelope, content mail.Content) (policy.Input, error) {
+// outerInput is what policy decides on mail from outside by before it is opened, and what of that is not known.
+func (p *Protector) outerInput(ctx context.Context, env mail.Envelope, content mail.Content) (in policy.Input, u unsure, _ error) {
 	header, _, err := readHeaderWithin(content, incomingHeader)
 	if err != nil && !errors.Is(err, ErrMessage) { // which is taken all the same
-		return policy.Input{}, err
+		return in, u, err
 	}
-	in := policy.Input{From: singleFrom(header), Listener: env.Client.Listener, Size: content.Size(), Header: header}
-	if subjects := header.Values("Subject"); len(subjects) == 1 {
-		in.Subject = encword.Parse(subjects[0]).String()
+	in.From = singleFrom(header)
+	f, err := p.factsOf(env, content.Size(), header, during{ctx, content})
+	if errors.Is(err, ErrMessage) { // what a provider of De-Mail has given is not refused any more
+		u.types = p.o.Policy.Types()
+	} else if err != nil {
+		return in, u, err
 	}
+	f.tell(&in)
 	for _, r := range env.Recipients {
 		in.Recipients = append(in.Recipients, policy.Recipient{Address: r.Address, Local: p.o.Local.Match(r.Address)})
 	}
-	return in, nil
+	ctx, cancel := context.WithTimeout(ctx, groupsPatience)
+	defer cancel()
+	u.recipients = make([][]string, len(in.Recipients))
+	for i, asked := range p.o.Policy.AsksTo(in) {
+		if len(asked) == 0 {
+			continue
+		}
+		if in.Recipients[i].Groups, err = p.o.Groups.In(ctx, in.Recipients[i].Address, asked); err != nil {
+			u.recipients[i] = asked
+		}
+	}
+	return in, u, nil
 }
 
 // Archived gives what the archive gets of a copy in the queue: the message as it came, and where it came from outside, is for somebody inside and can be
