@@ -44,7 +44,7 @@ func (h *handler) caller(ctx context.Context, r *http.Request) (caller, *problem
 	c := caller{address: at.Addr().Unmap().WithZone("")}
 	lines := r.Header.Values("Authorization")
 	if len(lines) == 0 {
-		if h.inside(c.address) && sameOrigin(r, h.s.Origin) {
+		if h.inside(c.address) && sameOrigin(r, h.s.Origin) && !forwarded(r) {
 			c.way, c.key, c.speakFor = ByNetwork, "network "+network(c.address), h.s.SpeakFor
 			return c, nil
 		}
@@ -74,6 +74,14 @@ func (h *handler) caller(ctx context.Context, r *http.Request) (caller, *problem
 // inside reports whether everybody at an address may ask.
 func (h *handler) inside(a netip.Addr) bool {
 	return slices.ContainsFunc(h.s.Networks, func(n netip.Prefix) bool { return n.Contains(a) })
+}
+
+// forwarded reports whether a proxy says that it passes a request on: its address then is not that of who asks, and being inside proves nothing (RFC 7239, RFC 9110, 7.6.3).
+func forwarded(r *http.Request) bool {
+	return slices.ContainsFunc([]string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}, func(name string) bool {
+		_, there := r.Header[name]
+		return there
+	})
 }
 
 // sameOrigin reports whether a request comes from one of our pages, or from no page at all. Without a token nothing else tells them from a page of somebody else that a

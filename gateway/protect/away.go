@@ -103,7 +103,7 @@ func (d *draft) needs(decisions []policy.Decision) *Away {
 	for i, dec := range decisions {
 		switch {
 		case dec.Settings.Quarantine != "": // nothing is done to it now
-		case dec.Sign && d.signerAway != nil && !d.form.Signed:
+		case dec.Sign && d.signerAway != nil && !d.form.Signed && !d.wouldEnroll():
 			return d.signerAway
 		case dec.Encrypt && d.known[i].away != nil && !d.form.Encrypted:
 			return d.known[i].away

@@ -28,6 +28,9 @@ func (p *Protector) mayEnroll(d *draft) {
 	}
 }
 
+// wouldEnroll reports whether the sender would get a certificate now, were the message there.
+func (d *draft) wouldEnroll() bool { return d.peek && d.enrolls }
+
 // enroll gets the sender a certificate where a decision is to sign and there is none, and decides again: by what came of it.
 func (p *Protector) enroll(ctx context.Context, d *draft, decisions []policy.Decision) ([]policy.Decision, error) {
 	wanted := slices.ContainsFunc(decisions, func(dec policy.Decision) bool { return dec.Sign && !d.form.Signed })

@@ -127,6 +127,9 @@ func (p *Protector) answered(d *draft, away *Away, why error) explain.Answer {
 			in.Explain = true
 			decisions = p.o.Policy.Decide(in)
 		}
+		if part.wouldEnroll() && slices.ContainsFunc(decisions, func(dec policy.Decision) bool { return dec.Sign }) {
+			out.Assumed = append(out.Assumed, "A certificate is issued for "+part.from.String()+", who has none.")
+		}
 		for i, dec := range decisions {
 			p.say(&out.Recipients[part.place(i)], part, dec, part.known[i], away)
 		}

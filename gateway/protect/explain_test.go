@@ -54,6 +54,26 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// A sender without a certificate who gets one when it is needed does not wait for it, and asking makes none.
+func TestExplainEnroll(t *testing.T) {
+	made := &issuer{}
+	b := newBench(t, func(o *Options) { o.Enroller = made }, policy.Rule{Name: "sign", Settings: policy.Settings{Sign: policy.Require, Encrypt: policy.Never}})
+	made.id = b.finder.ids["alice@firma.example"]
+	m, err := explain.Question{From: "new@firma.example", To: []string{"dora@other.example"}}.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := envelope(t, "dora@other.example")
+	env.From, env.MayUse = m.From, patterns(t, "new@firma.example")
+	a, err := b.Explain(t.Context(), env, m.Content())
+	if err != nil || a.IsRefused() || len(a.Recipients) != 1 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if r := a.Recipients[0]; r.Sign != explain.Yes || r.Holds != "" || len(a.Assumed) != 1 || len(made.asked) > 0 {
+		t.Errorf("%+v; assumed %q; issued for %q", r, a.Assumed, made.asked)
+	}
+}
+
 // What is away makes the message wait; another fault is our own trouble.
 func TestExplainAway(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.Certs = finder{fault: &certs.UnavailableError{Source: "card"}} }, policy.Rule{Name: "all", Settings: policy.Settings{Sign: policy.Require}})
