@@ -172,8 +172,8 @@ type Route struct {
 	Concurrency int
 	// Retry, where it has steps, takes the place of Options.Retry.
 	Retry Retry
-	// Lifetime, where it is not 0, is how long a recipient is tried from the arrival of the message, and a report
-	// in place of Options.Lifetime. It does not reach beyond the message's own end.
+	// Lifetime, where it is not 0, is how long a recipient is tried from the arrival of the message, or from when it was protected, and a report
+	// in place of Options.Lifetime. It does not reach beyond the message's own end, which alone counts for what a person released from quarantine.
 	Lifetime time.Duration
 	// PerDomain tells that the destination is one of many, each for a domain that may be anybody's. A quarter of
 	// Options.Concurrency is kept free of them, so that strangers who are slow hold up nobody else.
@@ -215,11 +215,19 @@ func (t terms) ends(m *queue.Message) time.Time {
 	if t.lifetime <= 0 {
 		return m.Expires
 	}
-	own := m.Envelope.Received.Add(t.lifetime)
+	own := begun(m).Add(t.lifetime)
 	if m.Expires.IsZero() || own.Before(m.Expires) {
 		return own
 	}
 	return m.Expires
+}
+
+// begun is when a message got the form in which it is delivered. Of what waited for its protection, or for somebody who was asked, that is later than it came.
+func begun(m *queue.Message) time.Time {
+	if made := m.Envelope.ID.Time(); made.After(m.Envelope.Received) {
+		return made
+	}
+	return m.Envelope.Received
 }
 
 // ErrNoRoute means that no route leads to an address.

@@ -86,7 +86,8 @@ func (s *Scheduler) postpone(h *hold, last Result, terms terms) time.Time {
 func (t *settlement) add(row int, r Result) {
 	m := &t.h.claim.Message
 	rcpt := &m.Recipients[row]
-	expired := !t.ends.IsZero() && !t.now.Before(t.ends)
+	ends := t.endOf(rcpt)
+	expired := !ends.IsZero() && !t.now.Before(ends)
 	if m.Envelope.DeMail != nil {
 		r = unsure(r, expired)
 	}
@@ -127,14 +128,14 @@ func (t *settlement) add(row int, r Result) {
 		}
 	default:
 		o.State, o.Next = queue.Queued, t.now.Add(max(t.terms.retry.Wait(rcpt.Attempts+1), r.Pause))
-		if !t.ends.IsZero() && o.Next.After(t.ends) {
-			o.Next = t.ends
+		if !ends.IsZero() && o.Next.After(ends) {
+			o.Next = ends
 		}
 		if !r.before.IsZero() && o.Next.After(r.before) {
 			o.Next = r.before
 		}
-		if !r.hidden && !rcpt.Hidden && t.delayed(m.Envelope.Received, rcpt.LastTried) {
-			line.Action, line.RetryUntil = report.Delayed, t.ends
+		if !r.hidden && !rcpt.Hidden && t.delayed(begun(m), rcpt) {
+			line.Action, line.RetryUntil = report.Delayed, ends
 		}
 	}
 	t.outcomes, t.results = append(t.outcomes, o), append(t.results, r)
@@ -165,14 +166,23 @@ func (t *settlement) line(to mail.Recipient, r Result) report.Recipient {
 	return line
 }
 
+// endOf is when a recipient is given up. What a person released has the time that it got then, however long it waited.
+func (t *settlement) endOf(rcpt *queue.Recipient) time.Time {
+	m := &t.h.claim.Message
+	if rcpt.Quarantine == "" || t.ends.IsZero() || m.Expires.IsZero() {
+		return t.ends
+	}
+	return m.Expires.Add(t.shift)
+}
+
 // delayed reports whether this attempt is the first one after the time at which a sender is told of a
-// delay, so that it is told once.
-func (t *settlement) delayed(received, lastTried time.Time) bool {
-	if t.terms.delayAfter <= 0 {
+// delay, so that it is told once. Who waited for a person knows of it.
+func (t *settlement) delayed(begun time.Time, rcpt *queue.Recipient) bool {
+	if t.terms.delayAfter <= 0 || rcpt.Quarantine != "" {
 		return false
 	}
-	limit := received.Add(t.terms.delayAfter + t.shift)
-	return !t.started.Before(limit) && lastTried.Before(limit)
+	limit := begun.Add(t.terms.delayAfter + t.shift)
+	return !t.started.Before(limit) && rcpt.LastTried.Before(limit)
 }
 
 // report writes the notification to the sender, if there is something to tell.

@@ -187,3 +187,46 @@ func TestFetchedIsHeld(t *testing.T) {
 		})
 	}
 }
+
+// What waited for a person, or for its protection, longer than mail is tried has its full time from then on: it is tried again as other mail is, and nobody is
+// told of a delay that there was before.
+func TestFullTimeAfterWaiting(t *testing.T) {
+	const waited = 10 * 24 * time.Hour
+	for name, change := range map[string]func(*queue.New){
+		"released, from outside":                     func(e *queue.New) { outside(e); e.Quarantine = []string{"released"} },
+		"released, from inside":                      func(e *queue.New) { e.Quarantine = []string{"released"} },
+		"protected when it was released":             func(*queue.New) {},
+		"its own end comes before that of the route": func(e *queue.New) { e.Expires = e.Due.Add(30 * time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(b *bench, o *Options) {
+				o.DelayAfter = 4 * time.Hour
+				b.route = Route{Lifetime: 5 * 24 * time.Hour}
+			}, func(b *bench) {
+				n := 0
+				b.hop(func(_ context.Context, a Attempt) []Result {
+					if n++; n < 4 {
+						return []Result{later}
+					}
+					return []Result{taken}
+				})
+				time.Sleep(waited)
+				b.letter(func(e *queue.New) {
+					e.Envelope.Received, e.Expires = e.Due.Add(-waited), e.Due.Add(5*24*time.Hour)
+					if change(e); !strings.HasPrefix(name, "protected") {
+						e.Envelope.ID = mail.IDOf(e.Envelope.Received, [7]byte{1})
+					}
+				}, "bob@x.example")
+				time.Sleep(2 * time.Hour)
+				synctest.Wait()
+				want := queue.Delivered
+				if strings.HasPrefix(name, "its own end") {
+					want = queue.Failed
+				}
+				if b.count(want) != 1 || want == queue.Delivered && len(b.reports()) != 0 {
+					t.Errorf("%+v after %d attempts; reports %q", b.messages[0].Recipients[0], n, b.reports())
+				}
+			})
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -29,6 +30,19 @@ func IDOf(at time.Time, distinct [7]byte) ID {
 	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMilli())<<16)
 	copy(b[6:], distinct[:])
 	return ID(lower(idEncoding.EncodeToString(b[:])[:20]))
+}
+
+// Time is the moment for which id was made; zero where it is no ID.
+func (id ID) Time() time.Time {
+	const digits = 10 // those of the time, which has 48 bits
+	if len(id) != 20 {
+		return time.Time{}
+	}
+	n, err := strconv.ParseUint(string(id[:digits]), 32, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(n >> 2))
 }
 
 func lower(s string) string {

@@ -37,6 +37,20 @@ func TestIDOf(t *testing.T) {
 	}
 }
 
+// An id tells when it was made; what is none tells nothing.
+func TestIDTime(t *testing.T) {
+	for _, at := range []time.Time{time.UnixMilli(0), time.UnixMilli(1), time.Date(2031, 5, 6, 12, 0, 0, 7_000_000, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		if got := mail.NewID(at).Time(); !got.Equal(at) {
+			t.Errorf("%v of %v", got, at)
+		}
+	}
+	for _, id := range []mail.ID{"", "x", "zzzzzzzzzzzzzzzzzzzz", "+3e9sjq402e58b4npc73", mail.NewID(time.Now()) + "0"} {
+		if got := id.Time(); !got.IsZero() {
+			t.Errorf("%q: %v", id, got)
+		}
+	}
+}
+
 func TestWithRecipientsLeavesTheOriginal(t *testing.T) {
 	one, two := must(t, "a@x.example"), must(t, "b@x.example")
 	e := mail.Envelope{ID: "1", From: one, Recipients: []mail.Recipient{{Address: one}, {Address: two}}}
