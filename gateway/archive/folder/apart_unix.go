@@ -7,16 +7,19 @@ import (
 	"syscall"
 )
 
-// apart is an error where the folder lies on the disk that it is to be apart from.
+// apart is an error where the folder lies on the disk that it is to be apart from, or on that of the system.
 func (f *Folder) apart() error {
 	if f.o.Apart == "" {
 		return nil
 	}
-	same, err := SameDisk(f.o.Dir, f.o.Apart)
-	if err == nil && same {
-		err = errSame
+	for _, own := range []string{f.o.Apart, "/"} {
+		if same, err := SameDisk(f.o.Dir, own); err != nil {
+			return err
+		} else if same {
+			return errSame
+		}
 	}
-	return err
+	return nil
 }
 
 // SameDisk reports whether two folders lie in one file system.

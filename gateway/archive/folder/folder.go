@@ -19,8 +19,8 @@ import (
 // Options are where the copies go.
 type Options struct {
 	Dir string
-	// Apart, where it is not empty, is a folder on the gateway's own disk: nothing is written while Dir lies on the same one, as where the share of an
-	// archive is not mounted. It is for copies that are not encrypted.
+	// Apart, where it is not empty, is a folder on the gateway's own disk: nothing is written while Dir lies on the same one, or on that of the system, as
+	// where the share of an archive is not mounted. It is for copies that are not encrypted.
 	Apart string
 }
 

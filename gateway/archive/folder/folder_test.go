@@ -157,6 +157,22 @@ func TestApart(t *testing.T) {
 	}
 }
 
+// Nor to the disk of the system, where the state of the gateway has a disk of its own: that is where the mount point of a share lies that is away.
+func TestApartFromTheSystem(t *testing.T) {
+	dir := t.TempDir()
+	const state = "/dev/shm"
+	if same, err := folder.SameDisk(dir, state); err != nil || same {
+		t.Skip("there is no second disk here")
+	}
+	if same, err := folder.SameDisk(dir, "/"); err != nil || !same {
+		t.Skip("temporary files are not on the disk of the system here")
+	}
+	got := folder.New(folder.Options{Dir: dir, Apart: state}).Deliver(t.Context(), attempt(of("x")))
+	if got[0].Status != delivery.Deferred || !got[0].Unreachable || !strings.Contains(got[0].Text, "mount the share") || len(files(t, dir)) != 0 {
+		t.Errorf("%+v, %q", got, files(t, dir))
+	}
+}
+
 // Names sort as the messages came.
 func TestNamesSort(t *testing.T) {
 	last := ""
