@@ -115,10 +115,8 @@ func (k *checker) handling(h *Handling, said []string, dotted string) {
 			k.failMember(dotted+".archive", i, "there is no archive %s under archives; add it there, or write its name as it stands there", shorten(name))
 		}
 	}
-	for i, text := range h.Notify {
-		if _, err := mail.ParseAddress(text); err != nil {
-			k.failMember(dotted+".notify", i, "this is no address; write it as security@firma.example")
-		}
+	for i, name := range h.Notify {
+		k.notify(dotted+".notify", i, name)
 	}
 	for i, key := range h.Enforce {
 		switch {

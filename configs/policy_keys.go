@@ -63,8 +63,8 @@ type Handling struct {
 	MaxSize Size `yaml:"max_size" min:"1 kB" max:"1 GB" example:"20 MB"`
 	// The names of the archives that get a copy.
 	Archive []string `yaml:"archive" example:"[journal]"`
-	// The addresses of those who are told of what waits for a person's decision.
-	Notify []string `yaml:"notify" example:"[security@firma.example]"`
+	// Who is told of what waits for a person's decision: addresses, `sender`, `recipient`. The last two stand for people inside only.
+	Notify []string `yaml:"notify" example:"[recipient, security@firma.example]"`
 	// The keys here whose values are enforced: no default goes before them, wherever it stands, and a user cannot lower them. Among enforced values the strongest counts.
 	Enforce []string `yaml:"enforce" example:"[encrypt]"`
 }

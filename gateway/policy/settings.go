@@ -66,7 +66,7 @@ type Settings struct {
 	MaxSize       int64        // bytes of the largest message; 0: not said
 	Archive       []string     // names of archives that get a copy; nil: not said
 	// Quarantine says why a message waits until a person has decided, in words for that person; only rules say it. Notify are the addresses of
-	// those who are told.
+	// those who are told, "sender" and "recipient", the last two where they are inside.
 	Quarantine string
 	Notify     []string
 	// Enforce are the keys whose values here are enforced: no default goes before them, and no user lowers them.
