@@ -89,8 +89,16 @@ func (w *walk) fits(r *rule) bool {
 		(r.Flags == nil || slices.ContainsFunc(r.Flags, in.Flags.has)) &&
 		(r.labels == nil || slices.ContainsFunc(in.Flags.Labels, func(l string) bool { return slices.Contains(r.labels, strings.ToLower(l)) })) &&
 		(r.types == nil || r.isOfType(in.ContentTypes)) &&
-		(r.Subject == Field{} || r.subject.match(in.Subject, w.lower)) &&
+		(r.Subject == Field{} || w.isAbout(&r.subject)) &&
 		!slices.ContainsFunc(r.headers, func(f field) bool { return !f.in(in.Header) })
+}
+
+// isAbout reports whether the subject fits; of several, which programs choose from as they like, one is enough.
+func (w *walk) isAbout(f *field) bool {
+	if w.lines == nil {
+		return f.match(w.in.Subject, w.lower)
+	}
+	return slices.ContainsFunc(w.lines, func(line string) bool { return f.match(line, "") })
 }
 
 func (r *rule) isOfType(types []string) bool {

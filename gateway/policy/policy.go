@@ -120,7 +120,7 @@ type Input struct {
 	Kind       Kind
 	Listener   string // that took the message
 	Size       int64  // of the message in bytes
-	Subject    string // decoded
+	Subject    string // decoded; of a message with several fields of the name each, with line ends between them
 	Header     Header // for rules that look at it; nil: there is none
 	// ContentTypes are the media types of the message and its parts, in lower case and without parameters.
 	ContentTypes []string

@@ -18,6 +18,7 @@ type walk struct {
 	found  []match        // of one recipient, used again for the next
 	few    []mail.Address // the recipients, where they are few, as from; nil: they are many
 	lower  string         // the subject in lower case, as far as it is looked at
+	lines  []string       // the subjects of a message with several; nil: it has one or none
 }
 
 // fewRecipients are as many as are looked at before the rest of a rule is.
@@ -33,6 +34,9 @@ type candidate struct {
 
 func (p *Policy) walk(in *Input, known bool) *walk {
 	w := &walk{p: p, in: in, known: known, from: lower(in.From), groups: folded(in.Groups), rules: make(map[mail.Direction][]candidate, 1)}
+	if strings.Contains(in.Subject, "\n") {
+		w.lines = strings.SplitN(in.Subject, "\n", maxValues)
+	}
 	w.lower = strings.ToLower(in.Subject[:min(len(in.Subject), maxLooked)])
 	if len(in.Recipients) <= fewRecipients {
 		for _, r := range in.Recipients {

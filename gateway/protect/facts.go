@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
@@ -24,9 +25,11 @@ type facts struct {
 // factsOf reads them; header is what the reader of the message will see of it.
 func (p *Protector) factsOf(env mail.Envelope, size int64, header entity.Header, src smime.Source) (facts, error) {
 	f := facts{listener: env.Client.Listener, size: size, header: decoded{header}}
-	if subjects := f.header.Values("Subject"); len(subjects) == 1 {
-		f.subject = subjects[0]
+	subjects := f.header.Values("Subject")
+	for i, s := range subjects { // an encoded word may hold a line end
+		subjects[i] = strings.ReplaceAll(s, "\n", " ")
 	}
+	f.subject = strings.Join(subjects, "\n")
 	if !p.o.Policy.WantsTypes() {
 		return f, nil
 	}

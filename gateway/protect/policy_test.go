@@ -121,6 +121,7 @@ func TestAdmitConditions(t *testing.T) {
 		rule     policy.Rule
 		yes, not letter
 	}{
+		"subjects":  {policy.Rule{Subject: policy.Field{Matches: "^Invoice$", Contains: "voice"}}, message("Subject: Hello\r\nSubject: [tls] Invoice"), message("Subject: Hello\r\nSubject: no Invoice")},
 		"subject":   {policy.Rule{Subject: policy.Field{Matches: "^Grüße$"}}, message("Subject: [tls] =?utf-8?q?Gr=C3=BC=C3=9Fe?="), message("Subject: Re: =?utf-8?q?Gr=C3=BC=C3=9Fe?=")},
 		"size":      {policy.Rule{SizeOver: 1000}, message("X-A: " + strings.Repeat("a", 900)), message()},
 		"header":    {policy.Rule{Headers: []policy.Field{{Name: "X-Project", Contains: "apollo"}}}, message("x-project: =?utf-8?q?the_Apollo?="), message("X-Projects: apollo")},
