@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"errors"
 	"fmt"
+	netmail "net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -71,23 +72,29 @@ func (g *Gateway) leftOut(e queue.New, a Archive) {
 }
 
 // isJournal reports whether a message is a copy that was sent to a journal address and has come round, or tells that such a copy could not be delivered:
-// neither is archived, since it would never end.
+// neither is archived, since it would never end. A copy has the author of copies, whom nobody is who borrows the id of one.
 func (g *Gateway) isJournal(env mail.Envelope, entries []queue.New) bool {
-	all := *g.archives.Load()
-	back := env.From.IsNull() && len(env.Recipients) > 0 && !slices.ContainsFunc(env.Recipients, func(r mail.Recipient) bool {
-		return !slices.ContainsFunc(all, func(a Archive) bool { return !a.From.IsNull() && a.From.Key() == r.Address.Key() })
-	})
-	if back {
+	sends := func(from mail.Address) bool {
+		return slices.ContainsFunc(*g.archives.Load(), func(a Archive) bool { return !a.From.IsNull() && a.From.Key() == from.Key() })
+	}
+	if env.From.IsNull() && len(env.Recipients) > 0 && !slices.ContainsFunc(env.Recipients, func(r mail.Recipient) bool { return !sends(r.Address) }) {
 		return true
 	}
-	i := slices.IndexFunc(entries, isCopy)
-	id, _ := outerFields(entries[i].Content)
-	local, host, ok := strings.Cut(strings.Trim(id, "<>"), "@")
+	header := outerHeader(entries[slices.IndexFunc(entries, isCopy)].Content)
+	local, host, ok := strings.Cut(strings.Trim(header("Message-ID"), "<>"), "@")
 	if !ok || !strings.EqualFold(host, g.o.Hostname) {
 		return false
 	}
 	copyID, mark, _ := strings.Cut(local, ".")
-	return hmac.Equal([]byte(mark), []byte(g.journalMark(copyID)))
+	if !hmac.Equal([]byte(mark), []byte(g.journalMark(copyID))) {
+		return false
+	}
+	author, err := netmail.ParseAddress(header("From"))
+	if err != nil {
+		return false
+	}
+	from, err := mail.ParseAddress(author.Address)
+	return err == nil && sends(from)
 }
 
 // copiesIn is the store as package backlog asks it, which is opened later.

@@ -58,21 +58,24 @@ const (
 
 // outerFields are the Message-ID and the decoded subject of a message; empty where it has none, or more than one.
 func outerFields(c mail.Content) (messageID, subject string) {
-	r, err := c.Open()
-	if err != nil {
-		return "", ""
+	single := outerHeader(c)
+	return single("Message-ID"), encword.Parse(single("Subject")).String()
+}
+
+// outerHeader reads the header of a message, and gives the value of a field that stands in it once; else it is empty.
+func outerHeader(c mail.Content) func(name string) string {
+	var h entity.Header
+	if r, err := c.Open(); err == nil {
+		defer r.Close()
+		if h, err = entity.ReadHeader(bufio.NewReaderSize(r, outerBuffer), outerLimit); err != nil {
+			h = entity.Header{}
+		}
 	}
-	defer r.Close()
-	h, err := entity.ReadHeader(bufio.NewReaderSize(r, outerBuffer), outerLimit)
-	if err != nil {
-		return "", ""
-	}
-	single := func(name string) string {
+	return func(name string) string {
 		values := h.Values(name)
 		if len(values) != 1 {
 			return ""
 		}
 		return strings.TrimSpace(values[0])
 	}
-	return single("Message-ID"), encword.Parse(single("Subject")).String()
 }
