@@ -132,7 +132,9 @@ begin("composeTitle", async (t, language) => {
     const all = message.to.length + message.cc.length + message.bcc.length;
     const question = {
       from: message.from, to: take(message.to), cc: take(message.cc), bcc: take(message.bcc),
-      subject: message.subject, size: message.size, flags: toQuestion(flags),
+      subject: message.subject, size: message.size,
+      // A word of De-Mail in the subject asks for it of those who get it so; the field demands it of all.
+      flags: { ...toQuestion(flags), deMail: toQuestion(message.fields).deMail },
     };
     return { question, cut: all > settings.limits.recipients };
   }

@@ -1,6 +1,6 @@
 // A draft and what its user asks for: read from it, written into it. Used by the pane and by the buttons.
 
-import { FIELDS, fromFields, fromSubject, toFields, toSubject, union } from "./flags.js";
+import { FIELDS, fromFields, fromSubject, nothing, toFields, toSubject, union } from "./flags.js";
 import * as host from "./host.js";
 
 /** What a draft asks for, in its fields and in its subject. */
@@ -24,10 +24,10 @@ export async function writeFlags(flags, settings, m = host.item()) {
 
 const tagged = (f) => f.encrypt || f.sign || f.tls || f.plain || f.options.length > 0;
 
-/** The draft as the API is asked about it. */
+/** The draft as the API is asked about it; fields are what they alone ask for: tags in the subject the gateway reads by itself. */
 export async function describe(m = host.item()) {
-  const [from, to, subject, size] = await Promise.all([
-    host.sender(m), host.recipients(m), host.subject(m), host.size(m),
+  const [from, to, subject, size, fields] = await Promise.all([
+    host.sender(m), host.recipients(m), host.subject(m), host.size(m), host.takesFields(m) ? host.getFields(Object.values(FIELDS), m) : null,
   ]);
-  return { from, ...to, subject: String(subject ?? ""), size };
+  return { from, ...to, subject: String(subject ?? ""), size, fields: fields ? fromFields(fields) : nothing() };
 }

@@ -94,6 +94,11 @@ export function fromFields(fields) {
   const asks = (name) => !["", "no", "false", "0"].includes((values[name.toLowerCase()] || "").toLowerCase());
   const flags = nothing();
   for (const name of ["encrypt", "sign", "tls", "plain"]) flags[name] = asks(FIELDS[name]);
+  for (const name of ["encrypt", "sign"]) { // another program may have asked against it
+    if ((values[FIELDS[name].toLowerCase()] || "").toLowerCase() !== "never") continue;
+    flags[name] = false;
+    flags.plain = true;
+  }
   for (const word of (values[FIELDS.deMail.toLowerCase()] || "").toLowerCase().split(/[,;\s]+/).filter(Boolean)) {
     const [name, said] = word.split("=", 2);
     if (["no", "false", "0"].includes(said ?? name)) continue;
@@ -186,14 +191,14 @@ export function same(a, b, subject = false) {
   return key(a) === key(b);
 }
 
-/** The flags as the API wants them. */
+/** The flags as the API wants them; "yes" is De-Mail without any option. */
 export function toQuestion(flags) {
   return {
     sign: Boolean(flags.sign),
     encrypt: Boolean(flags.encrypt),
     plain: Boolean(flags.plain),
     tls: Boolean(flags.tls),
-    deMail: [...flags.options],
+    deMail: flags.deMail && !flags.options.length ? ["yes"] : [...flags.options],
   };
 }
 

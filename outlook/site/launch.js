@@ -50,23 +50,32 @@ var siegelOnSend = (function () { // a global name: some hosts look for it
     return (list || []).map(function (r) { return String(r.emailAddress || ""); }).filter(Boolean);
   }
 
+  function text(value) { return String(value || "").trim().toLowerCase(); }
+
   function asks(value) {
-    return ["", "no", "false", "0"].indexOf(String(value || "").trim().toLowerCase()) < 0;
+    return ["", "no", "false", "0"].indexOf(text(value)) < 0;
   }
 
   function flags(fields) {
     var values = {};
     Object.keys(fields || {}).forEach(function (name) { values[name.toLowerCase()] = fields[name]; });
     function of(name) { return values[FIELDS[name].toLowerCase()]; }
+    function against(name) { return text(of(name)) === "never"; }
     var options = [];
-    String(of("deMail") || "").toLowerCase().split(/[,;\s]+/).forEach(function (word) {
+    var deMail = false; // with or without an option
+    text(of("deMail")).split(/[,;\s]+/).forEach(function (word) {
       var parts = word.split("=");
+      if (["yes", "true", "1"].indexOf(parts[0]) >= 0) deMail = true;
       if (!parts[0] || ["yes", "true", "1", "no", "false", "0"].indexOf(parts[0]) >= 0) return;
       if (parts.length > 1 && !asks(parts[1])) return;
       var option = OPTIONS[parts[0]] || parts[0];
       if (options.indexOf(option) < 0) options.push(option);
     });
-    return { sign: asks(of("sign")), encrypt: asks(of("encrypt")), plain: asks(of("plain")), tls: asks(of("tls")), deMail: options };
+    if (deMail && !options.length) options.push("yes");
+    return {
+      sign: asks(of("sign")) && !against("sign"), encrypt: asks(of("encrypt")) && !against("encrypt"),
+      plain: asks(of("plain")) || against("sign") || against("encrypt"), tls: asks(of("tls")), deMail: options,
+    };
   }
 
   /** The draft as the API is asked about it. Tags in the subject the gateway reads by itself. */

@@ -39,6 +39,10 @@ test("what fields say is read again, whatever the case of their names", () => {
   }
   for (const no of ["", "no", "No", " false ", "0"]) assert.deepEqual(flags.fromFields({ "X-Siegel-Encrypt": no, "X-Siegel-DeMail": no }), flags.nothing());
   assert.deepEqual(flags.fromFields({ "X-Siegel-DeMail": "dispatch=yes; receipt=no  private" }), asks("deMail", "option:sent", "option:personal"));
+  // What another program asked against is not shown as asked for.
+  assert.deepEqual(flags.fromFields({ "X-Siegel-Encrypt": " Never", "X-Siegel-Sign": "yes" }), { ...flags.nothing(), sign: true, plain: true });
+  assert.deepEqual(flags.toQuestion(flags.fromFields({ "X-Siegel-DeMail": "yes" })).deMail, ["yes"]);
+  assert.deepEqual(flags.toQuestion(flags.fromFields({ "X-Siegel-DeMail": "no" })).deMail, []);
   assert.deepEqual(flags.fromFields(null), flags.nothing());
   assert.deepEqual(flags.fromFields({ Other: "yes" }), flags.nothing());
 });

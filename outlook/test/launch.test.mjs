@@ -87,6 +87,11 @@ test("what can be sent is sent, and nothing is said", async () => {
   assert.equal("Authorization" in said.asked[1].headers, false);
 });
 
+test("De-Mail without an option is asked for, and what was asked against is not", async () => {
+  const said = await send({ replies: explain(bob(true)), fields: { "X-Siegel-DeMail": "yes", "X-Siegel-Encrypt": "never", "X-Siegel-Sign": "yes" } });
+  assert.deepEqual(said.asked[1].body.flags, { sign: true, encrypt: false, plain: true, tls: false, deMail: ["yes"] });
+});
+
 test("what would come back is said before, in the language of the user", async () => {
   const en = await send({ replies: explain(bob(true)) });
   assert.equal(en.allowEvent, false);

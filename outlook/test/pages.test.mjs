@@ -44,12 +44,26 @@ test("a draft that is opened again shows what was asked for", async () => {
     assert.equal(await page.getByLabel(label, { exact: true }).isChecked(), want, label);
   }
   assert.equal(await page.getByLabel(/Eingangsbestätigung/).isChecked(), true);
+  assert.deepEqual(page.asked.at(-1).body.flags.deMail, ["received"]);
   assert.equal(await page.getByLabel(/Abholbestätigung/).isDisabled(), true);
   await page.getByLabel("Sign", { exact: true }).uncheck();
   await page.waitForFunction(() => window.fake.item.subject === "Offer");
   await page.getByLabel("De-Mail", { exact: true }).uncheck();
   await page.waitForFunction(() => !("X-Siegel-DeMail" in window.fake.item.fields));
   await check(page, "opened again");
+});
+
+test("a word of De-Mail in the subject is no demand for De-Mail", async () => {
+  const settings = { ...SETTINGS, deMail: { enabled: true, options: OPTIONS } };
+  const explain = ({ body }) => ({ recipients: body.to.map((to) => recipient(to, { encrypt: body.flags.deMail.includes("yes") })) });
+  const page = await compose({ settings, explain, fake: { item: draft({ subject: "[Eingangsbestätigung] Offer" }) } });
+  await said(page, "will be sent");
+  assert.deepEqual(page.asked.at(-1).body.flags.deMail, []);
+  await page.getByLabel("De-Mail", { exact: true }).uncheck();
+  await page.waitForFunction(() => window.fake.item.subject === "Offer");
+  await page.getByLabel("De-Mail", { exact: true }).check();
+  await page.locator(".badge", { hasText: "Encrypted" }).waitFor();
+  assert.equal((await state(page)).fields["X-Siegel-DeMail"], "yes");
 });
 
 test("the keyboard is enough, and keeps its place", async () => {
