@@ -139,6 +139,31 @@ func TestReceiveByPolicy(t *testing.T) {
 	}
 }
 
+// Where nobody says anything of mail from outside, its recipients see what they do where something is said of others: what the factory has.
+func TestReceiveByFactory(t *testing.T) {
+	closed := benchOf(t, others, nil).from(t, "bob@partner.example", true)
+	broken := strings.Replace(newBench(t, nil).from(t, "bob@partner.example", false), "we accept", "we refuse", 1)
+	for name, entries := range map[string]map[string]policy.Settings{
+		"nobody": nil, "another": {"eve@firma.example": {OnUnsigned: policy.Mark}},
+	} {
+		b := levelled(t, entries)
+		b.o.Marks.Unopened = "[closed]"
+		for message, want := range map[string]string{closed: "[closed]", broken: "[bad]", unsignedLetter("alice@firma.example"): "offer"} {
+			env := envelope(t, "alice@firma.example")
+			env.Internal = false
+			claim := claimOf(env, message)
+			parts, release, err := b.Prepare(t.Context(), oneMessage{content: letter(message)}, claim)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := outcomes(t, parts, claim)["alice"]; !strings.HasPrefix(got, want) {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+			release()
+		}
+	}
+}
+
 // The door refuses what everybody can see, and nothing for what is encrypted: that goes to quarantine.
 func TestRefusedAtTheDoor(t *testing.T) {
 	b := levelled(t, map[string]policy.Settings{

@@ -97,10 +97,10 @@ func (p *Protector) ask(ctx context.Context, r *receiving) error {
 	return nil
 }
 
-// settings are those for a row.
+// settings are those for a row; where nobody says any, those of the factory.
 func (r *receiving) settings(row int) policy.Settings {
 	if r.says == nil {
-		return policy.Settings{OnInvalid: policy.Mark, OnUnsigned: policy.Accept, OnUnopened: policy.Accept}
+		return policy.Settings{OnInvalid: policy.Mark, OnUnsigned: policy.Accept, OnUnopened: policy.Mark}
 	}
 	return r.says[row]
 }
