@@ -121,8 +121,12 @@ func (r *Record) describe(h entity.Header) {
 		return line(encword.Parse(strings.TrimSpace(values[0])).String())
 	}
 	r.MessageID, r.Author, r.Subject = single("Message-ID"), single("From"), single("Subject")
+	seen := visible(h)
 	for i := range r.Recipients {
-		r.Recipients[i].Field = fieldOf(h, r.Recipients[i].Address, r.Direction)
+		to := &r.Recipients[i]
+		if to.Field = seen[to.Address.Key()]; to.Field == "" {
+			to.Field = hidden(r.Direction)
+		}
 	}
 }
 
@@ -144,16 +148,24 @@ func line(s string) string {
 	return s
 }
 
-// fieldOf tells where a recipient stands. Of mail from inside, one whom the header does not name is hidden from the others; of mail from outside it may
-// be on a list as well.
-func fieldOf(h entity.Header, to mail.Address, d mail.Direction) string {
+// visible are the fields in which recipients stand, by the Key of each: the first of To, Cc and Bcc.
+func visible(h entity.Header) map[string]string {
+	seen := map[string]string{}
 	for _, name := range []string{"To", "Cc", "Bcc"} {
 		for _, v := range h.Values(name) {
-			if names(v, to) {
-				return name
+			for _, a := range addresses(v) {
+				if seen[a.Key()] == "" {
+					seen[a.Key()] = name
+				}
 			}
 		}
 	}
+	return seen
+}
+
+// hidden tells where a recipient stands whom the header does not name. Of mail from inside, it is hidden from the others; of mail from outside it may be on a
+// list as well.
+func hidden(d mail.Direction) string {
 	if d == mail.Incoming {
 		return "Recipient"
 	}

@@ -50,18 +50,18 @@ func (s *shape) encoding() string {
 	return "7bit"
 }
 
-// names reports whether an address list names an address.
-func names(list string, a mail.Address) bool {
+// addresses are those of an address list; none, where it is no such list.
+func addresses(list string) (all []mail.Address) {
 	asItIs := func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	p := netmail.AddressParser{WordDecoder: &mime.WordDecoder{CharsetReader: asItIs}}
 	found, err := p.ParseList(strings.ToValidUTF8(list, "\uFFFD"))
 	if err != nil {
-		return false
+		return nil
 	}
 	for _, item := range found {
-		if b, err := mail.ParseAddress(item.Address); err == nil && b.Key() == a.Key() {
-			return true
+		if a, err := mail.ParseAddress(item.Address); err == nil {
+			all = append(all, a)
 		}
 	}
-	return false
+	return all
 }
