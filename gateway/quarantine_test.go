@@ -184,3 +184,23 @@ func TestQuarantineEnds(t *testing.T) {
 		t.Errorf("%v, %v", seen, s.acts(t))
 	}
 }
+
+// What nobody decides on, and cannot go back since no way leads to its sender any more, is removed, and the administrators are told.
+func TestQuarantineEndsWithoutAWayBack(t *testing.T) {
+	s := quarantining(t)
+	g, stop := s.start(t)
+	sendOne(t, g, "in", "alice@firma.example", letter("alice@firma.example", "bob@partner.example"), "bob@partner.example")
+	inQuarantine(t, s, 1)
+	stop()
+	s.options.Settings.Routes = slices.Clone(s.options.Settings.Routes)
+	for i := range s.options.Settings.Routes {
+		s.options.Settings.Routes[i].Domains = patterns(t, "@elsewhere.example")
+	}
+	s.options.Settings.Quarantine = gateway.Quarantine{Keep: time.Nanosecond, Every: time.Hour}
+	s.options.Settings.MailTo = []mail.Address{one(t, "admin@elsewhere.example")}
+	s.start(t)
+	inQuarantine(t, s, 0)
+	if got := s.hop.wait(t); !strings.Contains(got, "To: <admin@elsewhere.example>") || strings.Contains(got, "planted body") {
+		t.Errorf("%s", got)
+	}
+}

@@ -171,7 +171,7 @@ func (g *Gateway) giveUp(ctx context.Context, q *quarantineTerms, now time.Time)
 			if err != nil || now.Before(d.Since.Add(q.Keep)) {
 				continue
 			}
-			if (decisions{g}).MayReturn(m, i) == nil {
+			if g.mayGoBack(m, i) {
 				one.back = append(one.back, i)
 				continue
 			}
@@ -202,6 +202,12 @@ func (g *Gateway) giveUp(ctx context.Context, q *quarantineTerms, now time.Time)
 		err = errors.Join(err, g.giveBack(ctx, q, one), g.remove(ctx, one))
 	}
 	return err
+}
+
+// mayGoBack reports whether a copy can be returned, and a way leads to its sender. Without one it would stay for ever.
+func (g *Gateway) mayGoBack(m queue.Message, i int) bool {
+	_, err := g.routes.Destination(m.Envelope.From)
+	return err == nil && decisions{g}.MayReturn(m, i) == nil
 }
 
 // auditExpired writes down what is going to be given up.

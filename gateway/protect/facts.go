@@ -93,16 +93,19 @@ func (p *Protector) arrival(ctx context.Context, env mail.Envelope, content mail
 	return p.o.Policy.Decide(in), nil
 }
 
-// arriving is what policy decides on mail from outside by before it is opened, for the recipients who are the company's own.
+// arriving is what policy decides on mail from outside by before it is opened, for the recipients who are the company's own. With an ErrMessage, of what has more
+// parts than are looked at, it is as if there were all in it that rules are for: for what was taken already.
 func (p *Protector) arriving(ctx context.Context, env mail.Envelope, content mail.Content) (policy.Input, error) {
 	header, _, err := readHeaderWithin(content, incomingHeader)
 	if err != nil && !errors.Is(err, ErrMessage) { // which is taken all the same
 		return policy.Input{}, err
 	}
 	in := policy.Input{From: singleFrom(header)}
-	f, err := p.factsOf(env, content.Size(), header, during{ctx, content})
-	if err != nil {
-		return policy.Input{}, err
+	f, tooMany := p.factsOf(env, content.Size(), header, during{ctx, content})
+	if errors.Is(tooMany, ErrMessage) {
+		f.types = p.o.Policy.Types()
+	} else if tooMany != nil {
+		return policy.Input{}, tooMany
 	}
 	f.tell(&in)
 	for _, r := range env.Recipients {
@@ -118,7 +121,7 @@ func (p *Protector) arriving(ctx context.Context, env mail.Envelope, content mai
 			return policy.Input{}, err
 		}
 	}
-	return in, nil
+	return in, tooMany
 }
 
 // tooLarge is a *Refused where the policy has a message from outside smaller; nil, where it has not.

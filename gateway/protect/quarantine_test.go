@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/quarantine"
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -289,5 +290,27 @@ func TestQuarantineAfterAKey(t *testing.T) {
 	defer out.Release()
 	if held := out.Entries[1]; held.Destinations[0] != queue.Quarantine || held.Envelope.Recipients[0].Address.Local != "bob" || held.Pending == nil {
 		t.Errorf("%+v", held)
+	}
+}
+
+// What was taken, as a De-Mail is that its provider has given, and has more parts than are looked at, waits for a person where a rule for what may be in it says so:
+// it does not wait for ever.
+func TestTakenAndTooManyParts(t *testing.T) {
+	b := newBench(t, nil, policy.Rule{
+		Name: "pdf", Direction: mail.Incoming, ContentTypes: []string{"application/pdf"}, Settings: policy.Settings{Quarantine: "look at it"},
+	})
+	many := strings.Replace(withPDF, "--b\r\n", strings.Repeat("--b\r\n\r\nx\r\n", 2000)+"--b\r\n", 1)
+	env := fromOutside(t)
+	c := claimOf(env, many)
+	parts, release, err := b.Prepare(t.Context(), memory{entry: queue.New{Content: letter(many)}}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if got := outcomes(t, parts, c); got["alice"] != "quarantine rule" {
+		t.Errorf("%+v", got)
+	}
+	if _, err := b.Admit(t.Context(), env, letter(many)); !errors.Is(err, ErrMessage) {
+		t.Errorf("at the door: %v", err)
 	}
 }

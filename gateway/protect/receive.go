@@ -80,7 +80,7 @@ func (p *Protector) ask(ctx context.Context, r *receiving) error {
 		env.Recipients = append(env.Recipients, r.c.Message.Recipients[row].Recipient)
 	}
 	var err error
-	if r.in, err = p.arriving(ctx, env, r.stored); err != nil {
+	if r.in, err = p.arriving(ctx, env, r.stored); err != nil && !errors.Is(err, ErrMessage) {
 		if errors.Is(err, certs.ErrUnavailable) {
 			return groupStep(env.Recipients[0].Address).away(err)
 		}
