@@ -305,6 +305,19 @@ func TestTogether(t *testing.T) {
 	}
 }
 
+// Who looked just before a fetch ended has what it fetched, and fetches nothing itself.
+func TestJustMissed(t *testing.T) {
+	p := newPlace(t)
+	leaf := p.leaf("list", "")
+	p.page("list", p.list(nil))
+	c := p.checker(revocation.Options{})
+	p.check(c, leaf, "valid")
+	c.Idle()
+	if err := c.FetchList(p.url("list"), p.root.Certificate()); err != nil || p.count("list") != 1 {
+		t.Errorf("fetched %d times, %v", p.count("list"), err)
+	}
+}
+
 // Of one host two things are fetched at a time.
 func TestFewAtOnce(t *testing.T) {
 	p := newPlace(t)

@@ -60,3 +60,14 @@ func Room() (atOnce, slow, perSource int) { return maxFetches, maxSlow, maxPerSo
 func ListKey(address string, signer *x509.Certificate, other bool) string {
 	return listKey("list", address, signer, other)
 }
+
+// FetchList begins what somebody begins who did not find a list in memory, and waits for it.
+func (c *Checker) FetchList(address string, signer *x509.Certificate) error {
+	s := c.settings.Load()
+	f, err := c.start(s, listJob(s, "list", address, signer, false), c.o.Now())
+	if err != nil {
+		return err
+	}
+	<-f.done
+	return f.err
+}

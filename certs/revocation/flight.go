@@ -94,6 +94,9 @@ func (c *Checker) start(s *inForce, j job, now time.Time) (*flight, error) {
 func (c *Checker) fly(s *inForce, j job, f *flight) (*kept, error) {
 	now := c.o.Now()
 	known, _ := c.memory.peek(j.key)
+	if known != nil && now.Before(known.until) && now.Before(known.refresh) {
+		return known, nil // a flight that ended since somebody looked has fetched it
+	}
 	if known == nil {
 		if known = c.load(j, now); known != nil && now.Before(known.until) {
 			c.memory.put(known)
