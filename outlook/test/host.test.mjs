@@ -66,7 +66,10 @@ test("a draft is described as the API wants it", async () => {
     to: [{ address: "bob@partner.example", name: "Bob", list: false }],
     cc: [{ address: "all@firma.example", name: "All", list: true }],
     bcc: [],
+    fields: flags.nothing(),
   });
+  outlook("1.8", { fields: { "X-Siegel-DeMail": "dispatch" }, subject: "[sign] Offer" });
+  assert.deepEqual((await draft.describe()).fields, flags.toggle(flags.nothing(), "option:sent", true), "what fields ask for, and not what words in the subject do");
   outlook("1.8", { noFrom: true, noSize: true });
   const d = await draft.describe();
   assert.deepEqual([d.from, d.size], ["alice@firma.example", 0]);
