@@ -22,13 +22,35 @@ type Options struct {
 	// Apart, where it is not empty, is a folder on the gateway's own disk: nothing is written while Dir lies on the same one, or on that of the system, as
 	// where the share of an archive is not mounted. It is for copies that are not encrypted.
 	Apart string
+	// SameDisk reports whether two folders lie in one file system; nil: the system is asked.
+	SameDisk func(a, b string) (bool, error)
 }
 
 // Folder is a delivery.Transport into a folder. It may be used from many goroutines.
 type Folder struct{ o Options }
 
 // New makes a Folder; it looks at nothing yet.
-func New(o Options) *Folder { return &Folder{o} }
+func New(o Options) *Folder {
+	if o.SameDisk == nil {
+		o.SameDisk = sameDisk
+	}
+	return &Folder{o}
+}
+
+// apart is an error where the folder lies on the disk that it is to be apart from, or on that of the system.
+func (f *Folder) apart() error {
+	if f.o.Apart == "" {
+		return nil
+	}
+	for _, own := range []string{f.o.Apart, "/"} {
+		if same, err := f.o.SameDisk(f.o.Dir, own); err != nil {
+			return err
+		} else if same {
+			return errSame
+		}
+	}
+	return nil
+}
 
 // errSame is why nothing is written that anybody could read who gets at the gateway's disk.
 var errSame = errors.New("the folder of the archive lies on the gateway's own disk, and the copies are not encrypted; mount the share of the archive there, or give the archive a certificate")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,39 +137,47 @@ func TestFolderInTrouble(t *testing.T) {
 	}
 }
 
-// Copies that are not encrypted are not written to the gateway's own disk, where the share of the archive is not mounted.
+// disks tells of folders whether they lie on one disk, by its name.
+type disks map[string]string
+
+func (d disks) same(a, b string) (bool, error) {
+	if d[a] == "" || d[b] == "" {
+		return false, fs.ErrNotExist
+	}
+	return d[a] == d[b], nil
+}
+
+// Copies that are not encrypted are written where nothing of the gateway or of the system lies: not where the share of an archive is not mounted, and
+// not where nobody can tell.
 func TestApart(t *testing.T) {
-	dir, state := t.TempDir(), t.TempDir()
-	f := folder.New(folder.Options{Dir: dir, Apart: state})
-	if got := f.Deliver(t.Context(), attempt(of("x"))); got[0].Status != delivery.Deferred || !strings.Contains(got[0].Text, "mount the share") || len(files(t, dir)) != 0 {
-		t.Errorf("%+v, %q", got, files(t, dir))
-	}
-	const elsewhere = "/dev/shm"
-	if same, err := folder.SameDisk(elsewhere, state); err != nil || same {
-		t.Skip("there is no second disk here")
-	}
-	dir, err := os.MkdirTemp(elsewhere, "siegel-archive-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if got := folder.New(folder.Options{Dir: dir, Apart: state}).Deliver(t.Context(), attempt(of("x"))); got[0].Status != delivery.Delivered {
-		t.Errorf("%+v", got)
+	for name, c := range map[string]struct {
+		share, state, system string
+		written              bool
+	}{
+		"a share":                              {"share", "state", "system", true},
+		"the disk of the gateway's state":      {"state", "state", "system", false},
+		"the disk of the system":               {"system", "state", "system", false},
+		"one disk for all":                     {"system", "system", "system", false},
+		"a share, and one disk for all others": {"share", "system", "system", true},
+		"nobody can tell":                      {"", "state", "system", false},
+	} {
+		dir := t.TempDir()
+		where := disks{dir: c.share, "/state": c.state, "/": c.system}
+		got := folder.New(folder.Options{Dir: dir, Apart: "/state", SameDisk: where.same}).Deliver(t.Context(), attempt(of("x")))[0]
+		if (got.Status == delivery.Delivered) != c.written || len(files(t, dir)) > 0 != c.written {
+			t.Errorf("%s: %+v, %q", name, got, files(t, dir))
+		}
+		if !c.written && c.share != "" && (got.Status != delivery.Deferred || !got.Unreachable || !strings.Contains(got.Text, "mount the share")) {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }
 
-// Nor to the disk of the system, where the state of the gateway has a disk of its own: that is where the mount point of a share lies that is away.
-func TestApartFromTheSystem(t *testing.T) {
-	dir := t.TempDir()
-	const state = "/dev/shm"
-	if same, err := folder.SameDisk(dir, state); err != nil || same {
-		t.Skip("there is no second disk here")
-	}
-	if same, err := folder.SameDisk(dir, "/"); err != nil || !same {
-		t.Skip("temporary files are not on the disk of the system here")
-	}
-	got := folder.New(folder.Options{Dir: dir, Apart: state}).Deliver(t.Context(), attempt(of("x")))
-	if got[0].Status != delivery.Deferred || !got[0].Unreachable || !strings.Contains(got[0].Text, "mount the share") || len(files(t, dir)) != 0 {
+// Where nobody else says it, the system does: a folder lies on the disk of its neighbour.
+func TestApartAsTheSystemSays(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	got := folder.New(folder.Options{Dir: dir, Apart: state}).Deliver(t.Context(), attempt(of("x")))[0]
+	if got.Status != delivery.Deferred || !strings.Contains(got.Text, "mount the share") || len(files(t, dir)) != 0 {
 		t.Errorf("%+v, %q", got, files(t, dir))
 	}
 }
