@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 
+	"github.com/siegel-mail/siegel/certs/find"
+	"github.com/siegel-mail/siegel/gateway/inbox"
+	"github.com/siegel-mail/siegel/gateway/origin"
+	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
 )
 
@@ -56,10 +60,25 @@ func (g *Gateway) Reload(s Settings) error {
 		table.close()
 		return err
 	}
+	g.enforce(s, anew{table, finder, p, fetching, judge})
+	return nil
+}
+
+// anew are the parts that a reload makes anew.
+type anew struct {
+	table     routes
+	finder    *find.Finder
+	protector *protect.Protector
+	fetching  []*inbox.Inbox
+	judge     *origin.Judge
+}
+
+// enforce puts settings into force, and what was made of them; nothing of it can fail any more.
+func (g *Gateway) enforce(s Settings, made anew) {
 	g.watched.Store(newWatched(s))
-	g.judge.Store(judge)
+	g.judge.Store(made.judge)
 	g.beside.replace(s.Companions)
-	g.inboxes.replace(fetching)
+	g.inboxes.replace(made.fetching)
 	g.setThrottle(s)
 	g.setAsk(s)
 	g.setQuarantine(s)
@@ -68,17 +87,17 @@ func (g *Gateway) Reload(s Settings) error {
 	g.ways.Store(newWays(s))
 	g.desk.Store(s.desk())
 	g.texts.Store(s.Texts)
-	again := g.accounts.replace(table.accounts)
-	g.routes.replace(table)
+	again := g.accounts.replace(made.table.accounts)
+	g.routes.replace(made.table)
 	for _, name := range s.archiveNames() { // the address may be another one, or the archive is back
 		again = append(again, queue.ArchivePrefix+name)
 	}
 	if len(again) > 0 {
 		g.TryAgain(context.Background(), again...)
 	}
-	g.protector.Store(p)
+	g.protector.Store(made.protector)
 	g.sight.Store(&sight{s.Certs, s.Validator})
-	g.setFinder(finder)
+	g.setFinder(made.finder)
 	g.kept.Set(quotas(s.Backup))
 	g.archives.Store(&s.Archives)
 	g.revocation.Set(s.Revocation)
@@ -89,7 +108,6 @@ func (g *Gateway) Reload(s Settings) error {
 	g.tlsReports.Set(s.tlsReport())
 	g.resolver.Store(s.DNS) // the old one ends with the last look-up that it makes
 	g.arrivals.add(nil)     // in the folder, in another directory, below a root that is trusted now
-	return nil
 }
 
 // ReloadFromSource loads the settings anew by Options.Load and puts them into force.

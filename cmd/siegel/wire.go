@@ -82,14 +82,10 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 	s := gateway.Settings{
 		Local: c.Domains, Policy: rules,
 		Vocabulary: c.Policy.Vocabulary(),
-		Marks: protect.Marks{
-			Encrypted: c.Policy.MarkSubject.Encrypted, Valid: c.Policy.MarkSubject.Signed, Invalid: c.Policy.MarkSubject.Invalid,
-			Unsigned: c.Policy.MarkSubject.Unsigned, Unopened: c.Policy.MarkSubject.Unopened,
-			Doubtful: c.Policy.MarkSubject.Doubtful, DeMail: c.DeMail.Incoming.MarkSubject.Verified, DeMailIntact: c.DeMail.Incoming.MarkSubject.Intact, DeMailUnverified: c.DeMail.Incoming.MarkSubject.Unverified,
-		},
-		Privacy: privacyRules(c),
-		SMIME:   protect.SMIME{Legacy: c.SMIME.LegacyDecryption, SoftwareBrainpool: c.SMIME.SoftwareBrainpool},
-		Issue:   issue(c, vaults), WarnBefore: c.Certificates.WarnBefore, Folder: certificates,
+		Marks:      marks(c),
+		Privacy:    privacyRules(c),
+		SMIME:      protect.SMIME{Legacy: c.SMIME.LegacyDecryption, SoftwareBrainpool: c.SMIME.SoftwareBrainpool},
+		Issue:      issue(c, vaults), WarnBefore: c.Certificates.WarnBefore, Folder: certificates,
 		Certs: certificates, Validator: certificates.Validator(), Within: within(certificates, c.Certificates.Validation.Inputs(), c.SMIME.SoftwareBrainpool, keySources(vaults, keys)),
 		Retry: delivery.Retry{Steps: c.Queue.Retry, Jitter: retryJitter}, Expire: c.Queue.Expire, ProtectWithin: c.Queue.ProtectWithin,
 		DelayAfter: c.Queue.DelayNotice, Self: c.DNS.Self,
@@ -132,13 +128,31 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 	if s.Throttle, s.MailTo, err = throttling(c); err != nil {
 		return gateway.Settings{}, err
 	}
+	if err := useHosts(&s, c, keys, log); err != nil {
+		return gateway.Settings{}, err
+	}
+	withCards(&s, keys)
+	return s, useHops(&s, c, log)
+}
+
+// marks are what is put before the subject of incoming mail.
+func marks(c *configs.Config) protect.Marks {
+	return protect.Marks{
+		Encrypted: c.Policy.MarkSubject.Encrypted, Valid: c.Policy.MarkSubject.Signed, Invalid: c.Policy.MarkSubject.Invalid,
+		Unsigned: c.Policy.MarkSubject.Unsigned, Unopened: c.Policy.MarkSubject.Unopened,
+		Doubtful: c.Policy.MarkSubject.Doubtful, DeMail: c.DeMail.Incoming.MarkSubject.Verified, DeMailIntact: c.DeMail.Incoming.MarkSubject.Intact, DeMailUnverified: c.DeMail.Incoming.MarkSubject.Unverified,
+	}
+}
+
+// useHosts sets who may connect, and where mail goes.
+func useHosts(s *gateway.Settings, c *configs.Config, keys *cards.Set, log logrus.FieldLogger) error {
 	for _, l := range c.Listeners {
 		listener, err := listener(l)
 		if err == nil {
-			err = useTLS(&s, &listener, l, log)
+			err = useTLS(s, &listener, l, log)
 		}
 		if err != nil {
-			return gateway.Settings{}, fmt.Errorf("listener %s: %w", l.Name, err)
+			return fmt.Errorf("listener %s: %w", l.Name, err)
 		}
 		s.Listeners = append(s.Listeners, listener)
 	}
@@ -150,8 +164,7 @@ func settings(c *configs.Config, log logrus.FieldLogger, vaults *vault.Set, keys
 		s.Backup = append(s.Backup, keeping(b))
 		showCard(&s.Backup[len(s.Backup)-1].SMTP, b.TLS, keys)
 	}
-	withCards(&s, keys)
-	return s, useHops(&s, c, log)
+	return nil
 }
 
 func listener(l configs.Listener) (smtpin.Listener, error) {
