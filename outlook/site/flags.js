@@ -35,7 +35,7 @@ export const DEFAULT_SETTINGS = {
   },
   authentication: "none",
   alternatives: [],
-  limits: { recipients: 500, bytes: 262144 },
+  limits: { recipients: 100, bytes: 262144 },
 };
 
 /** Nothing is asked for. */

@@ -21,7 +21,7 @@ export const SETTINGS = {
   language: "de",
   tags: { sign: ["[sign]"], encrypt: ["[encrypt]"], plain: ["[plain]"], tls: ["[tls]"] },
   deMail: { enabled: false, options: [] },
-  authentication: "network", alternatives: [], limits: { recipients: 500, bytes: 262144 },
+  authentication: "network", alternatives: [], limits: { recipients: 100, bytes: 262144 },
 };
 
 let browser;

@@ -17,6 +17,6 @@ test("an answer", () => {
 test("odd settings become those that are known anyway", () => {
   for (const odd of [null, 1, "x", [], {}, { tags: 1, deMail: { options: [null, 1, {}] }, limits: { recipients: -1 }, entra: 5, alternatives: {} }]) {
     const s = readSettings(odd);
-    assert.deepEqual([s.language, s.authentication, s.tags.sign, s.deMail.options, s.limits.recipients], ["en", "none", [], [], 500]);
+    assert.deepEqual([s.language, s.authentication, s.tags.sign, s.deMail.options, s.limits.recipients], ["en", "none", [], [], 100]);
   }
 });

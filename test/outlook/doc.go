@@ -1,3 +1,3 @@
 // Package outlook asks the running gateway as the add-in for Outlook does. Entra ID and the Exchange server are stand-ins on the loopback address, by TLS; their tokens are
-// signed by OpenSSL and by a library that is not ours.
+// signed by OpenSSL.
 package outlook
