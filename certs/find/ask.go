@@ -24,6 +24,16 @@ type flight struct {
 	answer answer
 }
 
+// wait returns the answer when it is there. The error is that of ctx.
+func (w *flight) wait(ctx context.Context) (answer, error) {
+	select {
+	case <-w.done:
+		return w.answer, nil
+	case <-ctx.Done():
+		return answer{}, &certs.UnavailableError{Err: context.Cause(ctx)}
+	}
+}
+
 // answer returns what is remembered, or what the sources say now. The error is that of ctx.
 func (f *Finder) answer(ctx context.Context, key string, now time.Time) (answer, error) {
 	f.mu.Lock()
@@ -36,12 +46,7 @@ func (f *Finder) answer(ctx context.Context, key string, now time.Time) (answer,
 	if w == nil {
 		return answer{away: &certs.UnavailableError{Err: errClosed}}, nil
 	}
-	select {
-	case <-w.done:
-		return w.answer, nil
-	case <-ctx.Done():
-		return answer{}, &certs.UnavailableError{Err: context.Cause(ctx)}
-	}
+	return w.wait(ctx)
 }
 
 var errClosed = errors.New("certs/find: closed")

@@ -35,12 +35,7 @@ func (l look) answer(ctx context.Context, key string, now time.Time) (answer, er
 	case w == nil:
 		return answer{away: &certs.UnavailableError{Err: errClosed}}, nil
 	}
-	select {
-	case <-w.done:
-		return w.answer, nil
-	case <-ctx.Done():
-		return answer{}, &certs.UnavailableError{Err: context.Cause(ctx)}
-	}
+	return w.wait(ctx)
 }
 
 // glance begins a look-up that nobody else hears of. before is what is remembered. The mutex is held.
