@@ -25,6 +25,7 @@ func (c *Checker) Answers(ctx context.Context, chain []*x509.Certificate) (found
 	}
 	total := 0
 	add := func(m Method, address, key string) {
+		c.settle(ctx, key) // who was told a moment ago finds it
 		data, fetched, err := c.o.Cache.Load(ctx, key)
 		if err != nil || len(data) == 0 || len(data) > mostAnswer || total+len(data) > mostAnswers {
 			return

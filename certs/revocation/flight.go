@@ -19,9 +19,10 @@ var (
 
 // flight is a look-up under way, for all who want the same.
 type flight struct {
-	done chan struct{}
-	kept *kept
-	err  error
+	done  chan struct{} // kept or err is there
+	saved chan struct{} // and what came is in the cache
+	kept  *kept
+	err   error
 }
 
 func (f *flight) end(k *kept, err error) {
@@ -78,7 +79,7 @@ func (c *Checker) start(s *inForce, j job, now time.Time) (*flight, error) {
 	case len(c.flights) >= maxFlights:
 		return nil, errBusy
 	}
-	f := &flight{done: make(chan struct{})}
+	f := &flight{done: make(chan struct{}), saved: make(chan struct{})}
 	c.flights[j.key] = f
 	c.running.Go(func() {
 		k, err := c.fly(s, j, f)
@@ -86,8 +87,28 @@ func (c *Checker) start(s *inForce, j job, now time.Time) (*flight, error) {
 		delete(c.flights, j.key)
 		c.mu.Unlock()
 		f.end(k, err)
+		close(f.saved)
 	})
 	return f, nil
+}
+
+// settle waits until what a flight has told is in the cache too, or ctx ends. It does not wait for one that is still asking.
+func (c *Checker) settle(ctx context.Context, key string) {
+	c.mu.Lock()
+	f := c.flights[key]
+	c.mu.Unlock()
+	if f == nil {
+		return
+	}
+	select {
+	case <-f.done:
+	default:
+		return
+	}
+	select {
+	case <-f.saved:
+	case <-ctx.Done():
+	}
 }
 
 // fly looks into the cache, and asks the source.

@@ -1,8 +1,10 @@
 package revocation_test
 
 import (
+	"context"
 	"crypto/x509"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ocsp"
 
@@ -41,5 +43,43 @@ func TestKeptAnswers(t *testing.T) {
 	}
 	if got := p.checker(revocation.Options{}).Answers(t.Context(), []*x509.Certificate{leaf, root}); got != nil {
 		t.Errorf("%d answers without a cache", len(got))
+	}
+}
+
+// slowFiles keeps an answer only once it may.
+type slowFiles struct {
+	*files
+	may chan struct{}
+}
+
+func (f slowFiles) Save(ctx context.Context, key string, data []byte, fetched, until time.Time) error {
+	<-f.may
+	return f.files.Save(ctx, key, data, fetched, until)
+}
+
+// A judgement does not wait for the disk, but what it relied on is there for evidence.
+func TestKeptAtOnce(t *testing.T) {
+	p := newPlace(t)
+	kept := slowFiles{&files{all: map[string]file{}}, make(chan struct{})}
+	leaf := p.leaf("", "ocsp")
+	p.responder("ocsp", nil)
+	c := p.checker(revocation.Options{Cache: kept})
+	p.check(c, leaf, "valid")
+	path := []*x509.Certificate{leaf, p.root.Certificate()}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := c.Answers(gone, path); got != nil {
+		t.Errorf("%d answers before any is kept", len(got))
+	}
+	answers := make(chan int)
+	go func() { answers <- len(c.Answers(t.Context(), path)) }()
+	select {
+	case n := <-answers:
+		t.Errorf("%d answers, and who asked did not wait for the one that was just used", n)
+		close(kept.may)
+	case kept.may <- struct{}{}:
+		if n := <-answers; n != 1 {
+			t.Errorf("%d answers", n)
+		}
 	}
 }
