@@ -57,6 +57,17 @@ func (f slowFiles) Save(ctx context.Context, key string, data []byte, fetched, u
 	return f.files.Save(ctx, key, data, fetched, until)
 }
 
+// watched tells that somebody waits for its end.
+type watched struct {
+	context.Context
+	waits chan<- struct{}
+}
+
+func (w watched) Done() <-chan struct{} {
+	w.waits <- struct{}{}
+	return w.Context.Done()
+}
+
 // A judgement does not wait for the disk, but what it relied on is there for evidence.
 func TestKeptAtOnce(t *testing.T) {
 	p := newPlace(t)
@@ -71,13 +82,14 @@ func TestKeptAtOnce(t *testing.T) {
 	if got := c.Answers(gone, path); got != nil {
 		t.Errorf("%d answers before any is kept", len(got))
 	}
-	answers := make(chan int)
-	go func() { answers <- len(c.Answers(t.Context(), path)) }()
+	waits, answers := make(chan struct{}, 1), make(chan int, 1)
+	go func() { answers <- len(c.Answers(watched{t.Context(), waits}, path)) }()
 	select {
 	case n := <-answers:
 		t.Errorf("%d answers, and who asked did not wait for the one that was just used", n)
 		close(kept.may)
-	case kept.may <- struct{}{}:
+	case <-waits:
+		close(kept.may)
 		if n := <-answers; n != 1 {
 			t.Errorf("%d answers", n)
 		}
