@@ -176,6 +176,9 @@ func (k *checker) conditions(r *Rule, dotted string) {
 			k.fail(dotted+"."+key, "a list without entries matches nothing; leave %s away for all messages", key)
 		}
 	}
+	if r.Headers != nil && len(r.Headers) == 0 {
+		k.fail(dotted+".headers", "a list without entries is no condition; leave headers away for all messages")
+	}
 	for i, name := range r.Listener {
 		if name != pickupListener && !slices.ContainsFunc(k.Listeners, func(l Listener) bool { return l.Name == name }) {
 			k.failMember(dotted+".listener", i, "there is no listener %s; write its name as it stands under listeners", shorten(name))

@@ -60,7 +60,12 @@ func (d *decoder) section(v reflect.Value, f *field, n *yaml.Node, k key) {
 		d.origins[k.dotted] = d.at(n)
 	}
 	for i := range s.fields {
-		d.field(v.FieldByIndex(s.fields[i].index), &s.fields[i], given[i], d.child(k, s.fields[i].name))
+		at := d.child(k, s.fields[i].name)
+		if f != nil && f.full && given[i] != nil && isBlank(given[i]) {
+			d.fail(given[i], at, "this key has no value; give it one, or leave it away")
+			continue
+		}
+		d.field(v.FieldByIndex(s.fields[i].index), &s.fields[i], given[i], at)
 	}
 }
 
@@ -270,6 +275,11 @@ func (d *decoder) at(n *yaml.Node) Origin {
 
 func isNull(n *yaml.Node) bool {
 	return n == nil || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && n.Anchor == ""
+}
+
+// isBlank reports whether what was given says nothing. A condition that says nothing would be one that everything meets.
+func isBlank(n *yaml.Node) bool {
+	return isNull(n) || n.Kind == yaml.ScalarNode && n.Value == ""
 }
 
 // child is the key of a field of a section.

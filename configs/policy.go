@@ -63,13 +63,13 @@ const (
 // Policy is what is signed and encrypted.
 type Policy struct {
 	// Decided from top to bottom: for each key on its own the first rule that matches and says it decides, unless a value is enforced.
-	Rules []Rule `yaml:"rules"`
+	Rules []Rule `yaml:"rules" blank:"no"`
 	// What holds where no rule and no nearer level says anything. Its `sign`, `encrypt` and `tls` are for outgoing mail.
 	Default PolicyDefault `yaml:"default"`
 	// What holds for some senders: addresses, domains, groups. See policy.md for what goes before what.
-	Senders []PolicyLevel `yaml:"senders"`
+	Senders []PolicyLevel `yaml:"senders" blank:"no"`
 	// What holds for some recipients: addresses, domains, groups.
-	Recipients []PolicyLevel `yaml:"recipients"`
+	Recipients []PolicyLevel `yaml:"recipients" blank:"no"`
 	// What a user inside may write at the beginning or end of a subject to ask for protection.
 	Tags Tags `yaml:"tags"`
 	// Names for what users, or their programs, have classified, for the conditions of rules.

@@ -28,7 +28,7 @@ type Rule struct {
 	// The names of the listeners that took the message; all where it is absent. The name `pickup` is the folder for applications.
 	Listener []string `yaml:"listener" example:"[exchange]"`
 	// Conditions on the header, all of which must hold.
-	Headers []RuleHeader `yaml:"headers"`
+	Headers []RuleHeader `yaml:"headers" blank:"no"`
 	// A text that the subject has in it; upper and lower case are the same.
 	SubjectContains string `yaml:"subject_contains" example:"contract"`
 	// A regular expression (RE2) that the subject matches; `(?i)` at its beginning leaves the case aside.

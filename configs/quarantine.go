@@ -21,7 +21,7 @@ type Quarantine struct {
 	// The most messages in quarantine. At four fifths of it, and of `max_size`, the administrators (`admin.mail_to`) are told.
 	MaxMessages int `yaml:"max_messages" default:"10000" min:"1" max:"1000000"`
 	// The most bytes of messages in quarantine. When it is full, mail from inside that is to wait there stays with the server that sends it, and mail from outside
-	// in the queue.
+	// in the queue. Mail from outside leaves a tenth of it, and of `max_messages`, to mail from inside.
 	MaxSize Size `yaml:"max_size" default:"2 GB" min:"1 MB" max:"10000 GB"`
 }
 

@@ -21,6 +21,7 @@ type field struct {
 	required bool
 	short    string
 	inline   bool
+	full     bool // the keys of its sections have a value, where they are given
 	oneof    []string
 	min, max string
 	example  string
@@ -76,6 +77,7 @@ func newField(sf reflect.StructField) field {
 		required: sf.Tag.Get("required") == "yes",
 		short:    sf.Tag.Get("short"),
 		inline:   sf.Tag.Get("inline") == "ok",
+		full:     sf.Tag.Get("blank") == "no",
 		oneof:    strings.Fields(sf.Tag.Get("oneof")),
 		min:      sf.Tag.Get("min"),
 		max:      sf.Tag.Get("max"),

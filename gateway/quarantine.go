@@ -63,13 +63,20 @@ func (q *quarantineTerms) told(m queue.Message, i int, d quarantine.Details) []m
 	return d.Told(m, i, q.local.Match)
 }
 
+// reserve is which part of the quarantine mail from outside leaves free, so that no stranger who fills it keeps mail from inside from being taken.
+const reserve = 10
+
 // full is why there is no room for more; empty: there is.
-func (q *quarantineTerms) full(used queue.Usage, messages, bytes int64) string {
+func (q *quarantineTerms) full(used queue.Usage, messages, bytes int64, internal bool) string {
+	most, bytesMost, whose := q.MaxMessages, q.MaxBytes, ""
+	if !internal {
+		most, bytesMost, whose = most-most/reserve, bytesMost-bytesMost/reserve, " for mail from outside"
+	}
 	switch {
-	case used.Messages+messages > q.MaxMessages:
-		return fmt.Sprintf("the quarantine is full: %d messages (quarantine.max_messages); release or delete some: siegel quarantine list", used.Messages)
-	case used.Bytes+bytes > q.MaxBytes:
-		return fmt.Sprintf("the quarantine is full: %d bytes (quarantine.max_size); release or delete some: siegel quarantine list", used.Bytes)
+	case used.Messages+messages > most:
+		return fmt.Sprintf("the quarantine is full%s: %d messages (quarantine.max_messages); release or delete some: siegel quarantine list", whose, used.Messages)
+	case used.Bytes+bytes > bytesMost:
+		return fmt.Sprintf("the quarantine is full%s: %d bytes (quarantine.max_size); release or delete some: siegel quarantine list", whose, used.Bytes)
 	}
 	return ""
 }
@@ -139,17 +146,21 @@ func (g *Gateway) roomInQuarantine(ctx context.Context, entries []queue.New) err
 	for _, e := range entries {
 		if len(e.Quarantine) > 0 {
 			messages, bytes, internal = messages+1, bytes+e.Content.Size(), e.Envelope.Internal
-			g.countAside(e.Quarantine)
 		}
 	}
 	if messages == 0 {
 		return nil
 	}
 	q := g.quarantine.Load()
-	why, err := g.noRoom(ctx, messages, bytes)
+	why, err := g.noRoom(ctx, messages, bytes, internal)
 	switch {
-	case err != nil || why == "":
+	case err != nil:
 		return err
+	case why == "":
+		for _, e := range entries {
+			g.countAside(e.Quarantine)
+		}
+		return nil
 	case internal:
 		return status.Wrap(fmt.Errorf("%w: %s", errQuarantineFull, why), 451, "4.3.1", q.texts.SMTP(texts.QuarantineNoRoom, texts.Values{}))
 	}
@@ -157,12 +168,12 @@ func (g *Gateway) roomInQuarantine(ctx context.Context, entries []queue.New) err
 }
 
 // noRoom is why so much more cannot be set aside; empty: it can.
-func (g *Gateway) noRoom(ctx context.Context, messages, bytes int64) (string, error) {
+func (g *Gateway) noRoom(ctx context.Context, messages, bytes int64, internal bool) (string, error) {
 	used, err := g.store.Usage(ctx, queue.Quarantine)
 	if err != nil {
 		return "", err
 	}
-	return g.quarantine.Load().full(used, messages, bytes), nil
+	return g.quarantine.Load().full(used, messages, bytes, internal), nil
 }
 
 func (g *Gateway) countAside(details []string) {
@@ -176,7 +187,7 @@ func (g *Gateway) countAside(details []string) {
 // setAside is a part of a claim that goes into quarantine, or waits for room there.
 func (g *Gateway) setAsidePart(ctx context.Context, c queue.Claim, part protect.Part) (delivery.Prepared, error) {
 	p := delivery.Prepared{Rows: part.Rows, Silent: part.Silent}
-	why, err := g.noRoom(ctx, 1, c.Message.Size)
+	why, err := g.noRoom(ctx, 1, c.Message.Size, c.Message.Envelope.Internal)
 	if err != nil || why != "" {
 		p.Wait = why
 		return p, err

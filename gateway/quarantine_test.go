@@ -185,6 +185,39 @@ func TestQuarantineEnds(t *testing.T) {
 	}
 }
 
+// Strangers who fill the quarantine leave room for mail from inside; theirs waits in the queue until there is some.
+func TestQuarantineKeepsRoomForInside(t *testing.T) {
+	s := quarantining(t)
+	s.options.Settings.Quarantine = gateway.Quarantine{MaxMessages: 10}
+	g, _ := s.start(t)
+	for range 9 {
+		sendOne(t, g, "ex", "bob@partner.example", letter("bob@partner.example", "strict@firma.example"), "strict@firma.example")
+	}
+	first := inQuarantine(t, s, 9)[0]
+	sendOne(t, g, "ex", "bob@partner.example", letter("bob@partner.example", "strict@firma.example"), "strict@firma.example")
+	client := admin.NewClient(s.options.Socket)
+	for end := time.Now().Add(patience); ; s.events.Events() {
+		list, err := client.Queue(t.Context(), queue.Filter{State: queue.Queued})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list.Messages) == 1 && strings.Contains(list.Messages[0].Recipients[0].LastReply, "full for mail from outside") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v", list.Messages)
+		}
+	}
+	sendOne(t, g, "in", "alice@firma.example", letter("alice@firma.example", "bob@partner.example"), "bob@partner.example")
+	inQuarantine(t, s, 10)
+	if r := send(t, g, "in", "alice@firma.example", "bob@partner.example", letter("alice@firma.example", "bob@partner.example")); r.Code != 451 {
+		t.Errorf("reply %s", r)
+	}
+	if done, err := client.Decide(t.Context(), "delete", admin.Order{IDs: []mail.ID{first.ID}}); err != nil || len(done.Changed[0].Done) != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
 // What nobody decides on, and cannot go back since no way leads to its sender any more, is removed, and the administrators are told.
 func TestQuarantineEndsWithoutAWayBack(t *testing.T) {
 	s := quarantining(t)
