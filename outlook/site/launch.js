@@ -12,6 +12,7 @@ var siegelOnSend = (function () { // a global name: some hosts look for it
   var PATIENCE = 4000; // Outlook says after five seconds that the add-in takes long
   var FIELDS = { encrypt: "X-Siegel-Encrypt", sign: "X-Siegel-Sign", tls: "X-Siegel-TLS", plain: "X-Siegel-Plain", deMail: "X-Siegel-DeMail" };
   var OPTIONS = { dispatch: "sent", receipt: "received", retrieve: "collected", authoritative: "confirmed", private: "personal" };
+  var YES = ["yes", "true", "1"];
   var TEXTS = {
     en: {
       one: "This message would come back: it cannot be protected as it must be.", more: function (n) { return "and " + n + " more"; },
@@ -56,25 +57,30 @@ var siegelOnSend = (function () { // a global name: some hosts look for it
     return ["", "no", "false", "0"].indexOf(text(value)) < 0;
   }
 
-  function flags(fields) {
-    var values = {};
-    Object.keys(fields || {}).forEach(function (name) { values[name.toLowerCase()] = fields[name]; });
-    function of(name) { return values[FIELDS[name].toLowerCase()]; }
-    function against(name) { return text(of(name)) === "never"; }
+  /** What the field of De-Mail asks for: options, or De-Mail without any. */
+  function deMail(value) {
     var options = [];
-    var deMail = false; // with or without an option
-    text(of("deMail")).split(/[,;\s]+/).forEach(function (word) {
+    var demanded = false;
+    text(value).split(/[,;\s]+/).forEach(function (word) {
       var parts = word.split("=");
-      if (["yes", "true", "1"].indexOf(parts[0]) >= 0) deMail = true;
-      if (!parts[0] || ["yes", "true", "1", "no", "false", "0"].indexOf(parts[0]) >= 0) return;
-      if (parts.length > 1 && !asks(parts[1])) return;
+      if (!word || !asks(parts.length > 1 ? parts[1] : parts[0])) return;
+      demanded = true;
+      if (YES.indexOf(parts[0]) >= 0) return;
       var option = OPTIONS[parts[0]] || parts[0];
       if (options.indexOf(option) < 0) options.push(option);
     });
-    if (deMail && !options.length) options.push("yes");
+    return demanded && !options.length ? ["yes"] : options;
+  }
+
+  /** What fields ask for. flags.js reads them the same way. */
+  function flags(fields) {
+    var values = {};
+    Object.keys(fields || {}).forEach(function (name) { values[name.toLowerCase()] = fields[name]; });
+    function of(name) { return text(values[FIELDS[name].toLowerCase()]); }
+    function against(name) { return of(name) === "never"; }
     return {
       sign: asks(of("sign")) && !against("sign"), encrypt: asks(of("encrypt")) && !against("encrypt"),
-      plain: asks(of("plain")) || against("sign") || against("encrypt"), tls: asks(of("tls")), deMail: options,
+      plain: YES.indexOf(of("plain")) >= 0 || against("sign") || against("encrypt"), tls: asks(of("tls")), deMail: deMail(of("deMail")),
     };
   }
 

@@ -39,10 +39,9 @@ test("what fields say is read again, whatever the case of their names", () => {
   }
   for (const no of ["", "no", "No", " false ", "0"]) assert.deepEqual(flags.fromFields({ "X-Siegel-Encrypt": no, "X-Siegel-DeMail": no }), flags.nothing());
   assert.deepEqual(flags.fromFields({ "X-Siegel-DeMail": "dispatch=yes; receipt=no  private" }), asks("deMail", "option:sent", "option:personal"));
-  // What another program asked against is not shown as asked for.
-  assert.deepEqual(flags.fromFields({ "X-Siegel-Encrypt": " Never", "X-Siegel-Sign": "yes" }), { ...flags.nothing(), sign: true, plain: true });
-  assert.deepEqual(flags.toQuestion(flags.fromFields({ "X-Siegel-DeMail": "yes" })).deMail, ["yes"]);
-  assert.deepEqual(flags.toQuestion(flags.fromFields({ "X-Siegel-DeMail": "no" })).deMail, []);
+  // What another program asked against is not shown as asked for, and what is not understood lowers nothing.
+  assert.deepEqual(flags.fromFields({ "X-Siegel-Encrypt": " Never", "X-Siegel-Sign": "yes" }), asks("sign", "plain"));
+  assert.deepEqual(flags.fromFields({ "X-Siegel-Plain": "maybe" }), flags.nothing());
   assert.deepEqual(flags.fromFields(null), flags.nothing());
   assert.deepEqual(flags.fromFields({ Other: "yes" }), flags.nothing());
 });
@@ -63,7 +62,11 @@ test("tags count at the ends of a subject, and nowhere else", () => {
     ["[encrypt]", ["encrypt"], ""],
     ["[Versandbestätigung, persönlich] Bescheid", ["option:sent", "option:personal"], "Bescheid"],
     ["Bescheid [ Eingangsbestätigung ]", ["option:received"], "Bescheid"],
-    ["[Versandbestätigung, Foo] Bescheid", [], "[Versandbestätigung, Foo] Bescheid"],
+    ["[Versandbestätigung, Foo] Bescheid", ["option:sent"], "Bescheid"],
+    ["[sign, encrypt] Offer", ["sign", "encrypt"], "Offer"],
+    ["[sign, Foo] Offer", [], "[sign, Foo] Offer"],
+    ["Re: Offer [plain, tls]", ["tls"], "Re: Offer"],
+    ["[plain] [sign] Offer", ["plain", "sign"], "Offer"],
     ["[Personal] x", [], "[Personal] x"],
     ["", [], ""],
   ]) {
@@ -91,6 +94,13 @@ test("a subject has each tag once, and none when it was taken back", () => {
   assert.equal(flags.toSubject("", asks("encrypt"), settings), "[encrypt]");
 });
 
+test("De-Mail without an option can be demanded", () => {
+  assert.deepEqual(flags.toQuestion(asks("deMail")).deMail, ["yes"]);
+  assert.deepEqual(flags.toQuestion(asks("deMail", "option:sent")).deMail, ["sent"]);
+  assert.deepEqual(flags.toQuestion(flags.fromFields({ "X-Siegel-DeMail": "yes" })).deMail, ["yes"]);
+  assert.deepEqual(flags.toQuestion(flags.fromFields({ "X-Siegel-DeMail": "no" })).deMail, []);
+});
+
 test("protection and none exclude each other, and an option means De-Mail", () => {
   assert.deepEqual(flags.toggle(asks("encrypt", "sign", "tls"), "plain", true), asks("plain", "tls"));
   assert.deepEqual(flags.toggle(asks("plain"), "sign", true), asks("sign"));
@@ -115,7 +125,7 @@ test("subjects for the gateway", { skip: !process.env.SUBJECTS }, async () => {
   const { writeFile } = await import("node:fs/promises");
   const out = [];
   for (const subject of ["Offer", "Re: [encrypt] Offer", "Äpfel [sign]", "[tls] a [encrypt]", "[Persönlich] Bescheid", "cryptic", "a [b]", "[b] [sign] c", "[sign]"]) {
-    for (const f of [flags.nothing(), asks("encrypt"), asks("sign", "tls"), asks("plain"), asks("option:sent", "option:personal"), asks("encrypt", "option:received")]) {
+    for (const f of [flags.nothing(), asks("encrypt"), asks("sign", "tls"), asks("plain"), asks("deMail"), asks("option:sent", "option:personal"), asks("encrypt", "option:received")]) {
       const written = flags.toSubject(subject, f, flags.DEFAULT_SETTINGS);
       out.push({ subject: written, fields: flags.toFields(f).set, question: flags.toQuestion(f), flags: f, rest: flags.fromSubject(subject, flags.DEFAULT_SETTINGS).rest });
       out.push({ subject, flags: flags.fromSubject(subject, flags.DEFAULT_SETTINGS).flags, rest: flags.fromSubject(subject, flags.DEFAULT_SETTINGS).rest });

@@ -87,9 +87,15 @@ test("what can be sent is sent, and nothing is said", async () => {
   assert.equal("Authorization" in said.asked[1].headers, false);
 });
 
-test("De-Mail without an option is asked for, and what was asked against is not", async () => {
-  const said = await send({ replies: explain(bob(true)), fields: { "X-Siegel-DeMail": "yes", "X-Siegel-Encrypt": "never", "X-Siegel-Sign": "yes" } });
-  assert.deepEqual(said.asked[1].body.flags, { sign: true, encrypt: false, plain: true, tls: false, deMail: ["yes"] });
+test("De-Mail without an option is demanded, and what is not understood lowers nothing", async () => {
+  for (const [fields, want] of [
+    [{ "X-Siegel-DeMail": "yes" }, { deMail: ["yes"] }], [{ "x-siegel-demail": "dispatch=yes; receipt=no  private" }, { deMail: ["sent", "personal"] }],
+    [{ "X-Siegel-DeMail": "no" }, {}], [{ "X-Siegel-Plain": "maybe" }, {}], [{ "X-Siegel-Plain": "Yes" }, { plain: true }],
+    [{ "X-Siegel-DeMail": "yes", "X-Siegel-Encrypt": "never", "X-Siegel-Sign": "yes" }, { sign: true, plain: true, deMail: ["yes"] }],
+  ]) {
+    const said = await send({ replies: explain(bob(false)), fields });
+    assert.deepEqual(said.asked[1].body.flags, { sign: false, encrypt: false, plain: false, tls: false, deMail: [], ...want }, JSON.stringify(fields));
+  }
 });
 
 test("what would come back is said before, in the language of the user", async () => {
