@@ -33,6 +33,7 @@ func (k *checker) outlook() {
 		k.fail("outlook.url", "this must be where Outlook reaches the add-in: https:// and a name, as in https://siegel.firma.example, with no path")
 	}
 	k.outlookTLS(&o.TLS, host)
+	o.Entra.origin = o.origin
 	k.outlookEntra(&o.Entra)
 	k.outlookExchange(&o.Exchange)
 	k.outlookNetworks(o)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/addin"
@@ -66,7 +67,8 @@ type OutlookEntra struct {
 	Tenant string `yaml:"tenant" example:"6f1a2b3c-0d4e-4f56-8a9b-0c1d2e3f4a5b"`
 	// The application ID of the add-in's registration there, a GUID.
 	ClientID string `yaml:"client_id" example:"0c9d8e7f-6a5b-4c3d-9e2f-1a0b9c8d7e6f"`
-	// The identifier URI of the registration. Where it is absent: `api://` and the application ID.
+	// The identifier URI of the registration, for which Outlook gets tokens for the script that runs on sending; it stands in the manifest. Where it is absent: `api://`, the name in
+	// `outlook.url` with its port, a slash and the application ID, as Outlook wants it. Tokens for the application ID alone are believed too: the pages get such.
 	Audience string `yaml:"audience" example:"\"api://siegel.firma.example/0c9d8e7f-6a5b-4c3d-9e2f-1a0b9c8d7e6f\""`
 	// The scope that the registration exposes, and that a token must have.
 	Scope string `yaml:"scope" default:"access_as_user"`
@@ -86,6 +88,7 @@ type OutlookEntra struct {
 	// address in the token.
 	Attribute string `yaml:"attribute" example:"msDS-ExternalDirectoryObjectId"`
 
+	origin string // of the add-in
 	policy tlspolicy.Profile
 	roots  *x509.CertPool
 }
@@ -158,13 +161,26 @@ func (e OutlookEntra) Roots() *x509.CertPool { return e.roots }
 // Enabled reports whether tokens of Entra ID are believed.
 func (e OutlookEntra) Enabled() bool { return e.Tenant != "" }
 
-// Audiences are what a token may be for: the application, by its ID or its URI.
-func (e OutlookEntra) Audiences() []string {
-	if e.Audience == "" {
-		return []string{e.ClientID, "api://" + e.ClientID}
+// Resource is the identifier URI of the application.
+func (e OutlookEntra) Resource() string {
+	if e.Audience != "" {
+		return e.Audience
 	}
-	return []string{e.ClientID, e.Audience}
+	return "api://" + strings.TrimPrefix(e.origin, "https://") + "/" + e.ClientID
 }
+
+// Audiences are what a token may be for: the application, by its ID or its URI. Where no URI is configured that is also the one that Entra itself proposes.
+func (e OutlookEntra) Audiences() []string {
+	all := []string{e.ClientID, e.Resource()}
+	if e.Audience == "" {
+		all = append(all, "api://"+e.ClientID)
+	}
+	return all
+}
+
+// PagesScope is what the pages ask a token for: the scope by the application's own ID. Pages and gateway are one application in Entra, which renews a token for itself under no
+// other name (AADSTS90009).
+func (e OutlookEntra) PagesScope() string { return e.ClientID + "/" + e.Scope }
 
 // Policy returns the profile that the TLS to the servers is held to.
 func (e OutlookExchange) Policy() tlspolicy.Profile { return e.policy }

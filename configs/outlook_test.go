@@ -40,8 +40,12 @@ func TestOutlook(t *testing.T) {
 	if o.Origin() != "https://mail.firma.example" {
 		t.Errorf("origin %q", o.Origin())
 	}
-	if want := []string{"0c9d8e7f-6a5b-4c3d-9e2f-1a0b9c8d7e6f", "api://0c9d8e7f-6a5b-4c3d-9e2f-1a0b9c8d7e6f"}; !slices.Equal(o.Entra.Audiences(), want) {
+	if want := []string{"0c9d8e7f-6a5b-4c3d-9e2f-1a0b9c8d7e6f", "api://mail.firma.example/0c9d8e7f-6a5b-4c3d-9e2f-1a0b9c8d7e6f", "api://0c9d8e7f-6a5b-4c3d-9e2f-1a0b9c8d7e6f"}; !slices.Equal(o.Entra.Audiences(), want) {
 		t.Errorf("audiences %q", o.Entra.Audiences())
+	}
+	own := OutlookEntra{ClientID: "c", Audience: "api://other/c", Scope: "s", origin: "https://mail.firma.example"}
+	if !slices.Equal(own.Audiences(), []string{"c", "api://other/c"}) || own.Resource() != "api://other/c" || own.PagesScope() != "c/s" {
+		t.Errorf("with a URI of its own: %q, %q, %q", own.Audiences(), own.Resource(), own.PagesScope())
 	}
 	if o.Entra.Tenant != "6f1a2b3c-0d4e-4f56-8a9b-0c1d2e3f4a5b" {
 		t.Errorf("tenant %q", o.Entra.Tenant)

@@ -96,7 +96,7 @@ func (c *outlookManifestCmd) options(k *kong.Kong) (outlook.Options, error) {
 	if entra := config.Outlook.Entra; o.EntraClient == "" && entra.Enabled() {
 		o.EntraClient = entra.ClientID
 		if o.EntraResource == "" {
-			o.EntraResource = entra.Audience
+			o.EntraResource = entra.Resource()
 		}
 	}
 	return o, nil

@@ -154,11 +154,7 @@ func outlookSettings(c *configs.Config, v policy.Vocabulary) addin.Settings {
 		DeMail:   addin.DeMail{Enabled: len(c.DeMail.Accounts) > 0, Options: outlookOptions(c, v)},
 	}
 	if e := c.Outlook.Entra; e.Enabled() {
-		uri := "api://" + e.ClientID
-		if e.Audience != "" {
-			uri = e.Audience
-		}
-		out.Entra = &addin.Entra{ClientID: e.ClientID, Authority: e.Authority + "/" + e.Tenant, Scope: uri + "/" + e.Scope}
+		out.Entra = &addin.Entra{ClientID: e.ClientID, Authority: e.Authority + "/" + e.Tenant, Scope: e.PagesScope()}
 	}
 	return out
 }

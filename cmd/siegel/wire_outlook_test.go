@@ -19,6 +19,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/addin/token"
 	"github.com/siegel-mail/siegel/gateway/addin/token/tokentest"
 	"github.com/siegel-mail/siegel/internal/tlstest"
+	"github.com/siegel-mail/siegel/outlook"
 )
 
 // outlookConfig is a configuration whose section outlook has this beside address, URL and certificate.
@@ -68,7 +69,7 @@ func TestOutlookOfConfiguration(t *testing.T) {
 	if want := []string{"https://owa.firma.example", "https://mail.firma.example", "https://mail2.firma.example:8443"}; !slices.Equal(o.Pages.Frames, want) {
 		t.Errorf("frames: %q", o.Pages.Frames)
 	}
-	if e := o.Settings.Entra; e == nil || e.Scope != "api://siegel.firma.example/"+tokentest.Client+"/access_as_user" {
+	if e := o.Settings.Entra; e == nil || e.Scope != tokentest.Client+"/access_as_user" {
 		t.Errorf("%+v", e)
 	}
 	var tags []string
@@ -99,6 +100,19 @@ func TestOutlookOfConfiguration(t *testing.T) {
 	}
 	if _, err := addin.New(addin.Options{Address: "127.0.0.1:0", Explain: new(gateway.Gateway), Setup: *o}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Where the configuration names no URI of the application, its registration, the manifest and the gateway have the same.
+func TestOutlookOneResource(t *testing.T) {
+	c := outlookConfig(t, "  entra: {tenant: "+tokentest.Tenant+", client_id: "+tokentest.Client+"}\n")
+	xml, _, err := outlook.Manifest(outlook.Options{URL: outlookAddress(c), EntraClient: tokentest.Client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := c.Outlook.Entra.Resource()
+	if !strings.Contains(string(xml), "<Resource>"+want+"</Resource>") || !slices.Contains(c.Outlook.Entra.Audiences(), want) {
+		t.Errorf("%s is not in the manifest, or not believed: %q", want, c.Outlook.Entra.Audiences())
 	}
 }
 

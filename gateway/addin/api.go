@@ -54,7 +54,7 @@ type DeMailOption struct {
 type Entra struct {
 	ClientID  string `json:"clientId"`
 	Authority string `json:"authority"` // https://login.microsoftonline.com/TENANT
-	Scope     string `json:"scope"`     // api://CLIENT/access_as_user
+	Scope     string `json:"scope"`     // CLIENT/access_as_user
 }
 
 // Limits are what one question may have.

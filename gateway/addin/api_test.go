@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/gateway/addin"
+	"github.com/siegel-mail/siegel/gateway/explain"
 )
 
 // The page about the API shows what the types are: each example has all their keys and no others.
@@ -18,8 +19,9 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var settings addin.Settings
 	want := map[string]any{
-		"settings": new(addin.Settings), "question": new(addin.Question), "answer": new(addin.Answer), "problem": new(addin.Problem),
+		"settings": &settings, "question": new(addin.Question), "answer": new(addin.Answer), "problem": new(addin.Problem),
 	}
 	for _, block := range regexp.MustCompile("(?s)```json ([a-z]+)\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
 		into, ok := want[block[1]]
@@ -42,6 +44,9 @@ func TestPage(t *testing.T) {
 			t.Errorf("%s: the page shows\n%v\nand the program has\n%v", block[1], shown, is)
 		}
 	}
+	if l := settings.Limits; l.Recipients != explain.MaxRecipients || l.Bytes != addin.MaxBody {
+		t.Errorf("the page shows the limits %+v", l)
+	}
 	for name := range want {
 		t.Errorf("the page has no example of %s", name)
 	}
@@ -63,4 +68,17 @@ func loose(t *testing.T, text []byte) (out any) {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// De-Mail can be demanded without an option of it.
+func TestDemandsDeMail(t *testing.T) {
+	s := newStand(t, nil)
+	s.oracle.answer = explain.Answer{Recipients: []explain.Recipient{{To: "bob@partner.example", Refused: "it is no De-Mail address"}}}
+	got := answerOf(t, s.ask(outside, s.entra(t, nil), `{"from": "alice@firma.example", "to": ["bob@partner.example"], "flags": {"deMail": ["yes"]}}`))
+	if len(got.Recipients) != 1 || !got.Recipients[0].Refused {
+		t.Errorf("%+v", got)
+	}
+	if asked := s.oracle.questions(); len(asked) != 1 || !reflect.DeepEqual(asked[0].Header, []string{"X-Siegel-DeMail: yes"}) {
+		t.Errorf("the gateway was asked %+v", asked)
+	}
 }

@@ -30,18 +30,12 @@ async function application(entra) {
   return client;
 }
 
-/**
- * The scope by the application's own GUID. Pages and gateway are one application in Entra, which renews a token for itself under no other name
- * (AADSTS90009).
- */
-export const ownScope = (entra) => `${entra.clientId}/${entra.scope.slice(entra.scope.lastIndexOf("/") + 1)}`;
-
 /** A token of Entra: without a word if that can be, else the user is asked. */
 async function byEntra(settings, fresh) {
   const { entra } = settings;
   if (!entra || !entra.clientId || !entra.authority || !entra.scope) throw new Error("entra");
   const app = await application(entra);
-  const request = { scopes: [ownScope(entra)], forceRefresh: fresh };
+  const request = { scopes: [entra.scope], forceRefresh: fresh };
   try {
     return (await app.acquireTokenSilent(request)).accessToken;
   } catch (e) {

@@ -226,7 +226,7 @@ test("a token of Exchange", async () => {
   assert.equal(page.asked[0].authorization, "Bearer token-of-exchange");
 });
 
-const entra = { ...SETTINGS, authentication: "entra", entra: { clientId: "0a1b2c3d-1111-4222-8333-0123456789ab", authority: "https://login.microsoftonline.com/tenant", scope: "api://0a1b2c3d/access_as_user" } };
+const entra = { ...SETTINGS, authentication: "entra", entra: { clientId: "0a1b2c3d-1111-4222-8333-0123456789ab", authority: "https://login.microsoftonline.com/tenant", scope: "0a1b2c3d-1111-4222-8333-0123456789ab/access_as_user" } };
 
 test("a token of Entra, by Microsoft's library and the host", async () => {
   const page = await compose({ settings: entra, fake: { item: draft(), bridge: {} } });

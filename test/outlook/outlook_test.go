@@ -88,7 +88,7 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Authentication != addin.ByEntra || s.Entra == nil || s.Entra.ClientID != tokentest.Client || s.Entra.Authority != "https://"+w.issuers.Host+"/"+tokentest.Tenant ||
-		s.Entra.Scope != "api://"+tokentest.Client+"/access_as_user" || len(s.Tags.Encrypt) == 0 || len(s.Tags.Plain) == 0 || s.DeMail.Enabled || len(s.DeMail.Options) != 5 || s.DeMail.Options[0].Tag == "" {
+		s.Entra.Scope != tokentest.Client+"/access_as_user" || len(s.Tags.Encrypt) == 0 || len(s.Tags.Plain) == 0 || s.DeMail.Enabled || len(s.DeMail.Options) != 5 || s.DeMail.Options[0].Tag == "" {
 		t.Errorf("%s", body)
 	}
 }
