@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -18,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/internal/nodetest"
 	"github.com/siegel-mail/siegel/outlook"
 )
 
@@ -26,99 +25,13 @@ import (
 // patience bounds one file of tests, on a machine at work.
 const patience = 20 * time.Minute
 
-// program finds a program. Where it is missing the test is skipped, and fails in CI.
-func program(t testing.TB, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if found, err := exec.LookPath(name); err == nil {
-			return found
-		}
-	}
-	missing(t, fmt.Errorf("no %s: scripts/install-tools test installs it", names[0]))
-	return ""
-}
-
-func missing(t testing.TB, err error) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(err)
-	}
-	t.Skip(err)
-}
-
-// modules is the folder with what test/package-lock.json names, installed once per machine and state of that file into the user's
-// cache folder. Processes that ask at once wait for the one that installs.
-func modules(t testing.TB) string {
-	t.Helper()
-	program(t, "node")
-	lock, err := os.ReadFile("test/package-lock.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(cache, "siegel-test")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	to := filepath.Join(dir, fmt.Sprintf("outlook-%x", sha256.Sum256(lock))[:len("outlook-")+24])
-	guard, err := os.OpenFile(to+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer guard.Close() // and with it the lock
-	if err := syscall.Flock(int(guard.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	there := filepath.Join(to, "node_modules")
-	if _, err := os.Stat(there); err == nil {
-		return there
-	}
-	if err := install(t, dir, to); err != nil {
-		missing(t, err)
-	}
-	return there
-}
-
-// install installs into a folder of another name first: what bears its name is whole.
-func install(t testing.TB, dir, to string) error {
-	npm := program(t, "npm")
-	fresh, err := os.MkdirTemp(dir, "outlook-new-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(fresh)
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		text, err := os.ReadFile(filepath.Join("test", name))
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(fresh, name), text, 0o600); err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
-	cmd.Dir = fresh
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci in outlook/test: %w\n%s", err, out)
-	}
-	if err := os.Rename(fresh, to); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	return nil
-}
-
 // run runs one file of tests.
 func run(t *testing.T, file string, env ...string) {
 	t.Helper()
-	there := modules(t)
+	there := nodetest.Modules(t, "test")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program(t, "node"), "--test", "--test-reporter=spec", filepath.Join("test", file))
+	cmd := exec.CommandContext(ctx, nodetest.Program(t, "node"), "--test", "--test-reporter=spec", filepath.Join("test", file))
 	cmd.Env = append(os.Environ(), append(env, "NODE_MODULES="+there, "NO_COLOR=1")...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // its browser ends with it
 	cmd.WaitDelay = 10 * time.Second
@@ -167,7 +80,7 @@ func written(t *testing.T) string {
 // SIEGEL_SCREENSHOTS, or a folder that the test throws away.
 func browser(t *testing.T) []string {
 	t.Helper()
-	chromium := program(t, "chromium", "chromium-browser", "google-chrome")
+	chromium := nodetest.Program(t, "chromium", "chromium-browser", "google-chrome")
 	shots := os.Getenv("SIEGEL_SCREENSHOTS")
 	if shots == "" {
 		shots = t.ArtifactDir()

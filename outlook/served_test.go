@@ -17,6 +17,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
 	"github.com/siegel-mail/siegel/internal/freeport"
+	"github.com/siegel-mail/siegel/internal/nodetest"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 	"github.com/siegel-mail/siegel/outlook"
 )
@@ -44,7 +45,7 @@ func (oracle) Explain(_ context.Context, q explain.Question) (explain.Answer, er
 
 // The pages work as the gateway serves them, under its headers, and with its API.
 func TestAsTheGatewayServes(t *testing.T) {
-	chromium := program(t, "chromium", "chromium-browser", "google-chrome")
+	chromium := nodetest.Program(t, "chromium", "chromium-browser", "google-chrome")
 	at := freeport.Address(t)
 	pair := tlstest.NewCA(t, tlstest.P256).Issue(tlstest.P256, nil, "127.0.0.1")
 	profile, _ := tlspolicy.Builtin("compatible")

@@ -24,7 +24,7 @@ import (
 // tlsCheckCmd holds what is configured against its profiles.
 type tlsCheckCmd struct {
 	configFile
-	Route    string        `placeholder:"NAME" help:"Only this route, listener, partner, backup, directory or vault, admin.http or tls.publish."`
+	Route    string        `placeholder:"NAME" help:"Only this route, listener, partner, backup, directory or vault, admin.http, tls.publish, outlook, outlook.entra or outlook.exchange."`
 	Domain   []string      `placeholder:"DOMAIN" help:"Look at the mail servers of this domain, too, where a route finds them by MX. May be given several times."`
 	JSON     bool          `name:"json" help:"Write JSON."`
 	Timeout  time.Duration `default:"1m" help:"For everything (${default})."`
@@ -43,7 +43,7 @@ const (
 
 // tlsRow is one connection that the gateway takes or makes.
 type tlsRow struct {
-	Kind       string    `json:"kind"` // listener, admin, publish, route, partner, backup, directory, vault
+	Kind       string    `json:"kind"` // listener, admin, publish, outlook, route, partner, backup, directory, vault
 	Name       string    `json:"name"`
 	Address    string    `json:"address"`
 	Profile    string    `json:"profile,omitempty"`
@@ -144,6 +144,7 @@ func (c *tlsCheckCmd) checks(config *configs.Config, mail *mailChecks) []tlsChec
 	all = append(all, checkPublish(&config.TLS.Publish, time.Now())...)
 	all = append(all, mail.all()...)
 	o := c.probeOptions(config)
+	all = append(all, checkOutlook(&config.Outlook, time.Now(), o)...)
 	for i := range config.Certificates.Directories {
 		all = append(all, checkDirectory(config, &config.Certificates.Directories[i], o)...)
 	}
