@@ -5,7 +5,12 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -43,11 +48,45 @@ func (oracle) Explain(_ context.Context, q explain.Question) (explain.Answer, er
 	return a, nil
 }
 
-// The pages work as the gateway serves them, under its headers, and with its API.
-func TestAsTheGatewayServes(t *testing.T) {
+// The pages work in Chromium: alone, in all their states, and as the gateway serves them. One browser does for all.
+func TestInBrowser(t *testing.T) {
 	chromium := nodetest.Program(t, "chromium", "chromium-browser", "google-chrome")
-	at := freeport.Address(t)
 	pair := tlstest.NewCA(t, tlstest.P256).Issue(tlstest.P256, nil, "127.0.0.1")
+	key := sha256.Sum256(pair.Certificate.Leaf.RawSubjectPublicKeyInfo)
+	run(t, "browser.test.mjs", "ADDRESS="+alone(t, pair), "SERVED="+served(t, pair), "CHROMIUM="+chromium, "SDK="+outlook.SDK,
+		"SCREENSHOTS="+os.Getenv("SIEGEL_SCREENSHOTS"),    // pictures of all states, for people, where they want some
+		"SPKI="+base64.StdEncoding.EncodeToString(key[:])) // the key that the browser shall believe
+}
+
+// alone serves the pages under the headers of the gateway, without its API, and says where.
+func alone(t *testing.T, pair tlstest.Pair) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	server := httptest.NewUnstartedServer(mux)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // a browser that closes connections is no fault
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair.Certificate}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	at := server.URL + addin.Root
+	f, err := outlook.Files(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := outlook.SecurityPolicy("https://login.microsoftonline.com/tenant")
+	pages := http.StripPrefix(addin.Root, http.FileServerFS(f))
+	mux.HandleFunc(addin.Root, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		pages.ServeHTTP(w, r)
+	})
+	return at
+}
+
+// served is where the gateway's own server has them, with its API.
+func served(t *testing.T, pair tlstest.Pair) string {
+	t.Helper()
+	at := freeport.Address(t)
 	profile, _ := tlspolicy.Builtin("compatible")
 	origin := "https://" + at
 	files, err := outlook.Files(origin + addin.Root)
@@ -88,7 +127,5 @@ func TestAsTheGatewayServes(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	key := sha256.Sum256(pair.Certificate.Leaf.RawSubjectPublicKeyInfo)
-	run(t, "served.test.mjs", "ADDRESS="+origin+addin.Root, "CHROMIUM="+chromium, "SCREENSHOTS="+t.TempDir(), "SDK="+outlook.SDK,
-		"SPKI="+base64.StdEncoding.EncodeToString(key[:]))
+	return origin + addin.Root
 }

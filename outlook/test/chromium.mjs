@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { after, afterEach, before } from "node:test";
 
 const require = createRequire(`${process.env.NODE_MODULES}/`);
 const { chromium } = require("playwright-core");
 const axe = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
 const office = await readFile(new URL("./fake-office.js", import.meta.url), "utf8");
 
-export const ADDRESS = process.env.ADDRESS;
+export const ADDRESS = process.env.ADDRESS; // the pages alone
+export const SERVED = process.env.SERVED; // the gateway's own server
 export const OPTIONS = [
   { name: "sent", tag: "[Versandbestätigung]", may: true },
   { name: "received", tag: "[Eingangsbestätigung]", may: true },
@@ -25,16 +27,22 @@ export const SETTINGS = {
 };
 
 let browser;
+const opened = [];
 
-export async function start() {
+/** One browser for all files of tests. */
+before(async () => {
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", `--ignore-certificate-errors-spki-list=${process.env.SPKI}`],
     timeout: 120_000,
   });
-}
+});
+after(() => browser && browser.close());
 
-export const stop = () => browser && browser.close();
+/** Pages that stay open would each keep a process. */
+afterEach(async () => {
+  for (const context of opened.splice(0)) await context.close();
+});
 
 /** A draft to somebody. */
 export const draft = (more) => ({
@@ -50,13 +58,15 @@ export const recipient = (to, more) => ({
 
 /**
  * Opens a page. given: page, fake (of Office.js), settings (null: the gateway is away), explain (an answer, a function of the request, or
- * null), real (the gateway is there, and asked), width, height, scheme, contrast. The page object has the requests that were made, and `problems`, which must stay empty.
+ * null), real (the gateway is there at SERVED, and asked), width, height, scheme, contrast. The page object has the requests that were made, and `problems`, which must stay empty.
  */
 export async function open(given) {
+  const at = given.real ? SERVED : ADDRESS;
   const context = await browser.newContext({
     viewport: { width: given.width || 360, height: given.height || 760 }, locale: given.locale || "en-US",
     colorScheme: given.scheme || "light", forcedColors: given.contrast ? "active" : "none", reducedMotion: "reduce",
   });
+  opened.push(context);
   const page = await context.newPage();
   page.setDefaultTimeout(180_000);
   page.problems = [];
@@ -66,12 +76,12 @@ export async function open(given) {
     if (/Content Security Policy|Refused to/i.test(m.text())) page.problems.push(m.text());
   });
   page.on("request", (r) => {
-    if (!r.url().startsWith(ADDRESS) && !r.url().startsWith(process.env.SDK)) page.problems.push(`asked ${r.url()}`);
+    if (!r.url().startsWith(at) && !r.url().startsWith(process.env.SDK)) page.problems.push(`asked ${r.url()}`);
   });
   await page.route(`${process.env.SDK}/**`, (route) => (given.office === false ? route.abort() : route.fulfill({ contentType: "text/javascript", body: office })));
   const json = (route, body, status = 200) => route.fulfill({ status, contentType: "application/json", body: JSON.stringify(body) });
-  if (!given.real) await page.route(`${ADDRESS}api/settings`, (route) => (given.settings === null ? route.abort() : json(route, given.settings || SETTINGS)));
-  if (!given.real) await page.route(`${ADDRESS}api/explain`, async (route) => {
+  if (!given.real) await page.route(`${at}api/settings`, (route) => (given.settings === null ? route.abort() : json(route, given.settings || SETTINGS)));
+  if (!given.real) await page.route(`${at}api/explain`, async (route) => {
     const request = route.request();
     const one = { body: request.postDataJSON(), authorization: request.headers().authorization };
     page.asked.push(one);
@@ -88,7 +98,7 @@ export async function open(given) {
     Object.defineProperty(XMLHttpRequest.prototype, "timeout", { set() {} });
   }, given.fake || {});
   if (given.before) await given.before(page);
-  await page.goto(ADDRESS + given.page);
+  await page.goto(at + given.page);
   return page;
 }
 
@@ -110,6 +120,9 @@ export async function fits(page, name) {
   assert.deepEqual(page.problems, [], name);
 }
 
-export const shot = (page, name) => page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}.png`, fullPage: true });
+/** A picture for people, where they want some. */
+export const shot = async (page, name) => {
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}.png`, fullPage: true });
+};
 
 export const state = (page) => page.evaluate(() => window.fake.item);

@@ -1,11 +1,8 @@
 // The pages as the gateway serves them: nothing between Chromium and the gateway's server is simulated, but for Outlook and for who decides.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { check, draft, open, said, start, state, stop } from "./chromium.mjs";
-
-before(start);
-after(stop);
+import { test } from "node:test";
+import { SERVED, check, draft, open, said, state } from "./chromium.mjs";
 
 const to = (...all) => all.map((emailAddress) => ({ emailAddress }));
 
@@ -46,9 +43,9 @@ test("the pane of who reads, and the page about it", async () => {
   const page = await open({ real: true, page: "read.html", fake: { item: { from: "bob@partner.example", header: "X-Siegel-Verdict: unsigned\r\n" } } });
   await page.getByRole("heading", { name: "Not signed" }).waitFor();
   await check(page, "read");
-  await page.goto(`${process.env.ADDRESS}about.html`);
+  await page.goto(`${SERVED}about.html`);
   await page.getByRole("link", { name: /MIT/ }).click();
   await page.getByText("MIT License").waitFor();
-  const known = await page.request.get(new URL("/.well-known/microsoft-officeaddins-allowed.json", process.env.ADDRESS).href, { ignoreHTTPSErrors: true });
-  assert.deepEqual(await known.json(), { allowed: [`${process.env.ADDRESS}launch.js`] });
+  const known = await page.request.get(new URL("/.well-known/microsoft-officeaddins-allowed.json", SERVED).href, { ignoreHTTPSErrors: true });
+  assert.deepEqual(await known.json(), { allowed: [`${SERVED}launch.js`] });
 });

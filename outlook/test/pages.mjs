@@ -1,11 +1,8 @@
 // The pages in Chromium, as a user meets them.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { ADDRESS, OPTIONS, SETTINGS, check, draft, open, recipient, said, start, state, stop } from "./chromium.mjs";
-
-before(start);
-after(stop);
+import { test } from "node:test";
+import { ADDRESS, OPTIONS, SETTINGS, check, draft, open, recipient, said, state } from "./chromium.mjs";
 
 const bob = "bob@partner.example";
 const echo = ({ body }) => ({ recipients: [...body.to, ...body.cc, ...body.bcc].map((to) => recipient(to, { encrypt: body.flags.encrypt, sign: body.flags.sign })) });
@@ -196,7 +193,6 @@ test("odd answers do no harm", async () => {
     const page = await compose({ explain: { status: 200, body: odd } });
     await said(page, "will be sent");
     assert.deepEqual(page.problems, []);
-    await page.context().close();
   }
   for (const [status, body, want] of [
     [401, {}, "does not know who you are"], [403, {}, "may not write in its name"], [429, {}, "too often"], [413, {}, "too many recipients"],
@@ -207,7 +203,6 @@ test("odd answers do no harm", async () => {
     const page = await compose({ explain: { status, body } });
     await said(page, want);
     assert.deepEqual(page.problems, []);
-    await page.context().close();
   }
 });
 
@@ -321,6 +316,5 @@ test("Office.js that cannot be loaded is said", async () => {
   for (const [locale, want] of [["en-GB", "could not be loaded from Microsoft"], ["de-DE", "ließ sich nicht von Microsoft laden"]]) {
     const page = await open({ page: "compose.html", office: false, locale });
     await page.getByRole("alert").filter({ hasText: want }).waitFor();
-    await page.context().close();
   }
 });

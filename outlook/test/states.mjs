@@ -1,11 +1,8 @@
 // Every state of the pages, in every look: nothing that axe-core finds, nothing too wide, and a picture of each for people to look at.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { OPTIONS, SETTINGS, check, draft, fits, open, recipient, said, shot, start, stop } from "./chromium.mjs";
-
-before(start);
-after(stop);
+import { test } from "node:test";
+import { OPTIONS, SETTINGS, check, draft, fits, open, recipient, said, shot } from "./chromium.mjs";
 
 const who = (emailAddress, displayName) => ({ emailAddress, displayName });
 const bob = who("bob@partner.example", "Bob Berger");
@@ -78,7 +75,6 @@ async function look(name, given, ready, also = () => {}) {
     await l.change(page);
     await shot(page, `${name}-${l.then}`);
     await fits(page, `${name} ${l.then}`);
-    await page.context().close();
   }
 }
 
