@@ -375,31 +375,3 @@ func TestExchangeCheck(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func FuzzParseKeySet(f *testing.F) {
-	f.Add(tokentest.KeySet(f, keys().issuer, keys().small))
-	f.Add([]byte(`{"keys":[{"kty":"RSA","kid":"a","n":"AQAB","e":"AQAB"}]}`))
-	f.Add([]byte(`{"keys":[{}]}`))
-	f.Fuzz(func(t *testing.T, text []byte) { sound(t, token.ParseKeySet, text) })
-}
-
-func FuzzParseMetadata(f *testing.F) {
-	f.Add(tokentest.Metadata(f, keys().issuer))
-	f.Add([]byte(`{"keys":[{"usage":"signing","keyvalue":{"type":"x509Certificate","value":"MII="}}]}`))
-	f.Fuzz(func(t *testing.T, text []byte) { sound(t, token.ParseMetadata, text) })
-}
-
-// sound holds that what was read is keys that are believed, or an error.
-func sound(t *testing.T, parse func([]byte) ([]token.Key, error), text []byte) {
-	got, err := parse(text)
-	if (err == nil) != (len(got) > 0) {
-		t.Fatalf("%d keys, %v", len(got), err)
-	}
-	seen := map[string]bool{}
-	for _, k := range got {
-		if k.ID == "" || seen[k.ID] || k.Public.N.BitLen() < 2048 || k.Public.E < 3 {
-			t.Fatalf("%+v", k)
-		}
-		seen[k.ID] = true
-	}
-}
