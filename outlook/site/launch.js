@@ -12,6 +12,7 @@ var siegelOnSend = (function () { // a global name: some hosts look for it
   var PATIENCE = 4000; // Outlook says after five seconds that the add-in takes long
   var FIELDS = { encrypt: "X-Siegel-Encrypt", sign: "X-Siegel-Sign", tls: "X-Siegel-TLS", plain: "X-Siegel-Plain", deMail: "X-Siegel-DeMail" };
   var OPTIONS = { dispatch: "sent", receipt: "received", retrieve: "collected", authoritative: "confirmed", private: "personal" };
+  var MOST = 100; // recipients of a question, where the gateway does not say
   var YES = ["yes", "true", "1"];
   var TEXTS = {
     en: {
@@ -141,8 +142,20 @@ var siegelOnSend = (function () { // a global name: some hosts look for it
     }, Promise.reject(new Error("none")));
   }
 
-  function explain(q) {
+  /** The question with as many recipients as one may have, as the pane asks it. */
+  function within(q, limits) {
+    var room = limits && limits.recipients > 0 ? limits.recipients : MOST;
+    function take(list) {
+      var some = list.slice(0, room);
+      room -= some.length;
+      return some;
+    }
+    return { from: q.from, to: take(q.to), cc: take(q.cc), bcc: take(q.bcc), subject: q.subject, size: q.size, flags: q.flags };
+  }
+
+  function explain(whole) {
     return request("GET", "settings").then(function (settings) {
+      var q = within(whole, settings.limits);
       var ways = [settings.authentication].concat(settings.alternatives || []);
       return first(ways, function (way) {
         return token(way).then(function (bearer) { return request("POST", "explain", bearer, q); });

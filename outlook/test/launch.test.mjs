@@ -98,6 +98,15 @@ test("De-Mail without an option is demanded, and what is not understood lowers n
   }
 });
 
+test("of many recipients as many are asked about as one question may have", async () => {
+  const many = Array.from({ length: 150 }, (_, i) => `somebody-${i}@partner.example`);
+  for (const [limits, most] of [[undefined, 100], [{ recipients: 120 }, 120], [{ recipients: 0 }, 100]]) {
+    const said = await send({ recipients: many, cc: many, replies: { settings: { ...settings, limits }, explain: { recipients: [bob(true)] } } });
+    assert.equal(said.allowEvent, false);
+    assert.deepEqual([said.asked[1].body.to.length, said.asked[1].body.cc.length], [most, 0]);
+  }
+});
+
 test("what would come back is said before, in the language of the user", async () => {
   const en = await send({ replies: explain(bob(true)) });
   assert.equal(en.allowEvent, false);
