@@ -158,7 +158,7 @@ func TestContract(t *testing.T) {
 	given := map[string]any{
 		"settings": addin.Settings{
 			Language: "de", Tags: addin.Tags{Sign: []string{"[a]"}, Encrypt: []string{"[b]"}, Plain: []string{"[c]"}, TLS: []string{"[d]"}},
-			DeMail:         addin.DeMail{Enabled: true, Options: []addin.DeMailOption{{Name: "sent", Tag: "[e]", May: true}}},
+			DeMail:         addin.DeMail{Enabled: true, Options: []addin.DeMailOption{{Name: "sent", Tag: "[e]", Words: []string{"[e]", "[i]"}, May: true}}},
 			Authentication: addin.ByEntra, Alternatives: []string{addin.ByExchange},
 			Entra: &addin.Entra{ClientID: "f", Authority: "g", Scope: "h"}, Limits: addin.Limits{Recipients: 7, Bytes: 8},
 		},

@@ -44,7 +44,7 @@ func TestSubjectsAsTheGatewayReads(t *testing.T) {
 	usual := table{
 		Tags: addin.Tags{Sign: []string{"[sign]"}, Encrypt: []string{"[encrypt]"}, Plain: []string{"[plain]"}, TLS: []string{"[tls]"}},
 		Options: []addin.DeMailOption{
-			{Name: "sent", Tag: "[Versandbestätigung]"}, {Name: "received", Tag: "[Receipt confirmation]"}, {Name: "personal", Tag: "[Persönlich]"},
+			{Name: "sent", Tag: "[Versandbestätigung]", Words: []string{"[Delivery confirmation]", "[Versandbestaetigung]"}}, {Name: "received", Tag: "[Receipt confirmation]"}, {Name: "personal", Tag: "[Persönlich]"},
 		},
 	}
 	odd := table{
@@ -84,8 +84,10 @@ func (a *table) add(t *testing.T, text string) {
 	v := policy.Vocabulary{Sign: a.Tags.Sign, Encrypt: a.Tags.Encrypt, Plain: a.Tags.Plain, TLS: a.Tags.TLS}
 	for _, o := range a.Options {
 		for _, known := range optionNames {
-			if known.name == o.Name && o.Tag != "" {
-				v.DeMail = append(v.DeMail, policy.DeMailWord{Word: o.Tag, Options: known.only})
+			for _, word := range append([]string{o.Tag}, o.Words...) {
+				if known.name == o.Name && word != "" {
+					v.DeMail = append(v.DeMail, policy.DeMailWord{Word: word, Options: known.only})
+				}
 			}
 		}
 	}
@@ -115,7 +117,7 @@ var subjects = []string{
 	"", " ", "Offer", "[encrypt]", "[encrypt] Offer", "Offer [Encrypt]  [SIGN] ", "Re: [encrypt] Offer", "[sign]Offer", "\t[tls]\tOffer", "[plain] Offer", "Offer [plain]",
 	// several in one bracket
 	"[sign, encrypt] Offer", "[ sign ,encrypt, ] Offer", "Offer [plain,tls]", "[sign, nothing] Offer", "[,] Offer", "[] Offer", "[[sign]] Offer", "[sign;tls] Offer",
-	"[sign, Persönlich] Offer", "[Persönlich, Foo] Offer", "Offer [Foo, versand bestätigung]", "[RECEIPT  CONFIRMATION] Offer", "[receiptconfirmation] x", "[Perso\u0308nlich] x", "[Persönlich][Foo] x",
+	"[delivery confirmation] Offer", "Offer [VERSANDBESTAETIGUNG, sign]", "[sign, Persönlich] Offer", "[Persönlich, Foo] Offer", "Offer [Foo, versand bestätigung]", "[RECEIPT  CONFIRMATION] Offer", "[receiptconfirmation] x", "[Perso\u0308nlich] x", "[Persönlich][Foo] x",
 	"[" + strings.Repeat("sign,", 15) + "sign] 16 words", "[" + strings.Repeat("sign,", 16) + "sign] 17 words", "[sign" + strings.Repeat(" ", 250) + "] 256 bytes", "[sign" + strings.Repeat(" ", 251) + "] 257 bytes",
 	"256 bytes [sign" + strings.Repeat(" ", 250) + "]", "257 bytes [sign" + strings.Repeat(" ", 251) + "]",
 	// at the end of an answer

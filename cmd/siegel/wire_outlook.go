@@ -159,7 +159,7 @@ func outlookSettings(c *configs.Config, v policy.Vocabulary) addin.Settings {
 	return out
 }
 
-// outlookOptions are the options of De-Mail that a subject can ask for, with the first word for each, and whether anybody may.
+// outlookOptions are the options of De-Mail that a subject can ask for, with the words for each, and whether anybody may.
 func outlookOptions(c *configs.Config, v policy.Vocabulary) []addin.DeMailOption {
 	var may demail.Options
 	for _, s := range c.DeMail.Senders {
@@ -182,7 +182,13 @@ func outlookOptions(c *configs.Config, v policy.Vocabulary) []addin.DeMailOption
 		if c.Outlook.Language == "de" {
 			usual = o.de
 		}
-		out = append(out, addin.DeMailOption{Name: o.name, May: o.may, Tag: outlookTag(v.DeMail, o.only, usual)})
+		option := addin.DeMailOption{Name: o.name, May: o.may, Tag: outlookTag(v.DeMail, o.only, usual), Words: []string{}}
+		for _, w := range v.DeMail {
+			if w.Options == o.only {
+				option.Words = append(option.Words, "["+strings.Trim(w.Word, "[]")+"]")
+			}
+		}
+		out = append(out, option)
 	}
 	return out
 }

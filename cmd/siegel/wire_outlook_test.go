@@ -75,6 +75,9 @@ func TestOutlookOfConfiguration(t *testing.T) {
 	var tags []string
 	for _, option := range o.Settings.DeMail.Options {
 		tags = append(tags, option.Tag)
+		if len(option.Words) != 3 || !slices.Contains(option.Words, option.Tag) {
+			t.Errorf("words of %s: %q", option.Name, option.Words)
+		}
 		if option.May {
 			t.Errorf("nobody may send De-Mail, and somebody may ask for %s", option.Name)
 		}

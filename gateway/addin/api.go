@@ -45,7 +45,9 @@ type DeMail struct {
 // DeMailOption is an option of De-Mail.
 type DeMailOption struct {
 	Name string `json:"name"` // as in Flags.DeMail: "sent", "received", "collected", "confirmed" or "personal"
-	Tag  string `json:"tag"`  // what stands in the subject, with its brackets
+	Tag  string `json:"tag"`  // what the pages write into the subject, with its brackets
+	// Words are all that ask for it in a subject, with their brackets.
+	Words []string `json:"words"`
 	// May: some sender of the company may ask for it. Whether this one may tells the answer to a question.
 	May bool `json:"may"`
 }

@@ -25,7 +25,7 @@ export function readSettings(v) {
     deMail: {
       enabled: deMail.enabled === true,
       options: list(deMail.options).slice(0, 20)
-        .map((o) => ({ name: string(o && o.name, 40), tag: string(o && o.tag, 100), may: Boolean(o && o.may) }))
+        .map((o) => ({ name: string(o && o.name, 40), tag: string(o && o.tag, 100), words: strings(o && o.words), may: Boolean(o && o.may) }))
         .filter((o) => o.name),
     },
     authentication: string(given.authentication, 20) || "none",

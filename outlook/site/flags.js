@@ -29,11 +29,11 @@ export const DEFAULT_SETTINGS = {
   deMail: {
     enabled: false,
     options: [
-      { name: "sent", tag: "[Versandbestätigung]", may: true },
-      { name: "received", tag: "[Eingangsbestätigung]", may: true },
-      { name: "collected", tag: "[Abholbestätigung]", may: true },
-      { name: "confirmed", tag: "[Absenderbestätigt]", may: true },
-      { name: "personal", tag: "[Persönlich]", may: true },
+      { name: "sent", tag: "[Versandbestätigung]", words: ["[Versandbestaetigung]", "[Delivery confirmation]"], may: true },
+      { name: "received", tag: "[Eingangsbestätigung]", words: ["[Eingangsbestaetigung]", "[Receipt confirmation]"], may: true },
+      { name: "collected", tag: "[Abholbestätigung]", words: ["[Abholbestaetigung]", "[Collection confirmation]"], may: true },
+      { name: "confirmed", tag: "[Absenderbestätigt]", words: ["[Absenderbestaetigt]", "[Confirmed by sender]"], may: true },
+      { name: "personal", tag: "[Persönlich]", words: ["[Persoenlich]", "[Personal]"], may: true },
     ],
   },
   authentication: "none",
@@ -181,7 +181,7 @@ function bracket(text, settings, back) {
   let unknown = false;
   for (const part of parts) {
     const word = plainWord(part);
-    const option = word && settings.deMail.options.find((o) => o.tag && deMailWord(o.tag) === word);
+    const option = word && settings.deMail.options.find((o) => [o.tag, ...(o.words || [])].some((known) => known && deMailWord(known) === word));
     const name = option ? "" : inBrackets(part, settings);
     known = known || Boolean(option || name);
     if (option) flags = union(flags, { ...nothing(), options: [option.name] });

@@ -67,7 +67,8 @@ test("tags count at the ends of a subject, and nowhere else", () => {
     ["[sign, Foo] Offer", [], "[sign, Foo] Offer"],
     ["Re: Offer [plain, tls]", ["tls"], "Re: Offer"],
     ["[plain] [sign] Offer", ["plain", "sign"], "Offer"],
-    ["[Personal] x", [], "[Personal] x"],
+    ["[Personal] x", ["option:personal"], "x"],
+    ["[Personally] x", [], "[Personally] x"],
     ["", [], ""],
   ]) {
     assert.deepEqual(flags.fromSubject(subject, settings), { flags: asks(...want), rest }, subject);
