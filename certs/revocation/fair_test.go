@@ -57,9 +57,11 @@ func TestSlowHostsMakeWay(t *testing.T) {
 	c := p.checker(revocation.Options{Settings: h.s})
 	var mu sync.Mutex
 	begun, tick, never := 0, make(chan time.Time), make(chan time.Time)
+	timed := make(chan struct{}, 1000)
 	c.SetAfter(func(time.Duration) <-chan time.Time {
 		mu.Lock()
 		defer mu.Unlock()
+		timed <- struct{}{}
 		if begun++; begun <= atOnce || begun > atOnce+1 {
 			return tick // the hosts'
 		}
@@ -73,6 +75,7 @@ func TestSlowHostsMakeWay(t *testing.T) {
 	}
 	for range atOnce {
 		<-h.arrived
+		<-timed // of each of them, before the other one begins
 	}
 	p.page("list", p.list(nil))
 	close(tick) // they take long
