@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/siegel-mail/siegel/internal/secret"
@@ -275,15 +276,31 @@ func TestCancel(t *testing.T) {
 
 // A provider that stands still is left after the profile's time; one that moves is not.
 func TestStalled(t *testing.T) {
-	s := newProvider(t, profileWith(t, "t-systems", "timeout: 2m", "timeout: 1s"))
-	s.hungUp = true
-	over := make(chan struct{})
-	s.after = func(r *Request) { <-over }
-	_, err := s.client().Submit(t.Context(), small())
-	close(over)
-	if ClassOf(err) != InDoubt || !errors.Is(err, errStalled) {
-		t.Errorf("%v", err)
-	}
+	p := load(t, shippedText(t, "t-systems"))
+	synctest.Test(t, func(t *testing.T) {
+		step := p.Limits.Timeout - time.Second
+		moving := roundTripper(func(r *http.Request) (*http.Response, error) {
+			for b := make([]byte, 200); ; time.Sleep(step) {
+				if _, err := r.Body.Read(b); err != nil {
+					break
+				}
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		c, err := New(Options{Profile: p, URL: "https://provider.example", HTTP: &http.Client{Transport: moving}, Spool: newSpool(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err = c.Submit(t.Context(), small())
+		if ClassOf(err) != InDoubt || !errors.Is(err, errStalled) {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(began); took%step != p.Limits.Timeout%step || took < 3*step {
+			t.Errorf("it took %v", took)
+		}
+	})
 }
 
 // A handler's own error comes back as it is, and what the handler left unread is no message.
