@@ -56,9 +56,12 @@ func TestCardPulled(t *testing.T) {
 	w.firma.send("Mit Karte", "", "amt@stadt.de-mail.de")
 	w.stadt.arrives(1, "amt@stadt.example", body, "Mit Karte")
 	pull()
-	w.faults(w.firma, "lost@submit*1", "drop@list", "drop@find")
+	w.faults(w.firma, "lost@submit*1", "drop@find")
 	w.firma.send("Mitten darin", "", "amt@stadt.de-mail.de")
-	for _, line := range []string{"the smart card cannot be used, and what needs its key waits: no-card", "msg=deferred.*demail:provider.*the client certificate cannot be shown"} {
+	w.eventually("the message over the open connection", func() bool { return w.asked(firmaSubmits) == 2 })
+	w.faults(w.firma, "drop@list", "drop@find") // other connections that are open end as well, until there is none without the card
+	const shown = ".*the client certificate cannot be shown"
+	for _, line := range []string{"the smart card cannot be used, and what needs its key waits: no-card", "msg=deferred.*demail:provider" + shown, "De-Mail cannot be fetched at present" + shown} {
 		if err := w.firma.gateway.WaitLog(w.within("the line of the log"), line); err != nil {
 			t.Fatal(err)
 		}
