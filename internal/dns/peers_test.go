@@ -53,6 +53,9 @@ func program(t testing.TB, name string) string {
 	return ""
 }
 
+// patience is how long a server may take to start, and to end, on a loaded machine.
+const patience = 2 * time.Minute
+
 // run starts a server, waits for the line that says it is ready, and ends it with the test.
 func run(t testing.TB, ready, name string, args ...string) {
 	t.Helper()
@@ -65,7 +68,7 @@ func run(t testing.TB, ready, name string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	watchdog := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	watchdog := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 	lines := bufio.NewScanner(out)
 	var log strings.Builder
 	for found := false; !found; {
@@ -76,6 +79,7 @@ func run(t testing.TB, ready, name string, args ...string) {
 		log.WriteString(lines.Text() + "\n")
 		found = strings.Contains(lines.Text(), ready)
 	}
+	watchdog.Stop()
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -84,6 +88,7 @@ func run(t testing.TB, ready, name string, args ...string) {
 	}()
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
+		watchdog.Reset(patience)
 		<-drained
 		cmd.Wait()
 		watchdog.Stop()
@@ -143,7 +148,7 @@ func unbound(t testing.TB, knotPort, ds, ede string) string {
 
 func peerResolver(t testing.TB, port string) *dns.Resolver {
 	t.Helper()
-	r, err := dns.New(dns.Options{Servers: []string{"127.0.0.1:" + port}})
+	r, err := dns.New(dns.Options{Servers: []string{"127.0.0.1:" + port}, Timeout: patience / 4, Total: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
