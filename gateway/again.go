@@ -14,15 +14,22 @@ func (g *Gateway) TryAgain(ctx context.Context, destinations ...string) {
 		if !stands(destinations, d.Destination) {
 			continue
 		}
-		now := g.o.Now()
-		n, hastenErr := g.store.Hasten(ctx, d.Destination, now, now, hastenedMost)
-		if err = errors.Join(err, hastenErr); n > 0 {
-			g.scheduler.TryAgain(d.Destination)
-		}
+		err = errors.Join(err, g.hasten(ctx, d.Destination))
 	}
 	if err != nil {
 		g.o.Log.WithError(err).Warn("What waits for something that has come back is tried when its time comes, not now.")
 	}
+}
+
+// hasten makes what waits for a destination due now. What is being tried, and cannot be made due, may have begun before the news: it is told first.
+func (g *Gateway) hasten(ctx context.Context, destination string) error {
+	g.scheduler.TryAgain(destination)
+	now := g.o.Now()
+	n, err := g.store.Hasten(ctx, destination, now, now, hastenedMost)
+	if n > 0 {
+		g.scheduler.Wake(destination)
+	}
+	return err
 }
 
 func stands(destinations []string, name string) bool {

@@ -271,11 +271,7 @@ func (g *Gateway) Arrived(ctx context.Context, addresses ...mail.Address) {
 		if !protect.IsAsked(d.Destination) || len(addresses) > 0 && !destinations[d.Destination] {
 			continue
 		}
-		now := g.o.Now()
-		n, hastenErr := g.store.Hasten(ctx, d.Destination, now, now, hastenedMost)
-		if err = errors.Join(err, hastenErr); n > 0 {
-			g.scheduler.TryAgain(d.Destination)
-		}
+		err = errors.Join(err, g.hasten(ctx, d.Destination))
 	}
 	if err != nil {
 		g.o.Log.WithError(err).Warn("What waits for a certificate that has arrived is looked at within an hour, not now.")

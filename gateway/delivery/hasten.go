@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/queue"
@@ -28,6 +29,26 @@ func (l *lane) hurry() {
 	if n > 0 {
 		l.poke()
 	}
+}
+
+// again makes due now what is settled and was put off to a time, where the destination has had news since there were so many of them: whoever
+// made the others due had to leave alone what was being tried. It returns the time of the next attempt.
+func (l *lane) again(h *hold, news int64, next time.Time) time.Time {
+	if next.IsZero() || l.news.Load() == news {
+		return next
+	}
+	now := l.s.o.Now()
+	err := l.s.store(func(ctx context.Context) error {
+		_, err := l.s.o.Store.Change(ctx, h.claim.Message.Envelope.ID, queue.Order{Only: h.claim.Due, From: []queue.State{queue.Queued}, Due: now})
+		return err
+	})
+	switch {
+	case err == nil:
+		return now
+	case !errors.Is(err, queue.ErrNotFound) && !errors.Is(err, queue.ErrLeased): // an operator was there before
+		l.s.o.Log.WithField("id", h.claim.Message.Envelope.ID).WithError(err).Warn("A message that should be tried again at once waits for its time.")
+	}
+	return next
 }
 
 // hasten makes messages due now that are put off for longer than a time.

@@ -44,6 +44,8 @@ type lane struct {
 	wake chan struct{}
 	// pardoned is set where the destination's trouble is to be forgotten before anything else is begun.
 	pardoned atomic.Bool
+	// news counts how often that was said. What began before the last time knows nothing of it, and is tried again.
+	news atomic.Int64
 	// hurried is set where the destination was down and answers again: what waits for it is to be tried.
 	hurried atomic.Bool
 
@@ -118,6 +120,7 @@ func (l *lane) run(ctx context.Context) {
 
 // begin starts what may be started.
 func (l *lane) begin(ctx context.Context) {
+	news := l.news.Load()
 	if l.pardoned.Swap(false) {
 		l.health = health{}
 	}
@@ -141,7 +144,7 @@ func (l *lane) begin(ctx context.Context) {
 		case down && !l.s.isLast(h, l.termsOf(h)):
 			l.settling++
 			last, terms := l.health.last, l.termsOf(h)
-			go func() { l.settled <- l.s.postpone(h, last, terms) }()
+			go func() { l.settled <- l.again(h, news, l.s.postpone(h, last, terms)) }()
 		case l.inflight < min(l.window, l.terms.concurrency):
 			l.inflight++
 			go l.attempt(ctx, h, l.termsOf(h))
@@ -211,7 +214,7 @@ func (l *lane) attempt(ctx context.Context, h *hold, terms terms) {
 		l.settled <- l.s.settleNothing(h)
 		return
 	}
-	start := l.s.o.Now()
+	start, news := l.s.o.Now(), l.news.Load()
 	done := l.s.try(h.ctx, h.claim)
 	leave()
 	if l.protects() || !h.claim.Message.IsPending() {
@@ -219,7 +222,7 @@ func (l *lane) attempt(ctx context.Context, h *hold, terms terms) {
 	} else {
 		l.delivered <- contact{} // an operator rerouted it: what it waits for says nothing about this destination
 	}
-	l.settled <- l.s.settle(h, done, terms, start)
+	l.settled <- l.again(h, news, l.s.settle(h, done, terms, start))
 }
 
 // contactOf is what results say about the destination.

@@ -223,6 +223,41 @@ func TestIncomingWaits(t *testing.T) {
 	})
 }
 
+// What somebody has news for is tried again at once, also where it was being tried just then, and could not be made due.
+func TestNewsWhileBeingTried(t *testing.T) {
+	var mu sync.Mutex
+	arrived, tried := false, 0
+	run(t, func(_ *bench, o *Options) {
+		o.Protect = func(_ context.Context, c queue.Claim) ([]queue.New, func(), error) {
+			mu.Lock()
+			there := arrived
+			tried++
+			mu.Unlock()
+			if there {
+				return []queue.New{variant(c)}, nil, nil
+			}
+			time.Sleep(10 * time.Second) // it has looked, and is not done
+			return nil, nil, &Wait{Line: "asked", Alone: true, Pause: time.Hour, Err: errors.New("nobody answered")}
+		}
+	}, func(b *bench) {
+		b.hop(always(taken, 0))
+		b.letter(waiting("asked"), "bob@x.example")
+		time.Sleep(5 * time.Second)
+		mu.Lock()
+		arrived = true
+		mu.Unlock()
+		b.TryAgain("protect:asked")
+		if n, err := b.Hasten(t.Context(), "protect:asked", time.Now(), time.Now(), 100); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if states := strings.Join(b.states(), ", "); !strings.Contains(states, "bob@x.example delivered") || tried != 2 {
+			t.Errorf("tried %d times: %s", tried, states)
+		}
+	})
+}
+
 // What waits for its own recipient keeps nothing else in its line waiting, and is left alone until somebody makes it due.
 func TestPendingAlone(t *testing.T) {
 	var mu sync.Mutex

@@ -260,13 +260,15 @@ func (s *Scheduler) Wake(destinations ...string) {
 }
 
 // TryAgain is Wake for an operator who made messages due: what is remembered of trouble at the destinations
-// is forgotten, so that they are tried, not only postponed.
+// is forgotten, so that they are tried, not only postponed. What is being tried meanwhile, which nobody can make due, is tried once more
+// where it comes to nothing: who has something new to tell calls it before making the others due.
 func (s *Scheduler) TryAgain(destinations ...string) {
 	s.mu.Lock()
 	for _, d := range destinations {
 		delete(s.health, d)
 		if l := s.lanes[d]; l != nil {
 			l.pardoned.Store(true)
+			l.news.Add(1)
 		}
 	}
 	s.mu.Unlock()
