@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -83,6 +84,7 @@ func (q *quarantineTerms) full(used queue.Usage, messages, bytes int64, internal
 
 // quarantineWork is what belongs to the process.
 type quarantineWork struct {
+	look    sync.Mutex // one look at a time
 	told    *quarantine.Told
 	swept   time.Time // when it was last looked for what nobody decided on
 	filling time.Time // when the administrators were last told that it fills

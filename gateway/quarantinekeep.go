@@ -47,6 +47,8 @@ func (g *Gateway) keepQuarantine(ctx context.Context) error {
 
 // lookAtQuarantine gives up what nobody decided on, tells who is to be told, and whether there is room.
 func (g *Gateway) lookAtQuarantine(ctx context.Context) error {
+	g.keeper.look.Lock()
+	defer g.keeper.look.Unlock()
 	used, err := g.store.Usage(ctx, queue.Quarantine)
 	if err != nil || used.Messages == 0 {
 		return err
