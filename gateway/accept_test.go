@@ -66,7 +66,7 @@ func TestAcceptErrors(t *testing.T) {
 func TestStopWhileProtecting(t *testing.T) {
 	s, r := newReaderSetting(t)
 	r.slow.Store(true)
-	s.options.Settings.Patience = time.Second
+	s.options.Settings.Patience = onlyKeys
 	g, stop := s.start(t)
 	reply := make(chan string, 1)
 	go func() {

@@ -179,10 +179,13 @@ func TestArchiveIsRemoved(t *testing.T) {
 	if err := g.ReloadFromSource(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h.refuse.Store(false)
-	s.awaitEvent(t, func(e track.Event) bool {
+	s.awaitEvent(t, func(e track.Event) bool { // before that an attempt by the settings that were may be under way
 		return e.Kind == track.Deferred && strings.Contains(e.Reply, "no archive of this name")
 	})
+	h.refuse.Store(false)
+	before := s.count(track.Deferred)
+	g.TryAgain(t.Context(), "archive:gobd")
+	s.waitUntil(t, track.Deferred, before+1)
 	if len(h.got) > 0 {
 		t.Error("it was sent all the same")
 	}

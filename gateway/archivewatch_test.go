@@ -97,6 +97,7 @@ func TestArchivesDeMail(t *testing.T) {
 		t.Errorf("%+v", j.record)
 	}
 	s.awaitEvent(t, func(e track.Event) bool { return e.Kind == track.Delivered })
+	s.waitUntil(t, track.Archived, 1) // so is said a moment after the archive has it
 	if n := s.count(track.Archived); n != 1 {
 		t.Errorf("%d copies", n)
 	}

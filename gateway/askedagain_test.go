@@ -47,6 +47,7 @@ func TestRetryAsksDirectoriesAgain(t *testing.T) {
 	sendTo(t, g, dora)
 	s.wantWaiting(t)
 	held := s.awaitEvent(t, func(e track.Event) bool { return e.Kind == track.Held })
+	s.deferred(t, 1) // while an attempt is under way nobody makes it due
 	id := partner(t, s.ca, dora, t.TempDir(), democa.Options{})
 	d.add(id.Certificate)
 	s.identity["bob@partner.example"] = id

@@ -25,6 +25,9 @@ type reader struct {
 	used      chan struct{} // tells that a slow key is being used
 }
 
+// onlyKeys is a patience that only a slow key exhausts: reading a message and deciding on it takes less on a busy machine, too.
+const onlyKeys = 2 * time.Second
+
 type faultBox struct{ err error }
 
 func (r *reader) gone() error {

@@ -166,7 +166,7 @@ func TestHeldIsReturned(t *testing.T) {
 func TestSlowKey(t *testing.T) {
 	s, r := newReaderSetting(t)
 	r.slow.Store(true)
-	s.options.Settings.Patience = 50 * time.Millisecond
+	s.options.Settings.Patience = onlyKeys
 	g, _ := s.start(t)
 	s.sendHeld(t, g)
 	if r.cancelled.Load() == 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/smtpclient"
 )
 
@@ -83,6 +84,7 @@ func TestQuarantineFromOutside(t *testing.T) {
 	if got := s.hop.wait(t); !strings.Contains(got, "X-Siegel-Verdict: unsigned") {
 		t.Errorf("%s", got)
 	}
+	s.waitUntil(t, track.Delivered, 1) // so is said a moment after the hop has it
 	m := inQuarantine(t, s, 1)[0]
 	if q := m.Recipients[1].Quarantine; q == nil || q.Cause != "unsigned" || q.Verdict != "unsigned" || m.Recipients[0].State != queue.Delivered || m.Recipients[1].Ends.IsZero() {
 		t.Fatalf("%+v", m)

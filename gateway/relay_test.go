@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"io/fs"
 	"net"
 	"os"
@@ -178,12 +179,18 @@ func noPlaintext(t *testing.T, dir string, key atrest.Key) {
 	t.Helper()
 	files := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // a running gateway has taken it away
+			return nil
+		}
 		if err != nil || d.IsDir() {
 			return err
 		}
 		files++
 		content, err := os.ReadFile(path)
-		for _, planted := range []string{"planted", "alice", "bob@", key.Text()} {
+		if errors.Is(err, fs.ErrNotExist) { // a running gateway has taken it away
+			return nil
+		}
+		for _, planted := range []string{"planted", "alice", "bob@partner", key.Text()} { // none so short that ciphertext has it by chance
 			if strings.Contains(string(content), planted) {
 				t.Errorf("%s holds %q", path, planted)
 			}
