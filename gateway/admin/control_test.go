@@ -256,7 +256,7 @@ func TestStatus(t *testing.T) {
 // curl is a client that we did not write.
 func curl(t *testing.T, socket, method, target string, more ...string) (code, body string) {
 	t.Helper()
-	args := append([]string{"-s", "--path-as-is", "--max-time", "10", "-X", method, "-w", "\n%{http_code}"}, more...)
+	args := append([]string{"-s", "--path-as-is", "--max-time", "120", "-X", method, "-w", "\n%{http_code}"}, more...)
 	if socket != "" {
 		args = append(args, "--unix-socket", socket)
 		target = "http://siegel" + target

@@ -139,7 +139,7 @@ func TestPagesTLSWithCurl(t *testing.T) {
 	if code, body := curl(t, "", "GET", "http://"+known+"/metrics"); code != "400" || strings.Contains(body, "go_goroutines") {
 		t.Errorf("plain HTTP: %s %.200s", code, body)
 	}
-	if out, err := exec.Command("curl", "-s", "--max-time", "60", "--cacert", p.ca.File, "https://"+known+"/metrics").Output(); err == nil || len(out) > 0 {
+	if out, err := exec.Command("curl", "-s", "--max-time", "120", "--cacert", p.ca.File, "https://"+known+"/metrics").Output(); err == nil || len(out) > 0 {
 		t.Errorf("without a certificate: %v, %.200s", err, out)
 	}
 }

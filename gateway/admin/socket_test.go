@@ -148,7 +148,7 @@ func TestSocketOtherUser(t *testing.T) {
 		}
 	}
 	ask := func(uid uint32) (string, error) {
-		cmd := exec.Command("curl", "-s", "--max-time", "10", "--unix-socket", s.path, "http://siegel/v1/status")
+		cmd := exec.Command("curl", "-s", "--max-time", "120", "--unix-socket", s.path, "http://siegel/v1/status")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 		out, err := cmd.Output()
 		return string(out), err
