@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs/vault"
 	"github.com/siegel-mail/siegel/connectors/dmda/rehearsal"
+	"github.com/siegel-mail/siegel/internal/freeport"
 	"github.com/siegel-mail/siegel/internal/tlstest"
 )
 
@@ -76,18 +76,13 @@ func TestDeMailCheckMailbox(t *testing.T) {
 	ca := tlstest.NewCA(t, tlstest.P256)
 	pair, client := ca.Issue(tlstest.RSA2048, nil, "127.0.0.1"), ca.Issue(tlstest.RSA2048, nil, "gw")
 	server := func() string { return strangeServer(t, pair.Certificate) }
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain.Close()
 	for name, c := range map[string]struct {
 		submission, imap string
 		want             map[string]string
 	}{
 		"strange servers": {server(), server(), map[string]string{stepTCP + " submission": stepGood, stepTCP + " imap": stepGood, stepTLS + " submission": stepGood, stepTLS + " imap": stepGood,
 			stepLogin: stepBad, stepDomains: stepNotDone}},
-		"no IMAP": {server(), plain.Addr().String(), map[string]string{stepTLS + " submission": stepGood, stepTCP + " imap": stepBad, stepTLS + " imap": stepNotDone, stepLogin: stepNotDone}},
+		"no IMAP": {server(), freeport.Address(t), map[string]string{stepTLS + " submission": stepGood, stepTCP + " imap": stepBad, stepTLS + " imap": stepNotDone, stepLogin: stepNotDone}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.write(t, fmt.Sprintf(`

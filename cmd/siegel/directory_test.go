@@ -46,7 +46,7 @@ type company struct {
 	t    *testing.T
 	s    *ldaptest.Server
 	dir  string
-	log  bytes.Buffer
+	log  lines
 	g    *gateway.Gateway
 	stop func()
 }

@@ -114,7 +114,7 @@ func TestTLSProbeCommand(t *testing.T) {
 		{[]string{addr, "--profile", "modern"}, exitDone, "a connection by the profile modern is possible", ""},
 		{[]string{addr, "--profile", "bsi-tr-02102-2"}, exitFailed, "no group in common", ""},
 		{[]string{nobody}, exitFailed, "not reached: no connection to " + nobody + ": connection refused\n  to do: ", ""},
-		{[]string{addr, "--smtp", "--patience", "100ms"}, exitFailed, "not reached: no answer to its greeting of SMTP: no answer in time", ""},
+		{[]string{addr, "--smtp", "--patience", "2s"}, exitFailed, "not reached: no answer to its greeting of SMTP: no answer in time", ""},
 		{[]string{"nonsense"}, exitUsage, "", `"nonsense" is no HOST:PORT`},
 		{[]string{addr, "--smtp", "--ldap"}, exitUsage, "", "can't be used together"},
 		{[]string{addr, "--profile", "nobody", "--config", "/no/such/file"}, exitUsage, "", "there is no such file"},
