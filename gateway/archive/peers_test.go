@@ -113,8 +113,8 @@ func TestOpenSSLOpensTheCopy(t *testing.T) {
 		if err := c.Encrypt(&sealed, id.Certificate, false); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range []string{"Gr", "xxxx", "journal-report", "original.eml"} {
-			if strings.Contains(strings.ToLower(sealed.String()[:1000]), s) {
+		for _, s := range []string{"grüße", strings.Repeat("x", 20), "journal-report", "original.eml"} { // none so short that base64 has it by chance
+			if strings.Contains(strings.ToLower(sealed.String()), s) {
 				t.Errorf("%s: %q can be read outside", name, s)
 			}
 		}

@@ -167,7 +167,7 @@ func TestTake(t *testing.T) {
 	}
 	for field, want := range map[string]bool{
 		"Received: by mx.firma.example (pickup) id " + string(env.ID) + ";": true, "\r\nDate: Tue, 6 May 2031 12:00:03 +0000\r\n": true,
-		"@mx.firma.example>\r\n": true, "X-Siegel-Encrypt: yes": true, "X-Siegel-Verdict": false, "Bcc": false, "dora": false,
+		"@mx.firma.example>\r\n": true, "X-Siegel-Encrypt: yes": true, "X-Siegel-Verdict": false, "Bcc": false, "dora@": false,
 	} {
 		if strings.Contains(strings.ReplaceAll(head, "\r\n ", " "), field) != want {
 			t.Errorf("%q: want %t in\n%s", field, want, head)

@@ -158,7 +158,7 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d begun, %d settled, %d confirmed", len(l.began), len(l.settled), len(l.confirmed))
 }
 
-// run has a child work for a while, and kills it.
+// run has a child work for a while, and kills it; the first one not before it has done each thing once.
 func (l *ledger) run(t *testing.T, dir string) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
@@ -172,6 +172,9 @@ func (l *ledger) run(t *testing.T, dir string) {
 	}
 	var once sync.Once
 	l.read(t, out, func() {
+		if len(l.confirmed) == 0 {
+			return
+		}
 		once.Do(func() {
 			time.AfterFunc(time.Duration(100+rand.IntN(300))*time.Millisecond, func() { c.Process.Kill() })
 		})

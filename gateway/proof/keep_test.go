@@ -499,7 +499,7 @@ func TestTamperedContent(t *testing.T) {
 				statement(t, s, `UPDATE content SET size = size - 1`)
 			},
 			"altered": func(t *testing.T, s *stand) {
-				statement(t, s, `UPDATE content SET body = CAST(substr(body, 1, 50) || 'x' || substr(body, 52) AS BLOB) WHERE body IS NOT NULL`)
+				statement(t, s, `UPDATE content SET body = CAST(substr(body, 1, 50) || CASE substr(body, 51, 1) WHEN x'00' THEN x'01' ELSE x'00' END || substr(body, 52) AS BLOB) WHERE body IS NOT NULL`)
 				files, _ := filepath.Glob(filepath.Join(s.o.Dir, "content", "*"))
 				for _, f := range files {
 					data, err := os.ReadFile(f)

@@ -160,7 +160,7 @@ func TestDamagedContent(t *testing.T) {
 		args []any
 	}{
 		"cut":     {`substr(body, 1, 500)`, nil},
-		"altered": {`CAST(substr(body, 1, 500) || x'00' || substr(body, 502) AS BLOB)`, nil},
+		"altered": {`CAST(substr(body, 1, 500) || CASE substr(body, 501, 1) WHEN x'00' THEN x'01' ELSE x'00' END || substr(body, 502) AS BLOB)`, nil},
 		"empty":   {`x''`, nil},
 		"swapped": {body, []any{string(other)}},
 	} {
