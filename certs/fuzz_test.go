@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,9 +41,9 @@ func FuzzValidate(f *testing.F) {
 			return
 		}
 		all[i] = altered
-		start := time.Now()
+		start := processorTime(t)
 		r := certs.NewValidator(c.Anchors, nil).WithPolicies(c.Policies).Validate(t.Context(), all[0], all[1:], c.Purpose, "", c.At)
-		if d := time.Since(start); d > 20*time.Second {
+		if d := processorTime(t) - start; d > 20*time.Second {
 			t.Errorf("it took %v", d)
 		}
 		if change != 0 && r.Valid() && slices.ContainsFunc(r.Chain[:len(r.Chain)-1], altered.Equal) {
@@ -54,4 +55,14 @@ func FuzzValidate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// processorTime is what this process has computed so far: how busy the machine is with other things is not measured.
+func processorTime(t testing.TB) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
