@@ -219,7 +219,7 @@ func (g *Gateway) smtpinOptions(s Settings) smtpin.Options {
 	return smtpin.Options{
 		Hostname: g.o.Hostname, Local: s.Local, Backup: g.kept, Recipients: s.Recipients, Listeners: s.Listeners, Handler: g,
 		Spool: g.spool, Recorder: g.recorder, Log: g.o.Log, Now: g.o.Now,
-		Marks: g.marks, Asks: s.Vocabulary.Fields(),
+		Marks: g.marks, Texts: s.Texts, Asks: s.Vocabulary.Fields(),
 	}
 }
 

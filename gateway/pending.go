@@ -51,6 +51,8 @@ func deliveryError(err error) error {
 		var said []texts.Said
 		if errors.As(err, &refused) {
 			said = refused.Said
+		} else if s := status.Said(err); s.ID != "" {
+			said = []texts.Said{s}
 		}
 		return &delivery.Refusal{
 			Said: said, Code: r.Code, Enhanced: fmt.Sprintf("%d.%d.%d", r.Enhanced[0], r.Enhanced[1], r.Enhanced[2]), Text: r.Text, Err: err,

@@ -153,7 +153,6 @@ func (g *Gateway) roomInQuarantine(ctx context.Context, entries []queue.New) err
 	if messages == 0 {
 		return nil
 	}
-	q := g.quarantine.Load()
 	why, err := g.noRoom(ctx, messages, bytes, internal)
 	switch {
 	case err != nil:
@@ -164,7 +163,7 @@ func (g *Gateway) roomInQuarantine(ctx context.Context, entries []queue.New) err
 		}
 		return nil
 	case internal:
-		return status.Wrap(fmt.Errorf("%w: %s", errQuarantineFull, why), 451, "4.3.1", q.texts.SMTP(texts.QuarantineNoRoom, texts.Values{}))
+		return status.Say(fmt.Errorf("%w: %s", errQuarantineFull, why), 451, "4.3.1", texts.QuarantineNoRoom, texts.Values{})
 	}
 	return fmt.Errorf("%w: %s", errQuarantineFull, why)
 }

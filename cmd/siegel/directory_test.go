@@ -176,7 +176,7 @@ func TestDirectoryAtTheDoor(t *testing.T) {
 	c := newCompany(t)
 	kept := filepath.Join(c.dir, "state", "recipients", "company")
 	c.says("alice@firma.example", yes, "A.Liddell@firma.example", yes, "alice+shop@firma.example", yes, "nobody@firma.example", no, "special@firma.example", yes,
-		"x@lists.firma.example", "550 5.7.1 relaying denied", "old@firma.example", no, "alice@old.example", "550 5.7.1 relaying denied",
+		"x@lists.firma.example", "550 5.7.1 Relaying denied", "old@firma.example", no, "alice@old.example", "550 5.7.1 Relaying denied",
 		"postmaster@firma.example", yes, `"*)(mail=*"@firma.example`, no)
 	c.s.Modify("dn: cn=new,dc=firma,dc=example\nchangetype: add\nobjectClass: user\ncn: new\nsn: n\nmail: new@firma.example\n")
 	c.says("new@firma.example", yes)

@@ -10,6 +10,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Prefix begins the name of the queue's destination for a domain: "backup:partner.example".
@@ -149,7 +150,7 @@ func (d *Domains) fits(ctx context.Context, name string, k *domain, size int64) 
 		}
 	}
 	if full() {
-		return status.Refuse(452, "4.2.2", fmt.Sprintf("this server keeps no more mail for %s for the time being, please try again later", name))
+		return status.Say(nil, 452, "4.2.2", texts.DoorBackupFull, texts.Values{Host: name})
 	}
 	return nil
 }

@@ -212,5 +212,5 @@ func ExampleDomains_Reserve() {
 	}
 	_, err := domains.Reserve(context.Background(), []mail.Recipient{bob}, 80)
 	fmt.Println(err)
-	// Output: 452 4.2.2 this server keeps no more mail for partner.example for the time being, please try again later
+	// Output: 452 4.2.2 This server keeps no more mail for partner.example for the time being. Try again later; mail servers do so by themselves.
 }

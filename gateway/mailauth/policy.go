@@ -61,14 +61,16 @@ func (d Disposition) severity() int {
 	return slices.Index([]Disposition{Nothing, Mark, Quarantine, Defer, Reject}, d)
 }
 
-// Action is what is to be done with a message, and why. Where that is to refuse it, Code, Enhanced and Text are
-// the reply (RFC 7372).
+// Action is what is to be done with a message, and why. Where that is to refuse it, Code and Enhanced are those of
+// the reply (RFC 7372), and Text can be its text.
 type Action struct {
 	Disposition Disposition
 	Method      string // that decided: "spf", "dkim", "dmarc", "from"; empty where nothing is to be done
 	Code        int    // 550 for Reject, 451 for Defer, else 0
 	Enhanced    string // "5.7.23"
-	Text        string // for the sender: ASCII, no line breaks; also where the message is not refused
+	Text        string // for the record and the log: ASCII, no line breaks; also where the message is not refused
+	Domain      string // that Text names; may be empty
+	Reason      string // why something could not be checked, in Text
 }
 
 // Decide is what p asks for a message with these results: the hardest of what it asks for each of them. It is
@@ -97,18 +99,26 @@ func action(method string, d Disposition, permanent, temporary, text string) Act
 	return a
 }
 
+// about is a with what Text is made of.
+func (a Action) about(domain, reason string) Action {
+	if a.Disposition != Nothing {
+		a.Domain, a.Reason = domain, reason
+	}
+	return a
+}
+
 func (p Policy) onFrom(d DMARC) Action {
 	if !d.BadFrom {
 		return Action{}
 	}
-	return action("from", p.BadFrom, "7.1", "7.1", "the author of the message cannot be told: "+d.Reason) // RFC 7489, 6.6.1
+	return action("from", p.BadFrom, "7.1", "7.1", "the author of the message cannot be told: "+d.Reason).about("", d.Reason) // RFC 7489, 6.6.1
 }
 
 func (p Policy) onDMARC(r Result) Action {
 	d := r.DMARC
 	switch d.Status {
 	case TempError:
-		return action("dmarc", p.DMARCTempError, "4.3", "4.3", fmt.Sprintf("the DMARC policy of %s cannot be applied: %s", d.Domain, d.Reason))
+		return action("dmarc", p.DMARCTempError, "4.3", "4.3", fmt.Sprintf("the DMARC policy of %s cannot be applied: %s", d.Domain, d.Reason)).about(d.Domain, d.Reason)
 	case Fail:
 		what := p.DMARCFail
 		if what == Published {
@@ -118,7 +128,7 @@ func (p Policy) onDMARC(r Result) Action {
 			}
 		}
 		code := dmarcCode(r)
-		return action("dmarc", what, code, code, fmt.Sprintf("neither SPF nor DKIM confirms that the message comes from %s, whose DMARC policy is %s", d.Domain, d.Policy))
+		return action("dmarc", what, code, code, fmt.Sprintf("neither SPF nor DKIM confirms that the message comes from %s, whose DMARC policy is %s", d.Domain, d.Policy)).about(d.Domain, "")
 	}
 	return Action{}
 }
@@ -144,13 +154,13 @@ func (p Policy) onSPF(r Result) Action {
 	unclear := fmt.Sprintf("the SPF record of %s cannot be checked: %s", s.Domain, s.Reason)
 	switch s.Status {
 	case Fail:
-		return action("spf", p.SPFFail, "7.23", "7.23", refuted)
+		return action("spf", p.SPFFail, "7.23", "7.23", refuted).about(s.Domain, "")
 	case SoftFail:
-		return action("spf", p.SPFSoftFail, "7.23", "7.23", refuted)
+		return action("spf", p.SPFSoftFail, "7.23", "7.23", refuted).about(s.Domain, "")
 	case TempError:
-		return action("spf", p.SPFTempError, "7.24", "7.24", unclear)
+		return action("spf", p.SPFTempError, "7.24", "7.24", unclear).about(s.Domain, s.Reason)
 	case PermError:
-		return action("spf", p.SPFPermError, "7.24", "7.24", unclear)
+		return action("spf", p.SPFPermError, "7.24", "7.24", unclear).about(s.Domain, s.Reason)
 	}
 	return Action{}
 }
@@ -174,7 +184,7 @@ func (p Policy) onDKIM(r Result) Action {
 	}
 	text := "no DKIM signature of the message can be accepted: " + last.Reason
 	if open {
-		return action("dkim", p.DKIMTempError, "7.20", "7.5", text) // RFC 6376, 6.2
+		return action("dkim", p.DKIMTempError, "7.20", "7.5", text).about("", last.Reason) // RFC 6376, 6.2
 	}
-	return action("dkim", p.DKIMFail, "7.20", "7.20", text)
+	return action("dkim", p.DKIMFail, "7.20", "7.20", text).about("", last.Reason)
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
-	"github.com/siegel-mail/siegel/gateway/status"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -94,7 +93,7 @@ func (j *Judge) Admit(ctx context.Context, env mail.Envelope, content mail.Conte
 	}
 	j.record(env, result, action)
 	if action.Code != 0 {
-		return Admission{}, status.Refuse(action.Code, action.Enhanced, action.Text)
+		return Admission{}, refusal(env, result, action)
 	}
 	fields, err := j.fields(result, action, others)
 	if err != nil {
@@ -128,7 +127,7 @@ func (j *Judge) decide(r mailauth.Result) mailauth.Action {
 			continue
 		}
 		action = mailauth.Action{
-			Disposition: j.o.OwnDomains, Method: "own_domains",
+			Disposition: j.o.OwnDomains, Method: ownDomains, Domain: domain,
 			Text: "the author is said to be in " + domain + ", the company's own domain, and neither SPF nor DKIM confirms it",
 		}
 		if action.Disposition == mailauth.Reject {

@@ -143,7 +143,7 @@ func TestAdmit(t *testing.T) {
 		},
 		"reject": {
 			sender: "b@partner.example", from: "x@bank.example",
-			reply: "550 5.7.20 neither SPF nor DKIM confirms that the message comes from bank.example, whose DMARC policy is reject",
+			reply: "550 5.7.20 Neither SPF nor DKIM confirms that the message comes from bank.example, whose DMARC policy is reject. Send it through the mail server of that domain; its administrator can see to it that SPF or DKIM pass.",
 			event: "spf=pass dkim=none dmarc=fail action=reject by=dmarc",
 		},
 		"quarantine": {
@@ -154,7 +154,7 @@ func TestAdmit(t *testing.T) {
 		},
 		"no author": {
 			sender: "b@partner.example", from: "a@partner.example\r\nFrom: b@bank.example",
-			reply: "550 5.7.1 the author of the message cannot be told: the message has more than one From field",
+			reply: "550 5.7.1 The author of the message cannot be told: the message has more than one From field. Write one From field with one address.",
 			event: "spf=pass dkim=none dmarc=permerror action=reject by=from",
 		},
 		"no author, taken": {
@@ -170,7 +170,7 @@ func TestAdmit(t *testing.T) {
 		"own domain, refused": {
 			sender: "b@partner.example", from: "bob@partner.example, boss@firma.example",
 			change: func(o *origin.Options) { o.OwnDomains = mailauth.Reject },
-			reply:  "550 5.7.1 the author is said to be in firma.example, the company's own domain, and neither SPF nor DKIM confirms it",
+			reply:  "550 5.7.1 The author is said to be in firma.example, the company's own domain, and neither SPF nor DKIM confirms it. Send it through the company's mail server.",
 			event:  "spf=pass dkim=none dmarc=none action=reject by=own_domains",
 		},
 		"own domain, anybody may": {
@@ -289,7 +289,7 @@ func TestAdmitWithoutDNS(t *testing.T) {
 		then  mailauth.Disposition
 		reply string
 	}{
-		{mailauth.Defer, "451 4.4.3 the DMARC policy of bank.example cannot be applied: DNS does not answer for the policy"},
+		{mailauth.Defer, "451 4.4.3 The SPF or DMARC record of bank.example cannot be checked: DNS does not answer for the policy. Where it lasts, its administrator has to mend the record."},
 		{mailauth.Nothing, "250 2.0.0 ok"},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
-	"github.com/siegel-mail/siegel/gateway/status"
 )
 
 // Door says what a listener would make of a message. *smtpin.Server is one.
@@ -28,7 +27,7 @@ func Ask(ctx context.Context, m explain.Message, listener string, door Door, dec
 	case errors.Is(err, smtpin.ErrNoListener):
 		return explain.Answer{}, fmt.Errorf("%w: %w", explain.ErrQuestion, err)
 	case err != nil:
-		return atTheDoor(taken, err), nil
+		return atTheDoor(taken), nil
 	}
 	m.Header = taken.Header
 	a, err := decider.Explain(ctx, taken.Envelope, m.Content())
@@ -43,8 +42,8 @@ func Ask(ctx context.Context, m explain.Message, listener string, door Door, dec
 }
 
 // atTheDoor is the answer on what no listener takes.
-func atTheDoor(c smtpin.Considered, err error) explain.Answer {
-	a := explain.Answer{Listener: c.Envelope.Client.Listener, Assumed: c.Assumed, Refused: status.For(err).String()}
+func atTheDoor(c smtpin.Considered) explain.Answer {
+	a := explain.Answer{Listener: c.Envelope.Client.Listener, Assumed: c.Assumed, Refused: c.Told.String()}
 	for _, r := range c.Envelope.Recipients {
 		to := explain.Recipient{To: r.Address.String(), Direction: string(c.Envelope.Direction()), Way: explain.SMTP, Sign: explain.No, Encrypt: explain.No}
 		if c.Envelope.Direction() == mail.Incoming {

@@ -82,7 +82,7 @@ func TestExplain(t *testing.T) {
 		{what: "no route", from: "alice@firma.example", to: "x@nowhere.example", refused: "no way leads"},
 		{what: "no TLS on the way", from: "alice@firma.example", to: "x@plain.example", header: "X-Siegel-TLS: verified", refused: "encrypted connection"},
 		{what: "De-Mail", from: "alice@firma.example", to: "amt@stadt.de-mail.de", facts: known, want: explain.Recipient{Sign: "no", Encrypt: "no", Way: explain.DeMail}},
-		{what: "De-Mail of somebody else", from: "eve@partner.example", to: "amt@stadt.de-mail.de", refused: "relaying denied"},
+		{what: "De-Mail of somebody else", from: "eve@partner.example", to: "amt@stadt.de-mail.de", refused: "Relaying denied"},
 		{what: "from outside", from: "eve@partner.example", to: "alice@firma.example", header: "X-Siegel-Encrypt: yes", want: explain.Recipient{Sign: "no", Encrypt: "no", Way: explain.Internal}},
 		{what: "too large from outside", from: "eve@partner.example", to: "alice@firma.example", size: 6000, refused: "larger than"},
 	} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -78,11 +79,11 @@ func (s *Server) register(d *door) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping.Load() {
-		return errStopping()
+		return errStopping
 	}
 	switch {
 	case !d.site.permits(d.client):
-		return status.Refuse(554, "5.7.1", "your address may not use this listener")
+		return status.Say(nil, 554, "5.7.1", texts.DoorNotHere, texts.Values{})
 	case !s.spend(d.site, d.client, connecting, 1):
 		return errTooOften
 	case s.spent(d.site, d.client, failing):
@@ -121,7 +122,7 @@ func (s *Server) unregister(d *door) {
 // understand it.
 func (d *door) turnAway(refusal error) {
 	defer d.raw.Close()
-	reply := status.For(refusal)
+	reply := d.told(refusal)
 	if d.server.spend(d.site, d.client, recording, 1) { // a flood of connections is none of log lines
 		d.site.Recorder.Record(track.Event{
 			Time: d.site.Now(), Kind: track.Refused, Direction: d.direction(), Client: d.describe(""), Reply: reply.String(),

@@ -13,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 const (
@@ -38,7 +39,7 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	case s.door.site.Auth == nil:
 		return nil, refusal(502, "5.5.1", "authentication is not offered here")
 	case !s.door.secured():
-		return nil, refusal(538, "5.7.11", "authentication needs TLS: use STARTTLS first")
+		return nil, smtpError(s.door.told(status.Say(nil, 538, "5.7.11", texts.DoorTLS, texts.Values{})))
 	case s.tx != nil:
 		return nil, refusal(503, "5.5.1", "authentication comes before MAIL")
 	case mechanism == sasl.Plain:
@@ -51,7 +52,7 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 
 // login checks user and password and notes what the user may send as.
 func (s *session) login(user, password []byte) error {
-	err := status.Wrap(ErrCredentials, 535, "5.7.8", "wrong user name or password")
+	err := error(ErrCredentials)
 	if isCredential(user) && isCredential(password) {
 		ctx, cancel := context.WithTimeout(s.door.server.handling, authTimeout)
 		defer cancel()
@@ -66,7 +67,7 @@ func (s *session) login(user, password []byte) error {
 	s.door.site.Log.WithError(err).WithFields(logrus.Fields{
 		"listener": s.door.site.Name, "client": s.door.client.addr,
 	}).Warn("smtpin: authentication failed")
-	return smtpError(status.For(authFault(err)))
+	return smtpError(s.door.told(authFault(err)))
 }
 
 // authFault gives an authenticator's error its reply (RFC 4954, 6).
@@ -76,9 +77,9 @@ func authFault(err error) error {
 	case errors.As(err, &own):
 		return err
 	case errors.Is(err, ErrCredentials):
-		return status.Wrap(err, 535, "5.7.8", "wrong user name or password")
+		return status.Say(err, 535, "5.7.8", texts.DoorPassword, texts.Values{})
 	}
-	return status.Wrap(err, 454, "4.7.0", "authentication is not possible at the moment")
+	return status.Say(err, 454, "4.7.0", texts.DoorLoginAway, texts.Values{})
 }
 
 func isCredential(b []byte) bool {

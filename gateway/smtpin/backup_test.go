@@ -40,11 +40,11 @@ func TestBackup(t *testing.T) {
 		{"external", "x@else.example", "bob@partner.example", " SIZE=1001", "452 4.2.2 no room for partner.example"},
 		{"external", "x@else.example", "alice@firma.example", " SIZE=1001", "250 "},
 		{"external", "x@else.example", "trouble@partner.example", "", "451 4.3.2"},
-		{"external", "x@else.example", "bob@sub.partner.example", "", "550 5.7.1 relaying denied"},
-		{"external", "x@else.example", "bob@partner.example.else.example", "", "550 5.7.1 relaying denied"},
-		{"external", "x@else.example", "bob%else.example@partner.example", "", "550 5.7.1 relaying denied"},
-		{"external", "x@else.example", "else.example!bob@partner.example", "", "550 5.7.1 relaying denied"},
-		{"external", "x@else.example", `"bob@else.example"@partner.example`, "", "550 5.7.1 relaying denied"},
+		{"external", "x@else.example", "bob@sub.partner.example", "", "550 5.7.1 Relaying denied"},
+		{"external", "x@else.example", "bob@partner.example.else.example", "", "550 5.7.1 Relaying denied"},
+		{"external", "x@else.example", "bob%else.example@partner.example", "", "550 5.7.1 Relaying denied"},
+		{"external", "x@else.example", "else.example!bob@partner.example", "", "550 5.7.1 Relaying denied"},
+		{"external", "x@else.example", `"bob@else.example"@partner.example`, "", "550 5.7.1 Relaying denied"},
 		{"internal", "alice@firma.example", "bob@partner.example", " SIZE=1001", "250 "},
 	} {
 		p := dial(t, s, c.listener)

@@ -77,7 +77,7 @@ func (f *chunks) readStrict(p []byte) (int, error) {
 		f.nextChunk()
 	}
 	if f.size+f.left > f.max && f.fault == nil {
-		f.fault = errTooLarge
+		f.fault = errTooLarge(f.site.MaxSize)
 	}
 	if f.ended != nil || f.fault != nil {
 		return 0, f.result()
@@ -170,7 +170,7 @@ func (f *chunks) finish() error {
 	if f.left > 2*f.site.MaxSize+slack {
 		f.linger = true
 		f.farewell(nil)
-		return errTooLarge
+		return errTooLarge(f.site.MaxSize)
 	}
 	for f.left > 0 && f.ended == nil {
 		n, err := f.in.Discard(int(min(f.left, bufferSize)))

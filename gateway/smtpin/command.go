@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Faults of a command line after which nothing on the connection can be trusted.
@@ -22,9 +23,8 @@ var (
 	errLineEnd  = errors.New("smtpin: a command does not end as it must")
 )
 
-func errStopping() error {
-	return status.Refuse(421, "4.3.2", "the gateway is stopping, please try again later")
-}
+// errStopping is for clients that would go on while the server ends.
+var errStopping = status.Say(nil, 421, "4.3.2", texts.DoorBusy, texts.Values{})
 
 // endOfData is what go-smtp gets to see of every message.
 const endOfData = ".\r\n"
@@ -77,7 +77,7 @@ func (d *door) command() (string, error) {
 	}
 	switch limits := d.site.limits; {
 	case d.server.stopping.Load():
-		return "", d.farewell(errStopping())
+		return "", d.farewell(errStopping)
 	case d.errors > limits.Errors || d.logins >= maxLogins:
 		return "", d.farewell(status.Refuse(421, "4.7.0", "too many errors"))
 	case d.idle > limits.Commands:
@@ -114,7 +114,7 @@ func lineFault(err error) error {
 // farewell says a last reply and ends the conversation.
 func (d *door) farewell(refusal error) error {
 	if refusal != nil && d.ended == nil {
-		d.say(status.For(refusal))
+		d.say(d.told(refusal))
 		d.linger = true
 	}
 	d.ended = io.EOF
@@ -263,6 +263,31 @@ func (c *chunks) announce(arg string) bool {
 	return true
 }
 
+// told is the reply for an error, in the words of those whom the listener is for.
+func (d *door) told(err error) status.Reply {
+	return status.In(d.site.words(d.site.Role != External), err)
+}
+
+// retold is a reply line in our words, where go-smtp refuses something before it asks the session.
+func (d *door) retold(line []byte) []byte {
+	switch {
+	case bytes.HasPrefix(line, []byte("552 5.3.4 Max ")): // the SIZE of MAIL (RFC 1870, 6.1)
+		return d.lineFor(552)
+	case bytes.HasPrefix(line, []byte("452 4.5.3 Maximum ")): // RFC 5321, 4.5.3.1.10
+		return d.lineFor(452)
+	}
+	return line
+}
+
+// lineFor is such a line. It stands apart since every reply passes retold, and a client that waits should cost no stack for it.
+func (d *door) lineFor(code int) []byte {
+	err := errTooLarge(d.site.MaxSize)
+	if code == 452 {
+		err = errTooManyRecipients(d.site.MaxRecipients)
+	}
+	return []byte(d.told(err).String())
+}
+
 // refuse answers a command in go-smtp's place.
 func (d *door) refuse(code int, enhanced, text string) {
 	d.say(status.For(status.Refuse(code, enhanced, text)))
@@ -306,7 +331,7 @@ func (d *door) replyLine(line []byte) {
 			d.server.note(d.site, d.client, failing, 1)
 		}
 	}
-	for _, c := range line {
+	for _, c := range d.retold(line) {
 		if c < ' ' || c > '~' {
 			c = '?'
 		}

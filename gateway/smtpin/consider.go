@@ -8,6 +8,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/exchange"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -26,12 +27,13 @@ type Considered struct {
 	Header   entity.Header // as it is after the door
 	// Assumed is what the listener would have looked at in the connection and was taken for true, a sentence each.
 	Assumed []string
+	Told    status.Reply // to its client, where it is refused
 }
 
 // ErrNoListener is the error of Consider where nothing listens that could take an offer.
 var ErrNoListener = errors.New("smtpin: no listener takes it")
 
-// Consider says what the listener would make of a message. An error with a reply of [status.For] is what its client would be told; what is known of
+// Consider says what the listener would make of a message. Where it would not take it Told is the reply, and the error its cause; what is known of
 // the message until then comes beside it. Limits of clients are left out. Where no listener is named it is the first one for the company's servers that has From
 // among its senders; else, for an author of the company, the first one where users log in, and for others the first one that is open to the internet.
 func (s *Server) Consider(ctx context.Context, o Offer) (Considered, error) {
@@ -50,10 +52,13 @@ func (s *Server) Consider(ctx context.Context, o Offer) (Considered, error) {
 		c.Envelope.Recipients = append(c.Envelope.Recipients, mail.Recipient{Address: to})
 		c.Envelope.SMTPUTF8 = c.Envelope.SMTPUTF8 || !to.IsASCII()
 	}
-	if err := site.assume(&c); err != nil {
-		return c, err
+	if err = site.assume(&c); err == nil {
+		err = site.consider(ctx, &c, o.Size)
 	}
-	return c, site.consider(ctx, &c, o.Size)
+	if err != nil {
+		c.Told = status.In(site.words(c.Envelope.Internal), err)
+	}
+	return c, err
 }
 
 // choose is the site of an offer.
@@ -110,6 +115,11 @@ func (l *site) assume(c *Considered) error {
 	return nil
 }
 
+// errTooManyRecipients is the fault of a message with more recipients than are taken at once.
+func errTooManyRecipients(most int) error {
+	return status.Say(nil, 452, "4.5.3", texts.DoorManyRecipients, texts.Values{Most: most})
+}
+
 // consider holds what a listener holds, in the order of a conversation, and does to the header what is done at the door.
 func (l *site) consider(ctx context.Context, c *Considered, size int64) error {
 	env := &c.Envelope
@@ -117,7 +127,7 @@ func (l *site) consider(ctx context.Context, c *Considered, size int64) error {
 		return errNotFrom(env.From)
 	}
 	if len(env.Recipients) > l.MaxRecipients {
-		return status.Refuse(452, "4.5.3", fmt.Sprintf("the message has more than %d recipients", l.MaxRecipients))
+		return errTooManyRecipients(l.MaxRecipients)
 	}
 	for _, r := range env.Recipients {
 		if err := l.mayReach(ctx, r.Address); err != nil {
@@ -128,7 +138,7 @@ func (l *site) consider(ctx context.Context, c *Considered, size int64) error {
 		}
 	}
 	if size > l.MaxSize {
-		return errTooLarge
+		return errTooLarge(l.MaxSize)
 	}
 	Firewall(&c.Header, l.Hostname, env.Internal)
 	return c.Header.InsertTop("Received", trace(*env, l.Hostname, true))

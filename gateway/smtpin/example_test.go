@@ -55,5 +55,5 @@ func Example() {
 	// Output:
 	// from bob@partner.example to alice@firma.example
 	// <nil>
-	// SMTP error 550: relaying denied: <x@elsewhere.example> is not a recipient here
+	// SMTP error 550: Relaying denied: x@elsewhere.example is not a recipient here. Check the address, or send it through your own mail server.
 }

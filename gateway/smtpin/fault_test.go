@@ -54,8 +54,8 @@ func TestOwnTroubleIsTemporaryAndSilent(t *testing.T) {
 	secret := errors.New("open /var/lib/siegel/queue.db: input/output error")
 	refusal := status.Refuse(550, "5.7.1", "mail to this partner must be encrypted")
 	for err, want := range map[error]string{
-		secret: "451 4.3.0 the gateway has a local problem, please try again later",
-		fmt.Errorf("queue: %w", fmt.Errorf("put: %w", secret)):        "451 4.3.0 the gateway has a local problem, please try again later",
+		secret: "451 4.3.0 The gateway has a local problem. Try again later; mail servers do so by themselves.",
+		fmt.Errorf("queue: %w", fmt.Errorf("put: %w", secret)):        "451 4.3.0 The gateway has a local problem. Try again later; mail servers do so by themselves.",
 		fmt.Errorf("protect: %w", fmt.Errorf("encrypt: %w", refusal)): "550 5.7.1 mail to this partner must be encrypted",
 	} {
 		for _, how := range []string{"DATA", "BDAT"} {
@@ -183,7 +183,7 @@ func TestConnectionLimits(t *testing.T) {
 			p.say("", "220 ")
 			open = append(open, p)
 		}
-		dial(t, s, "external").say("", "421 4.7.0 too many connections", "", "")
+		dial(t, s, "external").say("", "421 4.7.0 Too many connections", "", "")
 		if e := h.recorded(track.Refused); len(e) != 1 || !e[0].Client.Addr.IsLoopback() || e[0].Client.Listener != "external" {
 			t.Errorf("recorded %+v", e)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // A frame reads one message off the wire: by dots (DATA) or by counts (BDAT). It gives the octets of the
@@ -22,13 +23,17 @@ type frame interface {
 	eightBit() bool
 }
 
-// What can be wrong with a frame. The first two are of the message, the others of the connection.
+// What can be wrong with a frame. The first is of the message, as is errTooLarge; the others are of the connection.
 var (
 	errBareLine = status.Refuse(554, "5.5.2", "lines end in CRLF; a bare CR or LF, or a NUL, is not accepted")
-	errTooLarge = status.Refuse(552, "5.3.4", "the message is larger than this server takes")
 	errAborted  = errors.New("smtpin: the client gave the message up")
 	errBroken   = errors.New("smtpin: the connection broke within a message")
 )
+
+// errTooLarge is the fault of a message with more octets than are taken.
+func errTooLarge(most int64) error {
+	return status.Say(nil, 552, "5.3.4", texts.DoorTooLarge, texts.Values{Limit: most})
+}
 
 // tally is what both frames keep.
 type tally struct {
@@ -58,7 +63,7 @@ func (t *tally) count(n int) {
 	t.size += int64(n)
 	t.pace.size.Store(t.size)
 	if t.size > t.max && t.fault == nil {
-		t.fault = errTooLarge
+		t.fault = errTooLarge(t.site.MaxSize)
 	}
 	const slack = 1 << 20
 	if t.size > 2*t.max+slack {
@@ -97,7 +102,7 @@ func (t *tally) broke(err error) error {
 	case errors.Is(err, errCrowded):
 		t.fault = errCrowded
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		t.fault = status.Refuse(421, "4.4.2", "the message took too long to arrive")
+		t.fault = status.Say(nil, 421, "4.4.2", texts.DoorSlow, texts.Values{})
 	}
 	t.door.farewell(nil)
 	return t.result()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/meter"
 )
 
@@ -161,11 +162,11 @@ func (s *Server) spent(l *site, c client, what usage) bool {
 
 // Refusals of clients that have had enough for now. They try again by themselves.
 var (
-	errTooMuch       = status.Refuse(452, "4.7.0", "too much mail from your network in one hour, please try again later")
-	errTooManyOver   = status.Refuse(452, "4.7.0", "too many recipients from your network in one hour, please try again later")
-	errTooManyErrors = status.Refuse(421, "4.7.0", "too many errors from your network in one hour, please try again later")
-	errTooOften      = status.Refuse(421, "4.7.0", "too many connections from your network in one minute, please try again later")
-	errNetworkFull   = status.Refuse(421, "4.7.0", "too many connections from your network, please try again later")
-	errFull          = status.Refuse(421, "4.7.0", "too many connections, please try again later")
-	errCrowded       = status.Refuse(421, "4.7.0", "the server is busy, and you have been silent or slow; please try again later")
+	errTooMuch       = status.Say(nil, 452, "4.7.0", texts.DoorMuchMail, texts.Values{})
+	errTooManyOver   = status.Say(nil, 452, "4.7.0", texts.DoorMuchAddressed, texts.Values{})
+	errTooManyErrors = status.Say(nil, 421, "4.7.0", texts.DoorErrors, texts.Values{})
+	errTooOften      = status.Say(nil, 421, "4.7.0", texts.DoorOften, texts.Values{})
+	errNetworkFull   = status.Say(nil, 421, "4.7.0", texts.DoorNetworkFull, texts.Values{})
+	errFull          = status.Say(nil, 421, "4.7.0", texts.DoorFull, texts.Values{})
+	errCrowded       = status.Say(nil, 421, "4.7.0", texts.DoorCrowded, texts.Values{})
 )

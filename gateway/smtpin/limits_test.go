@@ -44,7 +44,7 @@ func TestConnectionsPerMinute(t *testing.T) {
 		dial(t, s, "external").say("", "220 ", "QUIT", "221 ")
 	}
 	for range 20 {
-		dial(t, s, "external").say("", "421 4.7.0 too many connections from your network in one minute", "", "")
+		dial(t, s, "external").say("", "421 4.7.0 Too many connections from your network in one minute", "", "")
 	}
 	if n := len(h.recorded(track.Refused)); n != 10 {
 		t.Errorf("a flood of 20 connections gave %d events, want 10", n)
@@ -62,7 +62,7 @@ func TestErrorsPerHour(t *testing.T) {
 		p.say("", "220 ", "EHLO c", "250 ", "MAIL FROM:<>", "250 ")
 		p.say("RCPT TO:<a@elsewhere.example>", "550 ", "RCPT TO:<b@elsewhere.example>", "550 ", "QUIT", "221 ")
 	}
-	dial(t, s, "external").say("", "421 4.7.0 too many errors from your network", "", "")
+	dial(t, s, "external").say("", "421 4.7.0 Too many errors from your network", "", "")
 	*now = now.Add(2 * time.Hour)
 	dial(t, s, "external").say("", "220 ")
 }
@@ -76,7 +76,7 @@ func TestMessagesAndBytesPerHour(t *testing.T) {
 		for range 2 {
 			p.message(strings.Repeat("x", 600))
 		}
-		p.say("MAIL FROM:<>", "452 4.7.0 too much mail from your network", "NOOP", "250 ")
+		p.say("MAIL FROM:<>", "452 4.7.0 Too much mail from your network", "NOOP", "250 ")
 		other := dial(t, s, "external") // another connection of the same client has no more
 		other.say("", "220 ", "EHLO c", "250 ", "MAIL FROM:<>", "452 4.7.0 ")
 		*now = now.Add(2 * time.Hour)
@@ -105,7 +105,7 @@ func TestRecipientsPerHour(t *testing.T) {
 	s := limited(t, h, smtpin.Limits{RecipientsPerHour: 2}, now)
 	p := dial(t, s, "external")
 	p.say("", "220 ", "EHLO c", "250 ", "MAIL FROM:<>", "250 ", "RCPT TO:<a@firma.example>", "250 ", "RCPT TO:<b@firma.example>", "250 ",
-		"RCPT TO:<c@firma.example>", "452 4.7.0 too many recipients", "DATA", "354 ", "x\r\n.", "250 ")
+		"RCPT TO:<c@firma.example>", "452 4.7.0 Too many recipients", "DATA", "354 ", "x\r\n.", "250 ")
 	if got := h.messages()[0].env.Recipients; len(got) != 2 {
 		t.Errorf("%+v", got)
 	}
@@ -149,9 +149,9 @@ func TestReloadKeepsCounts(t *testing.T) {
 	if err := s.Reload(o); err != nil {
 		t.Fatal(err)
 	}
-	dial(t, s, "external").say("", "421 4.7.0 too many connections from your network, ")
+	dial(t, s, "external").say("", "421 4.7.0 Too many connections from your network. ")
 	p.say("QUIT", "221 ", "", "")
-	dial(t, s, "external").say("", "421 4.7.0 too many connections from your network in one minute")
+	dial(t, s, "external").say("", "421 4.7.0 Too many connections from your network in one minute")
 }
 
 // crowdOf runs a test with many connections, from addresses of its choice, in a bubble of time.
@@ -190,13 +190,13 @@ func TestClientsOfIPv6(t *testing.T) {
 	crowdOf(t, smtpin.Limits{PerClient: 2}, func(join func(string) *peer) {
 		join("2001:db8:1:1::1").say("", "220 ")
 		join("2001:db8:1:1::2").say("", "220 ")
-		join("2001:db8:1:1:3::").say("", "421 4.7.0 too many connections from your network")
+		join("2001:db8:1:1:3::").say("", "421 4.7.0 Too many connections from your network")
 		for i := range 15 {
 			for range 2 {
 				join(fmt.Sprintf("2001:db8:1:2%02d::1", i)).say("", "220 ")
 			}
 		}
-		join("2001:db8:1:ffff::1").say("", "421 4.7.0 too many connections from your network")
+		join("2001:db8:1:ffff::1").say("", "421 4.7.0 Too many connections from your network")
 		join("2001:db8:2:ffff::1").say("", "220 ")
 		join("192.0.2.1").say("", "220 ")
 	})
@@ -204,7 +204,7 @@ func TestClientsOfIPv6(t *testing.T) {
 		for i := range 16 {
 			join(fmt.Sprintf("2001:db8:1:%d::1", i)).say("", "220 ")
 		}
-		join("2001:db8:1:99::1").say("", "421 4.7.0 too many connections from your network in one minute")
+		join("2001:db8:1:99::1").say("", "421 4.7.0 Too many connections from your network in one minute")
 		join("2001:db8:2:99::1").say("", "220 ")
 	})
 }
@@ -219,14 +219,14 @@ func TestFullListenerMakesRoom(t *testing.T) {
 		first.say("", "220 ")
 		time.Sleep(time.Second)
 		second.say("", "220 ", "EHLO c", "250 ")
-		join("192.0.2.3").say("", "421 4.7.0 too many connections, ") // nobody has been silent for long
+		join("192.0.2.3").say("", "421 4.7.0 Too many connections. ") // nobody has been silent for long
 		time.Sleep(9 * time.Second)
 		third := join("192.0.2.3")
-		first.say("", "421 4.7.0 the server is busy", "", "")
+		first.say("", "421 4.7.0 The server is busy", "", "")
 		third.say("", "220 ", "EHLO c", "250 ")
 		time.Sleep(9 * time.Second)
 		fourth := join("192.0.2.4")
-		second.say("", "421 4.7.0 the server is busy", "", "")
+		second.say("", "421 4.7.0 The server is busy", "", "")
 		fourth.say("", "220 ")
 		join("10.0.0.2").say("", "220 ") // ours find a place always
 		own.say("NOOP", "250 ")
@@ -244,7 +244,7 @@ func TestFullListenerDropsDrips(t *testing.T) {
 			p.send("N")
 		}
 		q := join("192.0.2.2")
-		p.say("", "421 4.7.0 the server is busy", "", "")
+		p.say("", "421 4.7.0 The server is busy", "", "")
 		q.say("", "220 ")
 	})
 }
@@ -263,9 +263,9 @@ func TestFullListenerDropsSlowSenders(t *testing.T) {
 			fast.send(strings.Repeat("0123456789abcde\r\n", 1000))
 		}
 		next := join("192.0.2.3")
-		slow.say("", "421 4.7.0 the server is busy", "", "")
+		slow.say("", "421 4.7.0 The server is busy", "", "")
 		next.say("", "220 ")
-		join("192.0.2.4").say("", "421 4.7.0 too many connections, ")
+		join("192.0.2.4").say("", "421 4.7.0 Too many connections. ")
 		fast.say(".", "250 ")
 	})
 }

@@ -76,14 +76,14 @@ func TestSwaks(t *testing.T) {
 		{"helo", "external", []string{"--protocol", "SMTP"}, "250 2.0.0 queued as ", "SMTP"},
 		{"starttls", "external", append([]string{"--tls"}, verify...), "250 2.0.0 queued as ", "ESMTPS"},
 		{"pipelined", "external", []string{"--pipeline", "--tls"}, "250 2.0.0 queued as ", "ESMTPS"},
-		{"relaying", "external", []string{"--to", "x@elsewhere.example"}, "550 5.7.1 relaying denied", ""},
+		{"relaying", "external", []string{"--to", "x@elsewhere.example"}, "550 5.7.1 Relaying denied", ""},
 		{"eight bit", "internal", []string{"--from", "alice@firma.example", "--data", "@" + eightBit}, "250 2.0.0 queued as ", "ESMTP"},
-		{"foreign sender", "internal", nil, "550 5.7.1 you may not send from", ""},
+		{"foreign sender", "internal", nil, "550 5.7.1 You may not send from", ""},
 		{"auth plain", "submission", append([]string{"--tls", "--auth", "PLAIN", "--from", "alice@firma.example"}, login...), "250 2.0.0 queued as ", "ESMTPSA"},
 		{"auth login", "submission", append([]string{"--tls", "--auth", "LOGIN", "--from", "x@team.firma.example"}, login...), "250 2.0.0 queued as ", "ESMTPSA"},
 		{"auth in the clear", "submission", append([]string{"--auth", "PLAIN"}, login...), "*** Host did not advertise authentication", ""},
 		{"wrong password", "submission", []string{"--tls", "--auth", "PLAIN", "--auth-user", "alice", "--auth-password", "x"}, "535 5.7.8 ", ""},
-		{"no login", "submission", []string{"--tls"}, "530 5.7.0 authenticate first", ""},
+		{"no login", "submission", []string{"--tls"}, "530 5.7.0 Authenticate first", ""},
 		{"implicit tls", "implicit", append(append([]string{"--tls-on-connect", "--auth", "LOGIN", "--from", "alice@firma.example"}, verify...), login...), "250 2.0.0 queued as ", "ESMTPSA"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

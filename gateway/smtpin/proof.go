@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // proof is what a client certificate has shown: a name, or why there is none.
@@ -79,11 +80,11 @@ func (p proof) refusal(secured bool) error {
 	var invalid x509.CertificateInvalidError
 	switch {
 	case !secured:
-		return status.Refuse(530, "5.7.0", "use STARTTLS first, and show a client certificate")
+		return status.Say(nil, 530, "5.7.0", texts.DoorTLSCertificate, texts.Values{})
 	case errors.As(p.err, &invalid) && invalid.Reason == x509.Expired:
-		return status.Wrap(p.err, 454, "4.7.0", "your client certificate is not valid at this time")
+		return status.Say(p.err, 454, "4.7.0", texts.DoorCertificateTime, texts.Values{})
 	case errors.Is(p.err, errNoCertificate):
-		return status.Wrap(p.err, 550, "5.7.1", "this listener takes mail from clients that show their certificate")
+		return status.Say(p.err, 550, "5.7.1", texts.DoorCertificateNone, texts.Values{})
 	}
-	return status.Wrap(p.err, 550, "5.7.1", "your client certificate may not use this listener")
+	return status.Say(p.err, 550, "5.7.1", texts.DoorCertificateOther, texts.Values{})
 }

@@ -101,20 +101,20 @@ func TestClientCertificates(t *testing.T) {
 	}{
 		"right":        {pointer(ours.issue(named("other.example", "EX.firma.example"))), "250 ", "ex.firma.example"},
 		"wildcard":     {pointer(ours.issue(named("*.shared.example"))), "250 ", "*.shared.example"},
-		"below it":     {pointer(ours.issue(named("a.shared.example"))), "550 5.7.1 your client certificate may not", ""},
-		"wildcard of":  {pointer(ours.issue(named("*.firma.example"))), "550 5.7.1 your client certificate may not", ""},
-		"no name":      {pointer(ours.issue(with(named(), func(c *x509.Certificate) { c.Subject.CommonName = "ex.firma.example" }))), "550 5.7.1 your client", ""},
-		"other issuer": {pointer(strangers.issue(named("ex.firma.example"))), "550 5.7.1 your client certificate may not", ""},
+		"below it":     {pointer(ours.issue(named("a.shared.example"))), "550 5.7.1 Your client certificate may not", ""},
+		"wildcard of":  {pointer(ours.issue(named("*.firma.example"))), "550 5.7.1 Your client certificate may not", ""},
+		"no name":      {pointer(ours.issue(with(named(), func(c *x509.Certificate) { c.Subject.CommonName = "ex.firma.example" }))), "550 5.7.1 Your client", ""},
+		"other issuer": {pointer(strangers.issue(named("ex.firma.example"))), "550 5.7.1 Your client certificate may not", ""},
 		"ended": {pointer(ours.issue(with(named("ex.firma.example"), func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = past.Add(-time.Hour), past
-		}))), "454 4.7.0 your client certificate is not valid at this time", ""},
+		}))), "454 4.7.0 Your client certificate is not valid at this time", ""},
 		"server's": {pointer(ours.issue(with(named("ex.firma.example"), func(c *x509.Certificate) {
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 		}))), "250 ", "ex.firma.example"},
 		"for mail": {pointer(ours.issue(with(named("ex.firma.example"), func(c *x509.Certificate) {
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection}
-		}))), "550 5.7.1 your client certificate may not", ""},
-		"none": {nil, "550 5.7.1 this listener takes mail from clients that show", ""},
+		}))), "550 5.7.1 Your client certificate may not", ""},
+		"none": {nil, "550 5.7.1 This listener takes mail from clients that show", ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			before := len(h.messages())
@@ -170,12 +170,12 @@ func TestClientCertificateIsNotEnough(t *testing.T) {
 	p := dial(t, s, "submission")
 	p.say("", "220 ", "STARTTLS", "220 ")
 	p.startTLS(showing(cert))
-	p.say("EHLO c", "250 ", "MAIL FROM:<alice@firma.example>", "530 5.7.0 authenticate first")
+	p.say("EHLO c", "250 ", "MAIL FROM:<alice@firma.example>", "530 5.7.0 Authenticate first")
 
 	p = dial(t, s, "anywhere")
 	p.say("", "220 ", "STARTTLS", "220 ")
 	p.startTLS(showing(cert))
-	p.say("EHLO c", "250 ", "MAIL FROM:<eve@partner.example>", "550 5.7.1 you may not send from", "MAIL FROM:<a@firma.example>", "250 ")
+	p.say("EHLO c", "250 ", "MAIL FROM:<eve@partner.example>", "550 5.7.1 You may not send from", "MAIL FROM:<a@firma.example>", "250 ")
 
 	for _, l := range []smtpin.Listener{
 		{Name: "a", Role: smtpin.Internal, Senders: patterns("@firma.example"), Clients: &smtpin.Certificates{}, TLSConfig: serverTLS()},

@@ -3,12 +3,12 @@ package smtpin
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -39,13 +39,13 @@ func (s *session) store(w io.Writer, r io.Reader, env *mail.Envelope) error {
 	h, body, err := entity.Read(bufio.NewReaderSize(r, buffer), limits.Header)
 	switch {
 	case errors.Is(err, entity.ErrLimit):
-		return status.Refuse(552, "5.3.4", fmt.Sprintf("the message header is longer than %d octets", limits.Header))
+		return status.Say(nil, 552, "5.3.4", texts.DoorHeaderLong, texts.Values{Limit: int64(limits.Header)})
 	case err != nil:
 		return err
 	case h.Len() > limits.Fields:
-		return status.Refuse(552, "5.3.4", fmt.Sprintf("the message header has more than %d fields", limits.Fields))
+		return status.Say(nil, 552, "5.3.4", texts.DoorHeaderFields, texts.Values{Most: limits.Fields})
 	case len(h.Values("Received")) > limits.Hops:
-		return status.Refuse(554, "5.4.6", fmt.Sprintf("the message has passed more than %d servers: this is a mail loop", limits.Hops))
+		return status.Say(nil, 554, "5.4.6", texts.DoorLoop, texts.Values{Most: limits.Hops})
 	}
 	if ids := h.Values("Message-ID"); len(ids) == 1 {
 		s.named = strings.TrimSpace(ids[0])

@@ -28,9 +28,9 @@ func TestUnknownRecipients(t *testing.T) {
 	p := dial(t, s, "external")
 	p.say("", "220 ", "EHLO c", "250 ", "MAIL FROM:<eve@partner.example>", "250 ",
 		"RCPT TO:<alice@firma.example>", "250 ",
-		"RCPT TO:<nobody@firma.example>", "550 5.1.1 <nobody@firma.example> is not an address here",
+		"RCPT TO:<nobody@firma.example>", "550 5.1.1 nobody@firma.example is not an address here",
 		"RCPT TO:<Postmaster>", "250 ",
-		"RCPT TO:<bob@elsewhere.example>", "550 5.7.1 relaying denied", // known, but not ours
+		"RCPT TO:<bob@elsewhere.example>", "550 5.7.1 Relaying denied", // known, but not ours
 		"DATA", "354 ", "x\r\n.", "250 ")
 	if got := h.messages()[0].env.Recipients; len(got) != 2 {
 		t.Errorf("%+v", got)
@@ -45,7 +45,7 @@ func TestRecipientsAway(t *testing.T) {
 	o.Recipients = directory{err: errors.New("ldap://secret.corp: connection refused")}
 	p := dial(t, serve(t, o), "external")
 	p.say("", "220 ", "EHLO c", "250 ", "MAIL FROM:<>", "250 ",
-		"RCPT TO:<alice@firma.example>", "451 4.4.3 the recipient cannot be looked up at the moment, please try again later")
+		"RCPT TO:<alice@firma.example>", "451 4.4.3 The recipient cannot be looked up at the moment. Try again later; mail servers do so by themselves.")
 }
 
 // Who tries one address after the other is sent away, and does not get far by coming again.

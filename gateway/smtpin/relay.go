@@ -6,6 +6,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // permitted is what who speaks here without having logged in may use as From.
@@ -28,7 +29,10 @@ func (l *site) maySend(permitted mail.Patterns, from mail.Address) bool {
 }
 
 func errNotFrom(from mail.Address) error {
-	return status.Refuse(550, "5.7.1", "you may not send from <"+from.String()+">")
+	if from.IsNull() {
+		return status.Say(nil, 550, "5.7.1", texts.DoorNoSender, texts.Values{})
+	}
+	return status.Say(nil, 550, "5.7.1", texts.DoorNotYours, texts.Values{Sender: from.String()})
 }
 
 // mayReach is the relay control of external listeners (invariant 4).
@@ -37,7 +41,7 @@ func (l *site) mayReach(ctx context.Context, to mail.Address) error {
 		return nil
 	}
 	if !(l.Local.Match(to) || l.keeps(to)) || isRouted(to) {
-		return status.Refuse(550, "5.7.1", "relaying denied: <"+to.String()+"> is not a recipient here")
+		return status.Say(nil, 550, "5.7.1", texts.DoorRelay, texts.Values{Recipient: to.String()})
 	}
 	return l.exists(ctx, to)
 }
@@ -56,9 +60,9 @@ func (l *site) exists(ctx context.Context, to mail.Address) error {
 	switch known, err := l.Recipients.Known(ctx, to); {
 	case err != nil:
 		l.Log.WithError(err).WithField("listener", l.Name).Warn("smtpin: a recipient cannot be looked up")
-		return status.Wrap(err, 451, "4.4.3", "the recipient cannot be looked up at the moment, please try again later")
+		return status.Say(err, 451, "4.4.3", texts.DoorLookup, texts.Values{})
 	case !known:
-		return status.Refuse(550, "5.1.1", "<"+to.String()+"> is not an address here")
+		return status.Say(nil, 550, "5.1.1", texts.DoorUnknown, texts.Values{Recipient: to.String()})
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -45,7 +46,7 @@ func (s *session) Logout() error {
 func (s *session) Mail(_ string, opts *smtp.MailOptions) error {
 	from, err := s.mail(opts)
 	if err != nil {
-		return s.refused(err, track.Event{From: from.String()})
+		return s.refused(err, s.door.site.Role != External, track.Event{From: from.String()})
 	}
 	s.tx = &transaction{from: from, opts: *opts}
 	return nil
@@ -57,11 +58,11 @@ func (s *session) mail(opts *smtp.MailOptions) (mail.Address, error) {
 	case s.tx != nil:
 		return mail.Address{}, status.Refuse(503, "5.5.1", "a message was begun already")
 	case site.RequireTLS && !s.door.secured():
-		return mail.Address{}, status.Refuse(530, "5.7.0", "use STARTTLS first")
+		return mail.Address{}, status.Say(nil, 530, "5.7.0", texts.DoorTLS, texts.Values{})
 	case site.Clients != nil && s.door.proof.name == "":
 		return mail.Address{}, s.door.proof.refusal(s.door.secured())
 	case site.Role == Submission && s.user == "":
-		return mail.Address{}, status.Refuse(530, "5.7.0", "authenticate first")
+		return mail.Address{}, status.Say(nil, 530, "5.7.0", texts.DoorLogin, texts.Values{})
 	}
 	from, err := parsePath(s.door.line, "FROM")
 	if err != nil {
@@ -101,7 +102,7 @@ func (s *session) Rcpt(_ string, opts *smtp.RcptOptions) error {
 		if !r.Address.IsNull() {
 			e.To = []string{r.Address.String()}
 		}
-		return s.refused(err, e)
+		return s.refused(err, s.door.site.Role != External, e)
 	}
 	for _, known := range s.tx.recipients {
 		if known.Address == r.Address {
@@ -162,7 +163,7 @@ func (s *session) Data(io.Reader) error {
 		e.To = append(e.To, r.Address.String())
 	}
 	if err != nil {
-		return s.refused(err, e)
+		return s.refused(err, env.Internal, e)
 	}
 	s.door.messages++
 	s.door.bytes += size
@@ -200,24 +201,21 @@ func (s *session) room(to mail.Address) error {
 	return s.door.site.room(s.door.server.handling, to, s.tx.opts.Size)
 }
 
-// refused records a refusal and turns it into what go-smtp recognises: a bare *smtp.SMTPError, since from any
+// refused records a refusal, in the words for people inside or for others, and turns it into what go-smtp recognises: a bare *smtp.SMTPError, since from any
 // other error it would make a permanent failure that tells the text of the error.
-func (s *session) refused(err error, e track.Event) error {
-	reply := status.For(err)
+func (s *session) refused(err error, inside bool, e track.Event) error {
+	reply := status.In(s.door.site.words(inside), err)
 	if errors.Is(err, errAborted) || errors.Is(err, errBroken) {
 		return smtpError(reply)
 	}
 	site := s.door.site
 	e.Kind, e.Time, e.Direction, e.Client, e.Reply = track.Refused, site.Now(), s.door.direction(), s.client(), reply.String()
 	site.Recorder.Record(e)
-	if reply == status.For(errUnknown) {
+	if !status.Known(err) {
 		site.Log.WithError(err).WithFields(logrus.Fields{"id": e.ID, "listener": site.Name}).Error("smtpin: a message was put off")
 	}
 	return smtpError(reply)
 }
-
-// errUnknown is in no table.
-var errUnknown = errors.New("smtpin: unknown")
 
 func smtpError(r status.Reply) error {
 	return &smtp.SMTPError{Code: r.Code, EnhancedCode: r.Enhanced, Message: r.Text}

@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -133,6 +134,14 @@ func (l *site) check(others []*site) (errs []error) {
 		fault("role %s has no tenant", l.Role)
 	}
 	return errs
+}
+
+// words are what people inside, or others, are told in.
+func (l *site) words(inside bool) *texts.Texts {
+	if inside {
+		return l.Texts
+	}
+	return l.Texts.Outside()
 }
 
 // permits reports whether a client at this address may connect.

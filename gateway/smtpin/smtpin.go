@@ -17,6 +17,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/exchange"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -117,6 +118,7 @@ type Options struct {
 	Now        func() time.Time   // nil: time.Now
 	Marks      Marks              // needed by round-trip listeners
 	Limits     Limits             // of listeners that have none of their own; Grace is for all
+	Texts      *texts.Texts       // what clients are told; nil: the texts as they come
 	// Asks are header fields, besides those of this gateway, by which senders inside ask for something. From outside they are removed.
 	Asks []string
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/exchange"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -17,7 +18,7 @@ func (l *site) attribute(env *mail.Envelope, h entity.Header) error {
 		return nil
 	}
 	if err := l.Tenant.Check(h); err != nil {
-		return status.Wrap(err, 550, "5.7.1", tenantSentence(err))
+		return status.Say(err, 550, "5.7.1", tenantText(err), texts.Values{Detail: exchange.TenantField})
 	}
 	inside := exchange.FromInside(h)
 	if l.Role == RoundTrip {
@@ -38,15 +39,14 @@ func (l *site) roundTrip(env *mail.Envelope, h entity.Header, inside bool) error
 		env.Internal, env.MayUse = false, nil
 	}
 	if l.Marks.Handled(h, direction, l.Now()) {
-		return status.Refuse(554, "5.4.6", "this gateway has handled the message and given it back, and it came again: "+
-			"the mail flow rule that sends mail here must except what comes from this gateway")
+		return status.Say(nil, 554, "5.4.6", texts.DoorCameBack, texts.Values{})
 	}
 	if inside {
 		return l.fromUs(env, h)
 	}
 	for _, r := range env.Recipients {
 		if to := r.Address; !l.Local.Match(to) || isRouted(to) {
-			return status.Refuse(550, "5.7.1", "relaying denied: the sender is not of this company, and neither is <"+to.String()+">")
+			return status.Say(nil, 550, "5.7.1", texts.DoorRelayTenant, texts.Values{Recipient: to.String()})
 		}
 	}
 	return nil
@@ -57,23 +57,22 @@ func (l *site) fromUs(env *mail.Envelope, h entity.Header) error {
 	author, err := exchange.Author(h)
 	switch {
 	case err != nil:
-		return status.Wrap(err, 550, "5.7.1", "the message must have one From field with one address")
+		return status.Say(err, 550, "5.7.1", texts.DoorFrom, texts.Values{})
 	case !l.Senders.Match(author):
-		return status.Refuse(550, "5.7.1", "From is no address that this listener takes mail from: add its domain to the senders of the listener, or do not send forwarded mail here")
+		return status.Say(nil, 550, "5.7.1", texts.DoorFromElsewhere, texts.Values{})
 	case !env.From.IsNull() && !l.Senders.Match(env.From):
-		return status.Refuse(550, "5.7.1", "you may not send from <"+env.From.String()+">")
+		return errNotFrom(env.From)
 	}
 	return nil
 }
 
-// tenantSentence tells an administrator what to set.
-func tenantSentence(err error) string {
+// tenantText tells an administrator what to set.
+func tenantText(err error) texts.ID {
 	switch {
 	case errors.Is(err, exchange.ErrNoTenant):
-		return "this listener takes the mail of one Exchange Online tenant, and the message has no " + exchange.TenantField +
-			": send it by an outbound connector of that tenant"
+		return texts.DoorTenantNone
 	case errors.Is(err, exchange.ErrOtherTenant):
-		return "this listener takes the mail of another Exchange Online tenant: if the message is yours, set exchange_online.tenant of the listener to your tenant ID"
+		return texts.DoorTenantOther
 	}
-	return "the message must have exactly one field " + exchange.TenantField + ", as Exchange Online writes it: remove what other servers or rules add"
+	return texts.DoorTenantOdd
 }

@@ -32,7 +32,7 @@ func (d *door) readUntil(p []byte) (int, error) {
 		case d.pace.evicted.Load():
 			return 0, errCrowded
 		case d.server.stopping.Load() && !d.transferring():
-			return 0, errStopping()
+			return 0, errStopping
 		}
 		n, err := d.link.Read(p)
 		interrupted := errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(until)

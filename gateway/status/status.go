@@ -1,6 +1,7 @@
 // Package status turns errors into SMTP replies. It is the only place that does, and it decides nothing else.
 //
-// An error that carries its own sentence is made with [Refuse] or [Wrap], or is a [protect.Refused]; a sentinel error of another
+// What a user may meet is a text of package texts: such an error is made with [Say], or is a [protect.Refused]. What only a program
+// meets is a sentence in English, as RFC 5321 has it: such an error is made with [Refuse] or [Wrap]. A sentinel error of another
 // package stands in the table of this one; everything else is our own trouble, about which the outside
 // learns nothing but that it may try again.
 package status
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/protect"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // MaxText is the longest Text of a reply in octets, so that the whole line stays well under the 512 of
@@ -44,7 +46,8 @@ func (r Reply) Permanent() bool { return r.Code/100 == 5 }
 // Error is an error that knows its reply. Err, which may be nil, is for the log only.
 type Error struct {
 	Reply
-	Err error
+	Said texts.Said // what Text is in English; the zero Said: Text is all there is
+	Err  error
 }
 
 // Error is the reply and, after a colon, the cause: a text for the log, not for the wire.
@@ -69,23 +72,40 @@ func Refuse(code int, enhanced, text string) error {
 // Wrap is Refuse with a cause for the log, which errors.Is and errors.As find.
 func Wrap(cause error, code int, enhanced, text string) error {
 	if code < 400 || code > 599 {
-		return &Error{Reply: unknown(), Err: cause}
+		return &Error{Reply: unknown().in(nil), Said: texts.Said{ID: unknown().id}, Err: cause}
 	}
 	return &Error{Reply: Reply{Code: code, Enhanced: parseEnhanced(code/100, enhanced), Text: plain(text)}, Err: cause}
 }
 
-// For returns the reply for err: that of the first *Error in its tree, else that of the table, else
+// Say makes an error whose reply is a text: its words are chosen when it is told ([In]). cause, which may be nil, is for the log, and
+// errors.Is and errors.As find it. Codes are as of Refuse.
+func Say(cause error, code int, enhanced string, id texts.ID, v texts.Values) error {
+	err := Wrap(cause, code, enhanced, (*texts.Texts)(nil).SMTP(id, v))
+	if own, ok := err.(*Error); ok && own.Code == code {
+		own.Said = texts.Said{ID: id, Values: v}
+	}
+	return err
+}
+
+// For returns the reply for err, in English: that of the first *Error in its tree, else that of the table, else
 // 451 4.3.0 with a fixed text. Nil gives 250 2.0.0. It never returns text of an error it does not know.
-func For(err error) Reply {
+func For(err error) Reply { return In(nil, err) }
+
+// In is For in the words of t, but for a [protect.Refused], which was written in those of its time.
+func In(t *texts.Texts, err error) Reply {
 	if err == nil {
 		return Reply{Code: 250, Enhanced: [3]int{2, 0, 0}, Text: "ok"}
 	}
 	var own *Error
 	if errors.As(err, &own) {
 		if own == nil {
-			return unknown()
+			return unknown().in(t)
 		}
-		return checked(own.Reply)
+		reply := checked(own.Reply)
+		if own.Said.ID != "" && reply.Code == own.Code {
+			reply.Text = plain(t.SMTP(own.Said.ID, own.Said.Values))
+		}
+		return reply
 	}
 	var refused *protect.Refused
 	if errors.As(err, &refused) { // the sentences are made for the sender, and bear no more than their own words
@@ -93,11 +113,35 @@ func For(err error) Reply {
 	}
 	for _, row := range table() {
 		if errors.Is(err, row.is) {
-			return row.reply
+			return row.reply.in(t)
 		}
 	}
-	return unknown()
+	return unknown().in(t)
 }
+
+// Said is the text that the reply for err is made of; the zero Said where it is none, or a [protect.Refused] has its own.
+func Said(err error) texts.Said {
+	var own *Error
+	var refused *protect.Refused
+	switch {
+	case errors.As(err, &own):
+		if own == nil {
+			return texts.Said{}
+		}
+		return own.Said
+	case err == nil, errors.As(err, &refused):
+		return texts.Said{}
+	}
+	for _, row := range table() {
+		if errors.Is(err, row.is) {
+			return texts.Said{ID: row.reply.id}
+		}
+	}
+	return texts.Said{ID: unknown().id}
+}
+
+// Known reports whether an error has a reply of its own, beside that to our own trouble.
+func Known(err error) bool { return err == nil || For(err) != unknown().in(nil) }
 
 // refusedCode is the enhanced code of a refusal (RFC 3463, 3.5, 3.6 and 3.8).
 func refusedCode(r *protect.Refused) [3]int {
@@ -113,7 +157,7 @@ func refusedCode(r *protect.Refused) [3]int {
 // checked makes a Reply safe that somebody composed without Refuse.
 func checked(r Reply) Reply {
 	if r.Code < 400 || r.Code > 599 {
-		return unknown()
+		return unknown().in(nil)
 	}
 	if r.Enhanced[0] != r.Code/100 {
 		r.Enhanced = [3]int{r.Code / 100, 0, 0}

@@ -14,13 +14,14 @@ import (
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
-const later = "451 4.4.3 it cannot be decided at present whether this may be sent as De-Mail, please try again later"
+const later = "451 4.4.3 It cannot be decided at present whether this may be sent as De-Mail. Try again later; mail servers do so by themselves. Help: your administrator."
 
-const unknown = "451 4.3.0 the gateway has a local problem, please try again later"
+const unknown = "451 4.3.0 The gateway has a local problem. Try again later; mail servers do so by themselves."
 
 // Whatever is wrapped around an error, and however often, the reply stays the one of its core.
 func TestFor(t *testing.T) {
@@ -37,19 +38,19 @@ func TestFor(t *testing.T) {
 		{queue.ErrNotFound, unknown},
 		{atrest.ErrAltered, unknown},
 		{fs.ErrClosed, unknown},
-		{&fs.PathError{Op: "write", Path: "/var/lib/siegel/spool", Err: syscall.ENOSPC}, "452 4.3.1 the gateway is short of storage, please try again later"},
-		{syscall.EDQUOT, "452 4.3.1 the gateway is short of storage, please try again later"},
-		{context.Canceled, "451 4.3.2 the gateway is stopping or overloaded, please try again later"},
-		{context.DeadlineExceeded, "451 4.3.2 the gateway is stopping or overloaded, please try again later"},
-		{mail.ErrAddress, "501 5.1.3 the address is not a mailbox this gateway can relay"},
-		{entity.ErrLimit, "554 5.6.0 the message is too complex: its header or its parts exceed a limit"},
-		{queue.ErrFull, "452 4.3.1 the gateway is short of storage, please try again later"},
+		{&fs.PathError{Op: "write", Path: "/var/lib/siegel/spool", Err: syscall.ENOSPC}, "452 4.3.1 The gateway is short of storage. Try again later; mail servers do so by themselves."},
+		{syscall.EDQUOT, "452 4.3.1 The gateway is short of storage. Try again later; mail servers do so by themselves."},
+		{context.Canceled, "451 4.3.2 The gateway is stopping or overloaded. Try again later; mail servers do so by themselves."},
+		{context.DeadlineExceeded, "451 4.3.2 The gateway is stopping or overloaded. Try again later; mail servers do so by themselves."},
+		{mail.ErrAddress, "501 5.1.3 An address of the message is not a mailbox this gateway can relay to. Check how the addresses are spelt."},
+		{entity.ErrLimit, "554 5.6.0 The message is too complex: its header or its parts exceed a limit. Send less at a time, or attach what it holds as one file."},
+		{queue.ErrFull, "452 4.3.1 The gateway is short of storage. Try again later; mail servers do so by themselves."},
 		{dispatch.ErrUnavailable, later},
 		{fmt.Errorf("%w: %w", dispatch.ErrUnavailable, context.DeadlineExceeded), later},
 		{&protect.Refused{Reasons: []string{"No De-Mail."}, Err: protect.ErrDeMail}, "550 5.7.1 No De-Mail."},
 		{queue.ErrUnavailable, unknown},
-		{queue.ErrClosed, "451 4.3.2 the gateway is stopping or overloaded, please try again later"},
-		{protect.ErrMessage, "554 5.6.0 the message cannot be taken apart to be signed or encrypted: its header is too long, or it has too many parts"},
+		{queue.ErrClosed, "451 4.3.2 The gateway is stopping or overloaded. Try again later; mail servers do so by themselves."},
+		{protect.ErrMessage, "554 5.6.0 The message cannot be taken apart to be signed or encrypted: its header is too long, or it has too many parts. Send less at a time, or attach what it holds as one file."},
 		{&protect.Refused{Reasons: []string{"No route."}, Err: protect.ErrNoRoute}, "550 5.4.4 No route."},
 		{&protect.Refused{Reasons: []string{"Too often."}, Err: protect.ErrVariants}, "550 5.5.3 Too often."},
 		{&protect.Refused{Reasons: []string{"The message to b@c.example was not sent.", "No key."}}, "550 5.7.1 The message to b@c.example was not sent. No key."},
@@ -133,6 +134,46 @@ func TestErrorKeepsItsCause(t *testing.T) {
 	}
 }
 
+// The same error is told in the words of whoever hears it; codes and the log stay.
+func TestIn(t *testing.T) {
+	german, err := texts.New(texts.Options{Language: texts.German, Contact: texts.Pair{EN: "Hotline 4711"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("no such user in /etc/siegel/users")
+	wrong := fmt.Errorf("auth: %w", status.Say(cause, 535, "5.7.8", texts.DoorPassword, texts.Values{}))
+	for _, c := range []struct {
+		err       error
+		want      string
+		said      texts.ID
+		ourselves bool
+	}{
+		{wrong, "535 5.7.8 Benutzername oder Passwort sind falsch. Pruefen Sie beides in Ihrem Mailprogramm. Hilfe: Hotline 4711.", texts.DoorPassword, false},
+		{fmt.Errorf("put: %w", queue.ErrFull), "452 4.3.1 Dem Gateway fehlt Speicherplatz. Versuchen Sie es spaeter noch einmal; Mailserver tun das von selbst.", texts.DoorStorage, false},
+		{cause, "451 4.3.0 Das Gateway hat ein Problem. Versuchen Sie es spaeter noch einmal; Mailserver tun das von selbst.", texts.DoorTrouble, true},
+		{status.Say(nil, 250, "2.0.0", texts.DoorPassword, texts.Values{}), "451 4.3.0 Das Gateway hat ein Problem. Versuchen Sie es spaeter noch einmal; Mailserver tun das von selbst.", texts.DoorTrouble, true},
+		{status.Refuse(503, "5.5.1", "MAIL comes before RCPT"), "503 5.5.1 MAIL comes before RCPT", "", false},
+		{&protect.Refused{Reasons: []string{"Nein."}}, "550 5.7.1 Nein.", "", false},
+		{nil, "250 2.0.0 ok", "", false},
+	} {
+		if got := status.In(german, c.err).String(); got != c.want {
+			t.Errorf("%v: %s", c.err, got)
+		}
+		if got := status.Said(c.err); got.ID != c.said {
+			t.Errorf("%v: text %s", c.err, got.ID)
+		}
+		if status.Known(c.err) == c.ourselves {
+			t.Errorf("%v: known %v", c.err, status.Known(c.err))
+		}
+		if en := status.For(c.err); en.Status() != status.In(german, c.err).Status() {
+			t.Errorf("%v: %s", c.err, en)
+		}
+	}
+	if !errors.Is(wrong, cause) || !strings.HasPrefix(wrong.Error(), "auth: 535 5.7.8 Wrong user name or password. ") {
+		t.Error(wrong)
+	}
+}
+
 // No text, however made, breaks the reply line or turns it into a success.
 func FuzzRefuse(f *testing.F) {
 	f.Add(550, "5.7.1", "Für „Jürgen“\r\n250 ok")
@@ -156,5 +197,5 @@ func ExampleFor() {
 	fmt.Println(status.For(errors.New("open /var/lib/siegel: permission denied")))
 	// Output:
 	// 550 5.7.1 relaying denied
-	// 451 4.3.0 the gateway has a local problem, please try again later
+	// 451 4.3.0 The gateway has a local problem. Try again later; mail servers do so by themselves.
 }

@@ -7,6 +7,7 @@ type entry struct {
 	subject Pair   // of a message of its own
 	notice  Pair   // empty: what smtp says
 	outside bool   // it is for whoever sends to the company, who is not told whom its users ask
+	either  bool   // it is for both: it names nobody to ask, and is in the language of whoever gets it
 	because []ID   // the phrases that {because} may be
 	reasons []ID   // the phrases that {reason} may be
 }
@@ -15,7 +16,7 @@ type entry struct {
 type phrase struct{ say, then Pair }
 
 // catalogue holds all texts.
-var catalogue = merge(protection, deMail, reports, statuses, deMailStatuses, quarantine)
+var catalogue = merge(door, admission, protection, deMail, reports, statuses, deMailStatuses, quarantine)
 
 // merge joins the parts of a table.
 func merge[T any](parts ...map[ID]T) map[ID]T {

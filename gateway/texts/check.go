@@ -163,7 +163,7 @@ func (e entry) may() []string {
 			all = append(all, names...)
 		}
 	}
-	if !e.outside {
+	if !e.outside && !e.either {
 		all = append(all, "contact")
 	}
 	slices.Sort(all)

@@ -11,6 +11,7 @@ type About struct {
 	When         string   // it is said
 	SMTP, Notice bool     // the forms that it has of its own; every text may stand in a notice
 	Outside      bool     // it is for whoever sends to the company
+	Either       bool     // it may be for them, and for users inside
 	Changed      bool     // by an administrator
 	Placeholders []string // that it may have, without braces
 	Samples      []Values // with each phrase that it may show
@@ -22,7 +23,7 @@ func (t *Texts) About(id ID) (About, bool) {
 	if !ok {
 		return About{}, false
 	}
-	a := About{ID: id, When: e.about, SMTP: e.smtp != (Pair{}), Notice: e.notice != (Pair{}), Outside: e.outside, Placeholders: e.may(), Samples: e.samples()}
+	a := About{ID: id, When: e.about, SMTP: e.smtp != (Pair{}), Notice: e.notice != (Pair{}), Outside: e.outside, Either: e.either, Placeholders: e.may(), Samples: e.samples()}
 	if t != nil {
 		_, a.Changed = t.over[id]
 	}

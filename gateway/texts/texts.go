@@ -122,6 +122,18 @@ func New(o Options) (*Texts, error) {
 	return t, nil
 }
 
+// Outside are the texts as whoever is not of the company gets them: what may be said to both is in their language.
+func (t *Texts) Outside() *Texts {
+	if t == nil || t.o.Outside == t.o.Language {
+		return t
+	}
+	others := *t
+	if others.o.Language = t.o.Outside; others.o.Language == "" {
+		others.o.Language = English
+	}
+	return &others
+}
+
 // language is that of users inside.
 func (t *Texts) language() Language {
 	if t == nil || t.o.Language == "" {

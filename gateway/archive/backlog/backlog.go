@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 const (
@@ -76,7 +77,7 @@ func (b *Backlogs) Reserve(ctx context.Context, archive string, most, size int64
 		k.since, k.asked = 0, b.now()
 	}
 	if full() {
-		return nil, status.Wrap(ErrFull, 451, "4.3.1", "this server cannot take the message at present, please try again later")
+		return nil, status.Say(ErrFull, 451, "4.3.1", texts.DoorArchive, texts.Values{})
 	}
 	k.pending += size
 	return func(put bool) {

@@ -40,7 +40,7 @@ func TestLimit(t *testing.T) {
 	}
 	done(true)
 	_, err = b.Reserve(t.Context(), "gobd", 100, 30)
-	if r := status.For(err); !errors.Is(err, backlog.ErrFull) || r.Code != 451 || r.Text != "this server cannot take the message at present, please try again later" {
+	if r := status.For(err); !errors.Is(err, backlog.ErrFull) || r.Code != 451 || r.Text != "This server cannot take the message at present. Try again later; mail servers do so by themselves." {
 		t.Fatalf("%v, %+v", err, r)
 	}
 	if _, err := b.Reserve(t.Context(), "other", 1000, 30); err != nil {
