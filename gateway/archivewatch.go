@@ -10,6 +10,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/admin"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 const (
@@ -78,38 +79,19 @@ func (g *Gateway) lookAtArchives(ctx context.Context, told map[string]time.Time)
 				continue
 			}
 			told[key] = g.o.Now()
-			g.alarm(ctx, "Siegel: the archive "+a.Name+" does not take its copies", g.archiveAlarm(a, t))
+			g.alarmOfArchive(ctx, a, t)
 		}
 	}
 }
 
-// archiveAlarm is what the administrators are told.
-func (g *Gateway) archiveAlarm(a Archive, t archiveTrouble) string {
-	english, german := "Beyond the limit mail is put off with 451, and stays at its senders.", "Ist die Grenze erreicht, wird Mail mit 451 zurückgestellt und bleibt beim Absender."
+// alarmOfArchive tells the administrators of an archive in trouble.
+func (g *Gateway) alarmOfArchive(ctx context.Context, a Archive, t archiveTrouble) {
+	id := texts.AlarmArchive
 	if a.Continue {
-		english, german = "Beyond the limit mail is taken WITHOUT a copy for the archive.", "Ist die Grenze erreicht, wird Mail OHNE Archivkopie angenommen."
+		id = texts.AlarmArchiveOpen
 	}
-	return fmt.Sprintf(archiveText, a.Name, t.what, a.Limit>>20, english, a.Name, a.Name, a.Name, t.what, a.Limit>>20, german, a.Name, a.Name)
+	g.alarm(ctx, id, texts.Values{Account: a.Name, Lines: []string{t.what}, Limit: a.Limit})
 }
-
-const archiveText = `The archive %s does not take its copies of mail: %s.
-
-The limit is %d MB. %s
-The copies are encrypted, on the disk of the gateway, and are tried again until the archive has them.
-
-  siegel queue list --destination archive:%s     what waits, and what the archive said
-  siegel queue retry --destination archive:%s    try again now
-
--- Deutsch --
-
-Das Archiv %s nimmt seine Kopien nicht an: %s.
-
-Die Grenze ist %d MB. %s
-Die Kopien liegen verschlüsselt auf der Platte des Gateways und werden versucht, bis das Archiv sie hat.
-
-  siegel queue list --destination archive:%s     was wartet, und was das Archiv sagte
-  siegel queue retry --destination archive:%s    jetzt versuchen
-`
 
 // archiveCheck warns of archives that do not take their copies.
 func (g *Gateway) archiveCheck() admin.Check {

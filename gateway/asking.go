@@ -198,7 +198,7 @@ func (g *Gateway) askOne(ctx context.Context, q question, to mail.Address) error
 		return nil
 	}
 	now := g.o.Now()
-	env, content := report.Request(now, g.o.Hostname, a.From, to, q.sender)
+	env, content := report.Request(g.texts.Load(), now, g.o.Hostname, a.From, to, q.sender)
 	about := store.Question{Subject: to.String(), ID: string(env.ID), Period: a.Period, PerDay: a.PerDay, PerDomain: a.PerDomain}
 	id, err := g.known.Ask(ctx, about)
 	if errors.Is(err, store.ErrAskedEnough) {

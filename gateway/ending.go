@@ -12,7 +12,7 @@ import (
 
 	"github.com/siegel-mail/siegel/certs/store"
 	"github.com/siegel-mail/siegel/gateway/admin"
-	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -165,22 +165,22 @@ func (g *Gateway) mailEnds(ctx context.Context, all []ending) error {
 		return err
 	}
 	var fresh []string
-	var lines strings.Builder
+	var lines []string
 	for i, e := range all {
 		if told[keys[i]] || e.kind == endsPartner {
 			continue
 		}
 		if fresh = append(fresh, keys[i]); len(fresh) <= shownInMail {
-			fmt.Fprintf(&lines, "  %s\n", e.sentence(now))
+			lines = append(lines, e.sentence(now))
 		}
 	}
 	if len(fresh) == 0 {
 		return nil
 	}
 	if more := len(fresh) - shownInMail; more > 0 {
-		fmt.Fprintf(&lines, "  + %d\n", more)
+		lines = append(lines, fmt.Sprintf("+ %d", more))
 	}
-	env, content := report.Notice(now, g.o.Hostname, to, "Siegel: certificates end soon", fmt.Sprintf(endingText, lines.String(), lines.String()))
+	env, content := g.notice(texts.AlarmCertificates, texts.Values{Lines: lines}, to)
 	if err := g.putNotice(ctx, env, content); err != nil {
 		return fmt.Errorf("the administrators cannot be told by mail, see admin.mail_to: %w", err)
 	}
@@ -210,28 +210,3 @@ func (g *Gateway) endingCheck() admin.Check {
 		},
 	}
 }
-
-const endingText = `These certificates end soon, or have ended, and no others follow them:
-
-%s
-Get new ones from whoever issued them and import them, before mail is not signed any more, cannot be
-encrypted, or is not taken:
-
-  siegel certs expiring          lists them all
-  siegel certs import FILE
-
-You are told of each certificate once now, once in its last week, and once when it has ended.
-
--- Deutsch --
-
-Diese Zertifikate laufen bald ab oder sind abgelaufen, und keine anderen folgen ihnen:
-
-%s
-Besorgen Sie neue bei dem, der sie ausgestellt hat, und importieren Sie sie, bevor Mail nicht mehr signiert wird,
-nicht verschlüsselt werden kann oder nicht angenommen wird:
-
-  siegel certs expiring          zeigt alle
-  siegel certs import DATEI
-
-Sie erfahren von jedem Zertifikat einmal jetzt, einmal in seiner letzten Woche und einmal, wenn es abgelaufen ist.
-`

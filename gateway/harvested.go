@@ -16,7 +16,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/harvest"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
-	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -172,7 +172,7 @@ func (g *Gateway) foundUnknown(ctx context.Context, address mail.Address, top *x
 	name, who := safetext.Line(top.Subject.String(), 200), safetext.Line(address.String(), 320)
 	g.o.Log.WithField("issuer", name).Warn("A signature is right, but its issuer is not known. Its certificates are kept and not used until somebody decides: siegel certs list --trust asked")
 	if to := g.watch.Load().mailTo; len(to) > 0 {
-		env, content := report.Notice(g.o.Now(), g.o.Hostname, to, "Siegel asks about an unknown issuer of certificates", fmt.Sprintf(unknownText, who, name, f, f, who, name, f, f))
+		env, content := g.notice(texts.AlarmIssuer, texts.Values{Address: who, Detail: name, Number: f}, to)
 		env.ID = mail.ID(id)
 		if err := g.putNotice(ctx, env, content); err != nil && !errors.Is(err, queue.ErrExists) { // it was put before the gateway ended, and not noted
 			g.o.Log.WithError(err).Warn("The administrators cannot be told by mail; see admin.mail_to.")
@@ -183,35 +183,6 @@ func (g *Gateway) foundUnknown(ctx context.Context, address mail.Address, top *x
 		g.o.Log.WithError(err).Warn("That administrators were told of an unknown issuer cannot be noted; they may be told again.")
 	}
 }
-
-const unknownText = `The signature of a message is right, but nobody here knows who issued its certificate:
-
-  author of the message:  %s
-  topmost certificate:    %s
-  its SHA-256:            %s
-
-The certificates were kept, and are used for nothing until you decide. Compare the fingerprint with what the issuer publishes, then:
-
-  siegel certs list --trust asked
-  siegel certs trust %.16s   it is believed from then on, and what it issues if it bears no mail address itself
-
-If you do not know the issuer, you need do nothing. You are told of each issuer once in a while (certificates.find.harvest.remind).
-
--- Deutsch --
-
-Die Signatur einer Nachricht stimmt, aber niemand kennt hier den Aussteller ihres Zertifikats:
-
-  Verfasser der Nachricht:  %s
-  oberstes Zertifikat:      %s
-  sein SHA-256:             %s
-
-Die Zertifikate wurden aufgehoben und werden zu nichts verwendet, bis Sie entscheiden. Vergleichen Sie den Fingerabdruck mit dem, den der Aussteller veröffentlicht, dann:
-
-  siegel certs list --trust asked
-  siegel certs trust %.16s   ihm wird von da an geglaubt, und dem, was er ausstellt, wenn er selbst keine Mailadresse enthält
-
-Kennen Sie den Aussteller nicht, müssen Sie nichts tun. Sie erfahren von jedem Aussteller nur ab und zu (certificates.find.harvest.remind).
-`
 
 // unknownCheck warns of certificates that wait for an administrator.
 func (g *Gateway) unknownCheck() admin.Check {

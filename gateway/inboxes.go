@@ -19,8 +19,8 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue"
-	"github.com/siegel-mail/siegel/gateway/report"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/safetext"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
@@ -67,7 +67,7 @@ func (g *Gateway) newInboxes(s Settings) (list []*inbox.Inbox, err error) {
 			Reconcile: func(ctx context.Context) error { return g.reconcile(ctx, a.Name) },
 			Clean:     func(h *entity.Header) { smtpin.Firewall(h, g.o.Hostname, false) },
 			Entered:   func(e queue.New) { g.recordQueued(e); g.scheduler.Wake(e.Destinations...) },
-			Alarm:     g.alarm, Recorder: g.recorder, Hostname: g.o.Hostname, Log: g.o.Log, Now: g.o.Now,
+			Alarm:     g.alarm, Texts: g.texts.Load, Recorder: g.recorder, Hostname: g.o.Hostname, Log: g.o.Log, Now: g.o.Now,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("De-Mail account %s: %w", a.Name, err)
@@ -153,19 +153,10 @@ func (b *inboxes) now() []*inbox.Inbox {
 }
 
 // alarm tells the administrators of something, in the log and by mail. It waits for nobody but the queue.
-func (g *Gateway) alarm(ctx context.Context, subject, text string) {
-	first, _, _ := strings.Cut(text, "\n\n")
+func (g *Gateway) alarm(ctx context.Context, id texts.ID, v texts.Values) {
+	first, _, _ := strings.Cut((*texts.Texts)(nil).Body(id, v, texts.English), "\n\n")
 	g.o.Log.Warn(safetext.Line(strings.Join(strings.Fields(first), " "), 500))
-	to := g.watch.Load().mailTo
-	if len(to) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	env, content := report.Notice(g.o.Now(), g.o.Hostname, to, subject, text)
-	if err := g.putNotice(ctx, env, content); err != nil {
-		g.o.Log.WithError(err).Warn("The administrators cannot be told by mail; see admin.mail_to.")
-	}
+	g.tellAdministrators(ctx, id, v)
 }
 
 // errStranded is for what was fetched as De-Mail, and would leave the company since the settings have changed.
@@ -180,33 +171,8 @@ func (g *Gateway) stranded(c queue.Claim) bool {
 // tellHeld tells the administrators of De-Mail that could not be delivered inside, and is held since nobody else has it any more.
 func (g *Gateway) tellHeld(m queue.Message, to []string, reply string) {
 	reply = safetext.Line(reply, 300)
-	names := strings.Join(to, ", ")
-	g.alarm(context.Background(), "Siegel holds De-Mail that cannot be delivered", fmt.Sprintf(keptText, names, reply, m.Envelope.ID, m.Envelope.ID, names, reply, m.Envelope.ID, m.Envelope.ID))
+	g.alarm(context.Background(), texts.AlarmKept, texts.Values{Recipient: strings.Join(to, ", "), Lines: []string{reply}, Number: string(m.Envelope.ID)})
 }
-
-const keptText = `De-Mail that was fetched, or what tells of one, could not be delivered inside and is held: its provider has forgotten it.
-
-  to  %s
-  %s
-
-Mend what keeps it from being delivered, then:
-
-  siegel queue release %s        deliver it
-  siegel queue show %s           look at it
-
--- Deutsch --
-
-De-Mail, die abgeholt wurde, oder eine Nachricht darüber konnte intern nicht zugestellt werden und ist angehalten: Der
-Anbieter hat sie nicht mehr.
-
-  an  %s
-  %s
-
-Beheben Sie, was die Zustellung verhindert, dann:
-
-  siegel queue release %s        zustellen
-  siegel queue show %s           ansehen
-`
 
 // inboxChecks tell of accounts from which nothing can be fetched, or not everything.
 func (g *Gateway) inboxChecks() (all []admin.Check) {

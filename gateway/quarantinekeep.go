@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/admin"
@@ -14,7 +13,6 @@ import (
 	"github.com/siegel-mail/siegel/gateway/report"
 	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
-	"github.com/siegel-mail/siegel/internal/encword"
 )
 
 const (
@@ -127,7 +125,7 @@ func (g *Gateway) tellOf(ctx context.Context, q *quarantineTerms, id texts.ID, n
 
 func (g *Gateway) say(ctx context.Context, q *quarantineTerms, id texts.ID, v texts.Values, to []mail.Address) error {
 	subject, body := q.texts.Notice(id, v)
-	env, content := report.Notice(g.o.Now(), g.o.Hostname, to, strings.ReplaceAll(encword.Encode(subject), "\r\n", ""), body)
+	env, content := report.Notice(g.o.Now(), g.o.Hostname, to, subject, body)
 	return g.putNotice(ctx, env, content)
 }
 

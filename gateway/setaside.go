@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -12,7 +11,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
-	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -54,21 +53,21 @@ func (g *Gateway) tellNew(ctx context.Context, told map[string]bool) error {
 		return err
 	}
 	var dirs []string
-	var reports strings.Builder
+	var reports []string
 	for _, dir := range all {
 		text, err := newReport(dir)
 		if err != nil {
 			return err
 		}
-		if text != "" && !told[dir] {
+		if len(text) > 0 && !told[dir] {
 			dirs = append(dirs, dir)
-			fmt.Fprintf(&reports, "  %s\n%s\n", filepath.Join(dir, sqlqueue.ReportName), text)
+			reports = append(append(reports, filepath.Join(dir, sqlqueue.ReportName)), text...)
 		}
 	}
 	if len(dirs) == 0 {
 		return nil
 	}
-	env, content := report.Notice(g.o.Now(), g.o.Hostname, to, "Siegel set a damaged queue aside", fmt.Sprintf(setAsideText, reports.String(), reports.String()))
+	env, content := g.notice(texts.AlarmAside, texts.Values{Lines: reports}, to)
 	if err := g.putNotice(ctx, env, content); err != nil {
 		return err
 	}
@@ -82,54 +81,24 @@ func (g *Gateway) tellNew(ctx context.Context, told map[string]bool) error {
 }
 
 // newReport reads the report in the folder of a damaged database; empty where it was told, or nothing was set aside.
-func newReport(dir string) (string, error) {
+func newReport(dir string) (all []string, err error) {
 	if _, err := os.Lstat(filepath.Join(dir, toldName)); !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+		return nil, err
 	}
 	f, err := os.Open(filepath.Join(dir, sqlqueue.ReportName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+		return nil, nil
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, reportBytes))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var b strings.Builder
 	for line := range strings.Lines(string(text)) {
-		b.WriteString("  " + safetext.Line(strings.TrimRight(line, "\n"), reportLine) + "\n")
+		all = append(all, "  "+safetext.Line(strings.TrimRight(line, "\n"), reportLine))
 	}
-	return b.String(), nil
+	return all, nil
 }
-
-const setAsideText = `The database of the queue was damaged. It was set aside, what was readable is in a new one, and mail goes on:
-
-%s
-Check the disk before you trust it again. What is held waits for you, since it cannot be told whether it was delivered:
-
-  siegel queue list --state held
-  siegel queue release ID        deliver it, it may arrive twice
-  siegel queue drop ID           remove it, nobody is told
-
-Of messages that were lost, the log of the time they were taken names sender and recipients. Move the folder away when
-you have looked at it; until then the gateway warns of it.
-
--- Deutsch --
-
-Die Datenbank der Warteschlange war beschädigt. Sie wurde beiseitegelegt, was lesbar war, steht in einer neuen, und die
-Mail läuft weiter:
-
-%s
-Prüfen Sie die Platte, bevor Sie ihr wieder trauen. Was angehalten ist, wartet auf Sie, denn ob es zugestellt wurde, ist
-nicht zu erkennen:
-
-  siegel queue list --state held
-  siegel queue release ID        zustellen, es kann doppelt ankommen
-  siegel queue drop ID           entfernen, niemand erfährt davon
-
-Von verlorenen Nachrichten nennt das Protokoll der Zeit, zu der sie angenommen wurden, Absender und Empfänger. Räumen Sie
-den Ordner weg, wenn Sie ihn angesehen haben; bis dahin warnt das Gateway davor.
-`

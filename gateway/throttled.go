@@ -8,7 +8,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
-	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/throttle"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
@@ -78,15 +78,7 @@ func (g *Gateway) tellThrottled(ctx context.Context, m throttle.Message, reason 
 	}
 	g.o.Log.WithField("client", by).Warnf(
 		"%s. Its mail to the outside is held until less comes. Look at it with: siegel queue list --state held", line)
-	to := g.watch.Load().mailTo
-	if len(to) == 0 {
-		return
-	}
-	env, content := report.Notice(g.o.Now(), g.o.Hostname, to, "Siegel holds the mail of a sender", fmt.Sprintf(throttledText,
-		line, by, m.Client.Listener, line, by, m.Client.Listener))
-	if err := g.putNotice(ctx, env, content); err != nil {
-		g.o.Log.WithError(err).Warn("The administrators cannot be told by mail; see admin.mail_to.")
-	}
+	g.tellAdministrators(ctx, texts.AlarmThrottled, texts.Values{Lines: []string{line}, Address: by, Host: m.Client.Listener})
 }
 
 // putNotice queues a message of the gateway's own.
@@ -109,32 +101,3 @@ func (g *Gateway) putNotice(ctx context.Context, env mail.Envelope, content mail
 	g.scheduler.Wake(entry.Destinations...)
 	return nil
 }
-
-const throttledText = `A sender inside the company mails more than it may, as infected machines and stolen passwords do:
-
-  %s
-  handed over by %s on the listener %s
-
-What it sends to the outside is accepted and held until less comes. Find out what it is, then release or drop what is held:
-
-  siegel queue list --state held
-  siegel queue release ID        deliver it
-  siegel queue drop ID           remove it, nobody is told
-
-For a sender who may send so much, list its address under throttle.except. You are told of each sender once a day.
-
--- Deutsch --
-
-Ein Absender im Unternehmen verschickt mehr, als er darf, wie es befallene Rechner und gestohlene Passwörter tun:
-
-  %s
-  übergeben von %s am Listener %s
-
-Was er nach außen sendet, wird angenommen und angehalten, bis weniger kommt. Klären Sie, was es ist; dann geben Sie es frei oder verwerfen es:
-
-  siegel queue list --state held
-  siegel queue release ID        ausliefern
-  siegel queue drop ID           entfernen, niemand erfährt davon
-
-Ein Absender, der so viel senden darf, gehört mit seiner Adresse unter throttle.except. Sie erfahren von jedem Absender einmal am Tag.
-`

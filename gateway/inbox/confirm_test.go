@@ -48,7 +48,7 @@ func TestConfirmations(t *testing.T) {
 			t.Errorf("%s", q.header.Bytes())
 		}
 		text := decoded(t, q)
-		for _, want := range []string{"Antrag auf Verlängerung", "amt@stadt.de-mail.de", "Das bestätigt", "Geprüft", "-- English --", "confirms this", "Checked", "Hiermit wird bestätigt"} {
+		for _, want := range []string{"Antrag auf Verlängerung", "amt@stadt.de-mail.de", "Das bestätigt", "Geprüft", "(Deutscher Text weiter unten.)", "confirms this", "Checked", "Hiermit wird bestätigt"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("no %q in\n%s", want, text)
 			}

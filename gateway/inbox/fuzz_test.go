@@ -19,6 +19,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/internal/x509x"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -93,7 +94,8 @@ func FuzzFetch(f *testing.F) {
 			Account: account, Provider: lay(string(data)), Record: matching{quietRecord{&k.quiet}}, Queue: k, Ways: &k.quiet, Spool: spool, Recorder: recorder{},
 			Verifier: demail.Verifier{Trust: anchors.New([]*x509.Certificate{ca}, nil)}, Fallback: fallback, Service: inbox.Service{Every: true},
 			Tell: []mail.Address{fallback}, Clean: func(h *entity.Header) { smtpin.Firewall(h, host, false) }, Entered: func(queue.New) {},
-			Alarm: func(_ context.Context, subject, text string) {
+			Alarm: func(_ context.Context, id texts.ID, v texts.Values) {
+				subject, text := (*texts.Texts)(nil).Notice(id, v)
 				sound(t, []byte(strings.ReplaceAll(subject+"\n"+text, "\n", "\r\n")))
 			}, Hostname: host, Now: now,
 		})

@@ -23,6 +23,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -89,8 +90,10 @@ type Options struct {
 	Copies func(ctx context.Context, env mail.Envelope, from mail.Address, content mail.Content) (entries []queue.New, done func(put bool), err error)
 	// Entered is told what the queue has.
 	Entered func(queue.New)
-	// Alarm tells the administrators; subject is ASCII on one line. It does not wait for them.
-	Alarm    func(ctx context.Context, subject, text string)
+	// Alarm tells the administrators a text. It does not wait for them.
+	Alarm func(ctx context.Context, id texts.ID, v texts.Values)
+	// Texts gives the words of letters; nil: the texts as they come. It may be called at once.
+	Texts    func() *texts.Texts
 	Recorder track.Recorder
 	Hostname string
 	Log      logrus.FieldLogger
@@ -143,6 +146,9 @@ func New(o Options) (*Inbox, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Texts == nil {
+		o.Texts = func() *texts.Texts { return nil }
 	}
 	if o.Log == nil {
 		silent := logrus.New()

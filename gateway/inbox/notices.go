@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"github.com/siegel-mail/siegel/connectors"
-	"github.com/siegel-mail/siegel/connectors/demail"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // mayCount reports whether a message may count as served on the company: as its sender asked, or where nobody can tell what was asked.
@@ -35,28 +35,21 @@ func (i *Inbox) serviceNotice(m *message, to []mail.Address) ([]queue.New, error
 	if m.meta != nil {
 		sender, date, options = m.meta.Sender.String(), m.meta.Date.Format("2006-01-02 15:04:05 -0700"), strings.Join(m.meta.Options.Names(), ", ")
 	}
-	standing, stand := "geprüft", "verified"
-	if !m.verified() {
-		standing, stand = "nicht geprüft: "+m.reason, "not verified: "+m.reason
-	}
-	details := func(from, mailbox, sent, fetched, wanted, state, id string, s string) string {
-		var b strings.Builder
-		for _, f := range [][2]string{
-			{from, sender}, {mailbox, i.nameOf(m, unknown) + " -> " + addresses(to)}, {sent, date},
-			{fetched, at}, {wanted, options}, {state, s}, {id, string(m.queued)},
-		} {
-			fmt.Fprintf(&b, "  %-12s %s\n", f[0]+":", f[1])
+	t, v := i.o.Texts(), texts.Values{Date: m.fetched}
+	l := letter{subject: t.Subject(texts.InboxServed, v), text: t.Bilingual(func(l texts.Language) string {
+		names, standing := [...]string{"Sender", "Mailbox", "Sent", "Fetched", "Asked for", "Signature", "Id"}, "verified"
+		if l == texts.German {
+			names, standing = [...]string{"Absender", "Postfach", "Gesendet", "Abgeholt", "Verlangt", "Signatur", "Kennung"}, "geprüft"
 		}
-		return b.String()
-	}
-	l := letter{
-		subject: "De-Mail abgeholt um " + at + ": Zustellung möglich",
-		text: wrap("Eine De-Mail wurde abgeholt, die damit als zugestellt gelten kann. Prüfen Sie, ob eine Frist beginnt.") + "\n" +
-			details("Absender", "Postfach", "Gesendet", "Abgeholt", "Verlangt", "Signatur", "Kennung", standing) +
-			"\n-- English --\n\n" +
-			wrap("A De-Mail was fetched, which may count as its service on the company. See whether a time limit begins.") + "\n" +
-			details("Sender", "Mailbox", "Sent", "Fetched", "Asked for", "Signature", "Id", stand),
-	}
+		if !m.verified() {
+			standing = map[texts.Language]string{texts.English: "not verified: ", texts.German: "nicht geprüft: "}[l] + m.reason
+		}
+		var b strings.Builder
+		for n, value := range []string{sender, i.nameOf(m, unknown) + " -> " + addresses(to), date, at, options, standing, string(m.queued)} {
+			fmt.Fprintf(&b, "  %-12s %s\n", names[n]+":", value)
+		}
+		return wrap(t.Body(texts.InboxServed, v, l)) + "\n" + b.String()
+	})}
 	e, err := i.entry(env, l.compose(i.o.Hostname, i.o.Now(), env, nil), "notice of De-Mail "+string(m.queued))
 	return []queue.New{e}, err
 }
@@ -71,14 +64,15 @@ func addresses(list []mail.Address) string {
 
 // unreadableLetter brings what cannot be read.
 func (i *Inbox) unreadableLetter(m *message) letter {
-	return letter{
-		subject: "Unlesbare De-Mail / unreadable De-Mail",
-		name:    "de-mail.eml",
-		text: wrap(fmt.Sprintf("Eine De-Mail im Konto %s konnte nicht gelesen werden: %s. Sie hängt an, Byte für Byte. Öffnen Sie sie nur, wenn Sie wissen, von wem sie ist; der Administrator ist unterrichtet.", i.o.Account, m.fault)) +
-			"\n" + fmt.Sprintf("  Postfach: %s\n  Abgeholt: %s\n  Kennung:  %s\n", i.nameOf(m, "?"), m.fetched.Format("02.01.2006 15:04:05 -0700"), m.queued) +
-			"\n-- English --\n\n" +
-			wrap(fmt.Sprintf("A De-Mail in the account %s could not be read: %s. It is attached, byte for byte. Open it only if you know who it is from; the administrator has been told.", i.o.Account, m.fault)),
-	}
+	t, v := i.o.Texts(), texts.Values{Account: i.o.Account, Detail: m.fault}
+	return letter{subject: t.Subject(texts.InboxUnreadable, v), name: "de-mail.eml", text: t.Bilingual(func(l texts.Language) string {
+		names, form := [...]string{"Mailbox", "Fetched", "Id"}, labelsIn(l).form
+		if l == texts.German {
+			names = [...]string{"Postfach", "Abgeholt", "Kennung"}
+		}
+		return wrap(t.Body(texts.InboxUnreadable, v, l)) + "\n" +
+			fmt.Sprintf("  %-9s %s\n  %-9s %s\n  %-9s %s\n", names[0]+":", i.nameOf(m, "?"), names[1]+":", m.fetched.Format(form), names[2]+":", m.queued)
+	})}
 }
 
 // overdue tells senders and administrators of confirmations that were asked for and did not come, once. A sender to whom nothing leads at present does
@@ -130,32 +124,17 @@ func overdueID(late proof.Late) mail.ID {
 	return mail.IDOf(late.Record.Taken, [7]byte(sum[:7]))
 }
 
-// names are those of kinds of confirmations in German and in English.
-func names(kinds []demail.MessageType) (german, english string) {
-	var de, en []string
-	for _, k := range kinds {
-		w := wordsOf(k, "")
-		de, en = append(de, w.de), append(en, lowerFirst(w.en))
-	}
-	return strings.Join(de, ", "), strings.Join(en, ", ")
-}
-
 func (i *Inbox) overdueLetter(late proof.Late) letter {
-	german, english := names(late.Missing)
-	r := late.Record
+	t, v, r := i.o.Texts(), texts.Values{Kinds: kinds(late.Missing...)}, late.Record
 	return letter{
-		subject: "Bestätigung fehlt (" + german + "): " + r.Subject, answers: r.MessageID,
-		text: wrap("Zu Ihrer De-Mail fehlt, was Sie verlangt haben: "+german+". Der Anbieter hat die De-Mail angenommen; ob sie angekommen ist, ist nicht bewiesen. Kommt die Bestätigung noch, erhalten Sie sie. Wenn eine Frist läuft, warten Sie nicht darauf.") + "\n" +
-			facts(nil, r, factsGerman()) + "\n-- English --\n\n" +
-			wrap("What you asked for has not come for your De-Mail: "+english+". The provider has taken the De-Mail; whether it has arrived is not proven. If the confirmation comes after all, you will get it. If a time limit runs, do not wait for it.") + "\n" +
-			facts(nil, r, factsEnglish()),
+		subject: t.Subject(texts.InboxOverdue, v) + ": " + r.Subject, answers: r.MessageID,
+		text: t.Bilingual(func(l texts.Language) string {
+			return wrap(t.Body(texts.InboxOverdue, v, l)) + "\n" + facts(nil, r, labelsIn(l))
+		}),
 	}
 }
 
 func (i *Inbox) overdueAlarm(late proof.Late) notice {
-	german, english := names(late.Missing)
 	r := late.Record
-	return notice{"Siegel: a De-Mail confirmation is overdue",
-		wrap(fmt.Sprintf("The De-Mail %s of %s, sent by the account %s, lacks: %s. Its sender was told. See: siegel demail show %s", r.ID, r.Author, r.Account, english, r.ID)),
-		wrap(fmt.Sprintf("Der De-Mail %s von %s, versandt über das Konto %s, fehlt: %s. Der Absender weiß es. Siehe: siegel demail show %s", r.ID, r.Author, r.Account, german, r.ID))}
+	return notice{texts.FetchOverdue, texts.Values{Number: string(r.ID), Address: r.Author.String(), Account: r.Account, Kinds: kinds(late.Missing...)}}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/proof"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -37,10 +38,10 @@ func (q *quiet) fail(err error) {
 	q.fault = err
 }
 
-func (q *quiet) alarm(_ context.Context, subject, _ string) {
+func (q *quiet) alarm(_ context.Context, id texts.ID, v texts.Values) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.alarms = append(q.alarms, subject)
+	q.alarms = append(q.alarms, string(id))
 }
 
 // told are the alarms that were given.
@@ -125,12 +126,12 @@ func TestManyAlarms(t *testing.T) {
 	i, err := inbox.New(inbox.Options{
 		Account: account, Provider: provider, Record: matching{quietRecord{&k.quiet}}, Queue: k, Ways: &k.quiet, Spool: spool, Recorder: recorder{},
 		Mailboxes: map[demail.Address]mail.Address{deMail(t, "post@firma.de-mail.de"): address(t, "office@firma.example")},
-		Clean:     func(*entity.Header) {}, Entered: func(queue.New) {}, Alarm: func(_ context.Context, subject, _ string) { alarms[subject]++ },
+		Clean:     func(*entity.Header) {}, Entered: func(queue.New) {}, Alarm: func(_ context.Context, id texts.ID, _ texts.Values) { alarms[string(id)]++ },
 		Now: func() time.Time { return now },
 	})
 	must(t, err)
 	must(t, i.Fetch(t.Context()))
-	if n := alarms["Siegel fetched a De-Mail that claims to be a provider's"]; n != 1000 {
+	if n := alarms[string(texts.FetchClaims)]; n != 1000 {
 		t.Errorf("%d alarms", n)
 	}
 	provider.fails = connectors.Errorf(connectors.ErrUnavailable, "down")
@@ -140,7 +141,7 @@ func TestManyAlarms(t *testing.T) {
 			t.Error("no error")
 		}
 	}
-	if n := alarms["Siegel cannot fetch De-Mail"]; n != 1 {
+	if n := alarms[string(texts.FetchAway)]; n != 1 {
 		t.Errorf("%v", alarms)
 	}
 }

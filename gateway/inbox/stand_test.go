@@ -25,6 +25,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/queue/sqlqueue"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 	"github.com/siegel-mail/siegel/internal/atrest"
 	"github.com/siegel-mail/siegel/smime/entity"
@@ -139,7 +140,8 @@ func newStand(t testing.TB) *stand {
 		Clean:   func(h *entity.Header) { smtpin.Firewall(h, host, false) },
 		Spool:   spool,
 		Entered: func(queue.New) {},
-		Alarm: func(_ context.Context, subject, text string) {
+		Alarm: func(_ context.Context, id texts.ID, v texts.Values) {
+			subject, text := (*texts.Texts)(nil).Notice(id, v)
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.alarms = append(s.alarms, alarm{subject, text})

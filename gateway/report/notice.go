@@ -4,10 +4,11 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Notice writes a message of the gateway to its administrators: plain text, from the null reverse-path, to be
-// answered by nobody. Subject is ASCII on one line; text has lines that end in "\n".
+// answered by nobody. The subject is any text on one line; text has lines that end in "\n".
 func Notice(now time.Time, hostname string, to []mail.Address, subject, text string) (mail.Envelope, Content) {
 	env := mail.Envelope{ID: mail.NewID(now), Internal: true, Received: now}
 	w := writer{host: hostname}
@@ -24,7 +25,7 @@ func Notice(now time.Time, hostname string, to []mail.Address, subject, text str
 		names += "<" + a.String() + ">"
 	}
 	w.field("To", names)
-	w.field("Subject", plain(subject))
+	w.subject(texts.Printable(subject))
 	w.field("Date", date(now))
 	w.field("Message-ID", "<"+string(env.ID)+"@"+hostname+">")
 	w.field("Auto-Submitted", "auto-generated") // RFC 3834, 5

@@ -23,7 +23,7 @@ func TestRequest(t *testing.T) {
 		to   string
 		utf8 bool
 	}{{"bob@partner.example", false}, {"jörg@partner.example", true}} {
-		env, content := Request(now, "gw.firma.example", address("certificates@firma.example"), address(c.to), address("alice@firma.example"))
+		env, content := Request(nil, now, "gw.firma.example", address("certificates@firma.example"), address(c.to), address("alice@firma.example"))
 		if !env.From.IsNull() || !env.Internal || len(env.Recipients) != 1 || env.Recipients[0].Address.String() != c.to || env.SMTPUTF8 != c.utf8 {
 			t.Errorf("%+v", env)
 		}

@@ -10,13 +10,14 @@ type entry struct {
 	either  bool   // it is for both: it names nobody to ask, and is in the language of whoever gets it
 	because []ID   // the phrases that {because} may be
 	reasons []ID   // the phrases that {reason} may be
+	kinds   []ID   // the phrases that {kinds} may be
 }
 
 // phrase is a part of texts: what it says, and what follows from it.
 type phrase struct{ say, then Pair }
 
 // catalogue holds all texts.
-var catalogue = merge(door, admission, protection, deMail, reports, statuses, deMailStatuses, quarantine)
+var catalogue = merge(door, admission, alarms, fetches, inbox, requests, protection, deMail, reports, statuses, deMailStatuses, quarantine)
 
 // merge joins the parts of a table.
 func merge[T any](parts ...map[ID]T) map[ID]T {

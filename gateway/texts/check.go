@@ -152,7 +152,7 @@ func placeholders(template string) (names []string, ok bool) {
 }
 
 // needed are the placeholders that a text is of no use without, where ours has them.
-var needed = []string{"recipient", "reason", "lines", "until", "detail"}
+var needed = []string{"recipient", "reason", "lines", "until", "detail", "kinds"}
 
 // may are the placeholders that a text has values for.
 func (e entry) may() []string {
@@ -209,7 +209,7 @@ func (e entry) extremes() (all []Values) {
 	long := strings.Repeat("W", 2*maxLong)
 	v := Values{
 		Recipient: long, Sender: long, Address: long, Rule: long, Detail: long, Account: long, Host: long, Number: long,
-		Size: 1 << 50, Limit: 1 << 50, Count: 1e6, Most: 1e6, Left: 1e6, Others: 1e6, Date: longDate, Until: longDate,
+		Size: 1 << 50, Limit: 1 << 50, Count: 1e6, Most: 1e6, Left: 1e6, Others: 1e6, Kinds: e.kinds, Date: longDate, Until: longDate,
 	}
 	for _, b := range orNone(e.because) {
 		for _, r := range orNone(e.reasons) {

@@ -46,6 +46,7 @@ func (e entry) samples() (all []Values) {
 		Recipient: "b@partner.example", Sender: "a@firma.example", Address: "a@firma.de-mail.de", Rule: "bank", Detail: "RSA 2048 (bsi-tr-03116-4: 3072)",
 		Account: "main", Host: "mail.firma.example", Number: "06h1hpgu760to06v2j6d", Size: 30 << 20, Limit: 20 << 20, Count: 3, Most: 100, Left: 1,
 		Date: time.Date(2026, 12, 24, 9, 30, 0, 0, zone), Until: time.Date(2026, 12, 24, 18, 0, 0, 0, zone), Lines: []string{"one", "two"},
+		Kinds: e.kinds[:min(len(e.kinds), 2)],
 	}
 	because, reasons := orNone(e.because), orNone(e.reasons)
 	for i := range max(len(because), len(reasons)) {

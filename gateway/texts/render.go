@@ -77,6 +77,8 @@ func (w writer) value(name string, v *Values) string {
 		return w.phrase(v.Reason, v, false)
 	case "advice":
 		return w.phrase(v.Reason, v, true)
+	case "kinds":
+		return w.kinds(v)
 	case "contact":
 		return w.literal(w.t.contact().In(w.lang))
 	case "lines":
@@ -132,6 +134,15 @@ func (w writer) phrase(id ID, v *Values, then bool) string {
 		return w.fill(p.then.In(w.lang), v)
 	}
 	return w.fill(p.say.In(w.lang), v)
+}
+
+// kinds are the names of kinds, one after the other.
+func (w writer) kinds(v *Values) string {
+	all := make([]string, len(v.Kinds))
+	for i, id := range v.Kinds {
+		all[i] = w.phrase(id, v, false)
+	}
+	return strings.Join(all, ", ")
 }
 
 // shown is a value of others: printable, on one line, without what begins HTML, and not too long.

@@ -47,6 +47,7 @@ type Values struct {
 	Most      int       // {most}: that may be
 	Left      int       // {left}: of those
 	Others    int       // {others}: recipients besides Recipient
+	Kinds     []ID      // {kinds}: of confirmations, phrases of that sort
 	Date      time.Time // {date}
 	Until     time.Time // {until}
 	Lines     []string  // {lines}: in notices, each on a line of its own
