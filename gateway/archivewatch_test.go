@@ -55,7 +55,7 @@ func TestArchiveAlarms(t *testing.T) {
 	s.hop.wait(t)
 	g.LookAtArchives(t.Context(), told)
 	notice := s.hop.wait(t)
-	for _, want := range []string{"the archive gobd does not take its copies", "put off with 451", "mit 451 zur=C3=BCckgestellt", "archive:gobd"} {
+	for _, want := range []string{"The archive gobd does not take its copies", "put off with 451", "mit 451 zur=C3=BCckgestellt", "archive:gobd"} {
 		if !strings.Contains(strings.ReplaceAll(notice, "=\r\n", ""), want) {
 			t.Errorf("%q is not in\n%s", want, notice)
 		}

@@ -32,7 +32,7 @@ func TestExplain(t *testing.T) {
 	}{
 		{"without a certificate", "must be encrypted", explain.Question{From: "alice@firma.example", To: []string{"carol@partner.example"}}},
 		{"without a route", "no way leads", explain.Question{From: "alice@firma.example", To: []string{"carol@nowhere.example"}}},
-		{"of a stranger at an inner listener", "550 5.7.1 you may not send", explain.Question{From: "eve@other.example", To: []string{"bob@partner.example"}, Listener: "in"}},
+		{"of a stranger at an inner listener", "550 5.7.1 You may not send", explain.Question{From: "eve@other.example", To: []string{"bob@partner.example"}, Listener: "in"}},
 		{"relayed", "550 5.7.1 Relaying denied", explain.Question{From: "eve@other.example", To: []string{"bob@partner.example"}}},
 	} {
 		if a, err := g.Explain(t.Context(), c.q); err != nil || !strings.Contains(a.Refused, c.want) {

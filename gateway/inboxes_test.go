@@ -163,7 +163,7 @@ func TestDeMailIsHeldInside(t *testing.T) {
 	s.options.Settings.MailTo = []mail.Address{admin}
 	w.writes([]byte(deMailHead + "\r\nHiermit.\r\n"))
 	s.start(t)
-	got := s.hop.waitFor(t, "Siegel holds De-Mail")
+	got := s.hop.waitFor(t, "Siegel_holds_De-Mail")
 	if !strings.Contains(got, "nobody@firma.example") || !strings.Contains(got, "550 5.1.1 no such user") || !strings.Contains(got, "siegel queue release") {
 		t.Errorf("%s", got)
 	}

@@ -17,7 +17,7 @@ var postmaster = mail.Address{Local: "postmaster", Domain: "firma.example"}
 func notices(t *testing.T, s *setting, n int) (count int, last string) {
 	t.Helper()
 	for range n {
-		if got := s.hop.wait(t); strings.Contains(got, "Subject: Siegel set a damaged queue aside") {
+		if got := s.hop.wait(t); strings.Contains(got, "Siegel_set_a_damaged_queue_aside") {
 			count++
 			last = strings.ReplaceAll(got, "=\r\n", "")
 		}
