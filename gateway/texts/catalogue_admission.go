@@ -86,23 +86,26 @@ var admission = map[ID]entry{
 	DoorLogin: {
 		about: "A user wants to send without having logged in.",
 		smtp: Pair{
-			EN: "Authenticate first: only who has logged in may send here. In a mail program, switch on authentication for the outgoing server. Help: {contact}.",
-			DE: "Die Anmeldung fehlt: Hier darf nur senden, wer sich angemeldet hat. Schalten Sie im Mailprogramm die Anmeldung am Ausgangsserver ein. Hilfe: {contact}.",
+			EN: "Authenticate first: only who has logged in may send here. In a mail program, switch on authentication for the outgoing server.",
+			DE: "Die Anmeldung fehlt: Hier darf nur senden, wer sich angemeldet hat. Schalten Sie im Mailprogramm die Anmeldung am Ausgangsserver ein.",
 		},
+		either: true, // who has not logged in may be anybody
 	},
 	DoorPassword: {
 		about: "A user logs in with a wrong user name or password.",
 		smtp: Pair{
-			EN: "Wrong user name or password. Check both in your mail program. Help: {contact}.",
-			DE: "Benutzername oder Passwort sind falsch. Prüfen Sie beides in Ihrem Mailprogramm. Hilfe: {contact}.",
+			EN: "Wrong user name or password. Check both in your mail program.",
+			DE: "Benutzername oder Passwort sind falsch. Prüfen Sie beides in Ihrem Mailprogramm.",
 		},
+		either: true, // who has not logged in may be anybody
 	},
 	DoorLoginAway: {
 		about: "Whether a password is right cannot be told at the moment.",
 		smtp: Pair{
-			EN: "Authentication is not possible at the moment. Try again later. Help: {contact}.",
-			DE: "Die Anmeldung ist im Moment nicht möglich. Versuchen Sie es später noch einmal. Hilfe: {contact}.",
+			EN: "Authentication is not possible at the moment. Try again later.",
+			DE: "Die Anmeldung ist im Moment nicht möglich. Versuchen Sie es später noch einmal.",
 		},
+		either: true, // who has not logged in may be anybody
 	},
 	DoorNotYours: {
 		about: "Somebody inside sends from an address that they, or their mail server, may not use.",
