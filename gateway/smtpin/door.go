@@ -103,7 +103,7 @@ func (d *door) converse() {
 	if d.secured() {
 		sv.AllowInsecureAuth = true // go-smtp does not see our TLS
 	} else if d.site.TLSConfig != nil {
-		sv.TLSConfig = &tls.Config{} // so that STARTTLS is offered; the door answers it
+		sv.TLSConfig = &d.server.offers
 	}
 	sv.Serve(&once{conn: &conversation{door: d}})
 }

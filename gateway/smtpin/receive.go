@@ -34,7 +34,7 @@ func (s *session) receive(f frame, env *mail.Envelope) (int64, error) {
 // store writes the message with the header it gets at the door. What the header says of where the message comes
 // from goes into the envelope.
 func (s *session) store(w io.Writer, r io.Reader, env *mail.Envelope) error {
-	const buffer = 16 << 10
+	const buffer = 8 << 10 // it is held while the client is slow, and more is no faster
 	limits := s.door.site.limits
 	h, body, err := entity.Read(bufio.NewReaderSize(r, buffer), limits.Header)
 	switch {

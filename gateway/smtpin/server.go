@@ -2,6 +2,7 @@ package smtpin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -36,6 +37,7 @@ type Server struct {
 
 	used    *meter.Meter[usageKey]
 	buffers *buffers
+	offers  tls.Config // what go-smtp offers STARTTLS by; nothing is ever done with it, the door answers
 }
 
 // bound is one open listener. A connection takes the settings that stand when it is accepted.
