@@ -62,6 +62,9 @@ func (o Options) settle() (settled, error) {
 		return s, err
 	}
 	s.Host = u.Host
+	if err := line("https://"+s.Host, longText); err != nil {
+		return s, fmt.Errorf("the host of the address: %w", err)
+	}
 	if s.ID == "" {
 		s.ID = deriveID(s.URL)
 	}
@@ -92,7 +95,7 @@ func (o Options) settle() (settled, error) {
 		if s.Resource = o.EntraResource; s.Resource == "" {
 			s.Resource = "api://" + s.Host + "/" + s.EntraClient
 		}
-		if err := line(s.Resource, 2048); err != nil {
+		if err := line(s.Resource, longText); err != nil {
 			return s, fmt.Errorf("the identifier URI of Entra: %w", err)
 		}
 	}

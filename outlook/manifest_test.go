@@ -218,6 +218,8 @@ func TestOptionsRefused(t *testing.T) {
 		{outlook.Options{URL: address, Support: "http://firma.example/"}, "support page"},
 		{outlook.Options{URL: address, EntraClient: "firma"}, "client ID of Entra"},
 		{outlook.Options{URL: address, EntraClient: "0a1b2c3d-1111-4222-8333-0123456789ab", EntraResource: "a\n"}, "identifier URI"},
+		{outlook.Options{URL: address, EntraClient: "0a1b2c3d-1111-4222-8333-0123456789ab", EntraResource: strings.Repeat("a", 251)}, "longer than 250"},
+		{outlook.Options{URL: "https://" + strings.Repeat("a.", 121) + "b/"}, "longer than 250"},
 	} {
 		if _, _, err := outlook.Manifest(c.o); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%+v: %v; want an error with %q", c.o, err, c.says)

@@ -73,6 +73,9 @@ func SecurityPolicy(authority string) string {
 // maxAddress leaves room for the names of files within the 2048 characters that a manifest allows for an address.
 const maxAddress = 1900
 
+// longText is how many characters Microsoft's schema allows for most texts, the LongString of MS-OWEMXML, 5.6.
+const longText = 250
+
 // Address checks the address of the add-in and returns it as it stands in manifests: https, the host in lower case, and a slash at the end.
 func Address(s string) (string, error) {
 	u, err := url.Parse(s)

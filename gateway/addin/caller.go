@@ -54,7 +54,9 @@ func (h *handler) caller(ctx context.Context, r *http.Request) (caller, *problem
 	if len(lines) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") {
 		return caller{}, h.stray(c.address, unauthorized)
 	}
-	who, err := h.s.Verifier.Verify(ctx, text)
+	verifier := h.s.Verifier
+	verifier.Turn = func(ctx context.Context) (func(), error) { return h.turns.take(ctx, network(c.address)) }
+	who, err := verifier.Verify(ctx, text)
 	if err != nil {
 		return caller{}, h.refused(c.address, err)
 	}
@@ -94,6 +96,10 @@ func sameOrigin(r *http.Request, origin string) bool {
 
 // refused is what somebody learns whose token proves nothing: nothing. The log says why.
 func (h *handler) refused(from netip.Addr, err error) *problem {
+	if errors.Is(err, errNoTurn) {
+		h.figures.limited("at-once")
+		return unavailable
+	}
 	if errors.Is(err, token.ErrUnavailable) {
 		h.figures.refused("keys")
 		h.log.WithField("error", safetext.Line(err.Error(), 1024)).Warn("Outlook: a token cannot be checked; siegel outlook check says more")

@@ -82,6 +82,7 @@ type handler struct {
 	users    *limiter
 	strays   *limiter
 	atOnce   chan struct{}
+	turns    *turns
 	figures  *figures
 	log      logrus.FieldLogger
 	now      func() time.Time
@@ -97,7 +98,7 @@ func (o *Options) newHandler(s Setup, before *handler) (*handler, error) {
 	if b := s.Bounds; b.PerMinute < 1 || b.RecipientsPerHour < 1 || b.Recipients < 1 || b.Timeout <= 0 || s.Users == nil {
 		return nil, errors.New("addin: a setup needs bounds and users")
 	}
-	h := &handler{s: s, host: u.Host, explain: o.Explain, figures: o.figures, log: o.Log, now: o.Now, atOnce: o.atOnce}
+	h := &handler{s: s, host: u.Host, explain: o.Explain, figures: o.figures, log: o.Log, now: o.Now, atOnce: o.atOnce, turns: o.turns}
 	if h.site, err = newSite(s.Pages.Files, s.Pages.Documents); err != nil {
 		return nil, err
 	}

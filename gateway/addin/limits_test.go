@@ -3,6 +3,7 @@ package addin_test
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -150,6 +151,58 @@ func TestAtOnce(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	}
+}
+
+// Tokens are looked at one after another where they come from one address, and only so many altogether: strangers who send many do not have the processors.
+func TestTokensAtOnce(t *testing.T) {
+	s := newStand(t, func(setup *addin.Setup) { setup.Bounds.Timeout = 50 * time.Millisecond })
+	bearer, body := s.entra(t, nil), question("alice@firma.example", "bob@partner.example")
+	refused := func(from string) {
+		t.Helper()
+		for _, token := range []string{bearer, "x"} {
+			if p := problemOf(t, s.ask(from, token, body), 503); p.Code != addin.CodeUnavailable {
+				t.Errorf("%+v", p)
+			}
+		}
+	}
+	busy := func(address string) func() {
+		t.Helper()
+		done, err := s.Busy(t.Context(), netip.MustParseAddr(address))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	one := busy("203.0.113.9")
+	refused(outside)
+	one()
+	var all []func()
+	for i := range addin.TurnsAtOnce() {
+		all = append(all, busy(fmt.Sprintf("192.0.2.%d", i+1)))
+	}
+	refused(outside)
+	// Who needs no token does not wait for those of others.
+	s.setup.Bounds.Timeout = time.Minute
+	if err := s.Set(s.setup); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.ask(inside, "", body); r.StatusCode != 200 {
+		t.Errorf("from inside: %d", r.StatusCode)
+	}
+	for _, done := range all {
+		done()
+	}
+	if r := s.ask(outside, bearer, body); r.StatusCode != 200 {
+		t.Errorf("afterwards: %d", r.StatusCode)
+	}
+	expect(t, s, "siegel_outlook_limited_total", `
+		# HELP siegel_outlook_limited_total Questions of the Outlook add-in beyond a limit.
+		# TYPE siegel_outlook_limited_total counter
+		siegel_outlook_limited_total{limit="at-once"} 4
+		siegel_outlook_limited_total{limit="questions"} 0
+		siegel_outlook_limited_total{limit="recipients"} 0
+		siegel_outlook_limited_total{limit="strangers"} 0
+	`)
 }
 
 // A reload leaves what counts by the hour, if the bounds stay.

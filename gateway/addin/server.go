@@ -43,6 +43,7 @@ type Options struct {
 
 	figures *figures
 	atOnce  chan struct{}
+	turns   *turns
 }
 
 // Server serves the add-in. Call Listen once, then Serve once. Set is for one goroutine at a time.
@@ -73,7 +74,7 @@ func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.figures, o.atOnce = newFigures(), make(chan struct{}, maxAtOnce)
+	o.figures, o.atOnce, o.turns = newFigures(), make(chan struct{}, maxAtOnce), newTurns(halfOfAll())
 	s := &Server{o: o}
 	if err := s.Set(o.Setup); err != nil {
 		return nil, err

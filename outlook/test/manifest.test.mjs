@@ -50,6 +50,28 @@ for (const name of names) {
   });
 }
 
+test("whatever a manifest must have is missed where it is taken out", async () => {
+  const manifest = await json(`${dir}/most/manifest.json`);
+  const { required } = await AppManifestUtils.fetchSchema(manifest.$schema);
+  for (const key of ["manifestVersion", "version", "id", "developer", "name", "description", "icons", "accentColor"]) assert.ok(required.includes(key), key);
+  const places = [
+    ...required.map((key) => [key]),
+    ...["name", "websiteUrl", "privacyUrl", "termsOfUseUrl"].map((key) => ["developer", key]),
+    ...["short", "full"].map((key) => ["description", key]), ["name", "short"], ["icons", "color"], ["icons", "outline"], ["localizationInfo", "defaultLanguageTag"],
+    ["webApplicationInfo", "id"], ["extensions", 0, "runtimes", 0, "id"], ["extensions", 0, "runtimes", 0, "code", "page"], ["extensions", 0, "runtimes", 0, "actions", 0, "type"],
+    ["extensions", 0, "ribbons", 0, "tabs"], ["extensions", 0, "ribbons", 0, "tabs", 0, "groups", 0, "controls", 0, "supertip"], ["extensions", 0, "ribbons", 0, "tabs", 0, "groups", 0, "controls", 0, "icons"],
+    ["extensions", 0, "autoRunEvents", 0, "events", 0, "actionId"],
+  ];
+  for (const place of places) {
+    const less = structuredClone(manifest);
+    const last = place.at(-1);
+    const around = place.slice(0, -1).reduce((o, k) => o[k], less);
+    assert.ok(last in around, `${place.join(".")} is not there`);
+    delete around[last];
+    assert.notDeepEqual(await AppManifestUtils.validateAgainstSchema(less), [], `without ${place.join(".")}`);
+  }
+});
+
 test("the check finds what it is for", async () => {
   const manifest = await json(`${dir}/least/manifest.json`);
   manifest.extensions[0].ribbons[0].tabs[0].groups[0].controls[0].type = "lever";

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"crypto/rsa"
 	"slices"
 	"strings"
 	"time"
@@ -53,34 +54,32 @@ func (e *Entra) older() string {
 }
 
 // verify holds a token to what Microsoft's documentation of access tokens asks of an API of one tenant: the issuer, the tenant, the audience, the time, the
-// application that asks, its scope, a user and no application, the key. Guests are users of another directory, and none of this company's.
-func (e *Entra) verify(ctx context.Context, t jws) (Identity, error) {
+// application that asks, its scope, a user and no application, the key. Guests are users of another directory, and none of this company's. It proves nothing until that key
+// is found to have signed it.
+func (e *Entra) verify(ctx context.Context, t jws) (Identity, *rsa.PublicKey, error) {
 	if err := e.meant(t.claims); err != nil {
-		return Identity{}, err
+		return Identity{}, nil, err
 	}
 	if err := t.inTime(e.o.Now(), false); err != nil {
-		return Identity{}, err
+		return Identity{}, nil, err
 	}
 	id, err := e.user(t.claims)
 	if err != nil {
-		return Identity{}, err
+		return Identity{}, nil, err
 	}
 	kid := t.header.text("kid")
 	if kid == "" {
-		return Identity{}, invalid("it does not name its key")
+		return Identity{}, nil, invalid("it does not name its key")
 	}
 	key, err := e.o.Keys.find(ctx, kid)
 	if err != nil {
-		return Identity{}, err
+		return Identity{}, nil, err
 	}
 	// Keys may be those of one issuer alone, with a placeholder for the tenant in its name.
 	if key.Issuer != "" && strings.ReplaceAll(key.Issuer, "{tenantid}", e.o.Tenant) != e.issuer("2.0") && strings.ReplaceAll(key.Issuer, "{tenantid}", e.o.Tenant) != e.issuer("1.0") {
-		return Identity{}, invalid("it is signed by a key of another issuer")
+		return Identity{}, nil, invalid("it is signed by a key of another issuer")
 	}
-	if err := t.signedBy(key.Public); err != nil {
-		return Identity{}, err
-	}
-	return id, nil
+	return id, key.Public, nil
 }
 
 // meant holds that a token is by the tenant, for the application, and got by the add-in.

@@ -75,47 +75,44 @@ func (e *Exchange) Check(ctx context.Context) error {
 }
 
 // verify holds a token to what Microsoft's documentation of identity tokens asks: the audience, the time, the version, a metadata document that is known, the certificate
-// in it.
-func (e *Exchange) verify(ctx context.Context, t jws) (Identity, error) {
+// in it. It proves nothing until the key of that certificate is found to have signed it.
+func (e *Exchange) verify(ctx context.Context, t jws) (Identity, *rsa.PublicKey, error) {
 	app, err := appContext(t.claims)
 	if err != nil {
-		return Identity{}, err
+		return Identity{}, nil, err
 	}
 	issuer, _, _ := strings.Cut(t.claims.text("iss"), "@")
 	switch {
 	case app.text("version") != exchangeVersion:
-		return Identity{}, invalid("it is no identity token of a version that is known")
+		return Identity{}, nil, invalid("it is no identity token of a version that is known")
 	case !strings.EqualFold(issuer, exchangeApp):
-		return Identity{}, invalid("its issuer is not Exchange")
+		return Identity{}, nil, invalid("its issuer is not Exchange")
 	case !e.o.Audience(t.claims.text("aud")):
-		return Identity{}, invalid("it is for another add-in: the address in the manifest must be below outlook.url")
+		return Identity{}, nil, invalid("it is for another add-in: the address in the manifest must be below outlook.url")
 	}
 	if err := t.inTime(e.o.Now(), true); err != nil {
-		return Identity{}, err
+		return Identity{}, nil, err
 	}
 	id, ok := mailboxID(app.text("msexchuid"))
 	if !ok {
-		return Identity{}, invalid("it does not say whose it is")
+		return Identity{}, nil, invalid("it does not say whose it is")
 	}
 	keys, err := e.of(app.text("amurl"))
 	if err != nil {
-		return Identity{}, err
+		return Identity{}, nil, err
 	}
 	x5t := t.header.text("x5t")
 	if x5t == "" {
-		return Identity{}, invalid("it does not name its certificate")
+		return Identity{}, nil, invalid("it does not name its certificate")
 	}
 	key, err := keys.find(ctx, x5t)
 	if err != nil {
-		return Identity{}, err
+		return Identity{}, nil, err
 	}
 	if !key.Until.IsZero() && e.o.Now().After(key.Until) {
-		return Identity{}, invalid("the certificate that signed it has ended: renew the authentication certificate of Exchange")
+		return Identity{}, nil, invalid("the certificate that signed it has ended: renew the authentication certificate of Exchange")
 	}
-	if err := t.signedBy(key.Public); err != nil {
-		return Identity{}, err
-	}
-	return Identity{Kind: OfExchange, ID: id}, nil
+	return Identity{Kind: OfExchange, ID: id}, key.Public, nil
 }
 
 // appContext is the claim appctx: an object, or one that is written as a string, as servers have it.

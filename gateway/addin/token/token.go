@@ -62,24 +62,54 @@ type Identity struct {
 type Verifier struct {
 	Entra    *Entra
 	Exchange *Exchange
+	// Turn, where there is one, is waited for before each of the two works that take the processor: to take a token apart, and to check its signature. It is never held while
+	// keys are fetched. It returns what ends it.
+	Turn func(context.Context) (done func(), err error)
 }
 
-// Verify returns whom a token proves. The error is ErrInvalid or ErrUnavailable. It may be called at once.
+// inTurn does a work in its turn.
+func (v Verifier) inTurn(ctx context.Context, work func() error) error {
+	if v.Turn != nil {
+		done, err := v.Turn(ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
+	return work()
+}
+
+// Verify returns whom a token proves. The error is ErrInvalid or ErrUnavailable, or that of Turn. It may be called at once.
 func (v Verifier) Verify(ctx context.Context, text string) (Identity, error) {
-	t, err := parse(text)
-	if err != nil {
+	var t jws
+	if err := v.inTurn(ctx, func() (err error) {
+		t, err = parse(text)
+		return err
+	}); err != nil {
 		return Identity{}, err
 	}
 	if _, ok := t.claims["appctx"]; ok {
 		if v.Exchange == nil {
 			return Identity{}, invalid("tokens of Exchange are not believed here")
 		}
-		return v.Exchange.verify(ctx, t)
+		return v.checked(ctx, t, v.Exchange.verify)
 	}
 	if v.Entra == nil {
 		return Identity{}, invalid("tokens of Entra ID are not believed here")
 	}
-	return v.Entra.verify(ctx, t)
+	return v.checked(ctx, t, v.Entra.verify)
+}
+
+// checked is whom a token says that it proves, once its signature is found to be right.
+func (v Verifier) checked(ctx context.Context, t jws, meant func(context.Context, jws) (Identity, *rsa.PublicKey, error)) (Identity, error) {
+	id, key, err := meant(ctx, t)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := v.inTurn(ctx, func() error { return t.signedBy(key) }); err != nil {
+		return Identity{}, err
+	}
+	return id, nil
 }
 
 func invalid(format string, args ...any) error {
