@@ -5,11 +5,13 @@
 package dnstest
 
 import (
+	"cmp"
 	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	mdns "github.com/miekg/dns"
 
@@ -99,9 +101,10 @@ func listen(t testing.TB) (net.PacketConn, net.Listener) {
 // Addr is where the server listens, on UDP and on TCP: "127.0.0.1:40123".
 func (s *Server) Addr() string { return s.addr }
 
-// Resolver makes a Resolver that asks this server and is closed with the test. The options may be zero.
+// Resolver makes a Resolver that asks this server and is closed with the test. The options may be zero: then it waits as long as a loaded machine needs.
 func (s *Server) Resolver(t testing.TB, o dns.Options) *dns.Resolver {
 	t.Helper()
+	o.Timeout, o.Total = cmp.Or(o.Timeout, time.Minute), cmp.Or(o.Total, time.Minute)
 	o.Servers = append([]string{s.addr}, o.Servers...)
 	r, err := dns.New(o)
 	if err != nil {
