@@ -158,7 +158,7 @@ func inside(t *testing.T) {
 	zones["signed"] += fmt.Sprintf("postfix MX 10 mx.postfix\nmx.postfix A 127.0.0.1\n_%s._tcp.mx.postfix TLSA %s\n", postfixPort, dane.Text(dane.Of(pair.Leaf, 3, 0, 2)))
 	ds := signer(t, zones)
 	validator(t, ds)
-	resolver, err := dns.New(dns.Options{Servers: []string{"127.0.0.1"}})
+	resolver, err := dns.New(dns.Options{Servers: []string{"127.0.0.1"}, Timeout: time.Minute, Total: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
