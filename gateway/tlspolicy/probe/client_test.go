@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/siegel-mail/siegel/certs/ldap/ldaptest"
 	"github.com/siegel-mail/siegel/gateway/tlspolicy"
@@ -150,7 +151,7 @@ func TestPostfix(t *testing.T) {
 	}
 	plain := smtptest.StartPostfix(t, map[string]string{"smtpd_tls_security_level": "none"})
 	target, _ := probe.ParseTarget(plain.Addr, probe.SMTP, false)
-	if r := probe.Probe(t.Context(), target, probe.Options{}); r.Reached || !strings.Contains(r.Problem.Text, "does not offer STARTTLS") || r.Connections != 1 {
+	if r := probe.Probe(t.Context(), target, probe.Options{Timeout: patience, Patience: patience}); r.Reached || !strings.Contains(r.Problem.Text, "does not offer STARTTLS") || r.Connections != 1 {
 		t.Errorf("without TLS: %d connections, %+v", r.Connections, r.Problem)
 	}
 }
@@ -165,7 +166,7 @@ func TestSlapd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := probe.Probe(t.Context(), target, probe.Options{Roots: s.TLS.Roots, Certificate: &s.TLS.Client})
+		r := probe.Probe(t.Context(), target, probe.Options{Timeout: 5 * time.Minute, Patience: time.Minute, Roots: s.TLS.Roots, Certificate: &s.TLS.Client})
 		if !r.Reached || r.Problem != nil || len(r.Accepted.Suites) < 5 || r.Handshake.Failure != "" || r.Bad("certificate") {
 			t.Errorf("%s: %+v, %+v, %+v", url, r.Problem, r.Handshake, r.Verdicts)
 		}

@@ -51,7 +51,7 @@ func TestFit(t *testing.T) {
 				r := *first
 				r.Verdicts = nil
 				profile, _ := tlspolicy.Builtin(name)
-				r.Fit(t.Context(), profile, probe.Options{Certificate: k.pair(t, "client")})
+				r.Fit(t.Context(), profile, probe.Options{Timeout: patience, Patience: patience, Certificate: k.pair(t, "client")})
 				want := strings.Contains(" "+c.fits+" ", " "+name+" ")
 				if *r.Fits != want {
 					t.Errorf("%s fits: %v; %+v", name, *r.Fits, r.Verdicts)
@@ -83,7 +83,7 @@ func TestFitWithoutCertificate(t *testing.T) {
 			name = "de-mail-legacy"
 		}
 		profile, _ := tlspolicy.Builtin(name)
-		r.Fit(t.Context(), profile, probe.Options{})
+		r.Fit(t.Context(), profile, probe.Options{Timeout: patience, Patience: patience})
 		noted := false
 		for _, v := range r.Verdicts {
 			noted = noted || v.Level == probe.Note && strings.Contains(v.Text, "not finished, since the server wants a client certificate")
