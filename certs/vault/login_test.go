@@ -154,31 +154,59 @@ func TestRenewal(t *testing.T) {
 func TestTokenEnds(t *testing.T) {
 	s := started(t, vaulttest.Options{})
 	probe(t, s)
-	renewed := make(chan bool, 1000)
 	now, forward := clock()
-	ahead := func() time.Time { // its minute is soon over for the client alone
-		forward(19500 * time.Millisecond)
-		return now()
+	outcomes := make(map[string]int)
+	observed := func(login map[string]any) *vault.Client {
+		return client(t, s, func(o *vault.Options) {
+			o.Login, o.Now = token(s.NewToken(t, "gateway", login)), now
+			o.Observe = func(operation, outcome string, _ time.Duration) { outcomes[operation+" "+outcome]++ }
+		})
 	}
-	c := client(t, s, func(o *vault.Options) {
-		o.Login, o.Now = token(s.NewToken(t, "gateway", map[string]any{"period": "1m"})), ahead
-		o.Observe = func(operation, outcome string, _ time.Duration) {
-			if operation == "renew" && outcome == "ok" {
-				renewed <- true
-			}
+	// Time passes by the client's clock alone, so that the server's hour lasts on a slow machine too.
+	c := observed(map[string]any{"period": "1h"})
+	pause := func(want time.Duration) {
+		t.Helper()
+		if got := c.Pause(); got != want {
+			t.Errorf("a pause of %s, not %s", got, want)
 		}
-	})
-	running(t, c)
-	for range 3 {
-		<-renewed
+	}
+	c.Look(t.Context())
+	pause(15 * time.Second)
+	for i := range 3 {
+		switch i {
+		case 0:
+			forward(40 * time.Minute)
+			pause(15 * time.Second) // overdue, but twenty minutes are left
+		case 1: // the machine stood still for long
+			forward(60*time.Minute - 10*time.Second)
+			pause(time.Second)
+		default:
+			forward(40*time.Minute - 10*time.Second)
+			pause(10 * time.Second)
+			forward(10 * time.Second)
+		}
+		c.Look(t.Context())
+		if outcomes["renew ok"] != i+1 {
+			t.Fatal(outcomes)
+		}
+		pause(15 * time.Second)
 	}
 	if err := c.Check(); err != nil {
 		t.Error(err)
 	}
+	clear(outcomes)
+	c = observed(map[string]any{"ttl": "1h", "renewable": false})
+	for i := range 3 {
+		c.Look(t.Context())
+		if outcomes["lookup ok"] != i+1 || len(outcomes) != 1 {
+			t.Fatal(outcomes)
+		}
+		pause(15 * time.Second)
+		forward(25 * time.Minute)
+	}
 	logger, out := newLog()
-	still, _ := clock()
 	c = client(t, s, func(o *vault.Options) {
-		o.Login, o.Log, o.Now = token(s.NewToken(t, "gateway", map[string]any{"ttl": "1h", "renewable": false})), logger, still
+		o.Login, o.Log, o.Now = token(s.NewToken(t, "gateway", map[string]any{"ttl": "1h", "renewable": false})), logger, now
 	})
 	running(t, c)
 	eventually(t, "the log tells", func() error {

@@ -27,9 +27,9 @@ func (s *session) valid(now time.Time) bool {
 	return !s.id.IsZero() && (s.life == 0 || now.Before(s.begun.Add(s.life)))
 }
 
-// due is when the session is to be renewed; zero: never.
-func (s *session) due() time.Time {
-	if s.life == 0 || s.id.IsZero() {
+// due is when the session is to be renewed, or another begun; zero: never.
+func (c *Client) due(s *session) time.Time {
+	if s.life == 0 || s.id.IsZero() || !s.renewable && !c.o.Login.Token.IsZero() {
 		return time.Time{}
 	}
 	return s.begun.Add(s.life * 2 / 3)

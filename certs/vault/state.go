@@ -154,7 +154,7 @@ func (c *Client) look(ctx context.Context) {
 		c.loggedIn(ctx)
 		return
 	}
-	if due := s.due(); !due.IsZero() && !now.Before(due) {
+	if due := c.due(s); !due.IsZero() && !now.Before(due) {
 		c.renew(ctx, s)
 		return
 	}
@@ -174,11 +174,13 @@ func (c *Client) pause() time.Duration {
 	if c.Down() {
 		return lookAgain
 	}
-	wait := lookEvery
-	if due := c.session.Load().due(); !due.IsZero() {
-		if left := due.Sub(c.o.Now()); left > 0 {
-			wait = min(wait, left)
+	wait, s := lookEvery, c.session.Load()
+	if due := c.due(s); !due.IsZero() {
+		left := due.Sub(c.o.Now())
+		if left <= 0 { // overdue, or not granted: again well before the end
+			left = s.begun.Add(s.life).Sub(c.o.Now()) / 10
 		}
+		wait = min(wait, left)
 	}
 	return max(wait, time.Second/10)
 }
