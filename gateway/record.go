@@ -32,6 +32,9 @@ func (g *Gateway) recordQueued(e queue.New) {
 	if e.Pending != nil { // what the header says is not what the internet may see
 		event.Kind, event.Reply, event.Subject = track.Held, cmp.Or(e.Hold, e.Note), ""
 	}
+	if event.Kind == track.Held && isAside(e) {
+		event.Kind = track.Quarantined
+	}
 	if isCopy(e) { // which the outside never sees
 		event.From, event.To, event.MessageID, event.Subject = "", nil, "", ""
 	}
@@ -39,6 +42,11 @@ func (g *Gateway) recordQueued(e queue.New) {
 		event.Subject = ""
 	}
 	g.recorder.Record(event)
+}
+
+// isAside reports whether all of an entry is in quarantine.
+func isAside(e queue.New) bool {
+	return len(e.Destinations) > 0 && !slices.ContainsFunc(e.Destinations, func(to string) bool { return to != queue.Quarantine })
 }
 
 func distinct(names []string) (out []string) {

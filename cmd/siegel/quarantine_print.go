@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/quarantine"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
@@ -41,7 +42,7 @@ func printQuarantine(w io.Writer, l admin.List, now time.Time) error {
 	if l.More {
 		more = "; there are more (--limit)"
 	}
-	_, err := fmt.Fprintf(w, "%s, %d copies in quarantine%s\n", messageCount(len(l.Messages)), copies, more)
+	_, err := fmt.Fprintf(w, "%s, %s in quarantine%s\n", messageCount(len(l.Messages)), plural(copies, "copy", "copies"), more)
 	return err
 }
 
@@ -107,14 +108,19 @@ func printDetails(row func(name, value string), r admin.Recipient, now time.Time
 	for i, layer := range d.Layers {
 		row(fmt.Sprintf("  layer %d", i+1), layer)
 	}
+	told := strings.Join(d.Notify, ", ")
 	for _, s := range d.Sources {
 		text := fmt.Sprintf("%s by %s", s.Value, s.By)
 		if s.Where != "" {
 			text += ", " + s.Where
 		}
+		if s.Key == policy.KeyNotify {
+			told = text
+			continue
+		}
 		row("  "+string(s.Key), text)
 	}
-	row("  told", strings.Join(d.Notify, ", "))
+	row("  told", told)
 	for _, x := range d.Released {
 		row("  released", fmt.Sprintf("by %s, %s, from quarantine for: %s", x.By, moment(x.At, now), x.Cause))
 	}

@@ -180,12 +180,7 @@ func (f *actFlags) list(act string) ([]mail.ID, error) {
 	}
 }
 
-func messageCount(n int) string {
-	if n == 1 {
-		return "1 message"
-	}
-	return fmt.Sprintf("%d messages", n)
-}
+func messageCount(n int) string { return plural(n, "message", "messages") }
 
 // printChanges writes a line for each recipient, and the sum.
 func printChanges(w io.Writer, all admin.Changes, done string) error {
@@ -217,7 +212,7 @@ func printChanges(w io.Writer, all admin.Changes, done string) error {
 	if all.DryRun {
 		verb = "would be changed"
 	}
-	fmt.Fprintf(&b, "%s, %d recipients %s", messageCount(messages), recipients, verb)
+	fmt.Fprintf(&b, "%s, %s %s", messageCount(messages), plural(recipients, "recipient", "recipients"), verb)
 	if left > 0 {
 		fmt.Fprintf(&b, ", %d left alone", left)
 	}

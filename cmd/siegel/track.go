@@ -72,7 +72,7 @@ type trackFindCmd struct {
 	Client      string        `placeholder:"ADDRESS" help:"Messages that this address handed over."`
 	User        string        `placeholder:"NAME" help:"Messages of this user of a submission listener."`
 	Destination string        `placeholder:"ROUTE" help:"Messages for this route or mx:domain."`
-	State       string        `placeholder:"STATE" help:"Messages with a recipient that is queued, held, delivered, deferred, failed, refused, returned or dropped."`
+	State       string        `placeholder:"STATE" help:"Messages with a recipient that is queued, held, quarantined, delivered, deferred, failed, refused, returned or dropped."`
 	Since       time.Duration `placeholder:"TIME" help:"Messages that came so long ago at most, as in 2h."`
 	From        string        `placeholder:"TIME" help:"Messages that came at this time or later: 2026-03-01, 2026-03-01 14:30 or as in RFC 3339."`
 	To          string        `placeholder:"TIME" help:"Messages that came before this time."`

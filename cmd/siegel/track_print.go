@@ -167,7 +167,7 @@ func sentence(s track.Step) string {
 		return fmt.Sprintf("The De-Mail provider said what became of it: %s.", s.Verdict)
 	case track.Archived:
 		return fmt.Sprintf("Archived: %s has the copy %s%s.", to, s.ID, said(", and said: ", s.Reply))
-	case track.Delivered, track.Deferred, track.Failed, track.Held:
+	case track.Delivered, track.Deferred, track.Failed, track.Held, track.Quarantined:
 		return attemptSentence(s, to)
 	}
 	return fmt.Sprintf("%s, for %s%s%s%s.", capital(string(s.Kind)), to, prefixed(", by ", s.Destination), prefixed(": ", s.Reply), prefixed("; by ", s.By))
@@ -175,7 +175,7 @@ func sentence(s track.Step) string {
 
 // attemptSentence says how an attempt ended.
 func attemptSentence(s track.Step, to string) string {
-	what := map[track.Kind]string{track.Delivered: "Delivered", track.Deferred: "Put off", track.Failed: "Failed for good", track.Held: "Held"}[s.Kind]
+	what := map[track.Kind]string{track.Delivered: "Delivered", track.Deferred: "Put off", track.Failed: "Failed for good", track.Held: "Held", track.Quarantined: "Set aside in quarantine"}[s.Kind]
 	if s.Attempt > 0 {
 		what += fmt.Sprintf(" at attempt %d", s.Attempt)
 	}

@@ -136,6 +136,7 @@ func testsCheck(err error) admin.Check {
 	}
 }
 
+// plural is a number with the word for one thing, or for several.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

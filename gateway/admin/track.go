@@ -117,7 +117,7 @@ func ParseTrackQuery(values url.Values) (q track.Query, err error) {
 
 // States lists what may have become of a recipient, as a search asks for it.
 func States() []track.Kind {
-	return []track.Kind{track.Queued, track.Held, track.Delivered, track.Deferred, track.Failed, track.Refused, track.Returned, track.Dropped}
+	return []track.Kind{track.Queued, track.Held, track.Quarantined, track.Delivered, track.Deferred, track.Failed, track.Refused, track.Returned, track.Dropped}
 }
 
 func setTrack(q *track.Query, key, value string) (err error) {

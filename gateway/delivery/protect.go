@@ -71,6 +71,8 @@ func kindOf(o queue.Outcome, r Result) track.Kind {
 	switch {
 	case r.Status == protected:
 		return ""
+	case r.Status == aside:
+		return track.Quarantined
 	case o.State == queue.Delivered:
 		return track.Delivered
 	case o.State == queue.Failed:

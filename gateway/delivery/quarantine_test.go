@@ -56,8 +56,8 @@ func TestSplitsByDecision(t *testing.T) {
 		if r := b.reports(); len(r) != 0 {
 			t.Errorf("reports %q", r)
 		}
-		held := slices.DeleteFunc(slices.Clone(b.events), func(e track.Event) bool { return e.Kind != track.Held })
-		if len(held) != 3 || held[0].Reply != "quarantine: the signature is not valid" {
+		held := slices.DeleteFunc(slices.Clone(b.events), func(e track.Event) bool { return e.Kind != track.Quarantined })
+		if len(held) != 2 || held[0].Reply != "quarantine: the signature is not valid" {
 			t.Errorf("events %+v", held)
 		}
 	})

@@ -70,7 +70,7 @@ type Message struct {
 // Outcome is what has become of one recipient.
 type Outcome struct {
 	Address     string    `json:"address"`
-	State       Kind      `json:"state"` // Queued, Held, Delivered, Deferred, Failed, Refused, Returned or Dropped
+	State       Kind      `json:"state"` // Queued, Held, Quarantined, Delivered, Deferred, Failed, Refused, Returned or Dropped
 	Time        time.Time `json:"time"`
 	Destination string    `json:"destination,omitempty"`
 	Reply       string    `json:"reply,omitempty"`
@@ -211,10 +211,10 @@ func (s *summary) outcome(to string, step Step) {
 			o.State, o.Time = Queued, step.Time
 		}
 	case Queued, Released, Rerouted:
-		if o.State == "" || o.State == Held || step.Kind != Queued {
+		if o.State == "" || o.State == Held || o.State == Quarantined || step.Kind != Queued {
 			o.State, o.Time, o.Reply = Queued, step.Time, ""
 		}
-	case Held, Delivered, Deferred, Failed, Refused, Returned, Dropped:
+	case Held, Quarantined, Delivered, Deferred, Failed, Refused, Returned, Dropped:
 		o.State, o.Time, o.Reply = step.Kind, step.Time, step.Reply
 	}
 	if step.Destination != "" && !strings.Contains(step.Destination, ", ") {

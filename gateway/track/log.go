@@ -46,7 +46,7 @@ func (l *Log) Record(e Event) {
 
 func level(k Kind) logrus.Level {
 	switch k {
-	case Refused, Deferred, Failed, Held:
+	case Refused, Deferred, Failed, Held, Quarantined:
 		return logrus.WarnLevel
 	}
 	return logrus.InfoLevel

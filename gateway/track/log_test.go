@@ -71,7 +71,7 @@ func TestLogLevels(t *testing.T) {
 	for kind, level := range map[track.Kind]string{
 		track.Accepted: "info", track.Judged: "info", track.Decided: "info", track.Protected: "info", track.Opened: "info", track.Queued: "info",
 		track.Delivered: "info", track.Reported: "info", track.Asked: "info", track.Dropped: "info", track.Released: "info", track.Rerouted: "info", track.Returned: "info",
-		track.Refused: "warning", track.Deferred: "warning", track.Failed: "warning", track.Held: "warning",
+		track.Refused: "warning", track.Deferred: "warning", track.Failed: "warning", track.Held: "warning", track.Quarantined: "warning",
 	} {
 		l, out := logger(&logrus.JSONFormatter{})
 		track.NewLog(l).Record(track.Event{Kind: kind})

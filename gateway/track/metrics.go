@@ -91,7 +91,7 @@ func (m *Metrics) Record(e Event) {
 		m.countTLS("in", e.Client.TLS)
 	case Delivered, Deferred, Failed:
 		m.attempt(e, labels)
-	case Held:
+	case Held, Quarantined:
 		if e.Attempt > 0 {
 			m.attempt(e, labels)
 		}
@@ -102,7 +102,7 @@ func (m *Metrics) attempt(e Event, labels prometheus.Labels) {
 	if e.Elapsed > 0 {
 		m.seconds.With(labels).Observe(e.Elapsed.Seconds())
 	}
-	if e.Attempt > 0 && e.Kind != Deferred && e.Kind != Held {
+	if e.Attempt > 0 && e.Kind != Deferred && e.Kind != Held && e.Kind != Quarantined {
 		m.attempts.With(labels).Observe(float64(e.Attempt))
 	}
 	if e.TLS != "" || e.Kind == Delivered { // a failed attempt without TLS may never have connected

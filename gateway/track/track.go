@@ -12,26 +12,27 @@ type Kind string
 
 // The steps, in the order a message takes them.
 const (
-	Judged    Kind = "judged"    // SPF, DKIM and DMARC of an incoming message were judged: Authentication
-	Accepted  Kind = "accepted"  // 250 was said, the message is durable
-	Refused   Kind = "refused"   // the message was refused at the door or by policy; Reply says why
-	Decided   Kind = "decided"   // policy decided for a recipient; Rule says by which rule
-	Protected Kind = "protected" // a variant was signed or encrypted
-	Opened    Kind = "opened"    // an incoming message was decrypted or verified; Verdict
-	Queued    Kind = "queued"    // a variant was committed
-	Delivered Kind = "delivered" // the next hop took it
-	Deferred  Kind = "deferred"  // an attempt failed for now
-	Failed    Kind = "failed"    // an attempt failed for good
-	Reported  Kind = "reported"  // a delivery status notification was queued
-	Asked     Kind = "asked"     // a recipient was asked for a certificate; ID is that of the request
-	Held      Kind = "held"      // it was set aside, at once or after an attempt; Reply says why
-	Released  Kind = "released"  // what was held is to be delivered
-	Rerouted  Kind = "rerouted"  // an operator gave it another destination
-	Returned  Kind = "returned"  // an operator had it returned to its sender
-	Dropped   Kind = "dropped"   // an operator removed it
-	Fetched   Kind = "fetched"   // it was fetched from a provider of De-Mail; Verdict is what its integrity is
-	Archived  Kind = "archived"  // an archive has its copy
-	Confirmed Kind = "confirmed" // a provider of De-Mail said what became of it; Verdict says what
+	Judged      Kind = "judged"      // SPF, DKIM and DMARC of an incoming message were judged: Authentication
+	Accepted    Kind = "accepted"    // 250 was said, the message is durable
+	Refused     Kind = "refused"     // the message was refused at the door or by policy; Reply says why
+	Decided     Kind = "decided"     // policy decided for a recipient; Rule says by which rule
+	Protected   Kind = "protected"   // a variant was signed or encrypted
+	Opened      Kind = "opened"      // an incoming message was decrypted or verified; Verdict
+	Queued      Kind = "queued"      // a variant was committed
+	Delivered   Kind = "delivered"   // the next hop took it
+	Deferred    Kind = "deferred"    // an attempt failed for now
+	Failed      Kind = "failed"      // an attempt failed for good
+	Reported    Kind = "reported"    // a delivery status notification was queued
+	Asked       Kind = "asked"       // a recipient was asked for a certificate; ID is that of the request
+	Held        Kind = "held"        // it was set aside, at once or after an attempt; Reply says why
+	Quarantined Kind = "quarantined" // a copy was set aside until a person decides; Reply says why
+	Released    Kind = "released"    // what was held is to be delivered
+	Rerouted    Kind = "rerouted"    // an operator gave it another destination
+	Returned    Kind = "returned"    // an operator had it returned to its sender
+	Dropped     Kind = "dropped"     // an operator removed it
+	Fetched     Kind = "fetched"     // it was fetched from a provider of De-Mail; Verdict is what its integrity is
+	Archived    Kind = "archived"    // an archive has its copy
+	Confirmed   Kind = "confirmed"   // a provider of De-Mail said what became of it; Verdict says what
 )
 
 // Event is one step. It never holds content, keys or secrets, nor what was encrypted (invariant 11). Empty
@@ -74,7 +75,7 @@ type Event struct {
 
 // Kinds lists every kind there is, in the order of the constants.
 func Kinds() []Kind {
-	return []Kind{Judged, Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Asked, Held, Released, Rerouted, Returned, Dropped, Fetched, Archived, Confirmed}
+	return []Kind{Judged, Accepted, Refused, Decided, Protected, Opened, Queued, Delivered, Deferred, Failed, Reported, Asked, Held, Quarantined, Released, Rerouted, Returned, Dropped, Fetched, Archived, Confirmed}
 }
 
 // Recorder takes events. Record returns at once, may be called at once from many goroutines, and must

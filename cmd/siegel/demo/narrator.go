@@ -56,7 +56,7 @@ func sentence(e track.Event) string {
 			return fmt.Sprintf("to %s by %s: %s", to, e.Host, e.Reply)
 		}
 		return fmt.Sprintf("to %s at %s, %s: %s", to, e.Host, over(e.TLS), e.Reply)
-	case track.Deferred, track.Failed, track.Held:
+	case track.Deferred, track.Failed, track.Held, track.Quarantined:
 		return fmt.Sprintf("for %s at %s: %s", to, e.Host, e.Reply)
 	}
 	return fmt.Sprintf("%s %s", e.ID, to)

@@ -103,7 +103,7 @@ func kindBit(k track.Kind) int64 {
 	for i, known := range []track.Kind{
 		track.Accepted, track.Refused, track.Decided, track.Protected, track.Opened, track.Queued, track.Delivered, track.Deferred, track.Failed,
 		track.Reported, track.Held, track.Released, track.Rerouted, track.Returned, track.Dropped, track.Judged, track.Asked, track.Fetched, track.Confirmed,
-		track.Archived,
+		track.Archived, track.Quarantined,
 	} {
 		if k == known {
 			return 1 << i

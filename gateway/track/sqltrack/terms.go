@@ -36,7 +36,7 @@ func termsOf(s track.Step) (out []term) {
 		}
 	}
 	switch s.Kind {
-	case track.Accepted, track.Refused, track.Queued, track.Held:
+	case track.Accepted, track.Refused, track.Queued, track.Held, track.Quarantined:
 		out = append(out, addressTerms("from", s.From)...)
 	}
 	if s.Kind != track.Reported { // which goes to the sender
