@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
@@ -75,6 +76,9 @@ func (p *Protector) explainIncoming(ctx context.Context, env mail.Envelope, cont
 		out.Refused = refused.Error()
 	}
 	in, err := p.arriving(ctx, env, content)
+	if errors.Is(err, certs.ErrUnavailable) {
+		return p.putOff(out, env, err), nil
+	}
 	if err != nil {
 		return out, err
 	}
@@ -96,6 +100,19 @@ func (p *Protector) explainIncoming(ctx context.Context, env mail.Envelope, cont
 		out.Recipients = append(out.Recipients, to)
 	}
 	return out, nil
+}
+
+// putOff says of a message from outside that its sender is told to come again: nobody knows the groups of its recipients now.
+func (p *Protector) putOff(out explain.Answer, env mail.Envelope, why error) explain.Answer {
+	for _, r := range env.Recipients {
+		to := explain.Recipient{To: r.Address.String(), Direction: string(mail.Incoming), Way: explain.SMTP, Sign: explain.No, Encrypt: explain.No}
+		if p.o.Local.Match(r.Address) {
+			to.Way = explain.Internal
+		}
+		to.Holds = "put off with 451, its sender comes again: " + groupStep(r.Address).away(why).Reason
+		out.Recipients = append(out.Recipients, to)
+	}
+	return out
 }
 
 // answered says what is known of a draft that was decided on as far as it goes; why is what kept it from being sent, if anything did.

@@ -2,13 +2,16 @@ package protect
 
 import (
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/siegel-mail/siegel/certs"
 	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/smime"
 )
 
 // ask is the answer to a question at a bench, from inside.
@@ -98,6 +101,53 @@ func TestExplainIncoming(t *testing.T) {
 		}
 		if r := a.Recipients[0]; (r.Holds != "") != held || len(r.Keys) == 0 {
 			t.Errorf("%s: %+v", subject, r)
+		}
+	}
+}
+
+// Where the groups of recipients cannot be looked up, mail from outside is put off at the door, and that is the answer.
+func TestExplainPutOff(t *testing.T) {
+	d := &directory{err: groupsAway}
+	b := groupBench(t, d, policy.Rule{Name: "legal", Direction: mail.Incoming, ToGroups: []string{"Legal"}, Settings: policy.Settings{OnUnsigned: policy.Quarantine}})
+	env := envelope(t, "alice@firma.example", "bob@partner.example")
+	env.Internal = false
+	a, err := b.Explain(t.Context(), env, message())
+	if err != nil || a.IsRefused() || len(a.Recipients) != 2 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	for i, way := range []string{explain.Internal, explain.SMTP} {
+		if r := a.Recipients[i]; !strings.HasPrefix(r.Holds, "put off with 451") || strings.Contains(r.Holds, "does not answer") || r.Way != way || r.Direction != "incoming" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if _, err := b.Admit(t.Context(), env, message()); !errors.Is(err, certs.ErrUnavailable) {
+		t.Errorf("at the door: %v", err)
+	}
+	d.err = errors.New("out of order")
+	if _, err := b.Explain(t.Context(), env, message()); err == nil {
+		t.Error("a fault is no answer")
+	}
+}
+
+// The answer has what each finding in mail from outside leads to, whoever said it.
+func TestExplainFindings(t *testing.T) {
+	b := levelled(t, map[string]policy.Settings{"strict@firma.example": {OnInvalid: policy.Quarantine, OnUnsigned: policy.RefuseIt, Decrypt: smime.No, Notify: []string{"recipient"}}})
+	env := envelope(t, "strict@firma.example", "alice@firma.example")
+	env.Internal = false
+	a, err := b.Explain(t.Context(), env, message())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []map[policy.Key]string{
+		{policy.KeyOnInvalid: "quarantine", policy.KeyOnUnsigned: "refuse", policy.KeyOnUnopened: "mark", policy.KeyDecrypt: "false", policy.KeyNotify: "recipient", policy.KeyMarkSubject: "true"},
+		{policy.KeyOnInvalid: "mark", policy.KeyOnUnsigned: "accept", policy.KeyOnUnopened: "mark", policy.KeyDecrypt: "true", policy.KeyMarkSubject: "true"},
+	} {
+		got := map[policy.Key]string{}
+		for _, s := range a.Recipients[i].Keys {
+			got[s.Key] = s.Value
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", a.Recipients[i].To, got, want)
 		}
 	}
 }
