@@ -244,7 +244,8 @@ func (s *memory) Change(_ context.Context, id mail.ID, o queue.Order) ([]int, er
 		for _, i := range o.Only {
 			r := &m.Recipients[i]
 			r.State, r.Next = cmp.Or(o.State, r.State), o.Due
-			r.Destination, r.Rerouted = cmp.Or(o.Destination, r.Destination), r.Rerouted || o.Destination != ""
+			r.Destination, r.Rerouted = cmp.Or(o.Destination, r.Destination), !o.Routed && (r.Rerouted || o.Destination != "")
+			r.Quarantine = cmp.Or(o.Quarantine, r.Quarantine)
 		}
 		return o.Only, s.put(o.Reports)
 	}

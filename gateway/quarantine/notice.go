@@ -62,7 +62,7 @@ func line(m queue.Message, i int, d Details) string {
 	if m.Envelope.From.IsNull() {
 		from = "-"
 	}
-	return fmt.Sprintf("%s  %s  %s -> %s  (%s)", m.Envelope.ID, d.Since.UTC().Format("2006-01-02 15:04 UTC"), from, m.Recipients[i].Address, d.Cause.words())
+	return fmt.Sprintf("%s  %s  %s → %s  (%s)", m.Envelope.ID, d.Since.UTC().Format("2006-01-02 15:04 UTC"), from, m.Recipients[i].Address, d.Cause.words())
 }
 
 // words are a cause in both languages.

@@ -172,7 +172,7 @@ func TestNotices(t *testing.T) {
 	if len(all) != 2 || all[0].To != security || all[0].Count != 301 || len(all[0].Lines) != 101 || !all[0].Newest.Equal(noon.Add(299*time.Minute)) {
 		t.Fatalf("%d notices, the first %+v", len(all), all[0])
 	}
-	if all[1].To != alice || len(all[1].Lines) != 1 || all[1].Lines[0] != "06abc  2030-01-02 12:00 UTC  - -> alice@firma.example  (signature not valid / Signatur ungültig)" {
+	if all[1].To != alice || len(all[1].Lines) != 1 || all[1].Lines[0] != "06abc  2030-01-02 12:00 UTC  - → alice@firma.example  (signature not valid / Signatur ungültig)" {
 		t.Errorf("%+v", all[1])
 	}
 	if strings.Contains(strings.Join(all[0].Lines, ""), "secret") {

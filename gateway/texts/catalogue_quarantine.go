@@ -20,10 +20,10 @@ var quarantine = map[ID]entry{
 			DE: "Nachrichten in Quarantäne ({count})",
 		},
 		notice: Pair{
-			EN: "These messages were not delivered. They wait until somebody decides:\n\n{lines}\n" +
+			EN: "These messages were not delivered. They wait until somebody decides:\n\n{lines}\n\n" +
 				"Your administrator can look at why each is held, and release it or remove it: give the first word of its line, which is its number. " +
 				"What nobody decides on goes back to its sender, where that is somebody inside, or is removed. Help: {contact}.\n",
-			DE: "Diese Nachrichten wurden nicht zugestellt. Sie warten, bis jemand entscheidet:\n\n{lines}\n" +
+			DE: "Diese Nachrichten wurden nicht zugestellt. Sie warten, bis jemand entscheidet:\n\n{lines}\n\n" +
 				"Ihr Administrator kann nachsehen, warum jede angehalten wurde, und sie freigeben oder entfernen: Nennen Sie ihm das erste Wort der Zeile, ihre Nummer. " +
 				"Was niemand entscheidet, geht an den Absender zurück, wenn er zum Unternehmen gehört, oder wird entfernt. Hilfe: {contact}.\n",
 		},
@@ -35,9 +35,9 @@ var quarantine = map[ID]entry{
 			DE: "Nachrichten aus der Quarantäne entfernt ({count})",
 		},
 		notice: Pair{
-			EN: "Nobody decided on these messages in time, so they were removed. Their senders were not told:\n\n{lines}\n" +
+			EN: "Nobody decided on these messages in time, so they were removed. Their senders were not told:\n\n{lines}\n\n" +
 				"If you expected one of them, ask its sender to send it again. Help: {contact}.\n",
-			DE: "Über diese Nachrichten hat niemand rechtzeitig entschieden, deshalb wurden sie entfernt. Ihre Absender haben davon nichts erfahren:\n\n{lines}\n" +
+			DE: "Über diese Nachrichten hat niemand rechtzeitig entschieden, deshalb wurden sie entfernt. Ihre Absender haben davon nichts erfahren:\n\n{lines}\n\n" +
 				"Falls Sie eine davon erwartet haben, bitten Sie den Absender, sie noch einmal zu senden. Hilfe: {contact}.\n",
 		},
 	},
