@@ -36,8 +36,16 @@ func makeSample(t *testing.T, count int) sample {
 		if i%3 == 0 {
 			n = queuetest.Entry(time.Now(), nil, fmt.Sprint("d", i%7))
 		}
+		if i%13 == 7 {
+			n = queuetest.Entry(time.Now(), nil, queue.ArchivePrefix+"vault")
+			n.Archive = []byte("{}")
+		}
+		if i%13 == 5 {
+			n = queuetest.Entry(time.Now(), nil, queue.Quarantine, queue.Quarantine)
+			n.Quarantine = []string{"a rule", "another"}
+		}
 		n.Content = queuetest.Bytes(crashContent(n.Envelope.ID))
-		if i%11 == 0 {
+		if i%11 == 0 || i%13 == 5 {
 			n.Hold = "held: odd"
 		}
 		if err := s.Put(t.Context(), []queue.New{n}); err != nil {
@@ -53,6 +61,9 @@ func makeSample(t *testing.T, count int) sample {
 			o := queue.Outcome{Index: c.Due[0], State: queue.Delivered}
 			if i%4 == 0 {
 				o = queue.Outcome{Index: c.Due[0], State: queue.Queued, Reply: "451 later", Next: time.Now().Add(time.Hour), Hidden: true}
+			}
+			if i%4 == 1 {
+				o = queue.Outcome{Index: c.Due[0], State: queue.Held, Reply: "quarantine: invalid", Hidden: true, Quarantine: "invalid"}
 			}
 			if err := s.Settle(t.Context(), c, []queue.Outcome{o}, nil); err != nil {
 				t.Fatal(err)
@@ -126,6 +137,7 @@ func fared(t *testing.T, s *sqlqueue.Store, want map[mail.ID]queue.Message) (o o
 		case err != nil && !errors.Is(err, queue.ErrDamaged):
 			t.Errorf("%s: %v", id, err)
 		}
+		stays(t, m, g)
 		if g.Note == "the envelope cannot be read back" { // held when it is claimed
 			o.empty++
 			continue
@@ -145,6 +157,19 @@ func fared(t *testing.T, s *sqlqueue.Store, want map[mail.ID]queue.Message) (o o
 		}
 	}
 	return o
+}
+
+// stays holds that what was in quarantine is nowhere on its way after a damage, and that what was for an archive alone is for nobody else.
+func stays(t *testing.T, was, is queue.Message) {
+	t.Helper()
+	for i, r := range was.Recipients {
+		if i < len(is.Recipients) && r.InQuarantine() && is.Recipients[i].State != queue.Held {
+			t.Errorf("%s: what was in quarantine is %s for %s", was.Envelope.ID, is.Recipients[i].State, is.Recipients[i].Destination)
+		}
+		if i < len(is.Recipients) && was.IsArchive() && is.Recipients[i].State != queue.Held && !strings.HasPrefix(is.Recipients[i].Destination, queue.ArchivePrefix) {
+			t.Errorf("%s: what was for an archive is %s for %s", was.Envelope.ID, is.Recipients[i].State, is.Recipients[i].Destination)
+		}
+	}
 }
 
 func heldByRescue(m queue.Message) bool {
