@@ -231,7 +231,22 @@ func (f *quarantineActFlags) meant() ([]decision, error) {
 	if !f.DryRun && len(out) > 0 && (f.Count == nil || *f.Count != len(out)) {
 		return nil, fmt.Errorf("%s would be changed; nothing was done. Look with --dry-run, and confirm with --count %d", messageCount(len(out)), len(out))
 	}
-	return out, nil
+	return portions(out), nil
+}
+
+// mostNamed bounds the recipients that one order names: fewer than admin.MaxOrder, since addresses may be long.
+const mostNamed = 100
+
+// portions are the same decisions, none of which names more recipients than fit into an order.
+func portions(all []decision) (out []decision) {
+	for _, d := range all {
+		for len(d.to) > mostNamed {
+			out = append(out, decision{d.id, d.to[:mostNamed]})
+			d.to = d.to[mostNamed:]
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // names reports whether a message is for one of the addresses.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 )
@@ -44,6 +45,12 @@ func (s watchful) Change(_ context.Context, id mail.ID, o queue.Order) ([]int, e
 // Stats is of one message.
 func (watchful) Stats(context.Context) (queue.Stats, error) { return queue.Stats{Messages: 1}, nil }
 
+// onlyRead reads a question and answers nothing.
+func onlyRead(_ context.Context, q explain.Question) (explain.Answer, error) {
+	_, err := q.Read()
+	return explain.Answer{}, err
+}
+
 // Whatever is asked over the control socket, the answer is one line of JSON or a refusal, never a fault of the
 // gateway, and the store is asked within bounds.
 func FuzzControl(f *testing.F) {
@@ -55,11 +62,13 @@ func FuzzControl(f *testing.F) {
 		{"POST", "/v1/queue/hold", `{"ids":["m1"],"reason":"so","state":"queued"}`},
 		{"POST", "/v1/queue/reroute", `{"ids":["m1"],"to":"elsewhere"}`}, {"POST", "/v1/queue/retry", `{"ids":[]}`},
 		{"POST", "/v1/queue/nothing", `{`}, {"DELETE", "/v1/queue", ""},
+		{"POST", "/v1/quarantine/release", `{"ids":["m1"],"only":["a@b.example"],"dry_run":true}`}, {"POST", "/v1/quarantine/return", `{"ids":["m1"]}`},
+		{"POST", "/v1/explain", `{"from":"a@b.example","to":["c@d.example"],"header":["X-A: b"],"size":7}`},
 	} {
 		f.Add(seed.method, seed.target, seed.body)
 	}
 	f.Fuzz(func(t *testing.T, method, target, body string) {
-		c, err := NewControl(ControlOptions{Store: watchful{t: t}, Now: func() time.Time { return time.Unix(1, 0) }})
+		c, err := NewControl(ControlOptions{Store: watchful{t: t}, Explain: onlyRead, Now: func() time.Time { return time.Unix(1, 0) }})
 		if err != nil {
 			t.Fatal(err)
 		}
