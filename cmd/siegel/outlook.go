@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -20,7 +22,7 @@ type outlookCmd struct {
 
 // outlookManifestCmd writes manifests.
 type outlookManifestCmd struct {
-	URL         string `name:"url" placeholder:"URL" help:"Where Outlook reaches the add-in at the gateway, such as https://gw.firma.example/outlook/. Where it is not given: outlook.url of the configuration."`
+	URL         string `name:"url" placeholder:"URL" help:"Where Outlook reaches the add-in at the gateway, such as https://gw.firma.example/outlook/; without a path it is outlook.url, and /outlook/ is added. Where it is not given: outlook.url of the configuration."`
 	Config      string `short:"c" default:"/etc/siegel/siegel.yaml" type:"path" env:"SIEGEL_CONFIG" placeholder:"FILE" help:"Configuration of the gateway, read where --url is not given (${default})."`
 	ID          string `name:"id" placeholder:"GUID" help:"The add-in's ID; always the same for the same address where it is not given."`
 	Name        string `placeholder:"TEXT" help:"What users see over the buttons (Siegel)."`
@@ -83,6 +85,10 @@ func (c *outlookManifestCmd) options(k *kong.Kong) (outlook.Options, error) {
 		EntraClient: c.EntraClient, EntraResource: c.EntraURI, WithoutAlerts: c.NoAlerts,
 	}
 	if c.URL != "" {
+		// Whoever gives outlook.url as it stands in the configuration means the pages there: the gateway has nothing at the root.
+		if u, err := url.Parse(c.URL); err == nil && u.Host != "" && (u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Fragment == "" {
+			o.URL = strings.TrimSuffix(c.URL, "/") + addin.Root
+		}
 		return o, nil
 	}
 	config, _, err := configFile{c.Config}.load(k)

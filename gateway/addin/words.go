@@ -83,7 +83,7 @@ func answer(w http.ResponseWriter, status int, text []byte) {
 	w.Write(text)
 }
 
-// answered is an answer as the pages get it. It has what a sender would learn by sending: no certificate, no name of a rule, no line of the configuration.
+// answered is an answer as the pages get it. It has what a sender would learn by sending: no certificate, no line of the configuration, and of rules only the name of one that refuses, as the refusal has it.
 func answered(a explain.Answer) Answer {
 	out := Answer{Recipients: []Recipient{}}
 	all := !slices.ContainsFunc(a.Recipients, func(r explain.Recipient) bool { return r.Refused != "" })

@@ -186,7 +186,7 @@ const TEXTS = {
       revoked: ["Das Zertifikat ist gesperrt", () => "Seine Stelle hat es zurückgenommen: Der Schlüssel ist vielleicht in falschen Händen. Glauben Sie der Nachricht nicht."],
       broken: ["Die Signatur ist gebrochen", () => "Die Nachricht wurde unterwegs verändert oder falsch signiert."],
     },
-    sentBy: (a) => `Absender: ${a}`, signedBy: (a) => `Unterzeichner: ${a}`, issuedBy: (a) => `Zertifikat von: ${a}`, signedAt: (a) => `Signiert am: ${a}`, reason: (a) => `Grund: ${a}`,
+    sentBy: (a) => `Absender: ${a}`, signedBy: (a) => `Unterzeichner: ${a}`, issuedBy: (a) => `Zertifikat von: ${a}`, signedAt: (a) => `Signiert am: ${a}`, reason: (a) => `Grund (englisch): ${a}`,
     encryption: "Verschlüsselung",
     encrypted: ["Kam verschlüsselt", "Sie war auf dem Weg zum Gateway verschlüsselt; das Gateway hat sie geöffnet."],
     changeable: ["Kam verschlüsselt, nach altem Verfahren", "Sie war unterwegs verborgen, ließ sich aber unbemerkt verändern. Das Programm Ihres Partners sollte AES-GCM nutzen."],
