@@ -69,7 +69,7 @@ begin("readTitle", async (t) => {
     if (f.headers && f.headers.applied && f.encrypted) {
       if (f.headers.obscured.split(" ").includes("Subject")) more.push(t.subjectHidden);
     }
-    if (f.headers && f.headers.applied && f.headers.altered) more.push(t.altered(f.headers.altered.split(" ").join(", ")));
+    if (f.headers && f.headers.applied && f.headers.altered) more.push(t.altered(f.headers.altered));
     const kind = !f.encrypted ? "unknown" : f.closed ? "bad" : "good";
     return finding(kind, title, [text, ...more], t.encryption);
   }

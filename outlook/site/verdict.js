@@ -153,7 +153,7 @@ export function read(header, from) {
       applied: protectedHeaders.words.includes("applied"),
       obscured: protectedHeaders.values.obscured || "",
       altered: [protectedHeaders.values.altered, protectedHeaders.values.added, protectedHeaders.values.removed]
-        .filter(Boolean).join(" "),
+        .filter(Boolean).flatMap((names) => names.split(" ")).join(", "),
     },
   };
 }

@@ -8,7 +8,7 @@ const bob = "bob@partner.example";
 const lines = (...l) => ["Received: from a by b; now", ...l, "From: Bob <bob@partner.example>", "Subject: x"].join("\r\n");
 const signer = (n, word, address = bob) => `X-Siegel-Signer-${n}: ${word}; address="${address}"; algorithm=rsa-sha256; serial=12; subject="CN=Bob"; issuer="CN=Partner CA"; signed-at=2026-11-26T09:00:00Z`;
 const valid = [
-  "X-Siegel-Verdict: valid", 'X-Siegel-Headers: cipher; applied; obscured="Subject"; altered="To"; added="Reply-To"',
+  "X-Siegel-Verdict: valid", 'X-Siegel-Headers: cipher; applied; obscured="Subject"; altered="To Cc"; added="Reply-To"',
   "X-Siegel-Layer-1: enveloped; aes256-cbc; decrypted; unauthenticated", "X-Siegel-Layer-2: signed; clear; valid", signer(2, "valid"),
 ];
 
@@ -39,7 +39,7 @@ test("valid", () => {
   assert.equal(f.signers[0].address, bob);
   assert.equal(f.signers[0].issuer, "CN=Partner CA");
   assert.deepEqual([f.encrypted, f.closed, f.changeable], [true, false, true]);
-  assert.deepEqual(f.headers, { applied: true, obscured: "Subject", altered: "To Reply-To" });
+  assert.deepEqual(f.headers, { applied: true, obscured: "Subject", altered: "To, Cc, Reply-To" });
 });
 
 test("nothing was written", () => {
