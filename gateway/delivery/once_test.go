@@ -98,7 +98,7 @@ func (w *onceWorld) decide(t *testing.T) {
 // none never, but where the next hop refused it, a person removed it, or it waits for a person.
 func TestOnceOrKept(t *testing.T) {
 	ends := map[queue.State]int{}
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { onceOrKept(t, rand.New(rand.NewPCG(seed, 9)), ends) })
 	}
 	for _, state := range []queue.State{queue.Delivered, queue.Failed, queue.Held, queue.Dropped} {
@@ -115,7 +115,6 @@ func onceOrKept(t *testing.T, dice *rand.Rand, ends map[queue.State]int) {
 		run(t, func(b *bench, o *Options) {
 			w.bench, b.memory, o.Store, o.Prepare = b, store, store, w.prepare
 			b.deliver = w.take
-		}, func(b *bench) {
 			// each life has a clock of its own, which begins where all begin
 			for _, m := range store.messages {
 				for i := range m.Recipients {
@@ -123,6 +122,7 @@ func onceOrKept(t *testing.T, dice *rand.Rand, ends map[queue.State]int) {
 				}
 				m.Expires = time.Now().Add(100 * 24 * time.Hour)
 			}
+		}, func(b *bench) {
 			for n := range 3 {
 				var to []string
 				for r := range 1 + w.below(4) {
