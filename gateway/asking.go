@@ -12,6 +12,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -111,7 +112,7 @@ func (g *Gateway) waitNotice(e queue.New) (queue.New, bool) {
 	var told []report.Recipient
 	for _, r := range e.Envelope.Recipients {
 		if report.Wanted(e.Envelope.From, r, report.Delayed) {
-			told = append(told, report.Recipient{Recipient: r, Action: report.Delayed, Status: "4.7.5", RetryUntil: e.Expires})
+			told = append(told, report.Recipient{Recipient: r, Action: report.Delayed, Status: "4.7.5", RetryUntil: e.Expires, Said: []texts.Said{{ID: texts.WhyAwaiting}}})
 		}
 	}
 	if len(told) == 0 {

@@ -172,7 +172,7 @@ func New(o Options) (_ *Gateway, err error) {
 		return nil, errors.Join(err, g.Close())
 	}
 	g.scheduler, err = delivery.New(delivery.Options{
-		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Entered: g.entered, Kept: g.tellHeld,
+		Store: g.store, Router: g.routes, Chosen: g.chosen, Prepare: g.prepare, Protect: g.protect, Waits: protect.Waits, Entered: g.entered, Kept: g.tellHeld,
 		SignReport: g.signReport, Texts: g.texts.Load, Recorder: g.recorder, Log: o.Log, Hostname: o.Hostname, Retry: o.Settings.Retry, ProtectRetry: o.Settings.ProtectRetry,
 		Lifetime: o.Settings.Expire, Now: o.Now,
 	})

@@ -143,14 +143,14 @@ func TestHeldIsReturned(t *testing.T) {
 	report := strings.ReplaceAll(s.hop.wait(t), "=\r\n", "") // soft line ends
 	for _, want := range []string{
 		"To: <alice@firma.example>", "Final-Recipient: rfc822; bob@partner.example", "Action: failed", "Status: 5.7.5",
-		"held for protection: the signing key of alice@firma.example is not available", "Schl=C3=BCssel",
+		"the signing key of alice@firma.example is not available", "der Signaturschl=C3=BCssel von alice@firma.example ist nicht verf=C3=BCgbar",
 		"Message-ID: <1@firma.example>", "From: alice@firma.example",
 	} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report lacks %q:\n%s", want, report)
 		}
 	}
-	for _, planted := range []string{"planted", "10.9.8.7", "no card in reader"} {
+	for _, planted := range []string{"planted", "10.9.8.7", "no card in reader", "held for protection"} {
 		if strings.Contains(report, planted) {
 			t.Errorf("the report holds %q:\n%s", planted, report)
 		}

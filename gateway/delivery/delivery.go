@@ -297,6 +297,8 @@ type Options struct {
 	// Protect protects what waits for it; nil: such messages are held. They are never given to a Transport,
 	// whatever their destination is.
 	Protect Protect
+	// Waits says what such a message waits for, for a sender whom it comes back to; nil, or the zero Said: its Note says it.
+	Waits func(queue.Message) texts.Said
 	// Entered is told each variant of Protect once it is in the queue; nil: nobody is.
 	Entered func(queue.New)
 	// Kept is told of recipients of a message that a provider of De-Mail has forgotten (mail.Envelope.Fetched) and that had to be held, and of the

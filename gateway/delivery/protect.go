@@ -6,6 +6,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -60,10 +61,15 @@ func (t *settlement) entered(variants []queue.New) {
 	}
 }
 
-// returned is the line of a report for a recipient whose message was not protected in time. The note says what
-// it waited for, in words made for the sender.
+// returned is the line of a report for a recipient whose message was not protected in time: it says what it waited for.
 func (t *settlement) returned(line *report.Recipient) {
 	line.Action, line.Status, line.Diagnostic = report.Failed, "5.7.5", t.h.claim.Message.Note // RFC 3463, 3.8: a key was not available
+	if t.s.o.Waits == nil {
+		return
+	}
+	if said := t.s.o.Waits(t.h.claim.Message); said.ID != "" {
+		line.Said = []texts.Said{said}
+	}
 }
 
 // kindOf is the kind of event that an outcome is; empty where the event was recorded elsewhere.

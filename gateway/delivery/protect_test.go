@@ -13,6 +13,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -193,6 +194,37 @@ func TestPendingExpires(t *testing.T) {
 			if strings.Contains(reports[0], secret) {
 				t.Errorf("the report holds %q:\n%s", secret, reports[0])
 			}
+		}
+	})
+}
+
+// Where it is known what it waited for that is said in both languages, and no note of the queue beside it.
+func TestPendingExpiresInWords(t *testing.T) {
+	run(t, func(_ *bench, o *Options) {
+		o.Protect = func(context.Context, queue.Claim) ([]queue.New, func(), error) { return nil, nil, errCard }
+		o.Waits = func(m queue.Message) texts.Said {
+			if string(m.Pending) != "x" {
+				t.Errorf("asked of %q", m.Pending)
+			}
+			return texts.Said{ID: texts.WhyNotProtected, Values: texts.Values{Reason: texts.ReasonKeyAway, Detail: "alice@firma.example"}}
+		}
+	}, func(b *bench) {
+		b.hop(always(taken, 0))
+		b.letter(func(e *queue.New) { waiting("card")(e); e.Expires = e.Due.Add(4 * time.Hour) }, "bob@x.example")
+		time.Sleep(4*time.Hour + time.Second)
+		synctest.Wait()
+		reports := b.reports()
+		if len(reports) != 1 {
+			t.Fatalf("%d reports", len(reports))
+		}
+		said := strings.ReplaceAll(reports[0], "=\r\n", "") // soft line ends
+		for _, want := range []string{"Status: 5.7.5", "the signing key of alice@firma.example is not available", "der Signaturschl=C3=BCssel von alice@firma.example ist nicht verf=C3=BCgbar"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("the report lacks %q:\n%s", want, said)
+			}
+		}
+		if strings.Contains(said, "held for protection") || strings.Contains(said, "10.9.8.7") {
+			t.Errorf("the report has a note for operators:\n%s", said)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package protect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/smime/entity"
 )
 
@@ -55,7 +57,7 @@ var errAsked = errors.New("no certificate of a recipient is known, who was asked
 
 // awaited is what keeps a message whose recipients were asked, all of them.
 func awaited(to []mail.Recipient) *Away {
-	a := &Away{Line: askedLine(to[0].Address), Reason: "no certificate of " + names(to) + " is known", Err: errAsked}
+	a := &Away{Line: askedLine(to[0].Address), Reason: texts.Reason{ID: texts.ReasonAsked, Detail: names(to)}, Err: errAsked}
 	for _, r := range to {
 		a.Asked = append(a.Asked, r.Address)
 	}
@@ -70,7 +72,7 @@ func names(to []mail.Recipient) string {
 		words = append(words, r.Address.String())
 	}
 	if len(to) > most {
-		words = append(words, "others")
+		return fmt.Sprintf("%s (+%d)", strings.Join(words, ", "), len(to)-most)
 	}
 	return strings.Join(words, ", ")
 }
@@ -132,13 +134,13 @@ func (p *Protector) await(d *draft, content mail.Content, decisions []policy.Dec
 		return queue.New{}, false, away
 	}
 	entry := queue.New{
-		Envelope: waiting.env, Content: content, Origin: d.origin, Note: "held for protection: " + away.Reason,
+		Envelope: waiting.env, Content: content, Origin: d.origin, Note: noteOf(away),
 		Due: p.o.Now(), Expires: d.env.Received.Add(p.o.Ask.Within), // at once: a certificate may come while it is put
 	}
 	if !alone || d.again {
 		entry.Envelope.ID = mail.NewID(p.o.Now())
 	}
-	then := moment{MayUse: d.env.MayUse, DeMail: d.momentOfDeMail(nil)}
+	then := moment{MayUse: d.env.MayUse, DeMail: d.momentOfDeMail(nil), Waits: waitsFor(away)}
 	for i, dec := range levels {
 		then.AtLeast = append(then.AtLeast, dec.Levels)
 		entry.Destinations = append(entry.Destinations, AskedAt(waiting.env.Recipients[i].Address))

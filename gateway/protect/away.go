@@ -12,6 +12,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Away is the error for a message whose protection, or decryption, needs something that is away for a while, or
@@ -20,9 +21,9 @@ type Away struct {
 	// Line names what is away, the same for all messages that wait for it: the source where it has a name,
 	// else "keys:firma.example" or "certificates:partner.example".
 	Line string
-	// Reason says it in words for the sender, without hosts and causes: "the signing key of a@x.example is
-	// not available".
-	Reason string
+	// Reason says it for the sender, without hosts and causes: that the signing key of a@x.example is not available. Of a
+	// key to decrypt with it is the zero Reason, since nobody outside is told.
+	Reason texts.Reason
 	// Asked are the recipients whose certificates are waited for, who are to be asked for them.
 	Asked []mail.Address
 	Until time.Time // of incoming mail: when it is delivered without being decrypted
@@ -54,21 +55,25 @@ var (
 )
 
 // step is what protection is busy with, for whoever finds that it is away or slow.
-type step struct{ line, what string }
+type step struct {
+	line       string
+	whose      string   // key, certificate or groups; may be empty
+	gone, late texts.ID // what the sender is told
+}
 
 func keyStep(from mail.Address) step {
-	return step{"keys:" + from.Domain, "the signing key of " + from.String()}
+	return step{"keys:" + from.Domain, from.String(), texts.ReasonKeyAway, texts.ReasonKeySlow}
 }
 
 func certStep(to mail.Address) step {
-	return step{"certificates:" + to.Domain, "the certificate of " + to.String()}
+	return step{"certificates:" + to.Domain, to.String(), texts.ReasonCertificateAway, texts.ReasonCertificateSlow}
 }
 
 // workStep is our own work.
-func workStep() step { return step{"work", "signing and encrypting the message"} }
+func workStep() step { return step{"work", "", texts.ReasonWorkAway, texts.ReasonWorkSlow} }
 
 func (s step) away(err error) *Away {
-	a := &Away{Line: s.line, Reason: s.what + " is not available", Err: err}
+	a := &Away{Line: s.line, Reason: texts.Reason{ID: s.gone, Detail: s.whose}, Err: err}
 	var source *certs.UnavailableError
 	if errors.As(err, &source) && source.Source != "" {
 		a.Line = source.Source
@@ -77,7 +82,7 @@ func (s step) away(err error) *Away {
 }
 
 func (s step) slow() *Away {
-	return &Away{Line: s.line, Reason: s.what + " took too long", Err: errSlow}
+	return &Away{Line: s.line, Reason: texts.Reason{ID: s.late, Detail: s.whose}, Err: errSlow}
 }
 
 // awayOf is what kept a message from being protected, where that may pass; nil for every other error. limit is
@@ -122,11 +127,11 @@ func (p *Protector) hold(ctx context.Context, d *draft, content mail.Content, aw
 	if err := p.spend(ctx, d); err != nil {
 		return nil, err
 	}
-	then := moment{MayUse: d.env.MayUse, AtLeast: levels, DeMail: d.momentOfDeMail(p.deMailOf(d)), Quarantine: kept}
+	then := moment{MayUse: d.env.MayUse, AtLeast: levels, DeMail: d.momentOfDeMail(p.deMailOf(d)), Quarantine: kept, Waits: waitsFor(away)}
 	now := p.o.Now()
 	entry := queue.New{
 		Envelope: d.env, Content: content, Origin: d.env.ID, Due: now, Expires: now.Add(p.o.Within),
-		Note: "held for protection: " + away.Reason,
+		Note: noteOf(away),
 	}
 	for range levels {
 		entry.Destinations = append(entry.Destinations, queue.ProtectPrefix+away.Line)

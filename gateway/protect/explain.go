@@ -183,7 +183,7 @@ func (p *Protector) say(r *explain.Recipient, d *draft, dec policy.Decision, k k
 	}
 	switch {
 	case away != nil:
-		r.Holds = away.Reason
+		r.Holds = away.Reason.In(texts.English)
 	case dec.Settings.Quarantine != "":
 		r.Holds = "a person decides first: " + dec.Settings.Quarantine
 	case dec.Ask:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/internal/safetext"
 )
 
@@ -17,7 +18,7 @@ type Groups interface {
 }
 
 func groupStep(from mail.Address) step {
-	return step{"groups:" + from.Domain, "the directory that knows the groups of " + from.String()}
+	return step{"groups:" + from.Domain, from.String(), texts.ReasonGroupsAway, texts.ReasonGroupsSlow}
 }
 
 // lookUpGroups asks in which groups the sender is, and recipients who are the company's own, where a decision hangs on it. Where that is not known the message waits: it is

@@ -193,7 +193,7 @@ func (k *layerKeys) awayOf(opened *smime.Opened, err error) *Away {
 	default:
 		return nil
 	}
-	return step{"decryption", "a key to decrypt with"}.away(err)
+	return step{line: "decryption"}.away(err)
 }
 
 func (k *layerKeys) release() {

@@ -20,6 +20,8 @@ type moment struct {
 	Quarantine []string `json:"quarantine,omitempty"`
 	// DeMail is how it leaves as De-Mail; nil: it did not.
 	DeMail *deMailMoment `json:"de_mail,omitempty"`
+	// Waits is what it waits for, for its sender; nil: that is not known.
+	Waits *waiting `json:"waits,omitempty"`
 }
 
 func (m moment) encode() ([]byte, error) { return json.Marshal(m) }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"io"
 	"mime/quotedprintable"
 	netmail "net/mail"
@@ -72,13 +73,17 @@ func TestInsecure(t *testing.T) {
 func TestAwaiting(t *testing.T) {
 	o := original(t)
 	r := to(t, "bob@partner.example", Delayed)
-	r.Status, r.RetryUntil = "4.7.5", now.AddDate(0, 0, 5)
+	r.Status, r.RetryUntil, r.Said = "4.7.5", now.AddDate(0, 0, 5), []texts.Said{{ID: texts.WhyAwaiting}}
 	_, c := New(nil, now, "gw.firma.example", o, []Recipient{r})
 	p := parse(t, c)
 	for _, want := range []string{"no certificate of this recipient is known", "was asked to send a signed message", "kein Zertifikat dieses Empfängers bekannt", "wurde gebeten"} {
 		if !strings.Contains(p.text, want) {
 			t.Errorf("it lacks %q:\n%s", want, p.text)
 		}
+	}
+	r.Said = nil // as where a connection lacks a key: nobody was asked for anything
+	if _, c := New(nil, now, "gw.firma.example", o, []Recipient{r}); strings.Contains(parse(t, c).text, "was asked") {
+		t.Errorf("it claims that somebody was asked:\n%s", parse(t, c).text)
 	}
 	if strings.Contains(p.text, "It was not sent") || p.recipients[0].Get("Status") != "4.7.5" || p.recipients[0].Get("Action") != "delayed" {
 		t.Errorf("%v\n%s", p.recipients[0], p.text)

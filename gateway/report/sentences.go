@@ -21,9 +21,7 @@ func (r Recipient) reason() []texts.Said {
 		return say(texts.WhyInsecure)
 	case r.DeMail && r.Doubt:
 		return nil
-	case code == "7.5" && !r.Remote && r.Action == Delayed && !r.DeMail:
-		return say(texts.WhyAwaiting)
-	case code == "7.5" && !r.Remote && !r.DeMail:
+	case code == "7.5" && !r.Remote && r.Action == Failed && !r.DeMail:
 		return say(texts.WhyUnprotected)
 	}
 	id := texts.Status(code, r.DeMail && code != "7.5")

@@ -64,3 +64,21 @@ const (
 	ReasonFrom        ID = "reason-from"         // there is no single From address
 	ReasonNotYours    ID = "reason-not-yours"    // the sending system may not use the From address, Values.Detail
 )
+
+// What a message waits for that is protected later. Values.Detail is whose.
+const (
+	ReasonKeyAway         ID = "reason-key-away"         // the signing key of a sender cannot be reached
+	ReasonKeySlow         ID = "reason-key-slow"         // that took too long
+	ReasonCertificateAway ID = "reason-certificate-away" // the certificate of a recipient cannot be looked up
+	ReasonCertificateSlow ID = "reason-certificate-slow" // that took too long
+	ReasonGroupsAway      ID = "reason-groups-away"      // the groups of an address cannot be looked up
+	ReasonGroupsSlow      ID = "reason-groups-slow"      // that took too long
+	ReasonWorkAway        ID = "reason-work-away"        // what the gateway signs and encrypts with is away
+	ReasonWorkSlow        ID = "reason-work-slow"        // that took too long
+	ReasonAsked           ID = "reason-asked"            // the certificates of those who were asked for them
+)
+
+// Awaited are the reasons for which a message is protected later.
+func Awaited() []ID {
+	return []ID{ReasonKeyAway, ReasonKeySlow, ReasonCertificateAway, ReasonCertificateSlow, ReasonGroupsAway, ReasonGroupsSlow, ReasonWorkAway, ReasonWorkSlow, ReasonAsked}
+}

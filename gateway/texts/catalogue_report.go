@@ -23,12 +23,13 @@ const (
 
 // Why, where it is not the status that tells.
 const (
-	WhyUnprotected ID = "report-unprotected"    // a key or certificate for its protection was away too long
-	WhyAwaiting    ID = "report-awaiting"       // the recipient was asked for a certificate
-	WhyInsecure    ID = "report-insecure"       // the connection is not as secure as is demanded
-	WhyUnknown     ID = "status"                // the status says nothing that has a text
-	WhyNoDeMail    ID = "demail-status"         // the same of De-Mail
-	WhyNotYet      ID = "demail-status-not-yet" // the provider has not taken it yet
+	WhyNotProtected ID = "report-not-protected"  // what its protection waited for did not come in time: Values.Reason
+	WhyUnprotected  ID = "report-unprotected"    // the same, where it is not known what that was
+	WhyAwaiting     ID = "report-awaiting"       // the recipient was asked for a certificate
+	WhyInsecure     ID = "report-insecure"       // the connection is not as secure as is demanded
+	WhyUnknown      ID = "status"                // the status says nothing that has a text
+	WhyNoDeMail     ID = "demail-status"         // the same of De-Mail
+	WhyNotYet       ID = "demail-status-not-yet" // the provider has not taken it yet
 )
 
 // Status is the text that explains an enhanced status code without its class (RFC 3463, 3): "1.1". deMail: of what the sender's own provider says.
@@ -128,8 +129,16 @@ var reports = map[ID]entry{
 			DE: "Es wird bis zum {until} versucht.",
 		},
 	},
-	WhyUnprotected: {
+	WhyNotProtected: {
 		about: "A message waited too long for what protects it, and comes back.",
+		notice: Pair{
+			EN: "The message was not sent: it must not leave without its signature or encryption, and {reason}. The time that it may wait for that is over. {advice}.",
+			DE: "Die Nachricht wurde nicht gesendet: Sie darf nicht ohne Signatur oder Verschlüsselung hinaus, und {reason}. Die Zeit, die sie darauf warten darf, ist vorbei. {advice}.",
+		},
+		reasons: Awaited(),
+	},
+	WhyUnprotected: {
+		about: "A message waited too long for what protects it, and comes back; what that is was not noted.",
 		notice: Pair{
 			EN: "The message must not leave without its signature or encryption, and a key or certificate for that was not available in time. It was not sent.",
 			DE: "Die Nachricht darf nicht ohne Signatur oder Verschlüsselung hinaus, und ein Schlüssel oder Zertifikat dafür war nicht rechtzeitig verfügbar. Sie wurde nicht gesendet.",

@@ -60,8 +60,10 @@ func (e entry) samples() (all []Values) {
 // sampleDetail is a detail as a phrase may show it.
 func sampleDetail(reason ID) string {
 	switch reason {
-	case ReasonNoKey, ReasonNotYours:
+	case ReasonNoKey, ReasonNotYours, ReasonKeyAway, ReasonKeySlow, ReasonGroupsAway, ReasonGroupsSlow:
 		return "a@firma.example"
+	case ReasonCertificateAway, ReasonCertificateSlow, ReasonAsked:
+		return "b@partner.example"
 	case ReasonProgram:
 		return "AES-GCM (bsi-tr-03116-4)"
 	case ReasonContrary:

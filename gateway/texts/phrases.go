@@ -5,7 +5,7 @@ const askSigned, bitteSigniert = "Ask the recipient to send you a signed message
 const askNew, bitteNeu = "Ask the recipient to send you a message signed with a new one", "Bitten Sie ihn um eine mit einem neuen signierte Nachricht"
 
 // phrases are the parts that texts show.
-var phrases = merge(protectionPhrases, deMailPhrases, kindPhrases)
+var phrases = merge(protectionPhrases, awaitedPhrases, deMailPhrases, kindPhrases)
 
 // protectionPhrases are those of texts about signing, encryption and connections.
 var protectionPhrases = map[ID]phrase{

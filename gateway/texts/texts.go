@@ -29,6 +29,11 @@ type Reason struct {
 	Detail string
 }
 
+// In is the phrase in a language, for whoever does not show it within a text. It is one line.
+func (r Reason) In(l Language) string {
+	return (*Texts)(nil).writer(l, false).line("{reason}", &Values{Reason: r.ID, Detail: r.Detail}, maxBoth)
+}
+
 // Values are what the placeholders of a text stand for; each text uses some of them. Strings may be of strangers.
 type Values struct {
 	Recipient string    // {recipient}: an address

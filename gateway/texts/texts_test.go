@@ -111,6 +111,21 @@ func TestOwnTextsPass(t *testing.T) {
 	}
 }
 
+// What a message waits for is a phrase of its own, too, and never ends a line.
+func TestReasonIn(t *testing.T) {
+	for _, id := range Awaited() {
+		for _, l := range []Language{English, German} {
+			got := Reason{ID: id, Detail: "a@x.example\r\n<b>"}.In(l)
+			if got == "" || strings.ContainsAny(got, "\r\n<>") || strings.Contains(phrases[id].say.In(l), "{detail}") != strings.Contains(got, "a@x.example") {
+				t.Errorf("%s in %s: %q", id, l, got)
+			}
+		}
+	}
+	if got := (Reason{}).In(German); got != "" {
+		t.Errorf("no reason: %q", got)
+	}
+}
+
 // What an administrator gets wrong is said with the place and what to do.
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
