@@ -199,7 +199,7 @@ func (g *Gateway) giveUp(ctx context.Context, q *quarantineTerms, now time.Time)
 		}
 	}
 	for _, one := range all {
-		err = errors.Join(err, g.giveBack(ctx, q, one), g.remove(ctx, one))
+		err = errors.Join(err, g.giveBack(ctx, one), g.remove(ctx, one))
 	}
 	return err
 }
@@ -227,11 +227,11 @@ func (g *Gateway) auditExpired(ctx context.Context, q *quarantineTerms, all []ov
 }
 
 // giveBack returns copies to their sender inside, with the report in the same commit.
-func (g *Gateway) giveBack(ctx context.Context, q *quarantineTerms, one overdue) error {
+func (g *Gateway) giveBack(ctx context.Context, one overdue) error {
 	if len(one.back) == 0 {
 		return nil
 	}
-	note, err := g.scheduler.ReturnedFor(ctx, one.m, one.back, q.texts.SMTP(texts.QuarantineReturned, texts.Values{}))
+	note, err := g.scheduler.ReturnedFor(ctx, one.m, one.back, texts.Said{ID: texts.QuarantineReturned})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
 	"github.com/siegel-mail/siegel/gateway/report"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Why a recipient cannot be returned to the sender.
@@ -55,11 +56,11 @@ func (s *Scheduler) MayReturn(m queue.Message, i int) error {
 // Returned writes the report that returns recipients of m, for which MayReturn said yes, to the sender. What was
 // tried and heard before is not in it: it may name hosts inside, or what only operators may read.
 func (s *Scheduler) Returned(ctx context.Context, m queue.Message, rows []int) (queue.New, error) {
-	return s.ReturnedFor(ctx, m, rows, "the administrator of "+s.o.Hostname+" stopped the delivery of this message")
+	return s.ReturnedFor(ctx, m, rows, texts.Said{ID: texts.WhyStopped})
 }
 
-// ReturnedFor is Returned with a reason for the sender, in ASCII.
-func (s *Scheduler) ReturnedFor(_ context.Context, m queue.Message, rows []int, why string) (queue.New, error) {
+// ReturnedFor is Returned with a reason for the sender.
+func (s *Scheduler) ReturnedFor(_ context.Context, m queue.Message, rows []int, why texts.Said) (queue.New, error) {
 	var told []report.Recipient
 	for _, i := range rows {
 		r := m.Recipients[i]
@@ -68,7 +69,7 @@ func (s *Scheduler) ReturnedFor(_ context.Context, m queue.Message, rows []int, 
 		}
 		told = append(told, report.Recipient{
 			Recipient: mail.Recipient{Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt}, Action: report.Failed, Status: "5.7.0",
-			Diagnostic: why, LastTried: r.LastTried,
+			Said: []texts.Said{why}, LastTried: r.LastTried,
 		})
 	}
 	if len(told) == 0 {

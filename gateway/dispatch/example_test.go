@@ -33,5 +33,5 @@ func Example() {
 	// Output:
 	// true
 	// De-Mail by account main as erika@firma.de-mail.de, with dispatch, by sender sales <nil>
-	// The message to amt@stadt.de-mail.de was not sent: Erika@firma.example may not ask for receipt. Leave that out, or ask for leave. Help: your administrator.
+	// The message to amt@stadt.de-mail.de was not sent: Erika@firma.example may not ask for receipt. Leave that out, or ask for permission. Help: your administrator.
 }

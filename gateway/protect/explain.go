@@ -109,7 +109,7 @@ func (p *Protector) putOff(out explain.Answer, env mail.Envelope, why error) exp
 		if p.o.Local.Match(r.Address) {
 			to.Way = explain.Internal
 		}
-		to.Holds = "put off with 451, its sender comes again: " + groupStep(r.Address).away(why).Reason
+		to.Holds = "put off with 451, its sender comes again: " + groupStep(r.Address).away(why).Reason.In(texts.English)
 		out.Recipients = append(out.Recipients, to)
 	}
 	return out

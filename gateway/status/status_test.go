@@ -150,8 +150,8 @@ func TestIn(t *testing.T) {
 	}{
 		{wrong, "535 5.7.8 Benutzername oder Passwort sind falsch. Pruefen Sie beides in Ihrem Mailprogramm.", texts.DoorPassword, false},
 		{fmt.Errorf("put: %w", queue.ErrFull), "452 4.3.1 Dem Gateway fehlt Speicherplatz. Versuchen Sie es spaeter noch einmal; Mailserver tun das von selbst.", texts.DoorStorage, false},
-		{cause, "451 4.3.0 Das Gateway hat ein Problem. Versuchen Sie es spaeter noch einmal; Mailserver tun das von selbst.", texts.DoorTrouble, true},
-		{status.Say(nil, 250, "2.0.0", texts.DoorPassword, texts.Values{}), "451 4.3.0 Das Gateway hat ein Problem. Versuchen Sie es spaeter noch einmal; Mailserver tun das von selbst.", texts.DoorTrouble, true},
+		{cause, "451 4.3.0 Das Gateway hat zurzeit eine Stoerung. Versuchen Sie es spaeter noch einmal; Mailserver tun das von selbst.", texts.DoorTrouble, true},
+		{status.Say(nil, 250, "2.0.0", texts.DoorPassword, texts.Values{}), "451 4.3.0 Das Gateway hat zurzeit eine Stoerung. Versuchen Sie es spaeter noch einmal; Mailserver tun das von selbst.", texts.DoorTrouble, true},
 		{status.Say(nil, 550, "5.7.1", texts.DoorNotYours, texts.Values{Sender: "a@b.example"}), "550 5.7.1 Sie duerfen nicht als a@b.example senden. Senden Sie es von einer Ihrer eigenen Adressen. Hilfe: Hotline 4711.", texts.DoorNotYours, false},
 		{status.Refuse(503, "5.5.1", "MAIL comes before RCPT"), "503 5.5.1 MAIL comes before RCPT", "", false},
 		{&protect.Refused{Reasons: []string{"Nein."}}, "550 5.7.1 Nein.", "", false},

@@ -11,6 +11,7 @@ type entry struct {
 	because []ID   // the phrases that {because} may be
 	reasons []ID   // the phrases that {reason} may be
 	kinds   []ID   // the phrases that {kinds} may be
+	detail  string // what {detail} may be, as a sample, where no phrase has it
 }
 
 // phrase is a part of texts: what it says, and what follows from it.

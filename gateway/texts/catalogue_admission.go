@@ -55,7 +55,7 @@ var admission = map[ID]entry{
 		about: "A client that is to show a certificate wants to send over a connection that is not encrypted.",
 		smtp: Pair{
 			EN: "The connection must be encrypted, and the client must show a certificate: use STARTTLS first.",
-			DE: "Die Verbindung muss verschlüsselt sein, und der Client muss ein Zertifikat zeigen: STARTTLS fehlt.",
+			DE: "Die Verbindung muss verschlüsselt sein, und das sendende System muss ein Zertifikat vorweisen: STARTTLS fehlt.",
 		},
 		either: true,
 	},
@@ -63,7 +63,7 @@ var admission = map[ID]entry{
 		about: "A client shows a certificate that has expired, or is not valid yet.",
 		smtp: Pair{
 			EN: "Your client certificate is not valid at this time. Install a new one; mail waits with your server meanwhile.",
-			DE: "Ihr Client-Zertifikat ist zurzeit nicht gültig. Installieren Sie ein neues; die Mail wartet so lange auf Ihrem Server.",
+			DE: "Das Zertifikat Ihres Systems ist zurzeit nicht gültig. Installieren Sie ein neues; die Mail wartet so lange auf Ihrem Server.",
 		},
 		either: true,
 	},
@@ -71,7 +71,7 @@ var admission = map[ID]entry{
 		about: "A client shows no certificate, and the listener demands one.",
 		smtp: Pair{
 			EN: "This listener takes mail from clients that show their certificate. Have yours show one.",
-			DE: "Dieser Eingang nimmt Mail nur von Clients an, die ihr Zertifikat zeigen. Richten Sie das bei Ihrem ein.",
+			DE: "Dieser Eingang nimmt Mail nur von Systemen an, die ihr Zertifikat vorweisen. Richten Sie das bei Ihrem ein.",
 		},
 		either: true,
 	},
@@ -79,7 +79,7 @@ var admission = map[ID]entry{
 		about: "A client shows a certificate that the listener does not take.",
 		smtp: Pair{
 			EN: "Your client certificate may not use this listener: its issuer is not trusted here, or it bears another name than is set.",
-			DE: "Ihr Client-Zertifikat darf diesen Eingang nicht benutzen: Seinem Aussteller wird hier nicht vertraut, oder es trägt einen anderen Namen, als eingestellt ist.",
+			DE: "Das Zertifikat Ihres Systems darf diesen Eingang nicht benutzen: Seinem Aussteller wird hier nicht vertraut, oder es trägt einen anderen Namen, als eingestellt ist.",
 		},
 		either: true,
 	},
@@ -115,9 +115,9 @@ var admission = map[ID]entry{
 		},
 	},
 	DoorNoSender: {
-		about: "A user who has logged in sends without an address of a sender (MAIL FROM:()).",
+		about: "A user who has logged in sends without an address of a sender (the null reverse-path).",
 		smtp: Pair{
-			EN: "You may not send from () here, that is without a sender. Send it from one of your own addresses. Help: {contact}.",
+			EN: "You may not send without a sender's address here. Send it from one of your own addresses. Help: {contact}.",
 			DE: "Sie dürfen hier nicht ohne Absenderadresse senden. Senden Sie es von einer Ihrer eigenen Adressen. Hilfe: {contact}.",
 		},
 	},
@@ -143,7 +143,8 @@ var admission = map[ID]entry{
 		},
 	},
 	DoorTenantNone: {
-		about: "A message comes to a listener for Exchange Online and names no tenant.",
+		detail: "X-MS-Exchange-CrossTenant-Id",
+		about:  "A message comes to a listener for Exchange Online and names no tenant.",
 		smtp: Pair{
 			EN: "This listener takes the mail of one Exchange Online tenant, and the message has no {detail}: send it by an outbound connector of that tenant.",
 			DE: "Dieser Eingang nimmt die Mail eines Mandanten von Exchange Online an, und der Nachricht fehlt {detail}: Senden Sie sie über einen ausgehenden Connector dieses Mandanten.",
@@ -159,7 +160,8 @@ var admission = map[ID]entry{
 		outside: true,
 	},
 	DoorTenantOdd: {
-		about: "A message comes to a listener for Exchange Online, and its tenant cannot be told.",
+		detail: "X-MS-Exchange-CrossTenant-Id",
+		about:  "A message comes to a listener for Exchange Online, and its tenant cannot be told.",
 		smtp: Pair{
 			EN: "The message must have exactly one field {detail}, as Exchange Online writes it: remove what other servers or rules add.",
 			DE: "Die Nachricht muss genau ein Feld {detail} haben, wie es Exchange Online schreibt: Entfernen Sie, was andere Server oder Regeln hinzufügen.",
@@ -215,7 +217,8 @@ var admission = map[ID]entry{
 		outside: true,
 	},
 	OriginFrom: {
-		about: "A message from outside is refused since its author cannot be told (authentication).",
+		detail: "there are two From fields",
+		about:  "A message from outside is refused since its author cannot be told (authentication).",
 		smtp: Pair{
 			EN: "The author of the message cannot be told: {detail}. Write one From field with one address.",
 			DE: "Der Verfasser der Nachricht ist nicht zu erkennen: {detail}. Schreiben Sie ein From-Feld mit einer Adresse.",
@@ -223,7 +226,8 @@ var admission = map[ID]entry{
 		outside: true,
 	},
 	OriginDMARC: {
-		about: "A message from outside is refused since DMARC refutes its author (authentication).",
+		detail: "reject",
+		about:  "A message from outside is refused since DMARC refutes its author (authentication).",
 		smtp: Pair{
 			EN: "Neither SPF nor DKIM confirms that the message comes from {host}, whose DMARC policy is {detail}. Send it through the mail server of that domain; its administrator can see to it that SPF or DKIM pass.",
 			DE: "Weder SPF noch DKIM bestätigt, dass die Nachricht von {host} kommt, deren DMARC-Richtlinie {detail} ist. Senden Sie sie über den Mailserver dieser Domain; deren Administrator kann dafür sorgen, dass SPF oder DKIM passt.",
@@ -239,7 +243,8 @@ var admission = map[ID]entry{
 		outside: true,
 	},
 	OriginUnclear: {
-		about: "A message from outside is put off, or refused, since records of its sender cannot be checked (authentication).",
+		detail: "DNS does not answer",
+		about:  "A message from outside is put off, or refused, since records of its sender cannot be checked (authentication).",
 		smtp: Pair{
 			EN: "The SPF or DMARC record of {host} cannot be checked: {detail}. Where it lasts, its administrator has to mend the record.",
 			DE: "Der SPF- oder DMARC-Eintrag von {host} lässt sich nicht prüfen: {detail}. Dauert es an, muss ihn deren Administrator richten.",
@@ -247,10 +252,11 @@ var admission = map[ID]entry{
 		outside: true,
 	},
 	OriginDKIM: {
-		about: "A message from outside is refused since no DKIM signature of it can be accepted (authentication).",
+		detail: "the signature does not fit",
+		about:  "A message from outside is refused since no DKIM signature of it can be accepted (authentication).",
 		smtp: Pair{
 			EN: "No DKIM signature of the message can be accepted: {detail}. The administrator of the sender's mail server has to see to it.",
-			DE: "Keine DKIM-Signatur der Nachricht ist anzunehmen: {detail}. Das muss der Administrator des sendenden Mailservers ansehen.",
+			DE: "Keine DKIM-Signatur der Nachricht ist anzunehmen: {detail}. Darum muss sich der Administrator des sendenden Mailservers kümmern.",
 		},
 		outside: true,
 	},

@@ -40,6 +40,7 @@ var alarms = map[ID]entry{
 		},
 	},
 	AlarmIssuer: {
+		detail:  "CN=Partner Root CA",
 		about:   "To administrators: a signature is right, and the issuer of its certificate is not known.",
 		subject: Pair{"Siegel asks about an unknown issuer of certificates", "Siegel fragt nach einem unbekannten Aussteller"},
 		notice: Pair{
@@ -67,7 +68,7 @@ var alarms = map[ID]entry{
 	},
 	AlarmAside: {
 		about:   "To administrators: the database of the queue was damaged and set aside.",
-		subject: Pair{"Siegel set a damaged queue aside", "Siegel hat eine beschädigte Queue beiseitegelegt"},
+		subject: Pair{"Siegel set a damaged queue aside", "Siegel hat eine beschädigte Warteschlange beiseitegelegt"},
 		notice: Pair{
 			EN: "The database of the queue was damaged. It was set aside, what was readable is in a new one, and mail goes on:\n\n{lines}\n\n" +
 				"Check the disk before you trust it again. What is held waits for you, since it cannot be told whether it was delivered:\n\n" + holdEN + ", it may arrive twice\n  siegel queue drop ID           remove it, nobody is told\n\n" +
@@ -98,6 +99,7 @@ var alarms = map[ID]entry{
 		},
 	},
 	AlarmDoubt: {
+		detail:  "06h1hpgu760to06v2j6d",
 		about:   "To administrators: nobody knows whether a De-Mail was sent.",
 		subject: Pair{"Siegel: a De-Mail is in doubt", "Siegel: Eine De-Mail ist im Zweifel"},
 		notice: Pair{

@@ -86,7 +86,7 @@ var door = map[ID]entry{
 		about: "Something is wrong with the gateway; its log says what.",
 		smtp: Pair{
 			EN: "The gateway has a local problem. Try again later; mail servers do so by themselves.",
-			DE: "Das Gateway hat ein Problem. Versuchen Sie es später noch einmal; Mailserver tun das von selbst.",
+			DE: "Das Gateway hat zurzeit eine Störung. Versuchen Sie es später noch einmal; Mailserver tun das von selbst.",
 		},
 		either: true,
 	},

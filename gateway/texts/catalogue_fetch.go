@@ -47,14 +47,16 @@ var fetches = map[ID]entry{
 		},
 	},
 	FetchUnreadable: {
+		detail:  "the message has no header",
 		about:   "To administrators: a De-Mail cannot be read.",
 		subject: Pair{"Siegel fetched a De-Mail that it cannot read", "Siegel hat eine unlesbare De-Mail abgeholt"},
 		notice: Pair{
 			EN: "A De-Mail in the account {account} cannot be read: {detail}. It went to {recipient} as an attachment, byte for byte. Its id is {number}.",
-			DE: "Eine De-Mail im Konto {account} ist nicht zu lesen: {detail}. Sie ging als Anlage an {recipient}, Byte für Byte. Ihre Kennung ist {number}.",
+			DE: "Eine De-Mail im Konto {account} ist nicht zu lesen: {detail}. Sie ging unverändert als Anlage an {recipient}. Ihre Kennung ist {number}.",
 		},
 	},
 	FetchUnproven: {
+		detail:  "the signature does not fit",
 		about:   "To administrators: a confirmation is not proven.",
 		subject: Pair{"Siegel fetched a De-Mail confirmation that is not proven", "Siegel hat eine nicht bewiesene De-Mail-Bestätigung abgeholt"},
 		notice: Pair{
@@ -64,11 +66,12 @@ var fetches = map[ID]entry{
 		kinds: kinds,
 	},
 	FetchClaims: {
+		detail:  "the signature does not fit",
 		about:   "To administrators: what claims to be a confirmation belongs to nothing.",
 		subject: Pair{"Siegel fetched a De-Mail that claims to be a provider's", "Siegel hat eine De-Mail abgeholt, die vom Anbieter sein will"},
 		notice: Pair{
-			EN: "A De-Mail in the account {account} claims to be a {kinds}, belongs to nothing that was sent, and is not verified: {detail}. It was delivered as what it is. Its id is {number}.",
-			DE: "Eine De-Mail im Konto {account} gibt sich als {kinds} aus, gehört zu nichts, was versandt wurde, und ist nicht geprüft: {detail}. Sie wurde als das zugestellt, was sie ist. Ihre Kennung ist {number}.",
+			EN: "A De-Mail in the account {account} claims to be a {kinds}, belongs to nothing that was sent, and is not verified: {detail}. It was delivered like any other De-Mail. Its id is {number}.",
+			DE: "Eine De-Mail im Konto {account} gibt sich als {kinds} aus, gehört zu nichts, was versandt wurde, und ist nicht geprüft: {detail}. Sie wurde wie jede andere De-Mail zugestellt. Ihre Kennung ist {number}.",
 		},
 		kinds: kinds,
 	},

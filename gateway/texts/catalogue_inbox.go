@@ -113,7 +113,7 @@ var inbox = map[ID]entry{
 		subject: kindNotification,
 		notice: Pair{
 			EN: "The provider has something to tell about your De-Mail, which stands below. It may not have been delivered.",
-			DE: "Der Anbieter meldet etwas zu Ihrer De-Mail; unten steht, was. Sie kann nicht zugestellt worden sein.",
+			DE: "Der Anbieter meldet etwas zu Ihrer De-Mail; unten steht, was. Vielleicht wurde sie nicht zugestellt.",
 		},
 	},
 	InboxUnproven: {
@@ -136,18 +136,19 @@ var inbox = map[ID]entry{
 	},
 	InboxServed: {
 		about:   "De-Mail: to those who are responsible, where something was fetched that may count as served on the company (demail.incoming).",
-		subject: Pair{"De-Mail fetched at {date}: may count as served", "De-Mail abgeholt um {date}: Zustellung möglich"},
+		subject: Pair{"De-Mail fetched on {date}: may count as served", "De-Mail abgeholt am {date}: Zustellung möglich"},
 		notice: Pair{
 			EN: "A De-Mail was fetched, which may count as its service on the company. See whether a time limit begins.",
 			DE: "Eine De-Mail wurde abgeholt, die damit als zugestellt gelten kann. Prüfen Sie, ob eine Frist beginnt.",
 		},
 	},
 	InboxUnreadable: {
+		detail:  "the message has no header",
 		about:   "De-Mail: one cannot be read, and comes as an attachment.",
 		subject: Pair{"Unreadable De-Mail", "Unlesbare De-Mail"},
 		notice: Pair{
 			EN: "A De-Mail in the account {account} could not be read: {detail}. It is attached, byte for byte. Open it only if you know who it is from; the administrator has been told.",
-			DE: "Eine De-Mail im Konto {account} konnte nicht gelesen werden: {detail}. Sie hängt an, Byte für Byte. Öffnen Sie sie nur, wenn Sie wissen, von wem sie ist; der Administrator ist unterrichtet.",
+			DE: "Eine De-Mail im Konto {account} konnte nicht gelesen werden: {detail}. Sie ist unverändert angehängt. Öffnen Sie sie nur, wenn Sie wissen, von wem sie ist; der Administrator ist unterrichtet.",
 		},
 	},
 	InboxProven: {
@@ -158,7 +159,8 @@ var inbox = map[ID]entry{
 		},
 	},
 	InboxWhyNot: {
-		about: "De-Mail: why a confirmation is not proven.",
+		detail: "the signature does not fit",
+		about:  "De-Mail: why a confirmation is not proven.",
 		notice: Pair{
 			EN: "Why not: {detail}. Ask your administrator if you need the confirmation.",
 			DE: "Warum nicht: {detail}. Wenden Sie sich an Ihren Administrator, wenn Sie die Bestätigung brauchen.",
@@ -171,12 +173,13 @@ var inbox = map[ID]entry{
 	InboxUnsigned: {
 		about: "De-Mail: a notification bears no signature.",
 		notice: Pair{
-			EN: "The notification is not signed, as notifications seldom are; it came by the secured connection to the provider.",
+			EN: "The notification is not signed, as is usual for notifications; it came by the secured connection to the provider.",
 			DE: "Die Meldung ist nicht unterschrieben, wie es bei Meldungen üblich ist; sie kam über die gesicherte Verbindung zum Anbieter.",
 		},
 	},
 	InboxCareful: {
-		about: "De-Mail: that a notification is the provider's is not proven.",
+		detail: "the signature does not fit",
+		about:  "De-Mail: that a notification is the provider's is not proven.",
 		notice: Pair{
 			EN: "Careful: that it comes from the provider is not proven: {detail}.",
 			DE: "Vorsicht: Dass sie vom Anbieter stammt, ist nicht bewiesen: {detail}.",
@@ -190,7 +193,7 @@ var inbox = map[ID]entry{
 		about: "De-Mail: the last sentences beside a confirmation.",
 		notice: Pair{
 			EN: "The provider's message is attached as it came. Keep it; so does the gateway.",
-			DE: "Die Nachricht des Anbieters hängt unverändert an. Heben Sie sie auf; das Gateway tut es auch.",
+			DE: "Die Nachricht des Anbieters ist unverändert angehängt. Heben Sie sie auf; das Gateway tut es auch.",
 		},
 	},
 }

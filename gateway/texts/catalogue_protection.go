@@ -44,7 +44,7 @@ var protection = map[ID]entry{
 		about: "A message must go over an encrypted connection, and the way to the recipient is configured without TLS.",
 		smtp: Pair{
 			EN: "The message to {recipient} was not sent: it must go over an encrypted connection ({because}), and the way to this domain is set to do without. Have the way changed.{otherwise} Help: {contact}.",
-			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie darf nur über eine verschlüsselte Verbindung gehen ({because}), aber der Weg zu dieser Domain ist ohne eingestellt. Lassen Sie den Weg ändern.{otherwise} Hilfe: {contact}.",
+			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie darf nur über eine verschlüsselte Verbindung gehen ({because}), aber der Weg zu dieser Domain ist ohne Verschlüsselung eingestellt. Lassen Sie das ändern.{otherwise} Hilfe: {contact}.",
 		},
 		because: because,
 	},
@@ -52,7 +52,7 @@ var protection = map[ID]entry{
 		about: "A message must go over an encrypted connection to a server that proves who it is, and the way to the recipient is configured without TLS.",
 		smtp: Pair{
 			EN: "The message to {recipient} was not sent: it must go over an encrypted connection to a server that proves who it is ({because}), and the way to this domain is set to do without. Have the way changed.{otherwise} Help: {contact}.",
-			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie darf nur verschlüsselt zu einem Server, der sich ausweist ({because}), aber der Weg zu dieser Domain ist ohne eingestellt. Lassen Sie den Weg ändern.{otherwise} Hilfe: {contact}.",
+			DE: "Die Nachricht an {recipient} wurde nicht gesendet: Sie darf nur verschlüsselt zu einem Server gehen, der sich ausweist ({because}), aber der Weg zu dieser Domain ist ohne Verschlüsselung eingestellt. Lassen Sie das ändern.{otherwise} Hilfe: {contact}.",
 		},
 		because: because,
 	},

@@ -42,7 +42,8 @@ var quarantine = map[ID]entry{
 		},
 	},
 	QuarantineFilling: {
-		about: "The quarantine is nearly full, or full; sent to the administrators once a day.",
+		detail: "9500 of 10000 messages, 812.0 of 1000.0 MB",
+		about:  "The quarantine is nearly full, or full; sent to the administrators once a day.",
 		subject: Pair{
 			EN: "The quarantine of Siegel is filling up",
 			DE: "Die Quarantäne von Siegel wird voll",
@@ -52,7 +53,7 @@ var quarantine = map[ID]entry{
 				"held waits in the queue, so that nothing is lost and nothing delivered. Decide on what waits, or give it more room (quarantine.max_messages, quarantine.max_size):\n\n" +
 				"  siegel quarantine list\n  siegel quarantine delete --older-than 72h --dry-run\n",
 			DE: "In der Quarantäne auf {host} liegen {detail}.\n\nIst sie voll, bleibt Post von innen, die angehalten werden soll, beim sendenden Mailserver, und Post von außen, die angehalten werden " +
-				"soll, wartet in der Queue: Nichts geht verloren, und nichts wird zugestellt. Entscheiden Sie über das, was wartet, oder geben Sie mehr Platz (quarantine.max_messages, quarantine.max_size):\n\n" +
+				"soll, wartet in der Warteschlange: Nichts geht verloren, und nichts wird zugestellt. Entscheiden Sie über das, was wartet, oder geben Sie mehr Platz (quarantine.max_messages, quarantine.max_size):\n\n" +
 				"  siegel quarantine list\n  siegel quarantine delete --older-than 72h --dry-run\n",
 		},
 	},

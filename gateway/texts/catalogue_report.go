@@ -25,6 +25,7 @@ const (
 const (
 	WhyNotProtected ID = "report-not-protected"  // what its protection waited for did not come in time: Values.Reason
 	WhyUnprotected  ID = "report-unprotected"    // the same, where it is not known what that was
+	WhyStopped      ID = "report-stopped"        // an administrator stopped the delivery
 	WhyAwaiting     ID = "report-awaiting"       // the recipient was asked for a certificate
 	WhyInsecure     ID = "report-insecure"       // the connection is not as secure as is demanded
 	WhyUnknown      ID = "status"                // the status says nothing that has a text
@@ -142,6 +143,13 @@ var reports = map[ID]entry{
 		notice: Pair{
 			EN: "The message must not leave without its signature or encryption, and a key or certificate for that was not available in time. It was not sent.",
 			DE: "Die Nachricht darf nicht ohne Signatur oder Verschlüsselung hinaus, und ein Schlüssel oder Zertifikat dafür war nicht rechtzeitig verfügbar. Sie wurde nicht gesendet.",
+		},
+	},
+	WhyStopped: {
+		about: "An administrator gave a message up, and its sender is told (siegel queue return).",
+		notice: Pair{
+			EN: "The administrator of the mail gateway stopped the delivery of this message.",
+			DE: "Der Administrator des Mail-Gateways hat die Zustellung dieser Nachricht beendet.",
 		},
 	},
 	WhyAwaiting: {

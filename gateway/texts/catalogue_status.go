@@ -26,15 +26,15 @@ var statuses = map[ID]entry{
 	"status-1.7": {
 		about: "Reports, status x.1.7: the sender's address was refused.",
 		notice: Pair{
-			EN: "The recipient's mail server does not accept your own address. This is for your administrators to look at.",
-			DE: "Der Mailserver des Empfängers nimmt Ihre eigene Adresse nicht an. Das müssen Ihre Administratoren ansehen.",
+			EN: "The recipient's mail server does not accept your own address. Please ask your administrator.",
+			DE: "Der Mailserver des Empfängers nimmt Ihre eigene Adresse nicht an. Bitte wenden Sie sich an Ihren Administrator.",
 		},
 	},
 	"status-1.8": {
 		about: "Reports, status x.1.8: the sender's address was refused.",
 		notice: Pair{
-			EN: "The recipient's mail server does not accept your own address. This is for your administrators to look at.",
-			DE: "Der Mailserver des Empfängers nimmt Ihre eigene Adresse nicht an. Das müssen Ihre Administratoren ansehen.",
+			EN: "The recipient's mail server does not accept your own address. Please ask your administrator.",
+			DE: "Der Mailserver des Empfängers nimmt Ihre eigene Adresse nicht an. Bitte wenden Sie sich an Ihren Administrator.",
 		},
 	},
 	"status-1": {

@@ -51,7 +51,9 @@ func (e entry) samples() (all []Values) {
 	because, reasons := orNone(e.because), orNone(e.reasons)
 	for i := range max(len(because), len(reasons)) {
 		v.Because, v.Reason = because[i%len(because)], reasons[i%len(reasons)]
-		v.Detail = sampleDetail(v.Reason)
+		if v.Detail = e.detail; v.Detail == "" {
+			v.Detail = sampleDetail(v.Reason)
+		}
 		all = append(all, v)
 	}
 	return all

@@ -2,7 +2,7 @@ package texts
 
 const askSigned, bitteSigniert = "Ask the recipient to send you a signed message", "Bitten Sie den Empfänger um eine signierte Nachricht"
 
-const askNew, bitteNeu = "Ask the recipient to send you a message signed with a new one", "Bitten Sie ihn um eine mit einem neuen signierte Nachricht"
+const askNew, bitteNeu = "Ask the recipient to send you a message signed with a new one", "Bitten Sie ihn um eine Nachricht, signiert mit einem neuen"
 
 // phrases are the parts that texts show.
 var phrases = merge(protectionPhrases, awaitedPhrases, deMailPhrases, kindPhrases)
@@ -30,9 +30,9 @@ var protectionPhrases = map[ID]phrase{
 	ReasonRevoked:   {Pair{"the recipient's certificate was revoked", "das Zertifikat des Empfängers wurde gesperrt"}, Pair{askNew, bitteNeu}},
 	ReasonUnusable:  {Pair{"the recipient's certificate cannot be used", "das Zertifikat des Empfängers ist nicht zu gebrauchen"}, Pair{askNew, bitteNeu}},
 	ReasonColleague: {Pair{"this recipient inside the company has no certificate", "dieser Empfänger im Unternehmen hat kein Zertifikat"}, Pair{"Ask for one", "Bitten Sie um eines"}},
-	ReasonUnfit:     {Pair{"the recipient's certificate is not good enough: {detail}", "sein Zertifikat genügt nicht: {detail}"}, Pair{"Ask the recipient for another one", "Bitten Sie ihn um ein anderes"}},
-	ReasonProgram:   {Pair{"the recipient's program cannot read what is demanded: {detail}", "sein Programm liest das nicht: {detail}"}, Pair{"Ask for a rule for this recipient", "Bitten Sie um eine Regel für ihn"}},
-	ReasonBrainpool: {Pair{"the key is on a Brainpool curve, which is not enabled", "der Schlüssel hat eine nicht erlaubte Brainpool-Kurve"}, Pair{"Ask for leave", "Bitten Sie um die Erlaubnis"}},
+	ReasonUnfit:     {Pair{"the recipient's certificate is not good enough: {detail}", "dessen Zertifikat genügt nicht: {detail}"}, Pair{"Ask the recipient for another one", "Bitten Sie ihn um ein anderes"}},
+	ReasonProgram:   {Pair{"the recipient's program cannot read what is demanded: {detail}", "dessen Programm liest das nicht: {detail}"}, Pair{"Ask for a rule for this recipient", "Bitten Sie um eine Regel für ihn"}},
+	ReasonBrainpool: {Pair{"the key is on a Brainpool curve, which is not enabled", "der Schlüssel hat eine Brainpool-Kurve, die nicht erlaubt ist"}, Pair{"Ask for permission", "Bitten Sie um die Erlaubnis"}},
 	ReasonContrary:  {Pair{"a rule asks for what is not allowed: {detail}", "eine Regel verlangt Unzulässiges: {detail}"}, Pair{"Have the rule changed", "Lassen Sie die Regel ändern"}},
 
 	ReasonNoKey:       {Pair{"there is no key to sign for {detail}", "es gibt keinen Schlüssel, um für {detail} zu signieren"}, Pair{"Ask for a certificate", "Bitten Sie um ein Zertifikat"}},
