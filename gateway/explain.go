@@ -24,5 +24,5 @@ func (g *Gateway) Explain(ctx context.Context, q explain.Question) (a explain.An
 	if err := g.known.Check(); err != nil {
 		return a, err
 	}
-	return rehearse.Ask(ctx, m, q.Listener, g.listeners, g.protector.Load())
+	return rehearse.Ask(ctx, m, q.Listener, g.listeners, g.judge.Load().Quiet(), g.protector.Load())
 }

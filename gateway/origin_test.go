@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/gateway/admin"
+	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/mailauth"
 	"github.com/siegel-mail/siegel/gateway/origin"
@@ -132,5 +133,38 @@ func TestOriginWithoutDNS(t *testing.T) {
 	}
 	if got := strings.Join(judged, " "); got != "temporary none none" {
 		t.Errorf("judged: %s", got)
+	}
+}
+
+// Where a question has the message and the server that sends it, its author is looked up as at the door, and nothing is recorded; else that is assumed, and said.
+func TestOriginExplained(t *testing.T) {
+	s, _ := judging(t, mailauth.DefaultPolicy())
+	g, stop := s.start(t)
+	defer stop()
+	events := len(s.events.Events())
+	for name, c := range map[string]struct {
+		from, client, refused, holds string
+		assumed                      int
+	}{
+		"confirmed":       {"bob@partner.example", "127.0.0.1", "", "", 0},
+		"not by its SPF":  {"bob@partner.example", "192.0.2.9", "550 5.7.", "", 0},
+		"refused":         {"x@bank.example", "127.0.0.1", "550 5.7.26 ", "", 0},
+		"held":            {"x@shop.example", "127.0.0.1", "", "a person decides first: ", 0},
+		"of nobody known": {"x@bank.example", "", "", "", 1},
+	} {
+		q := explain.Question{From: c.from, To: []string{"alice@firma.example"}, Client: c.client, Message: []byte(letter(c.from, "alice@firma.example"))}
+		a, err := g.Explain(t.Context(), q)
+		if err != nil || a.IsRefused() != (c.refused != "") || !strings.HasPrefix(a.Refused, c.refused) || len(a.Assumed) != c.assumed || len(a.Recipients) != 1 ||
+			(a.Recipients[0].Holds != "") != (c.holds != "") || !strings.HasPrefix(a.Recipients[0].Holds, c.holds) {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+		if q.Message = nil; c.client != "" {
+			if a, err = g.Explain(t.Context(), q); err != nil || a.IsRefused() || len(a.Assumed) != 1 || !strings.Contains(a.Assumed[0], "--file") {
+				t.Errorf("%s, without the message: %+v, %v", name, a, err)
+			}
+		}
+	}
+	if now := s.events.Events(); len(now) != events {
+		t.Errorf("it was recorded: %+v", now[events:])
 	}
 }

@@ -188,8 +188,8 @@ func TestQueueOutputSafe(t *testing.T) {
 
 func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Hour: "0s", 0: "0s", 59*time.Second + 999*time.Millisecond: "59s", time.Minute: "1m", 59 * time.Minute: "59m",
-		time.Hour: "1h00m", 25*time.Hour + 7*time.Minute: "25h07m", 48 * time.Hour: "2d", 1000 * time.Hour: "41d",
+		-time.Hour: "0s", 0: "0s", 59*time.Second + 499*time.Millisecond: "59s", 59*time.Second + 500*time.Millisecond: "1m", time.Minute: "1m", 59*time.Minute + 29*time.Second: "59m", 59*time.Minute + 30*time.Second: "1h00m",
+		time.Hour: "1h00m", 24*time.Hour - time.Second: "24h00m", 25*time.Hour + 7*time.Minute: "25h07m", 48*time.Hour - time.Second: "2d", 48 * time.Hour: "2d", 1000 * time.Hour: "42d",
 	} {
 		if got := span(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)

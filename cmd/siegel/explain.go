@@ -23,6 +23,8 @@ type explainCmd struct {
 	Header   []string `short:"H" placeholder:"FIELD" sep:"none" help:"A further field, as in \"X-Siegel-Encrypt: yes\"; may be given more than once."`
 	Listener string   `placeholder:"NAME" help:"The listener that takes it. Without: the first that takes mail of this sender."`
 	Size     int64    `placeholder:"BYTES" help:"How large the whole message is."`
+	Client   string   `placeholder:"IP" help:"The address of the server that hands the message over, for mail from outside: with --file, SPF, DKIM and DMARC are asked."`
+	Helo     string   `placeholder:"NAME" help:"The name that this server gives itself."`
 	File     string   `type:"path" placeholder:"FILE" help:"A whole message in a file. --subject and --header are put into its header; --from, --to, --cc and --bcc are then the envelope alone."`
 	Offline  bool     `help:"Ask no gateway: answer by the configuration alone, and say what was not looked up."`
 	Config   string   `short:"c" default:"/etc/siegel/siegel.yaml" type:"path" env:"SIEGEL_CONFIG" help:"Configuration file for --offline (${default})."`
@@ -70,7 +72,10 @@ func (c *explainCmd) Run(w io.Writer) error {
 
 // question is what is asked.
 func (c *explainCmd) question() (explain.Question, error) {
-	q := explain.Question{From: c.From, To: c.To, Cc: c.Cc, Bcc: c.Bcc, Subject: c.Subject, Header: c.Header, Size: c.Size, Listener: c.Listener}
+	q := explain.Question{From: c.From, To: c.To, Cc: c.Cc, Bcc: c.Bcc, Subject: c.Subject, Header: c.Header, Size: c.Size, Listener: c.Listener, Client: c.Client, Helo: c.Helo}
+	if c.Offline && c.Client != "" {
+		return q, usageError("--client is for a running gateway: offline nobody asks for SPF, DKIM and DMARC; leave one of the two away")
+	}
 	if c.File == "" {
 		if c.From == "" || len(c.To)+len(c.Cc)+len(c.Bcc) == 0 {
 			return q, usageError("say who writes and who gets it: siegel explain --from alice@firma.example --to bob@partner.example; or give a message with --file")

@@ -156,17 +156,19 @@ func moment(t, now time.Time) string {
 	return text + ", in " + span(t.Sub(now))
 }
 
-// span is a duration in its largest unit or two.
+// span is a duration in its largest unit or two, to the nearest of the smaller.
 func span(d time.Duration) string {
-	switch d = max(d, 0); {
+	d = max(d, 0).Round(time.Second)
+	minutes := d.Round(time.Minute)
+	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	case minutes < time.Hour:
+		return fmt.Sprintf("%dm", int(minutes.Minutes()))
+	case minutes < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(minutes.Hours()), int(minutes.Minutes())%60)
 	}
-	return fmt.Sprintf("%dd", int(d.Hours())/24)
+	return fmt.Sprintf("%dd", int(d.Round(24*time.Hour).Hours())/24)
 }
 
 // size is a number of bytes in a unit that keeps it short.

@@ -30,6 +30,10 @@ type Question struct {
 	// Message is a whole message, whose header stays but for Subject and Header, which are put into it. From and the recipients are then those of
 	// the envelope, and where there are none, those that the header names.
 	Message []byte `json:"message,omitempty"`
+	// Client is the address of the server that hands it over, and Helo its name: for mail from outside, whose author is looked up by SPF, DKIM and DMARC where
+	// Message is all of it and Client is given.
+	Client string `json:"client,omitempty"`
+	Helo   string `json:"helo,omitempty"`
 }
 
 // Answer is what would become of it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	netmail "net/mail"
+	"net/netip"
 	"strings"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -27,8 +28,12 @@ type Message struct {
 	From   mail.Address // zero: the null reverse-path
 	To     []mail.Address
 	Header entity.Header
-	body   []byte
-	fill   int64
+	Client netip.Addr // who hands it over; zero: nobody knows
+	Helo   string     // the name of Client
+	// Whole: it is the message of the question and nothing was added, so that what is signed in it is as it was.
+	Whole bool
+	body  []byte
+	fill  int64
 }
 
 // Read makes the message that a question describes. Its errors wrap [ErrQuestion].
@@ -52,10 +57,21 @@ func (q Question) Read() (Message, error) {
 	if len(m.To) > MaxRecipients {
 		return Message{}, fault("it names %d recipients, %d are answered at once", len(m.To), MaxRecipients)
 	}
-	if m.fill = q.Size - m.Content().Size(); m.fill < 0 {
-		m.fill = 0
+	m.fill = max(0, q.Size-m.Content().Size())
+	m.Whole = len(q.Message) > 0 && m.fill == 0 && q.Subject == "" && len(q.Header) == 0
+	return m, m.client(q)
+}
+
+// client reads who hands the message over.
+func (m *Message) client(q Question) (err error) {
+	if m.Helo = q.Helo; q.Client == "" {
+		return nil
 	}
-	return m, nil
+	if m.Client, err = netip.ParseAddr(q.Client); err != nil || m.Client.Zone() != "" {
+		return fault("client: %.64q is no IP address; write one as in 192.0.2.1 or 2001:db8::1", q.Client)
+	}
+	m.Client = m.Client.Unmap()
+	return nil
 }
 
 // bounded holds the bounds of a question.
@@ -69,6 +85,8 @@ func (q Question) bounded() error {
 		return fault("the subject is longer than %d bytes", MaxField)
 	case len(q.Message) > MaxMessage:
 		return fault("the message is larger than %d MiB", MaxMessage>>20)
+	case len(q.Helo) > 255:
+		return fault("the name of the client is longer than 255 bytes")
 	case q.Size < 0 || q.Size > MaxSize:
 		return fault("the size is none from 0 to %d", MaxSize)
 	}

@@ -58,6 +58,25 @@ func TestReadGiven(t *testing.T) {
 	}
 }
 
+// The message is whole as long as nothing was put into it.
+func TestReadWhole(t *testing.T) {
+	whole := []byte("From: Alice <alice@firma.example>\r\nTo: bob@partner.example\r\n\r\nbody\r\n")
+	for _, c := range []struct {
+		q     explain.Question
+		whole bool
+	}{
+		{explain.Question{Message: whole, Client: "::ffff:192.0.2.1", Helo: "mx.partner.example"}, true},
+		{explain.Question{Message: whole, Size: 10, To: []string{"dora@other.example"}}, true},
+		{explain.Question{Message: whole, Size: 10_000}, false}, {explain.Question{Message: whole, Subject: "x"}, false},
+		{explain.Question{Message: whole, Header: []string{"X-Other: 1"}}, false}, {explain.Question{To: []string{"dora@other.example"}}, false},
+	} {
+		m, _ := read(t, c.q)
+		if m.Whole != c.whole || m.Client.IsValid() != (c.q.Client != "") || m.Client.IsValid() && (m.Client.String() != "192.0.2.1" || m.Helo != "mx.partner.example") {
+			t.Errorf("%+v: whole %t, client %s (%s)", c.q, m.Whole, m.Client, m.Helo)
+		}
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	to := []string{"bob@partner.example"}
 	for name, q := range map[string]explain.Question{
@@ -74,6 +93,9 @@ func TestReadRefuses(t *testing.T) {
 		"a negative size":   {To: to, Size: -1},
 		"too large":         {To: to, Size: explain.MaxSize + 1},
 		"a large message":   {To: to, Message: make([]byte, explain.MaxMessage+1)},
+		"no client":         {To: to, Client: "mx.partner.example"},
+		"a zone":            {To: to, Client: "fe80::1%eth0"},
+		"a long name":       {To: to, Client: "192.0.2.1", Helo: strings.Repeat("a", 256)},
 	} {
 		if m, err := q.Read(); !errors.Is(err, explain.ErrQuestion) {
 			t.Errorf("%s: %+v, %v", name, m, err)

@@ -69,6 +69,16 @@ func New(o Options) (*Judge, error) {
 	return &Judge{o, checker}, nil
 }
 
+// Quiet is a judge that judges as j does, and records nothing.
+func (j *Judge) Quiet() *Judge {
+	o := j.o
+	o.Recorder = track.Multi(nil)
+	return &Judge{o, j.checker}
+}
+
+// Judges reports whether j says anything of a message as admitted from this listener and client.
+func (j *Judge) Judges(env mail.Envelope) bool { return j.checker != nil && !j.exempt(env) }
+
 // Admission is what may go on into the gateway.
 type Admission struct {
 	Content mail.Content // with the results on top of its header where it was judged
@@ -79,7 +89,7 @@ type Admission struct {
 // error with its reply, by [status.For]; other errors are those of reading the content and of ctx. What DNS does
 // not tell in time counts as a temporary error of the method concerned, and is never an error here.
 func (j *Judge) Admit(ctx context.Context, env mail.Envelope, content mail.Content) (Admission, error) {
-	if j.checker == nil || j.exempt(env) {
+	if !j.Judges(env) {
 		return Admission{Content: content}, nil
 	}
 	result, err := j.checker.Check(ctx, env, content)

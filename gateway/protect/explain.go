@@ -14,10 +14,11 @@ import (
 )
 
 // Explain says what would become of a message, by the code of Admit. It leaves no trace: nothing is signed, issued, counted, kept or recorded. An
-// error is our own trouble; what is away is said in the answer. The recipients of the answer are in the order of the envelope.
-func (p *Protector) Explain(ctx context.Context, env mail.Envelope, content mail.Content) (explain.Answer, error) {
+// error is our own trouble; what is away is said in the answer. The recipients of the answer are in the order of the envelope. whole: the content is
+// the message itself, not one that was made up for a question, so that what is in a message from outside is looked at as at the door.
+func (p *Protector) Explain(ctx context.Context, env mail.Envelope, content mail.Content, whole bool) (explain.Answer, error) {
 	if !env.Internal {
-		return p.looking().explainIncoming(ctx, env, content)
+		return p.looking().explainIncoming(ctx, env, content, whole)
 	}
 	p = p.looking()
 	d := &draft{progress: &progress{peek: true}, env: env, origin: env.ID}
@@ -69,46 +70,70 @@ func (p *Protector) consider(ctx context.Context, d *draft, content mail.Content
 }
 
 // explainIncoming says what would become of a message from outside before it is delivered: its layers are opened at its delivery.
-func (p *Protector) explainIncoming(ctx context.Context, env mail.Envelope, content mail.Content) (explain.Answer, error) {
-	var out explain.Answer
-	var refused *Refused
-	if err := p.noRelay(env); errors.As(err, &refused) {
-		out.Refused = refused.Error()
+func (p *Protector) explainIncoming(ctx context.Context, env mail.Envelope, content mail.Content, whole bool) (out explain.Answer, err error) {
+	why := p.taken(ctx, env, content)
+	if why == nil && whole {
+		why = p.refusedAtDoor(ctx, env, content)
 	}
 	in, err := p.arriving(ctx, env, content)
-	if errors.Is(err, certs.ErrUnavailable) {
-		return p.putOff(out, env, err), nil
-	}
-	if err != nil {
-		return out, err
+	var refused *Refused
+	replied := errors.As(why, &refused) || errors.Is(why, ErrMessage)
+	switch {
+	case replied || errors.Is(err, ErrMessage): // by which nobody refuses where no policy looks at what is in a message
+	case errors.Is(err, certs.ErrUnavailable) && (p.o.Policy.WantsArrival() || p.o.Policy.WantsOpening()):
+		return p.putOff(env, err), nil
+	case why != nil || err != nil:
+		return out, errors.Join(why, err)
 	}
 	in.Explain = true
-	known := map[mail.Address]policy.Decision{}
-	for _, dec := range p.o.Policy.Decide(in) {
-		known[dec.Recipient] = dec
-	}
+	decisions := p.o.Policy.Decide(in)
 	for _, r := range env.Recipients {
-		to := explain.Recipient{To: r.Address.String(), Direction: string(mail.Incoming), Way: explain.Internal, Sign: explain.No, Encrypt: explain.No}
-		if dec, ours := known[r.Address]; ours {
-			to.Keys, to.Dry, to.Holds, to.Refused = dec.Sources, dec.Dry, dec.Settings.Quarantine, p.said(dec.Refusal)
-		} else { // of a domain that mail is kept for
-			to.Way = explain.SMTP
-		}
-		if to.Refused != "" && out.Refused == "" {
-			out.Refused = to.Refused
+		to := p.before(r.Address)
+		if i := slices.IndexFunc(decisions, func(dec policy.Decision) bool { return dec.Recipient == r.Address }); i >= 0 {
+			to.Keys, to.Dry, to.Holds = decisions[i].Sources, decisions[i].Dry, decisions[i].Settings.Quarantine
 		}
 		out.Recipients = append(out.Recipients, to)
+	}
+	switch {
+	case replied:
+		out.Refused = why.Error()
+		p.refusing(out.Recipients, refused)
+	case !whole && slices.ContainsFunc(decisions, refusesContent):
+		out.Assumed = append(out.Assumed, "Nothing that is in it has it refused: on_invalid and on_unsigned look at the message itself, which --file gives.")
 	}
 	return out, nil
 }
 
-// putOff says of a message from outside that its sender is told to come again: nobody knows the groups of its recipients now.
-func (p *Protector) putOff(out explain.Answer, env mail.Envelope, why error) explain.Answer {
-	for _, r := range env.Recipients {
-		to := explain.Recipient{To: r.Address.String(), Direction: string(mail.Incoming), Way: explain.SMTP, Sign: explain.No, Encrypt: explain.No}
-		if p.o.Local.Match(r.Address) {
-			to.Way = explain.Internal
+// before is a recipient of a message from outside of which nothing was decided.
+func (p *Protector) before(to mail.Address) explain.Recipient {
+	r := explain.Recipient{To: to.String(), Direction: string(mail.Incoming), Way: explain.Internal, Sign: explain.No, Encrypt: explain.No}
+	if !p.o.Local.Match(to) { // of a domain that mail is kept for
+		r.Way = explain.SMTP
+	}
+	return r
+}
+
+// refusing puts why a message is refused, which may be nil, into what is said of its recipients.
+func (p *Protector) refusing(all []explain.Recipient, why *Refused) {
+	if why == nil {
+		return
+	}
+	for i, to := range why.Recipients {
+		at := slices.IndexFunc(all, func(r explain.Recipient) bool { return r.To == to.String() })
+		if at < 0 {
+			continue
 		}
+		all[at].Refused = why.Reasons[min(i, len(why.Reasons)-1)]
+		if i < len(why.Said) {
+			all[at].Said = p.both(why.Said[i])
+		}
+	}
+}
+
+// putOff says of a message from outside that its sender is told to come again: nobody knows the groups of its recipients now.
+func (p *Protector) putOff(env mail.Envelope, why error) (out explain.Answer) {
+	for _, r := range env.Recipients {
+		to := p.before(r.Address)
 		to.Holds = "put off with 451, its sender comes again: " + groupStep(r.Address).away(why).Reason.In(texts.English)
 		out.Recipients = append(out.Recipients, to)
 	}
@@ -121,21 +146,11 @@ func (p *Protector) answered(d *draft, away *Away, why error) explain.Answer {
 	for i, r := range d.env.Recipients {
 		out.Recipients[i] = explain.Recipient{To: r.Address.String(), Way: p.way(r.Address), Sign: explain.No, Encrypt: explain.No}
 	}
-	var refused *Refused
 	if away == nil && why != nil {
 		out.Refused = why.Error()
 	}
-	if errors.As(why, &refused) {
-		for i, to := range refused.Recipients {
-			reason := refused.Reasons[min(i, len(refused.Reasons)-1)]
-			at := slices.IndexFunc(d.env.Recipients, func(r mail.Recipient) bool { return r.Address == to })
-			if at >= 0 {
-				out.Recipients[at].Refused = reason
-				if i < len(refused.Said) {
-					out.Recipients[at].Said = p.both(refused.Said[i])
-				}
-			}
-		}
+	if refused := (*Refused)(nil); errors.As(why, &refused) {
+		p.refusing(out.Recipients, refused)
 	}
 	for _, part := range d.parts {
 		decisions := part.decisions

@@ -26,7 +26,7 @@ func (b *bench) explain(t *testing.T, q explain.Question) explain.Answer {
 	for _, to := range m.To {
 		env.Recipients = append(env.Recipients, mail.Recipient{Address: to})
 	}
-	a, err := b.Explain(t.Context(), env, m.Content())
+	a, err := b.Explain(t.Context(), env, m.Content(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestExplainEnroll(t *testing.T) {
 	}
 	env := envelope(t, "dora@other.example")
 	env.From, env.MayUse = m.From, patterns(t, "new@firma.example")
-	a, err := b.Explain(t.Context(), env, m.Content())
+	a, err := b.Explain(t.Context(), env, m.Content(), false)
 	if err != nil || a.IsRefused() || len(a.Recipients) != 1 {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -85,7 +85,7 @@ func TestExplainAway(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	b = newBench(t, func(o *Options) { o.Certs = finder{fault: errors.New("out of order")} })
-	if _, err := b.Explain(t.Context(), envelope(t, "bob@partner.example"), message()); err == nil {
+	if _, err := b.Explain(t.Context(), envelope(t, "bob@partner.example"), message(), false); err == nil {
 		t.Error("a fault is no answer")
 	}
 }
@@ -95,7 +95,7 @@ func TestExplainIncoming(t *testing.T) {
 	env := envelope(t, "alice@firma.example", "bob@partner.example")
 	env.Internal = false
 	for subject, held := range map[string]bool{"Invoice 7": true, "Plans": false} {
-		a, err := b.Explain(t.Context(), env, message("Subject: "+subject))
+		a, err := b.Explain(t.Context(), env, message("Subject: "+subject), false)
 		if err != nil || len(a.Recipients) != 2 || a.IsRefused() || a.Recipients[0].Way != explain.Internal || a.Recipients[1].Way != explain.SMTP {
 			t.Fatalf("%+v, %v", a, err)
 		}
@@ -111,7 +111,7 @@ func TestExplainPutOff(t *testing.T) {
 	b := groupBench(t, d, policy.Rule{Name: "legal", Direction: mail.Incoming, ToGroups: []string{"Legal"}, Settings: policy.Settings{OnUnsigned: policy.Quarantine}})
 	env := envelope(t, "alice@firma.example", "bob@partner.example")
 	env.Internal = false
-	a, err := b.Explain(t.Context(), env, message())
+	a, err := b.Explain(t.Context(), env, message(), false)
 	if err != nil || a.IsRefused() || len(a.Recipients) != 2 {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -124,7 +124,7 @@ func TestExplainPutOff(t *testing.T) {
 		t.Errorf("at the door: %v", err)
 	}
 	d.err = errors.New("out of order")
-	if _, err := b.Explain(t.Context(), env, message()); err == nil {
+	if _, err := b.Explain(t.Context(), env, message(), false); err == nil {
 		t.Error("a fault is no answer")
 	}
 }
@@ -134,7 +134,7 @@ func TestExplainFindings(t *testing.T) {
 	b := levelled(t, map[string]policy.Settings{"strict@firma.example": {OnInvalid: policy.Quarantine, OnUnsigned: policy.RefuseIt, Decrypt: smime.No, Notify: []string{"recipient"}}})
 	env := envelope(t, "strict@firma.example", "alice@firma.example")
 	env.Internal = false
-	a, err := b.Explain(t.Context(), env, message())
+	a, err := b.Explain(t.Context(), env, message(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,5 +149,46 @@ func TestExplainFindings(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", a.Recipients[i].To, got, want)
 		}
+	}
+}
+
+// Asked with the message itself the answer is what the door says, sentence for sentence; asked without, nothing is refused for what is in it, and that is said.
+func TestExplainAtTheDoor(t *testing.T) {
+	b := levelled(t, map[string]policy.Settings{
+		"strict@firma.example": {OnUnsigned: policy.RefuseIt, OnInvalid: policy.RefuseIt}, "small@firma.example": {MaxSize: 20},
+	})
+	signed := b.from(t, "bob@partner.example", false)
+	for name, c := range map[string]struct{ message, refused string }{
+		"unsigned":           {unsignedLetter("strict@firma.example"), "strict@firma.example"},
+		"signed":             {signed, ""},
+		"a broken signature": {strings.Replace(signed, "we accept", "we refuse", 1), "strict@firma.example"},
+		"encrypted":          {b.from(t, "bob@partner.example", true), ""},
+	} {
+		for _, others := range []string{"alice@firma.example", "small@firma.example"} {
+			env := envelope(t, "strict@firma.example", others)
+			env.Internal = false
+			_, err := b.Admit(t.Context(), env, letter(c.message))
+			var refused *Refused
+			if err != nil && !errors.As(err, &refused) {
+				t.Fatal(err)
+			}
+			a, failed := b.Explain(t.Context(), env, letter(c.message), true)
+			if failed != nil || (err == nil) != (a.Refused == "") || err != nil && a.Refused != err.Error() || len(a.Assumed) > 0 {
+				t.Errorf("%s, to %s too: %+v, %v; at the door: %v", name, others, a, failed, err)
+				continue
+			}
+			for _, r := range a.Recipients {
+				if want := refused != nil && slices.ContainsFunc(refused.Recipients, func(a mail.Address) bool { return a.String() == r.To }); want != (r.Refused != "") || want != (r.Said.EN != "") || len(r.Keys) == 0 {
+					t.Errorf("%s: %+v; at the door: %v", name, r, err)
+				}
+			}
+			a, failed = b.Explain(t.Context(), env, letter(c.message), false)
+			if small := others == "small@firma.example"; failed != nil || a.IsRefused() != small || (len(a.Assumed) == 1) == small {
+				t.Errorf("%s, to %s too, without the message: %+v, %v", name, others, a, failed)
+			}
+		}
+	}
+	if got := b.events.Events(); len(got) > 0 {
+		t.Errorf("it was recorded: %+v", got)
 	}
 }

@@ -124,6 +124,18 @@ func (p *Protector) arriving(ctx context.Context, env mail.Envelope, content mai
 	return in, tooMany
 }
 
+// taken is why a message from outside is not taken, whatever is in it: an error of Admit.
+func (p *Protector) taken(ctx context.Context, env mail.Envelope, content mail.Content) error {
+	if err := p.noRelay(env); err != nil {
+		return err
+	}
+	decisions, err := p.arrival(ctx, env, content)
+	if err != nil {
+		return err
+	}
+	return p.tooLarge(decisions)
+}
+
 // tooLarge is a *Refused where the policy has a message from outside smaller; nil, where it has not.
 func (p *Protector) tooLarge(decisions []policy.Decision) error {
 	refused := &Refused{}

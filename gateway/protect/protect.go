@@ -172,14 +172,7 @@ func (p *Protector) Admit(ctx context.Context, env mail.Envelope, content mail.C
 	if env.Internal {
 		return p.admitOutgoing(ctx, env, content)
 	}
-	if err := p.noRelay(env); err != nil {
-		return nil, err
-	}
-	decisions, err := p.arrival(ctx, env, content)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.tooLarge(decisions); err != nil {
+	if err := p.taken(ctx, env, content); err != nil {
 		return nil, err
 	}
 	if err := p.refusedAtDoor(ctx, env, content); err != nil {

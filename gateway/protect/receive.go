@@ -274,6 +274,11 @@ func (p *Protector) sourcesOf(in policy.Input, i int, key policy.Key) []policy.S
 	return slices.DeleteFunc(p.o.Policy.Decide(in)[0].Sources, func(s policy.Source) bool { return s.Key != key && s.Key != policy.KeyNotify })
 }
 
+// refusesContent reports whether what is found in a message may have it refused.
+func refusesContent(dec policy.Decision) bool {
+	return dec.Settings.OnInvalid == policy.RefuseIt || dec.Settings.OnUnsigned == policy.RefuseIt
+}
+
 // refusedAtDoor is a *Refused where the policy of a recipient refuses a message from outside for what shows of it before anything is decrypted; nil where it is
 // taken. What is encrypted in it makes no difference: then it is taken, and waits for a person.
 func (p *Protector) refusedAtDoor(ctx context.Context, env mail.Envelope, content mail.Content) error {
@@ -285,10 +290,7 @@ func (p *Protector) refusedAtDoor(ctx context.Context, env mail.Envelope, conten
 		return err
 	}
 	decisions := p.o.Policy.Decide(in)
-	refuses := func(dec policy.Decision) bool {
-		return dec.Settings.OnInvalid == policy.RefuseIt || dec.Settings.OnUnsigned == policy.RefuseIt
-	}
-	if !slices.ContainsFunc(decisions, refuses) {
+	if !slices.ContainsFunc(decisions, refusesContent) {
 		return nil
 	}
 	limit, cancel := context.WithTimeoutCause(ctx, p.o.Patience, errSlow)

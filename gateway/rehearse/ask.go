@@ -7,7 +7,9 @@ import (
 
 	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/gateway/mail"
+	"github.com/siegel-mail/siegel/gateway/origin"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
+	"github.com/siegel-mail/siegel/gateway/status"
 )
 
 // Door says what a listener would make of a message. *smtpin.Server is one.
@@ -15,14 +17,21 @@ type Door interface {
 	Consider(ctx context.Context, o smtpin.Offer) (smtpin.Considered, error)
 }
 
-// Decider says what would become of what a listener has taken. *protect.Protector is one.
-type Decider interface {
-	Explain(ctx context.Context, env mail.Envelope, content mail.Content) (explain.Answer, error)
+// Judge says what becomes of a message by who confirms its author. *origin.Judge is one; see [origin.Judge.Quiet].
+type Judge interface {
+	Judges(env mail.Envelope) bool
+	Admit(ctx context.Context, env mail.Envelope, content mail.Content) (origin.Admission, error)
 }
 
-// Ask has a door and then a decider answer on a message; listener may be empty. An error that wraps explain.ErrQuestion is for who asked; every other one is their own trouble.
-func Ask(ctx context.Context, m explain.Message, listener string, door Door, decider Decider) (explain.Answer, error) {
-	taken, err := door.Consider(ctx, smtpin.Offer{Listener: listener, From: m.From, To: m.To, Header: m.Header, Size: m.Content().Size()})
+// Decider says what would become of what a listener has taken. *protect.Protector is one.
+type Decider interface {
+	Explain(ctx context.Context, env mail.Envelope, content mail.Content, whole bool) (explain.Answer, error)
+}
+
+// Ask has a door, then a judge and then a decider answer on a message; listener may be empty, and judge nil, where nobody is to ask DNS. An error that wraps
+// explain.ErrQuestion is for who asked; every other one is their own trouble.
+func Ask(ctx context.Context, m explain.Message, listener string, door Door, judge Judge, decider Decider) (explain.Answer, error) {
+	taken, err := door.Consider(ctx, smtpin.Offer{Listener: listener, Client: m.Client, Helo: m.Helo, From: m.From, To: m.To, Header: m.Header, Size: m.Content().Size()})
 	switch {
 	case errors.Is(err, smtpin.ErrNoListener):
 		return explain.Answer{}, fmt.Errorf("%w: %w", explain.ErrQuestion, err)
@@ -30,15 +39,44 @@ func Ask(ctx context.Context, m explain.Message, listener string, door Door, dec
 		return atTheDoor(taken), nil
 	}
 	m.Header = taken.Header
-	a, err := decider.Explain(ctx, taken.Envelope, m.Content())
+	judged, assumed, err := judgeOf(ctx, m, taken.Envelope, judge)
+	taken.Assumed = append(taken.Assumed, assumed...)
+	var refused *status.Error
+	switch {
+	case errors.As(err, &refused):
+		taken.Told = status.In(taken.Words, err)
+		return atTheDoor(taken), nil
+	case err != nil:
+		return explain.Answer{}, err
+	}
+	a, err := decider.Explain(ctx, taken.Envelope, judged.Content, m.Whole)
 	if err != nil {
 		return a, err
 	}
-	if !taken.Envelope.Internal {
-		taken.Assumed = append(taken.Assumed, "SPF, DKIM or DMARC confirm its author, and no letter of it was changed.")
+	if judged.Hold != "" {
+		for i := range a.Recipients {
+			a.Recipients[i].Holds = "a person decides first: " + judged.Hold
+		}
 	}
 	a.Listener, a.Assumed = taken.Envelope.Client.Listener, append(taken.Assumed, a.Assumed...)
 	return a, nil
+}
+
+// judgeOf is what a judge says of a message, and what is assumed where it cannot: SPF needs who hands the message over, DKIM all of it.
+func judgeOf(ctx context.Context, m explain.Message, env mail.Envelope, judge Judge) (origin.Admission, []string, error) {
+	as := origin.Admission{Content: m.Content()}
+	switch {
+	case env.Internal:
+		return as, nil, nil
+	case judge == nil:
+		return as, []string{"SPF, DKIM or DMARC confirm its author, and no letter of it was changed."}, nil
+	case !judge.Judges(env):
+		return as, nil, nil
+	case !m.Whole || !m.Client.IsValid():
+		return as, []string{"SPF, DKIM or DMARC confirm its author, and no letter of it was changed. They are asked where --file gives the message and --client the address of the server that sends it."}, nil
+	}
+	as, err := judge.Admit(ctx, env, as.Content)
+	return as, nil, err
 }
 
 // atTheDoor is the answer on what no listener takes.

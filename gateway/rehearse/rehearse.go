@@ -103,7 +103,7 @@ func (r *Rehearsal) Explain(ctx context.Context, q explain.Question, f Facts) (e
 	if err != nil {
 		return explain.Answer{}, err
 	}
-	return Ask(ctx, m, q.Listener, s, p)
+	return Ask(ctx, m, q.Listener, s, nil, p)
 }
 
 // server is what listens, without listening.

@@ -9,8 +9,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/siegel-mail/siegel/gateway/mail"
-	"github.com/siegel-mail/siegel/gateway/status"
-	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -83,7 +81,7 @@ func (s *Server) register(d *door) error {
 	}
 	switch {
 	case !d.site.permits(d.client):
-		return status.Say(nil, 554, "5.7.1", texts.DoorNotHere, texts.Values{})
+		return errNotHere()
 	case !s.spend(d.site, d.client, connecting, 1):
 		return errTooOften
 	case s.spent(d.site, d.client, failing):

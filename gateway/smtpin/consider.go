@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/siegel-mail/siegel/gateway/exchange"
 	"github.com/siegel-mail/siegel/gateway/mail"
@@ -15,6 +16,8 @@ import (
 // Offer is a message that nobody sends, as far as listeners look at it.
 type Offer struct {
 	Listener string       // its name; empty: the first through which From may come, see [Server.Consider]
+	Client   netip.Addr   // who hands it over; zero: one who may
+	Helo     string       // its name
 	From     mail.Address // MAIL FROM
 	To       []mail.Address
 	Header   entity.Header
@@ -28,6 +31,7 @@ type Considered struct {
 	// Assumed is what the listener would have looked at in the connection and was taken for true, a sentence each.
 	Assumed []string
 	Told    status.Reply // to its client, where it is refused
+	Words   *texts.Texts // in which its client is told
 }
 
 // ErrNoListener is the error of Consider where nothing listens that could take an offer.
@@ -46,17 +50,19 @@ func (s *Server) Consider(ctx context.Context, o Offer) (Considered, error) {
 	}
 	c := Considered{Header: o.Header, Envelope: mail.Envelope{
 		ID: mail.NewID(site.Now()), From: o.From, Internal: site.Role != External, MayUse: site.permitted(),
-		Client: mail.Client{Listener: site.Name}, Received: site.Now(), SMTPUTF8: !o.From.IsASCII(),
+		Client: mail.Client{Listener: site.Name, Addr: o.Client, Helo: o.Helo}, Received: site.Now(), SMTPUTF8: !o.From.IsASCII(),
 	}}
 	for _, to := range o.To {
 		c.Envelope.Recipients = append(c.Envelope.Recipients, mail.Recipient{Address: to})
 		c.Envelope.SMTPUTF8 = c.Envelope.SMTPUTF8 || !to.IsASCII()
 	}
-	if err = site.assume(&c); err == nil {
+	if o.Client.IsValid() && !site.permits(clientAt(o.Client)) {
+		err = errNotHere()
+	} else if err = site.assume(&c); err == nil {
 		err = site.consider(ctx, &c, o.Size)
 	}
-	if err != nil {
-		c.Told = status.In(site.words(c.Envelope.Internal), err)
+	if c.Words = site.words(c.Envelope.Internal); err != nil {
+		c.Told = status.In(c.Words, err)
 	}
 	return c, err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -166,3 +167,24 @@ func TestConsiderTenant(t *testing.T) {
 
 // nothingHandled has marked nothing.
 type nothingHandled struct{ smtpin.Marks }
+
+// Who hands a message over, where that is said, is held against the networks of the listener.
+func TestConsiderClient(t *testing.T) {
+	s := serve(t, options(t, &sink{}, listener(smtpin.Internal, nil), listener(smtpin.External, nil)))
+	for _, c := range []struct {
+		listener, from, to, client string
+		want                       int
+	}{
+		{"internal", "alice@firma.example", "bob@partner.example", "127.0.0.1", 250}, {"internal", "alice@firma.example", "bob@partner.example", "192.0.2.1", 554},
+		{"external", "bob@partner.example", "alice@firma.example", "192.0.2.1", 250}, {"internal", "alice@firma.example", "bob@partner.example", "", 250},
+	} {
+		o := offer(t, c.listener, c.from, c.to, "From: "+c.from+"\r\n")
+		if c.client != "" {
+			o.Client, o.Helo = netip.MustParseAddr(c.client), "mx.example"
+		}
+		got, err := s.Consider(t.Context(), o)
+		if reply := status.For(err); reply.Code != c.want || got.Envelope.Client.Addr != o.Client || got.Envelope.Client.Helo != o.Helo {
+			t.Errorf("%s from %q: %s, %+v", c.listener, c.client, reply, got.Envelope.Client)
+		}
+	}
+}

@@ -160,6 +160,9 @@ func (s *Server) spent(l *site, c client, what usage) bool {
 		c.wide.IsValid() && s.used.Used(usageKey{what, l.Name, c.wide}, limit.Per, now) >= wider*limit.Most
 }
 
+// errNotHere is the refusal of a client that is not in the networks of a listener.
+func errNotHere() error { return status.Say(nil, 554, "5.7.1", texts.DoorNotHere, texts.Values{}) }
+
 // Refusals of clients that have had enough for now. They try again by themselves.
 var (
 	errTooMuch       = status.Say(nil, 452, "4.7.0", texts.DoorMuchMail, texts.Values{})
