@@ -48,10 +48,17 @@ func (k *checker) shared(l *Listener, dotted string) {
 		case n.Bits() < 8: // which is refused already
 		case overlapsAny(n, exchangeOnline()):
 			k.failMember(dotted, i, "%s is of Exchange Online, which all its tenants share: any of them could send mail in the company's name; set exchange_online.tenant", n)
-		case !n.Addr().IsPrivate() && (n.Addr().Is4() && n.Bits() <= many4 || n.Addr().Is6() && n.Bits() <= many6):
+		case isWide(n):
 			k.warnMember(dotted, i, "%s is a large part of the internet: whoever is in it can send mail in the company's name; list the company's mail servers", n)
 		}
 	}
+}
+
+// isWide reports whether a network is of the internet, and has room for more than one company's servers.
+func isWide(n netip.Prefix) bool {
+	a := n.Addr()
+	inside := a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast()
+	return !inside && (a.Is4() && n.Bits() <= many4 || a.Is6() && n.Bits() <= many6)
 }
 
 func overlapsAny(n netip.Prefix, all []netip.Prefix) bool {

@@ -169,7 +169,7 @@ func (k *checker) outlookNetworks(o *Outlook) {
 			k.failMember("outlook.networks", i, "%s is the internet: anybody could learn what certificates are known; list the company's own networks", n)
 		case overlapsAny(n, exchangeOnline()):
 			k.failMember("outlook.networks", i, "%s is of Exchange Online, which all its tenants share; users of Microsoft 365 are known by outlook.entra", n)
-		case !n.Addr().IsPrivate() && !n.Addr().IsLoopback() && (n.Addr().Is4() && n.Bits() <= many4 || n.Addr().Is6() && n.Bits() <= many6):
+		case isWide(n):
 			k.warnMember("outlook.networks", i, "%s is a large part of the internet: whoever is in it can learn what certificates are known; list the company's own networks", n)
 		}
 	}
