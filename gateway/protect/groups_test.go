@@ -39,7 +39,7 @@ func (d *directory) In(ctx context.Context, from mail.Address, names []string) (
 
 func groupBench(t *testing.T, d *directory, rules ...policy.Rule) *bench {
 	t.Helper()
-	return newBench(t, func(o *Options) { o.Groups = d }, rules...)
+	return newBench(t, func(o *Options) { o.Groups, o.Patience = d, 0 }, rules...)
 }
 
 var (
