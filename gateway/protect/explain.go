@@ -94,14 +94,24 @@ func (p *Protector) explainIncoming(ctx context.Context, env mail.Envelope, cont
 		}
 		out.Recipients = append(out.Recipients, to)
 	}
-	switch {
-	case replied:
+	if replied {
 		out.Refused = why.Error()
 		p.refusing(out.Recipients, refused)
-	case !whole && slices.ContainsFunc(decisions, refusesContent):
+		return out, nil
+	}
+	if !whole && slices.ContainsFunc(decisions, refusesContent) {
 		out.Assumed = append(out.Assumed, "Nothing that is in it has it refused: on_invalid and on_unsigned look at the message itself, which --file gives.")
 	}
+	if slices.ContainsFunc(decisions, setsContentAside) {
+		out.Assumed = append(out.Assumed, "Nothing that is in it has it set aside: it is opened at its delivery, and then on_invalid, on_unsigned and on_unopened say what becomes of it.")
+	}
 	return out, nil
+}
+
+// setsContentAside reports whether what is found in a message, once it is opened, may have a copy set aside.
+func setsContentAside(dec policy.Decision) bool {
+	s := dec.Settings
+	return s.OnInvalid == policy.Quarantine || s.OnUnsigned == policy.Quarantine || s.OnUnopened == policy.Quarantine
 }
 
 // before is a recipient of a message from outside of which nothing was decided.
