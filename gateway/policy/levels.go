@@ -104,11 +104,14 @@ func (e *Entry) check() (faults []string) {
 	return append(faults, e.Settings.check()...)
 }
 
-// isLevel reports whether what decided, as decisions name it, is a level.
-func isLevel(by string) bool {
-	whose, what, _ := strings.Cut(by, " ")
-	what, _, _ = strings.Cut(what, " ")
-	return (whose == ofSenders || whose == ofRecipients) && (what == "address" || what == "group" || what == "domain")
+// levelNamed takes apart what decided, as decisions name it, where it is a level: an address, a domain or a group, and its name.
+func levelNamed(by string) (what, name string, ok bool) {
+	words := strings.SplitN(by, " ", 3)
+	if len(words) < 3 || words[0] != ofSenders && words[0] != ofRecipients {
+		return "", "", false
+	}
+	what, name = words[1], words[2]
+	return what, name, what == "address" || what == "group" || what == "domain"
 }
 
 // add is for one pattern; it says why that cannot be.

@@ -43,25 +43,23 @@ func RefuseTLS(to mail.Address, level mail.TLSLevel, by string) *texts.Said {
 
 // refuse is a refusal of what by demands, and why stands against.
 func refuse(id texts.ID, to mail.Address, why texts.Reason, by string) *texts.Said {
-	v := texts.Values{Recipient: to.String(), Because: because(by), Reason: why.ID, Detail: why.Detail}
-	if v.Because == texts.BecauseRule || v.Because == texts.BecauseSetting {
-		v.Rule = by
-	}
+	v := texts.Values{Recipient: to.String(), Reason: why.ID, Detail: why.Detail}
+	v.Because, v.Rule = because(by)
 	return &texts.Said{ID: id, Values: v}
 }
 
-// because says who demands something, by what decided on it.
-func because(by string) texts.ID {
+// because says who demands something, by what decided on it, and its name where it has one.
+func because(by string) (id texts.ID, name string) {
 	switch by {
 	case ByFlag:
-		return texts.BecauseFlag
+		return texts.BecauseFlag, ""
 	case ByDefault:
-		return texts.BecauseDefault
+		return texts.BecauseDefault, ""
 	case ByEarlier:
-		return texts.BecauseEarlier
+		return texts.BecauseEarlier, ""
 	}
-	if isLevel(by) {
-		return texts.BecauseSetting
+	if what, name, ok := levelNamed(by); ok {
+		return map[string]texts.ID{"address": texts.BecauseAddress, "domain": texts.BecauseDomain, "group": texts.BecauseGroup}[what], name
 	}
-	return texts.BecauseRule
+	return texts.BecauseRule, by
 }

@@ -35,12 +35,14 @@ func merge[T any](parts ...map[ID]T) map[ID]T {
 const (
 	BecauseFlag    ID = "because-flag"    // the sender
 	BecauseRule    ID = "because-rule"    // the rule Values.Rule
-	BecauseSetting ID = "because-setting" // the level Values.Rule
+	BecauseAddress ID = "because-address" // the level of the address Values.Rule
+	BecauseDomain  ID = "because-domain"  // of a domain
+	BecauseGroup   ID = "because-group"   // of a group
 	BecauseDefault ID = "because-default" // the default of the company
 	BecauseEarlier ID = "because-earlier" // the policy at the moment when the message was accepted
 )
 
-var because = []ID{BecauseFlag, BecauseRule, BecauseSetting, BecauseDefault, BecauseEarlier}
+var because = []ID{BecauseFlag, BecauseRule, BecauseAddress, BecauseDomain, BecauseGroup, BecauseDefault, BecauseEarlier}
 
 // What stands against it. {advice} is what helps.
 const (

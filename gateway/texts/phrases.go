@@ -14,7 +14,9 @@ var protectionPhrases = map[ID]phrase{
 		Pair{" Or send it without asking for that.", " Oder senden Sie sie ohne diesen Wunsch."},
 	},
 	BecauseRule:    {say: Pair{`rule "{rule}"`, `Regel „{rule}“`}},
-	BecauseSetting: {say: Pair{"setting of {rule}", "Einstellung: {rule}"}},
+	BecauseAddress: {say: Pair{"set for {rule}", "gilt für {rule}"}},
+	BecauseDomain:  {say: Pair{"set for the domain {rule}", "gilt für die Domain {rule}"}},
+	BecauseGroup:   {say: Pair{"set for the group {rule}", "gilt für die Gruppe {rule}"}},
 	BecauseDefault: {say: Pair{"default of your company", "Vorgabe Ihres Unternehmens"}},
 	BecauseEarlier: {
 		Pair{"by earlier rules", "nach früheren Regeln"},
