@@ -163,6 +163,33 @@ func TestComesBack(t *testing.T) {
 	})
 }
 
+// What an attempt taught is learnt before the lane that made it may end, however late it looks.
+func TestLearnsBeforeItEnds(t *testing.T) {
+	for range 20 {
+		run(t, nil, func(b *bench) {
+			s := b.Scheduler
+			b.remember("x.example", health{failures: downAfter, downs: 1, until: time.Now()})
+			l := newLane(s, "x.example", b.T.Context())
+			l.more, l.inflight = false, 1
+			s.mu.Lock()
+			s.lanes[l.name] = l
+			s.crowd.admit(l.name, s.o.Lanes)
+			s.mu.Unlock()
+			go func() {
+				l.delivered <- contact{reached: true}
+				l.settled <- time.Time{}
+			}()
+			synctest.Wait()
+			l.run(b.T.Context())
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if h, known := s.health["x.example"]; known || s.lanes[l.name] != nil {
+				b.Errorf("it still counts as down: %+v", h)
+			}
+		})
+	}
+}
+
 // A destination that is down again at once has not moved what waits for it more than once.
 func TestFlaps(t *testing.T) {
 	run(t, func(_ *bench, o *Options) {

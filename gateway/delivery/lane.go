@@ -50,7 +50,7 @@ type lane struct {
 	hurried atomic.Bool
 
 	claimed   chan []queue.Claim
-	delivered chan contact
+	delivered chan contact // has no room: who comes to settled was heard here before
 	settled   chan time.Time
 
 	ready    []*hold // claimed, not begun
@@ -74,7 +74,7 @@ type contact struct {
 func newLane(s *Scheduler, name string, work context.Context) *lane {
 	return &lane{
 		s: s, name: name, work: work, wake: make(chan struct{}, 1),
-		claimed: make(chan []queue.Claim), delivered: make(chan contact, 1), settled: make(chan time.Time, 1),
+		claimed: make(chan []queue.Claim), delivered: make(chan contact), settled: make(chan time.Time, 1),
 		more: true, window: firstWindow, terms: s.o.terms(Route{}),
 		health: s.health[name],
 	}
