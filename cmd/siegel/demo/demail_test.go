@@ -20,7 +20,7 @@ func TestRunDeMail(t *testing.T) {
 	told := out.String()
 	for _, step := range []string{
 		"SIMULATED", "with dispatch, receipt, authoritative", "the De-Mail provider has it as", "X-Siegel-DeMail: verified; level=high", "Subject: Bauantrag Brücke",
-		"Subject: Versandbestätigung: Bauantrag Brücke", "Subject: Eingangsbestätigung: Bauantrag Brücke", "SHA256SUMS", "Done:",
+		"Subject: Confirmation of dispatch / Versandbestätigung: Bauantrag Brücke", "Subject: Confirmation of receipt / Eingangsbestätigung: Bauantrag Brücke", "SHA256SUMS", "Done:",
 	} {
 		if !strings.Contains(told, step) {
 			t.Errorf("%q is not told:\n%s", step, told)
