@@ -17,18 +17,16 @@ const (
 )
 
 // hurry makes the next messages of a destination that was down due now. They come in portions, so that a destination
-// that goes down again has not moved all that waits for it.
-func (l *lane) hurry() {
+// that goes down again has not moved all that waits for it. It reports whether there may be more.
+func (l *lane) hurry() (more bool) {
 	n, err := l.s.hasten(l.name, 0, hastened)
 	if err != nil {
 		l.s.o.Log.WithField("destination", l.name).WithError(err).Warn("The messages for a destination that answers again wait for their time.")
 	}
-	if n == hastened {
-		l.hurried.Store(true)
-	}
 	if n > 0 {
 		l.poke()
 	}
+	return n == hastened
 }
 
 // again makes due now what is settled and was put off to a time, where the destination has had news since there were so many of them: whoever

@@ -46,17 +46,17 @@ type lane struct {
 	pardoned atomic.Bool
 	// news counts how often that was said. What began before the last time knows nothing of it, and is tried again.
 	news atomic.Int64
-	// hurried is set where the destination was down and answers again: what waits for it is to be tried.
-	hurried atomic.Bool
 
 	claimed   chan []queue.Claim
+	hastened  chan bool    // whether more may wait than was made due
 	delivered chan contact // has no room: who comes to settled was heard here before
 	settled   chan time.Time
 
 	ready    []*hold // claimed, not begun
 	more     bool    // the store may have more
 	claiming bool
-	inflight int // being delivered
+	hurried  bool // the destination was down and answers again: what waits for it is to be tried
+	inflight int  // being delivered
 	settling int
 	window   int // attempts at once, for the time being
 	terms    terms
@@ -69,12 +69,13 @@ type lane struct {
 type contact struct {
 	reached bool
 	failed  *Result // where it was not reached
+	news    int64   // how many there were when the attempt began
 }
 
 func newLane(s *Scheduler, name string, work context.Context) *lane {
 	return &lane{
 		s: s, name: name, work: work, wake: make(chan struct{}, 1),
-		claimed: make(chan []queue.Claim), delivered: make(chan contact), settled: make(chan time.Time, 1),
+		claimed: make(chan []queue.Claim), hastened: make(chan bool), delivered: make(chan contact), settled: make(chan time.Time, 1),
 		more: true, window: firstWindow, terms: s.o.terms(Route{}),
 		health: s.health[name],
 	}
@@ -105,6 +106,9 @@ func (l *lane) run(ctx context.Context) {
 			l.more = true
 		case claims := <-l.claimed:
 			l.take(claims)
+		case more := <-l.hastened:
+			l.claiming = false
+			l.hurried = l.hurried || more && l.health == health{} // it may have failed meanwhile
 		case c := <-l.delivered:
 			l.inflight--
 			l.settling++
@@ -123,17 +127,15 @@ func (l *lane) begin(ctx context.Context) {
 	news := l.news.Load()
 	if l.pardoned.Swap(false) {
 		l.health = health{}
+		l.s.remember(l.name, health{}) // what was learnt just when it was pardoned
 	}
 	if batch := 2*max(l.window, 8) - len(l.ready); l.more && !l.claiming && !l.stopping && batch > max(l.window, 8) {
 		l.more, l.claiming = false, true
 		go func() { l.claimed <- l.claim(batch) }()
 	}
-	if !l.more && !l.claiming && !l.stopping && len(l.ready) == 0 && l.hurried.Swap(false) {
-		l.claiming = true
-		go func() {
-			l.hurry()
-			l.claimed <- nil
-		}()
+	if !l.more && !l.claiming && !l.stopping && len(l.ready) == 0 && l.hurried {
+		l.claiming, l.hurried = true, false
+		go func() { l.hastened <- l.hurry() }()
 	}
 	for len(l.ready) > 0 && l.settling < settlers {
 		h := l.ready[0]
@@ -217,11 +219,12 @@ func (l *lane) attempt(ctx context.Context, h *hold, terms terms) {
 	start, news := l.s.o.Now(), l.news.Load()
 	done := l.s.try(h.ctx, h.claim)
 	leave()
+	c := contact{} // where an operator rerouted it, what it waits for says nothing about this destination
 	if l.protects() || !h.claim.Message.IsPending() {
-		l.delivered <- contactOf(h.ctx, done.results)
-	} else {
-		l.delivered <- contact{} // an operator rerouted it: what it waits for says nothing about this destination
+		c = contactOf(h.ctx, done.results)
 	}
+	c.news = news
+	l.delivered <- c
 	l.settled <- l.again(h, news, l.s.settle(h, done, terms, start))
 }
 
@@ -239,18 +242,18 @@ func contactOf(ctx context.Context, results []Result) contact {
 	return c
 }
 
-// learn widens the window when the destination answers, and narrows it when it does not.
+// learn widens the window when the destination answers, and narrows it when it does not. A failure from before the last news counts for nothing.
 func (l *lane) learn(c contact) {
 	switch {
 	case c.reached:
 		l.window = min(l.window+1, max(l.terms.concurrency, 1))
 		if l.health != (health{}) {
-			l.hurried.Store(l.health.downs > 0)
+			l.hurried = l.health.downs > 0
 			l.health = health{}
 			l.s.remember(l.name, health{})
 		}
-	case c.failed != nil:
-		l.hurried.Store(false)
+	case c.failed != nil && c.news == l.news.Load():
+		l.hurried = false
 		l.window = max(l.window/2, 1)
 		l.health.failures++
 		l.health.last = *c.failed
