@@ -23,6 +23,7 @@ type Provider struct {
 
 	mu      sync.Mutex
 	proven  bool // a request has shown that the account is let in
+	resumed int  // how often Resume was called: what began before shows nothing of the account as it is now
 	refused error
 	since   time.Time
 	tell    func(error)
@@ -57,41 +58,43 @@ func (g *Provider) Resume() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.refused, g.since, g.proven = nil, time.Time{}, false
+	g.resumed++
 }
 
 // pass is a request under way.
 type pass struct {
-	g    *Provider
-	once sync.Once
-	turn bool
+	g     *Provider
+	once  sync.Once
+	turn  bool
+	round int // Provider.resumed when it began
 }
 
 // enter lets a request pass, alone where nothing is proven. The error is ErrLogin where none passes, or says that ctx ended.
 func (g *Provider) enter(ctx context.Context) (*pass, error) {
-	if proven, err := g.state(); err != nil || proven {
-		return &pass{g: g}, err
+	if proven, round, err := g.state(); err != nil || proven {
+		return &pass{g: g, round: round}, err
 	}
 	select {
 	case g.turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil, connectors.Unsent(ctx.Err(), "called off while another request showed whether the provider lets the account in")
 	}
-	proven, err := g.state()
+	proven, round, err := g.state()
 	if err != nil || proven {
 		<-g.turn
-		return &pass{g: g}, err
+		return &pass{g: g, round: round}, err
 	}
-	return &pass{g: g, turn: true}, nil
+	return &pass{g: g, turn: true, round: round}, nil
 }
 
-// state is whether anything is proven, or why nothing passes.
-func (g *Provider) state() (proven bool, err error) {
+// state is whether anything is proven since Resume was called so many times, or why nothing passes.
+func (g *Provider) state() (proven bool, round int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.refused == nil {
-		return g.proven, nil
+		return g.proven, g.resumed, nil
 	}
-	return false, &connectors.Error{Class: connectors.ErrLogin, Err: g.refused, Text: fmt.Sprintf(
+	return false, g.resumed, &connectors.Error{Class: connectors.ErrLogin, Err: g.refused, Text: fmt.Sprintf(
 		"refused at %s, and not tried again since, for tries may lock the account; mend it, then: siegel reload", g.since.Format(time.RFC3339))}
 }
 
@@ -103,7 +106,7 @@ func (p *pass) leave(err error) {
 	p.once.Do(func() {
 		class := connectors.Class(err)
 		p.g.mu.Lock()
-		if p.g.refused == nil && (err == nil || class == connectors.ErrNotFound || class == connectors.ErrNoSuchAddress) {
+		if p.g.refused == nil && p.round == p.g.resumed && (err == nil || class == connectors.ErrNotFound || class == connectors.ErrNoSuchAddress) {
 			p.g.proven = true
 		}
 		p.g.mu.Unlock()

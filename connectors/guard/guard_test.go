@@ -183,6 +183,35 @@ func TestRefusedLater(t *testing.T) {
 	})
 }
 
+// A request that began before Resume, and before the refusal, and ends well after both, does not show that the account is let in now.
+func TestShownBeforeResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		g := guard.New(f, nil)
+		g.Domains(t.Context())
+		f.mu.Lock()
+		f.takes = time.Minute
+		f.mu.Unlock()
+		go g.Domains(t.Context())
+		synctest.Wait()
+		f.mu.Lock()
+		f.err, f.takes = connectors.ErrLogin, time.Second
+		f.mu.Unlock()
+		g.Domains(t.Context())
+		g.Resume()
+		time.Sleep(2 * time.Minute)
+		before, _ := f.figures()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { g.Domains(t.Context()) })
+		}
+		all.Wait()
+		if after, _ := f.figures(); after-before != 1 {
+			t.Errorf("the provider refused %d logins", after-before)
+		}
+	})
+}
+
 // A long fetch does not keep others waiting once a message came.
 func TestFetchShows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
