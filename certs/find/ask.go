@@ -79,11 +79,14 @@ func (f *Finder) fly(key string, now time.Time) *flight {
 		w.answer, has = f.ask(key, now)
 		f.keep(has)
 		f.mu.Lock()
-		delete(f.flights, key)
+		current := f.flights[key] == w // nobody has said Forget meanwhile
+		if current {
+			delete(f.flights, key)
+		}
 		switch {
-		case w.answer.away == nil:
+		case w.answer.away == nil && current:
 			f.answers.put(key, w.answer)
-		case w.answer.certs == nil: // what was known is better than nothing, where it is still valid
+		case w.answer.away != nil && w.answer.certs == nil: // what was known is better than nothing, where it is still valid
 			w.answer.certs = before.certs
 		}
 		f.mu.Unlock()

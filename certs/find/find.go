@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ type Finder struct {
 
 	mu      sync.Mutex
 	answers *answers
-	flights map[string]*flight
+	flights map[string]*flight // by address; one that is in it no more is remembered by nobody
 	closed  bool
 
 	ctx    context.Context // ends with Close
@@ -111,9 +112,11 @@ func (f *Finder) Forget(domain string) {
 	if key == "" {
 		return
 	}
+	end := key[strings.LastIndexByte(key, '@'):]
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.answers.forget(key[strings.LastIndexByte(key, '@'):])
+	f.answers.forget(end)
+	maps.DeleteFunc(f.flights, func(key string, _ *flight) bool { return strings.HasSuffix(key, end) }) // they may have been told already
 }
 
 // Signing implements certs.Finder by Own.

@@ -333,6 +333,36 @@ func TestForget(t *testing.T) {
 	}, s)
 }
 
+// A look-up that is under way may have been told already that there is nothing: it is not remembered, and whoever looks after Forget asks again.
+func TestForgetDuringLookUp(t *testing.T) {
+	w := world()
+	var there atomic.Bool
+	s := &source{name: "partners", reply: func(ctx context.Context, address string) ([]*x509.Certificate, error) {
+		what := there.Load()
+		time.Sleep(time.Second)
+		if what {
+			return []*x509.Certificate{w.fresh}, nil
+		}
+		return nil, nil
+	}}
+	run(t, nil, func(b *bench) {
+		before := make(chan struct{})
+		go func() {
+			defer close(before)
+			b.wantErr("before it is there", certs.ErrNotFound)
+		}()
+		synctest.Wait()
+		there.Store(true)
+		b.Forget("partner.example")
+		b.want("while the other looks", w.fresh)
+		<-before
+		b.want("afterwards", w.fresh)
+		if n := s.asked.Load(); n != 2 {
+			b.Errorf("asked %d times", n)
+		}
+	}, s)
+}
+
 // What is remembered is judged anew each time, and bounded.
 func TestRememberedIsBounded(t *testing.T) {
 	w := world()
