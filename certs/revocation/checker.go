@@ -99,10 +99,11 @@ func (c *Checker) Set(s Settings) {
 	s = s.withDefaults()
 	d := s.dialer()
 	direct := s.proxyDialer()
-	c.settings.Store(&inForce{s, fetch.New(fetch.Options{
+	now := &inForce{s, fetch.New(fetch.Options{
 		Dial: d.DialContext, Proxy: s.Proxy, DialProxy: direct, Vet: d.Vet, Directory: s.Directory, Roots: s.Roots, TLS: s.TLS,
-	})})
-	c.sources.forget()
+	})}
+	c.settings.Store(now)
+	c.sources.forget(now)
 }
 
 // Close ends what is being fetched, and returns when that has ended. A closed Checker tells what it knows.

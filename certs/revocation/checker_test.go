@@ -246,6 +246,27 @@ func TestFailing(t *testing.T) {
 	p.check(c, three, "valid")
 }
 
+// A fetch that began under other settings, and fails under these, keeps nobody from being asked now.
+func TestFailingUnderOthers(t *testing.T) {
+	p := newPlace(t)
+	entered, release := make(chan struct{}), make(chan struct{})
+	p.handle("ocsp", func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-release
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	c, leaf := p.checker(revocation.Options{}), p.leaf("", "ocsp")
+	var before sync.WaitGroup
+	before.Go(func() { p.check(c, leaf, "away") })
+	<-entered
+	c.Set(p.settings())
+	close(release)
+	before.Wait()
+	c.Idle()
+	p.responder("ocsp", nil)
+	p.check(c, leaf, "valid")
+}
+
 // A responder that connects and says nothing keeps nobody waiting longer than is set, and nobody at all the next time.
 func TestSilent(t *testing.T) {
 	p := newPlace(t)

@@ -163,7 +163,7 @@ func (c *Checker) fly(s *inForce, j job, f *flight) (*kept, error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("it did not answer within %v", j.within)
 	}
-	c.sources.ended(j, err, c.o.Now())
+	c.sources.ended(j, s, err, c.o.Now())
 	c.counts.fetched(err)
 	return fresh, err
 }

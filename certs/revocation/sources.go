@@ -16,6 +16,7 @@ type sources struct {
 	log logrus.FieldLogger
 
 	mu     sync.Mutex
+	by     *inForce            // settings: a failure under others says nothing
 	failed map[string]*trouble // by source, and by the key of a job
 	cache  string              // what is wrong with the cache
 }
@@ -62,10 +63,13 @@ func (s *sources) waits(key, source string, err error) {
 	s.failed[key] = &trouble{source: source, err: err, since: t.since, until: t.until, last: t.last}
 }
 
-// ended notes how a fetch ended.
-func (s *sources) ended(j job, err error, now time.Time) {
+// ended notes how a fetch under some settings ended.
+func (s *sources) ended(j job, by *inForce, err error, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err != nil && by != s.by {
+		return
+	}
 	if err == nil {
 		s.healed(j.key, now)
 		s.healed(j.source, now)
@@ -112,10 +116,11 @@ func (s *sources) healed(name string, now time.Time) {
 	}
 }
 
-// forget lets everybody be asked again at once.
-func (s *sources) forget() {
+// forget lets everybody be asked again at once, under settings from now on.
+func (s *sources) forget(by *inForce) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.by = by
 	for _, t := range s.failed {
 		t.until = time.Time{}
 	}
