@@ -108,7 +108,9 @@ func (r *Rehearsal) Explain(ctx context.Context, q explain.Question, f Facts) (e
 
 // server is what listens, without listening.
 func (r *Rehearsal) server() (*smtpin.Server, error) {
-	o := smtpin.Options{Hostname: r.o.Hostname, Local: r.o.Local, Handler: nobody{}, Spool: r.spool, Marks: nobody{}, Texts: r.o.Texts, Now: r.o.Now}
+	o := smtpin.Options{
+		Hostname: r.o.Hostname, Local: r.o.Local, Handler: nobody{}, Spool: r.spool, Marks: nobody{}, Texts: r.o.Texts, Asks: r.o.Vocabulary.Fields(), Now: r.o.Now,
+	}
 	for _, l := range r.o.Listeners {
 		made := smtpin.Listener{
 			Name: l.Name, Address: l.Address, Role: l.Role, Senders: l.Senders, Tenant: l.Tenant, MaxSize: l.MaxSize, MaxRecipients: l.MaxRecipients,

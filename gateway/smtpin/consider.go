@@ -146,6 +146,9 @@ func (l *site) consider(ctx context.Context, c *Considered, size int64) error {
 	if size > l.MaxSize {
 		return errTooLarge(l.MaxSize)
 	}
-	Firewall(&c.Header, l.Hostname, env.Internal)
+	if err := l.within(c.Header); err != nil {
+		return err
+	}
+	Firewall(&c.Header, l.Hostname, env.Internal, l.Asks...)
 	return c.Header.InsertTop("Received", trace(*env, l.Hostname, true))
 }

@@ -48,14 +48,18 @@ func TestConsiderAgrees(t *testing.T) {
 	h := &sink{}
 	small := listener(smtpin.External, nil)
 	small.Name, small.MaxSize = "small", 600
-	s := serve(t, options(t, h, listener(smtpin.Internal, nil), listener(smtpin.External, nil), small, tenantOf(t)))
-	const fields = "From: alice@firma.example\r\nX-Siegel-Sign: yes\r\nX-Siegel-Verdict: valid\r\nX-de-mail-private: yes\r\nAuthentication-Results: mx.firma.example; dkim=pass\r\nSubject: x\r\n"
+	o := options(t, h, listener(smtpin.Internal, nil), listener(smtpin.External, nil), small, tenantOf(t))
+	o.Asks, o.Limits = []string{"X-Please"}, smtpin.Limits{Fields: 60, Hops: 3}
+	s := serve(t, o)
+	const fields = "From: alice@firma.example\r\nX-Siegel-Sign: yes\r\nX-Please: yes\r\nX-Siegel-Verdict: valid\r\nX-de-mail-private: yes\r\nAuthentication-Results: mx.firma.example; dkim=pass\r\nSubject: x\r\n"
 	for _, c := range []struct{ listener, from, to, header string }{
 		{"internal", "alice@firma.example", "bob@partner.example carol@partner.example", fields},
 		{"internal", "", "bob@partner.example", fields},
 		{"internal", "eve@partner.example", "bob@partner.example", fields},
 		{"external", "eve@partner.example", "alice@firma.example", fields},
 		{"external", "eve@partner.example", "dora@other.example", fields},
+		{"external", "eve@partner.example", "alice@firma.example", fields + strings.Repeat("X-One: more\r\n", 60)},
+		{"external", "eve@partner.example", "alice@firma.example", fields + strings.Repeat("Received: from a by b; Thu, 26 Nov 2026 12:00:00 +0000\r\n", 4)},
 		{"external", "", "alice%other.example@firma.example", fields},
 		{"small", "eve@partner.example", "alice@firma.example", fields + strings.Repeat("X-Long: 0123456789\r\n", 40)},
 		{"tenant", "alice@firma.example", "bob@partner.example", ourTenant + loggedIn + fields},

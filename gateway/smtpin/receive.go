@@ -42,10 +42,9 @@ func (s *session) store(w io.Writer, r io.Reader, env *mail.Envelope) error {
 		return status.Say(nil, 552, "5.3.4", texts.DoorHeaderLong, texts.Values{Limit: int64(limits.Header)})
 	case err != nil:
 		return err
-	case h.Len() > limits.Fields:
-		return status.Say(nil, 552, "5.3.4", texts.DoorHeaderFields, texts.Values{Most: limits.Fields})
-	case len(h.Values("Received")) > limits.Hops:
-		return status.Say(nil, 554, "5.4.6", texts.DoorLoop, texts.Values{Most: limits.Hops})
+	}
+	if err := s.door.site.within(h); err != nil {
+		return err
 	}
 	if ids := h.Values("Message-ID"); len(ids) == 1 {
 		s.named = strings.TrimSpace(ids[0])
@@ -65,4 +64,15 @@ func (s *session) store(w io.Writer, r io.Reader, env *mail.Envelope) error {
 	}
 	_, err = io.Copy(w, body)
 	return err
+}
+
+// within is the fault of a header with more fields than are taken, or of a message that goes round.
+func (l *site) within(h entity.Header) error {
+	switch {
+	case h.Len() > l.limits.Fields:
+		return status.Say(nil, 552, "5.3.4", texts.DoorHeaderFields, texts.Values{Most: l.limits.Fields})
+	case len(h.Values("Received")) > l.limits.Hops:
+		return status.Say(nil, 554, "5.4.6", texts.DoorLoop, texts.Values{Most: l.limits.Hops})
+	}
+	return nil
 }
