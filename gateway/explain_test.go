@@ -10,13 +10,16 @@ import (
 	"testing"
 
 	"github.com/siegel-mail/siegel/gateway/explain"
+	gwmail "github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/policy"
 )
 
 // A running gateway says what would become of mail, both ways, and nothing comes of that: no event, no message, no file.
 func TestExplain(t *testing.T) {
-	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Encrypt: policy.Require}})
+	s := newSetting(t, policy.Rule{Name: "partner", To: patterns(t, "@partner.example"), Settings: policy.Settings{Encrypt: policy.Require}},
+		policy.Rule{Name: "pdf", Direction: gwmail.Incoming, ContentTypes: []string{"application/pdf"}, Settings: policy.Settings{Quarantine: "look at it"}})
 	g, _ := s.start(t)
+	many := "From: bob@partner.example\r\nTo: alice@firma.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", 2000) + "--b--\r\n"
 	spool := filepath.Join(s.options.State, "spool")
 	before, events := tree(t, spool), len(s.events.Events())
 	a, err := g.Explain(t.Context(), explain.Question{From: "alice@firma.example", To: []string{"bob@partner.example", "eve@firma.example"}, Header: []string{"X-Siegel-Sign: yes", "X-Siegel-Verdict: valid"}})
@@ -33,6 +36,7 @@ func TestExplain(t *testing.T) {
 		{"without a certificate", "must be encrypted", explain.Question{From: "alice@firma.example", To: []string{"carol@partner.example"}}},
 		{"without a route", "no way leads", explain.Question{From: "alice@firma.example", To: []string{"carol@nowhere.example"}}},
 		{"of a stranger at an inner listener", "550 5.7.1 You may not send", explain.Question{From: "eve@other.example", To: []string{"bob@partner.example"}, Listener: "in"}},
+		{"with too many parts", "554 5.6.0 The message cannot be taken apart", explain.Question{Message: []byte(many)}},
 		{"relayed", "550 5.7.1 Relaying denied", explain.Question{From: "eve@other.example", To: []string{"bob@partner.example"}}},
 	} {
 		if a, err := g.Explain(t.Context(), c.q); err != nil || !strings.Contains(a.Refused, c.want) {

@@ -14,7 +14,7 @@ import (
 )
 
 // Explain says what would become of a message, by the code of Admit. It leaves no trace: nothing is signed, issued, counted, kept or recorded. An
-// error is our own trouble; what is away is said in the answer. The recipients of the answer are in the order of the envelope. whole: the content is
+// error is our own trouble, but for ErrMessage, by which the message would be refused, beside the answer; what is away is said in the answer. The recipients of the answer are in the order of the envelope. whole: the content is
 // the message itself, not one that was made up for a question, so that what is in a message from outside is looked at as at the door.
 func (p *Protector) Explain(ctx context.Context, env mail.Envelope, content mail.Content, whole bool) (explain.Answer, error) {
 	if !env.Internal {
@@ -33,7 +33,11 @@ func (p *Protector) Explain(ctx context.Context, env mail.Envelope, content mail
 	case away == nil && err != nil && !errors.As(err, &refused) && !errors.Is(err, ErrMessage):
 		return explain.Answer{}, err
 	}
-	return p.answered(d, away, err), nil
+	a := p.answered(d, away, err)
+	if away == nil && refused == nil {
+		return a, err
+	}
+	return a, nil
 }
 
 // looking is a Protector that keeps and tells nothing.
@@ -94,10 +98,13 @@ func (p *Protector) explainIncoming(ctx context.Context, env mail.Envelope, cont
 		}
 		out.Recipients = append(out.Recipients, to)
 	}
-	if replied {
+	switch {
+	case refused != nil:
 		out.Refused = why.Error()
 		p.refusing(out.Recipients, refused)
 		return out, nil
+	case replied:
+		return out, why
 	}
 	if !whole && slices.ContainsFunc(decisions, refusesContent) {
 		out.Assumed = append(out.Assumed, "Nothing that is in it has it refused: on_invalid and on_unsigned look at the message itself, which --file gives.")

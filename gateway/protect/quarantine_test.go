@@ -313,4 +313,7 @@ func TestTakenAndTooManyParts(t *testing.T) {
 	if _, err := b.Admit(t.Context(), env, letter(many)); !errors.Is(err, ErrMessage) {
 		t.Errorf("at the door: %v", err)
 	}
+	if a, err := b.Explain(t.Context(), env, letter(many), true); !errors.Is(err, ErrMessage) || len(a.Recipients) != 1 {
+		t.Errorf("asked: %+v, %v", a, err)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/explain"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/origin"
+	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/gateway/status"
 )
@@ -50,7 +51,10 @@ func Ask(ctx context.Context, m explain.Message, listener string, door Door, jud
 		return explain.Answer{}, err
 	}
 	a, err := decider.Explain(ctx, taken.Envelope, judged.Content, m.Whole)
-	if err != nil {
+	switch {
+	case errors.Is(err, protect.ErrMessage):
+		a.Refused = status.In(taken.Words, err).String()
+	case err != nil:
 		return a, err
 	}
 	if judged.Hold != "" {
