@@ -60,6 +60,9 @@ func TestArchiveAlarms(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, notice)
 		}
 	}
+	if log := s.log.String(); !strings.Contains(log, "The archive gobd does not take its copies of mail: ") || strings.Contains(log, "its copies of mail:\"") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
 	if strings.Contains(notice, "planted") || strings.Contains(notice, "alice") {
 		t.Error("the notice tells of the mail")
 	}

@@ -155,7 +155,8 @@ func (b *inboxes) now() []*inbox.Inbox {
 // alarm tells the administrators of something, in the log and by mail. It waits for nobody but the queue.
 func (g *Gateway) alarm(ctx context.Context, id texts.ID, v texts.Values) {
 	first, _, _ := strings.Cut((*texts.Texts)(nil).Body(id, v, texts.English), "\n\n")
-	g.o.Log.Warn(safetext.Line(strings.Join(strings.Fields(first), " "), 500))
+	said := append([]string{first}, v.Lines...) // what it is stands in the lines
+	g.o.Log.Warn(safetext.Line(strings.Join(strings.Fields(strings.Join(said, " ")), " "), 500))
 	g.tellAdministrators(ctx, id, v)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/inbox/anchors"
 	"github.com/siegel-mail/siegel/gateway/mail"
 	"github.com/siegel-mail/siegel/gateway/queue"
+	"github.com/siegel-mail/siegel/gateway/texts"
 	"github.com/siegel-mail/siegel/gateway/track"
 )
 
@@ -212,6 +213,20 @@ func TestServiceIsTold(t *testing.T) {
 	}
 	if strings.Contains(text, "planted") {
 		t.Error("the subject is told")
+	}
+}
+
+// An administrator's own words keep their paragraphs.
+func TestOwnWords(t *testing.T) {
+	s := newStand(t)
+	own, err := texts.New(texts.Options{Overrides: []texts.Override{{ID: texts.InboxServed, Notice: texts.Pair{EN: "First " + strings.Repeat("word ", 20) + "end.\n\n- one\n- two", DE: "Erstens."}}}})
+	must(t, err)
+	s.o.Texts = func() *texts.Texts { return own }
+	s.arrive("post@firma.de-mail.de", demail.Options{Receipt: true}, "Subject: x\r\n\r\nx\r\n")
+	s.fetch()
+	text := strings.ReplaceAll(written(t, s.one("legal@firma.example")), "\r\n", "\n")
+	if !strings.Contains(text, "word\nword") || !strings.Contains(text, "end.\n\n- one\n- two\n") {
+		t.Error(text)
 	}
 }
 

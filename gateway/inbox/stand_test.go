@@ -275,6 +275,12 @@ func (q queued) field(name string) string {
 // decoded is the text of a letter, without its breaks of lines.
 func decoded(t testing.TB, q queued) string {
 	t.Helper()
+	return strings.Join(strings.Fields(written(t, q)), " ")
+}
+
+// written is the same line by line.
+func written(t testing.TB, q queued) string {
+	t.Helper()
 	_, params, err := mime.ParseMediaType(q.field("Content-Type"))
 	must(t, err)
 	_, body, _ := strings.Cut(string(q.all), "\r\n\r\n")
@@ -282,7 +288,7 @@ func decoded(t testing.TB, q queued) string {
 	must(t, err)
 	text, err := io.ReadAll(part)
 	must(t, err)
-	return strings.Join(strings.Fields(string(text)), " ")
+	return string(text)
 }
 
 // attached is what a letter holds beside its text, with the type of its part, byte for byte.

@@ -170,23 +170,26 @@ func said(m *message, head string) string {
 	return b.String() + "\n"
 }
 
-// wrap breaks a paragraph into lines that mail programs do not break elsewhere.
+// wrap breaks each paragraph into lines that mail programs do not break elsewhere.
 func wrap(s string) string {
 	const width = 78
 	var b strings.Builder
-	column := 0
-	for _, word := range strings.Fields(s) {
-		switch n := len([]rune(word)); {
-		case column == 0:
-			column = n
-		case column+1+n > width:
-			b.WriteString("\n")
-			column = n
-		default:
-			b.WriteString(" ")
-			column += 1 + n
+	for paragraph := range strings.Lines(s) {
+		column := 0
+		for _, word := range strings.Fields(paragraph) {
+			switch n := len([]rune(word)); {
+			case column == 0:
+				column = n
+			case column+1+n > width:
+				b.WriteString("\n")
+				column = n
+			default:
+				b.WriteString(" ")
+				column += 1 + n
+			}
+			b.WriteString(word)
 		}
-		b.WriteString(word)
+		b.WriteString("\n")
 	}
-	return b.String() + "\n"
+	return b.String()
 }
