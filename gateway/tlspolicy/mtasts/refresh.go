@@ -127,7 +127,7 @@ func (c *Client) discover(ctx context.Context, name string) (Answer, error) {
 	return Answer{Held: h}, nil
 }
 
-// fetch gets a policy, keeps it, and puts it in force.
+// fetch gets a policy, puts it in force, and keeps it: in this order, since the end of the one before, which removes its file, may come meanwhile.
 func (c *Client) fetch(ctx context.Context, name, id string) (*Held, error) {
 	p, err := c.fetcher.fetch(ctx, name)
 	now := c.o.Now()
@@ -140,20 +140,24 @@ func (c *Client) fetch(ctx context.Context, name, id string) (*Held, error) {
 		return nil, err
 	}
 	h := &Held{Policy: p, Domain: name, ID: id, Fetched: now}
+	c.enforce(h, now)
 	if c.o.Dir != "" {
 		if err := c.keep.save(h); err != nil {
 			c.o.Log.WithField("domain", name).WithError(err).Error("An MTA-STS policy cannot be kept; it is in force until the gateway ends. Look at the state folder.")
 		}
 	}
+	return h, nil
+}
+
+// enforce puts what was fetched in force, and says so where it is new.
+func (c *Client) enforce(h *Held, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old := c.held[name]
-	if old == nil || old.held.Text != h.Text {
-		c.o.Log.WithField("domain", name).WithField("mode", p.Mode).WithField("until", h.Expires().UTC()).Info("The MTA-STS policy of a domain is in force.")
+	if old := c.held[h.Domain]; old == nil || old.held.Text != h.Text {
+		c.o.Log.WithField("domain", h.Domain).WithField("mode", h.Mode).WithField("until", h.Expires().UTC()).Info("The MTA-STS policy of a domain is in force.")
 	}
-	delete(c.trouble, name)
+	delete(c.trouble, h.Domain)
 	c.put(h, now)
-	return h, nil
 }
 
 // put puts a policy in force, and forgets others where there is no room. c.mu is held, but by New.
