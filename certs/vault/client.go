@@ -28,7 +28,8 @@ type Client struct {
 	o       Options
 	guard   guard
 	nodes   []*api.Client
-	first   atomic.Int32 // of nodes, the one that answered last
+	doors   []*api.Client // the same without a token, to log in by: meanwhile others use the one that there is
+	first   atomic.Int32  // of nodes, the one that answered last
 	slots   chan struct{}
 	session atomic.Pointer[session] // never nil
 	logins  singleflight.Group
@@ -46,11 +47,13 @@ func New(o Options) (*Client, error) {
 	c := &Client{o: o, guard: newGuard(o), slots: make(chan struct{}, o.Connections), bound: map[binding]*transitKey{}}
 	c.session.Store(new(session))
 	for _, a := range o.Addresses {
-		node, err := c.node(a)
-		if err != nil {
-			return nil, fmt.Errorf("vault %s: %w", o.Name, err)
+		for _, to := range []*[]*api.Client{&c.nodes, &c.doors} {
+			node, err := c.node(a)
+			if err != nil {
+				return nil, fmt.Errorf("vault %s: %w", o.Name, err)
+			}
+			*to = append(*to, node)
 		}
-		c.nodes = append(c.nodes, node)
 	}
 	return c, nil
 }
@@ -140,12 +143,15 @@ func (c *Client) enter(ctx context.Context) (release func(), err error) {
 // ask asks the nodes in turn until one answers, the one that answered last first, and keeps the state. The error is the
 // library's where a server gave an answer, and it is not repeated to anybody.
 func (c *Client) ask(ctx context.Context, r call) (answer *api.Secret, err error) {
-	first := int(c.first.Load())
+	first, nodes := int(c.first.Load()), c.nodes
+	if r.operation == opLogin {
+		nodes = c.doors
+	}
 	var text []error
-	for i := range c.nodes {
-		at := (first + i) % len(c.nodes)
+	for i := range nodes {
+		at := (first + i) % len(nodes)
 		begun := c.o.Now()
-		answer, err = c.askNode(ctx, c.nodes[at], r)
+		answer, err = c.askNode(ctx, nodes[at], r)
 		c.o.Observe(r.operation, outcome(err), c.o.Now().Sub(begun))
 		if err == nil || !isAway(err) || r.final(err) {
 			c.first.Store(int32(at))

@@ -75,9 +75,6 @@ func (c *Client) login(ctx context.Context) error {
 	} else {
 		data["role_id"], data["secret_id"] = c.o.Login.RoleID.Reveal(), c.o.Login.SecretID.Reveal()
 	}
-	for _, n := range c.nodes {
-		n.ClearToken()
-	}
 	answer, err := c.ask(ctx, call{operation: opLogin, path: path, data: data, write: true})
 	switch code := statusOf(err); {
 	case err == nil && answer != nil && answer.Auth != nil:
