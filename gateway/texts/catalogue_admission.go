@@ -155,7 +155,7 @@ var admission = map[ID]entry{
 		about: "A message comes to a listener for Exchange Online from another tenant.",
 		smtp: Pair{
 			EN: "This listener takes the mail of another Exchange Online tenant: if the message is yours, set exchange_online.tenant of the listener to your tenant ID.",
-			DE: "Dieser Eingang nimmt die Mail eines anderen Mandanten von Exchange Online an: Ist die Nachricht von Ihrem, setzen Sie exchange_online.tenant des Listeners auf dessen ID.",
+			DE: "Dieser Eingang nimmt die Mail eines anderen Mandanten von Exchange Online an: Ist die Nachricht von Ihnen, setzen Sie exchange_online.tenant des Listeners auf die ID Ihres Mandanten.",
 		},
 		outside: true,
 	},
@@ -230,7 +230,7 @@ var admission = map[ID]entry{
 		about:  "A message from outside is refused since DMARC refutes its author (authentication).",
 		smtp: Pair{
 			EN: "Neither SPF nor DKIM confirms that the message comes from {host}, whose DMARC policy is {detail}. Send it through the mail server of that domain; its administrator can see to it that SPF or DKIM pass.",
-			DE: "Weder SPF noch DKIM bestätigt, dass die Nachricht von {host} kommt, deren DMARC-Richtlinie {detail} ist. Senden Sie sie über den Mailserver dieser Domain; deren Administrator kann dafür sorgen, dass SPF oder DKIM passt.",
+			DE: "Weder SPF noch DKIM bestätigt, dass die Nachricht aus der Domain {host} kommt, deren DMARC-Richtlinie {detail} ist. Senden Sie sie über den Mailserver dieser Domain; deren Administrator kann dafür sorgen, dass SPF oder DKIM passt.",
 		},
 		outside: true,
 	},
@@ -247,7 +247,7 @@ var admission = map[ID]entry{
 		about:  "A message from outside is put off, or refused, since records of its sender cannot be checked (authentication).",
 		smtp: Pair{
 			EN: "The SPF or DMARC record of {host} cannot be checked: {detail}. Where it lasts, its administrator has to mend the record.",
-			DE: "Der SPF- oder DMARC-Eintrag von {host} lässt sich nicht prüfen: {detail}. Dauert es an, muss ihn deren Administrator richten.",
+			DE: "Der SPF- oder DMARC-Eintrag der Domain {host} lässt sich nicht prüfen: {detail}. Dauert das an, muss ihn deren Administrator berichtigen.",
 		},
 		outside: true,
 	},

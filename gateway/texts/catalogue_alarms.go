@@ -50,7 +50,7 @@ var alarms = map[ID]entry{
 				"If you do not know the issuer, you need do nothing. You are told of each issuer once in a while (certificates.find.harvest.remind).",
 			DE: "Die Signatur einer Nachricht stimmt, aber niemand kennt hier den Aussteller ihres Zertifikats:\n\n  Verfasser der Nachricht:  {address}\n  oberstes Zertifikat:      {detail}\n  sein SHA-256:             {number}\n\n" +
 				"Die Zertifikate wurden aufgehoben und werden zu nichts verwendet, bis Sie entscheiden. Vergleichen Sie den Fingerabdruck mit dem, den der Aussteller veröffentlicht, dann:\n\n" +
-				"  siegel certs list --trust asked\n  siegel certs trust {number}\n\nIhm wird von da an geglaubt, und dem, was er ausstellt, wenn er selbst keine Mailadresse enthält.\n\n" +
+				"  siegel certs list --trust asked\n  siegel certs trust {number}\n\nDiesem Zertifikat wird von da an vertraut, und allen, die damit ausgestellt sind, sofern es selbst keine Mailadresse enthält.\n\n" +
 				"Kennen Sie den Aussteller nicht, müssen Sie nichts tun. Sie erfahren von jedem Aussteller nur ab und zu (certificates.find.harvest.remind).",
 		},
 	},
@@ -90,18 +90,18 @@ var alarms = map[ID]entry{
 	},
 	AlarmLogin: {
 		about:   "To administrators: a provider of De-Mail does not let an account in.",
-		subject: Pair{"Siegel: a De-Mail provider does not let the account in", "Siegel: Ein De-Mail-Anbieter lässt das Konto nicht hinein"},
+		subject: Pair{"Siegel: a De-Mail provider does not let the account in", "Siegel: Ein De-Mail-Anbieter verweigert die Anmeldung"},
 		notice: Pair{
 			EN: "The provider of the De-Mail account {account} does not let it in:\n\n{lines}\n\nNothing of this account is sent or fetched any more; what is to be sent waits in the queue. " +
 				"The provider is not asked again by itself, since tries may lock the account or the card. Find out what it is, mend it, and then:\n\n  siegel demail check {account}      what of the way to the provider works\n  siegel reload               asks again",
-			DE: "Der Anbieter lässt das De-Mail-Konto {account} nicht hinein:\n\n{lines}\n\nVon diesem Konto wird nichts mehr gesendet oder abgeholt; was zu senden ist, wartet in der Warteschlange. " +
+			DE: "Der Anbieter verweigert die Anmeldung am De-Mail-Konto {account}:\n\n{lines}\n\nVon diesem Konto wird nichts mehr gesendet oder abgeholt; was zu senden ist, wartet in der Warteschlange. " +
 				"Der Anbieter wird nicht von selbst wieder gefragt, denn Versuche können das Konto oder die Karte sperren. Klären Sie, woran es liegt, beheben Sie es, und dann:\n\n  siegel demail check {account}      was vom Weg zum Anbieter geht\n  siegel reload               fragt wieder",
 		},
 	},
 	AlarmDoubt: {
 		detail:  "06h1hpgu760to06v2j6d",
 		about:   "To administrators: nobody knows whether a De-Mail was sent.",
-		subject: Pair{"Siegel: a De-Mail is in doubt", "Siegel: Eine De-Mail ist im Zweifel"},
+		subject: Pair{"Siegel: a De-Mail is in doubt", "Siegel: Von einer De-Mail ist ungewiss, ob sie gesendet wurde"},
 		notice: Pair{
 			EN: "The provider of the De-Mail account {account} was asked to send the message {number}, its answer was lost, and it cannot tell whether it has the message. " +
 				"It is held, and never sent again by itself: it might arrive twice. Its sender was told.\n\n  siegel demail show {detail}                    what is known\n" +
@@ -110,7 +110,7 @@ var alarms = map[ID]entry{
 			DE: "Der Anbieter des De-Mail-Kontos {account} sollte die Nachricht {number} senden, seine Antwort ging verloren, und er kann nicht sagen, ob er die Nachricht hat. " +
 				"Sie ist angehalten und wird nicht von selbst noch einmal gesendet: Sie könnte doppelt ankommen. Der Absender weiß davon.\n\n  siegel demail show {detail}                    was bekannt ist\n" +
 				"  siegel demail resolve {detail} --taken         sie wurde gesendet: Sie sahen sie im Konto beim Anbieter, oder eine Bestätigung\n" +
-				"  siegel demail resolve {detail} --not-taken     sie wurde es nicht, und wird es nicht: Der Absender erfährt es\n  siegel queue release {detail}                  den Anbieter noch einmal fragen\n\nEine Bestätigung, die eintrifft, klärt es von selbst.",
+				"  siegel demail resolve {detail} --not-taken     sie wurde nicht gesendet und wird es nicht: Der Absender erfährt es\n  siegel queue release {detail}                  den Anbieter noch einmal fragen\n\nEine Bestätigung, die eintrifft, klärt es von selbst.",
 		},
 	},
 	AlarmArchive: {

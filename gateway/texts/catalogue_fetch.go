@@ -68,7 +68,7 @@ var fetches = map[ID]entry{
 	FetchClaims: {
 		detail:  "the signature does not fit",
 		about:   "To administrators: what claims to be a confirmation belongs to nothing.",
-		subject: Pair{"Siegel fetched a De-Mail that claims to be a provider's", "Siegel hat eine De-Mail abgeholt, die vom Anbieter sein will"},
+		subject: Pair{"Siegel fetched a De-Mail that claims to be a provider's", "Siegel hat eine De-Mail abgeholt, die angeblich vom Anbieter ist"},
 		notice: Pair{
 			EN: "A De-Mail in the account {account} claims to be a {kinds}, belongs to nothing that was sent, and is not verified: {detail}. It was delivered like any other De-Mail. Its id is {number}.",
 			DE: "Eine De-Mail im Konto {account} gibt sich als {kinds} aus, gehört zu nichts, was versandt wurde, und ist nicht geprüft: {detail}. Sie wurde wie jede andere De-Mail zugestellt. Ihre Kennung ist {number}.",
