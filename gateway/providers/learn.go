@@ -62,6 +62,8 @@ type Memory struct {
 	mu   sync.Mutex
 	path string
 	all  map[string][]string // by account
+	// unsaved is that the file is not as all is, since it could not be written.
+	unsaved bool
 }
 
 // OpenMemory reads what was kept in a file; one that is not there is an empty one.
@@ -103,15 +105,17 @@ func (m *Memory) Domains(account string) []string {
 func (m *Memory) Keep(account string, domains []string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if slices.Equal(m.all[account], domains) {
+	if slices.Equal(m.all[account], domains) && !m.unsaved {
 		return nil
 	}
-	m.all[account] = append([]string{}, domains...)
+	m.all[account], m.unsaved = append([]string{}, domains...), true
 	text, err := json.MarshalIndent(m.all, "", "  ")
 	if err != nil {
 		return err
 	}
-	return replace(m.path, append(text, '\n'))
+	err = replace(m.path, append(text, '\n'))
+	m.unsaved = err != nil
+	return err
 }
 
 // replace writes a file whole, or leaves the one that was.

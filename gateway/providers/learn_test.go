@@ -107,6 +107,28 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// What could not be written is written the next time, though the provider names the same domains again.
+func TestMemoryAfterFault(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "folder")
+	path := filepath.Join(folder, "domains.json")
+	m, err := providers.OpenMemory(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Keep("a", []string{"x.de"}); err == nil || len(m.Domains("a")) != 1 {
+		t.Error(m.Domains("a"), err)
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Keep("a", []string{"x.de"}); err != nil {
+		t.Error(err)
+	}
+	if again, err := providers.OpenMemory(path); err != nil || len(again.Domains("a")) != 1 {
+		t.Errorf("after a restart: %+v, %v", again, err)
+	}
+}
+
 // FuzzMemory holds that a file either is refused or gives domains that are some.
 func FuzzMemory(f *testing.F) {
 	f.Add([]byte(`{"a": ["firma.de-mail.de", "Firma.example"]}`))
