@@ -71,10 +71,11 @@ func (b *Backlogs) Reserve(ctx context.Context, archive string, most, size int64
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		// What is committed meanwhile is counted twice rather than not at all.
-		if k.known, err = b.queue.Waiting(ctx, archive); err != nil {
+		known, err := b.queue.Waiting(ctx, archive)
+		if err != nil { // what was known still is
 			return nil, fmt.Errorf("backlog: what waits for %s: %w", archive, err)
 		}
-		k.since, k.asked = 0, b.now()
+		k.known, k.since, k.asked = known, 0, b.now()
 	}
 	if full() {
 		return nil, status.Say(ErrFull, 451, "4.3.1", texts.DoorArchive, texts.Values{})

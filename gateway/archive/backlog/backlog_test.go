@@ -22,7 +22,10 @@ type waiting struct {
 
 func (w *waiting) Waiting(context.Context, string) (int64, error) {
 	w.asked.Add(1)
-	return w.bytes.Load(), w.err
+	if w.err != nil {
+		return 0, w.err
+	}
+	return w.bytes.Load(), nil
 }
 
 func bench() (*waiting, *backlog.Backlogs, *time.Time) {
@@ -94,6 +97,22 @@ func TestAsksSeldom(t *testing.T) {
 	*now = now.Add(time.Minute)
 	if _, err := b.Reserve(t.Context(), "gobd", 1000, 1); !errors.Is(err, w.err) || errors.Is(err, backlog.ErrFull) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A queue that does not answer once takes nothing from what was known: a full archive stays full.
+func TestKnownBeforeFault(t *testing.T) {
+	w, b, now := bench()
+	w.bytes.Store(100)
+	if _, err := b.Reserve(t.Context(), "gobd", 100, 1); !errors.Is(err, backlog.ErrFull) {
+		t.Fatal(err)
+	}
+	*now = now.Add(time.Second)
+	w.err = errors.New("broken")
+	for range 2 {
+		if _, err := b.Reserve(t.Context(), "gobd", 100, 1); !errors.Is(err, w.err) {
+			t.Errorf("while the queue does not answer: %v", err)
+		}
 	}
 }
 
