@@ -29,13 +29,14 @@ type hold struct {
 	claim  queue.Claim
 	ctx    context.Context // of its attempt
 	cancel context.CancelCauseFunc
-	until  time.Time // by the time of day, which the store goes by; guarded by leases.mu
-	given  time.Time // the lease, as this process counts time; guarded by leases.mu
+	one    chan struct{} // filled by a renewal: the clock may be set between two, and the store keeps the one that comes last
+	until  time.Time     // by the time of day, which the store goes by; guarded by leases.mu
+	given  time.Time     // the lease, as this process counts time; guarded by leases.mu
 }
 
 // hold begins to look after a claim.
 func (k *leases) hold(ctx context.Context, c queue.Claim) *hold {
-	h := &hold{claim: c, until: c.Until, given: time.Now()}
+	h := &hold{claim: c, until: c.Until, given: time.Now(), one: make(chan struct{}, 1)}
 	h.ctx, h.cancel = context.WithCancelCause(ctx)
 	k.mu.Lock()
 	k.held[h] = struct{}{}
@@ -101,7 +102,7 @@ func (k *leases) renew(ctx context.Context, old []*hold) {
 	for range min(renewers, len(old)) {
 		wg.Go(func() {
 			for h := range work {
-				k.renewOne(ctx, h, k.o.Now())
+				k.renewOne(ctx, h)
 			}
 		})
 	}
@@ -115,8 +116,14 @@ func (k *leases) renew(ctx context.Context, old []*hold) {
 	k.mu.Unlock()
 }
 
-// renewOne renews a lease from a time of day on. It fails where the lease may go on in the store as it was.
-func (k *leases) renewOne(ctx context.Context, h *hold, now time.Time) error {
+// renewOne renews a lease. It fails where the lease may go on in the store as it was.
+func (k *leases) renewOne(ctx context.Context, h *hold) error {
+	select {
+	case h.one <- struct{}{}:
+		defer func() { <-h.one }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	k.mu.Lock()
 	_, held := k.held[h]
 	k.mu.Unlock()
@@ -125,7 +132,7 @@ func (k *leases) renewOne(ctx context.Context, h *hold, now time.Time) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(storeTimeout, k.o.Lease/5))
 	defer cancel()
-	until, given := now.Add(k.o.Lease), time.Now()
+	until, given := k.o.Now().Add(k.o.Lease), time.Now()
 	err := k.o.Store.Renew(ctx, h.claim, until)
 	switch {
 	case err == nil:
@@ -153,7 +160,7 @@ func (k *leases) secure(ctx context.Context, destination string, now time.Time) 
 	}
 	k.mu.Unlock()
 	for _, h := range over {
-		if err := k.renewOne(ctx, h, now); err != nil {
+		if err := k.renewOne(ctx, h); err != nil {
 			return err
 		}
 	}

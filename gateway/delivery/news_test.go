@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -88,5 +90,46 @@ func TestDownWhileHastened(t *testing.T) {
 		if n := times.Load(); n != 1 {
 			t.Errorf("%d portions were made due", n)
 		}
+	})
+}
+
+// renewing is a store whose first renewal takes its time, before it counts and after.
+type renewing struct {
+	*memory
+	times *atomic.Int32
+}
+
+// Renew implements queue.Store.
+func (s renewing) Renew(ctx context.Context, c queue.Claim, until time.Time) error {
+	if s.times.Add(1) == 1 {
+		time.Sleep(10 * time.Second)
+		defer time.Sleep(10 * time.Second)
+	}
+	return s.memory.Renew(ctx, c, until)
+}
+
+// A renewal from before the clock was set forward does not end the lease that the one after it gave.
+func TestRenewedInOrder(t *testing.T) {
+	var wall setClock
+	var times atomic.Int32
+	run(t, func(b *bench, o *Options) { o.Now, o.Store = wall.Now, renewing{b.memory, &times} }, func(b *bench) {
+		b.hop(always(taken, 4*time.Minute))
+		b.letter(nil, "bob@x.example")
+		for times.Load() == 0 {
+			time.Sleep(time.Second)
+		}
+		wall.set(10 * day)
+		b.letter(nil, "carl@x.example") // asks for what is due
+		time.Sleep(15 * time.Second)
+		b.letter(nil, "dora@x.example")
+		time.Sleep(20 * time.Minute)
+		b.want("attempts", func() (all []string) {
+			for _, one := range b.tried() {
+				to, _, _ := strings.Cut(one, " ")
+				all = append(all, to)
+			}
+			slices.Sort(all)
+			return all
+		}, "bob@x.example", "carl@x.example", "dora@x.example")
 	})
 }
