@@ -39,8 +39,13 @@ func TestExplain(t *testing.T) {
 		{"with too many parts", "554 5.6.0 The message cannot be taken apart", explain.Question{Message: []byte(many)}},
 		{"relayed", "550 5.7.1 Relaying denied", explain.Question{From: "eve@other.example", To: []string{"bob@partner.example"}}},
 	} {
-		if a, err := g.Explain(t.Context(), c.q); err != nil || !strings.Contains(a.Refused, c.want) {
+		a, err := g.Explain(t.Context(), c.q)
+		if err != nil || !strings.Contains(a.Refused, c.want) {
 			t.Errorf("%s: %+v, %v", c.what, a, err)
+			continue
+		}
+		if said := a.Recipients[0].Said; said.EN == "" || said.DE == "" || said.EN == said.DE {
+			t.Errorf("%s: in both languages it is %+v", c.what, said)
 		}
 	}
 	a, err = g.Explain(t.Context(), explain.Question{From: "bob@partner.example", To: []string{"alice@firma.example"}, Header: []string{"X-Siegel-Sign: yes"}})

@@ -11,6 +11,7 @@ import (
 	"github.com/siegel-mail/siegel/gateway/protect"
 	"github.com/siegel-mail/siegel/gateway/smtpin"
 	"github.com/siegel-mail/siegel/gateway/status"
+	"github.com/siegel-mail/siegel/gateway/texts"
 )
 
 // Door says what a listener would make of a message. *smtpin.Server is one.
@@ -37,7 +38,7 @@ func Ask(ctx context.Context, m explain.Message, listener string, door Door, jud
 	case errors.Is(err, smtpin.ErrNoListener):
 		return explain.Answer{}, fmt.Errorf("%w: %w", explain.ErrQuestion, err)
 	case err != nil:
-		return atTheDoor(taken), nil
+		return atTheDoor(taken, err), nil
 	}
 	m.Header = taken.Header
 	judged, assumed, err := judgeOf(ctx, m, taken.Envelope, judge)
@@ -46,7 +47,7 @@ func Ask(ctx context.Context, m explain.Message, listener string, door Door, jud
 	switch {
 	case errors.As(err, &refused):
 		taken.Told = status.In(taken.Words, err)
-		return atTheDoor(taken), nil
+		return atTheDoor(taken, err), nil
 	case err != nil:
 		return explain.Answer{}, err
 	}
@@ -54,6 +55,7 @@ func Ask(ctx context.Context, m explain.Message, listener string, door Door, jud
 	switch {
 	case errors.Is(err, protect.ErrMessage):
 		a.Refused = status.In(taken.Words, err).String()
+		both(a.Recipients, taken.Words, err)
 	case err != nil:
 		return a, err
 	}
@@ -83,8 +85,8 @@ func judgeOf(ctx context.Context, m explain.Message, env mail.Envelope, judge Ju
 	return as, nil, err
 }
 
-// atTheDoor is the answer on what no listener takes.
-func atTheDoor(c smtpin.Considered) explain.Answer {
+// atTheDoor is the answer on what no listener takes; err is why.
+func atTheDoor(c smtpin.Considered, err error) explain.Answer {
 	a := explain.Answer{Listener: c.Envelope.Client.Listener, Assumed: c.Assumed, Refused: c.Told.String()}
 	for _, r := range c.Envelope.Recipients {
 		to := explain.Recipient{To: r.Address.String(), Direction: string(c.Envelope.Direction()), Way: explain.SMTP, Sign: explain.No, Encrypt: explain.No}
@@ -93,5 +95,18 @@ func atTheDoor(c smtpin.Considered) explain.Answer {
 		}
 		a.Recipients = append(a.Recipients, to)
 	}
+	both(a.Recipients, c.Words, err)
 	return a
+}
+
+// both puts what their sender is told into what is said of recipients, in both languages, for whoever reads it on a page.
+func both(all []explain.Recipient, words *texts.Texts, err error) {
+	said := status.Said(err)
+	if said.ID == "" {
+		return
+	}
+	de, en := words.Both(said.ID, said.Values)
+	for i := range all {
+		all[i].Said = texts.Pair{EN: en, DE: de}
+	}
 }
